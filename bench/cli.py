@@ -1,0 +1,152 @@
+"""The command line: Hydra composes the configuration, mistakes end in one line, exit codes.
+
+0: done. 1: done, but some clips failed. 2: a mistake to mend; nothing was lost.
+130: interrupted; the same command goes on where it stopped.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+from rich.console import Console
+from rich.logging import RichHandler
+
+from bench import config as configuration
+from bench.errors import BenchError, nearest
+from bench.leaderboard import publish, published
+from bench.paths import CONF
+from bench.progress import console
+from bench.report.console import show
+from bench.report.results import load
+from bench.run import Outcome, run
+
+DONE, CLIPS_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+
+# How many failed clips are named on the screen; all of them stand on the leaderboard.
+_SHOWN_FAILURES = 10
+
+
+class _Session:
+    """What the jobs of this process came to."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.mistakes = 0
+        self.unpublished: dict[Path, list[Path]] = {}  # leaderboard -> its new results
+
+
+# Set by main(). In the worker processes of a parallel launcher it stays None: there a job
+# publishes for itself, and raises so that the launcher sees its failure.
+_session: _Session | None = None
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="bench")
+def _job(config: DictConfig) -> None:
+    choice = str(HydraConfig.get().runtime.choices.get("model"))
+    try:
+        plain = configuration.plain(config)
+        outcome = run(plain, choice)
+    except (BenchError, OmegaConfBaseException) as error:
+        if _session is None:
+            raise
+        _session.mistakes += 1
+        _complain(error)
+        return
+    board = Path(plain["out"]) / "leaderboard"
+    publishes = "publish" in plain["stages"]
+    if _session is None:
+        if publishes:
+            publish([outcome.folder.result], board)
+        if outcome.failures:
+            raise BenchError(f"{len(outcome.failures)} clips failed: {outcome.failures[0]}")
+    else:
+        _session.outcomes.append(outcome)
+        if publishes:
+            _session.unpublished.setdefault(board, []).append(outcome.folder.result)
+
+
+def main() -> int:
+    """Run the jobs the command line asks for.
+
+    Returns:
+        The exit code; see the module's first lines.
+    """
+    global _session  # Hydra drops what a job returns; this is where it lands
+    _session = _Session()
+    OmegaConf.register_new_resolver(
+        "basename", lambda path: Path(path).resolve().name, replace=True
+    )
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what goes wrong here instead of printing it
+    logging.getLogger("bench").addHandler(
+        RichHandler(logging.WARNING, console, show_time=False, show_path=False, show_level=False)
+    )
+    try:
+        _job()
+        for board, results in _session.unpublished.items():
+            _publish(results, board)
+    except (BenchError, HydraException, OmegaConfBaseException) as error:
+        _complain(error)
+        return MISTAKE
+    except KeyboardInterrupt:
+        sys.stderr.write("steadybench: interrupted; the same command goes on where it stopped\n")
+        return INTERRUPTED
+    failed = sum(_report_failures(outcome) for outcome in _session.outcomes)
+    if _session.mistakes:
+        return MISTAKE
+    return CLIPS_FAILED if failed else DONE
+
+
+def _publish(results: list[Path], board: Path) -> None:
+    """Write the leaderboard, and print the tables of the suites that were run."""
+    page = publish(results, board)
+    suites = {load(path).suite for path in results}
+    everything = [load(path) for path in published(board)]
+    screen = Console()
+    show([result for result in everything if result.suite in suites], screen)
+    screen.print(f"leaderboard: {page}", highlight=False, markup=False, soft_wrap=True)
+    for path in results:
+        previews = path.parent / "previews"
+        screen.print(f"clips: {previews}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _report_failures(outcome: Outcome) -> int:
+    if outcome.failures:
+        console.print(f"{outcome.folder.root}: {len(outcome.failures)} clips failed", style="red")
+        for line in outcome.failures[:_SHOWN_FAILURES]:
+            console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        hidden = len(outcome.failures) - _SHOWN_FAILURES
+        if hidden > 0:
+            console.print(f"  and {hidden} more, in {outcome.folder.result}", highlight=False)
+    return len(outcome.failures)
+
+
+def _complain(error: Exception) -> None:
+    sys.stderr.write(f"steadybench: {' '.join(_explain(error).split())}\n")
+
+
+def _explain(error: Exception) -> str:
+    """What was expected, what came, what to type; Hydra's own errors leave some of it out."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        close = nearest(name, error.options)
+        return f"there is no {group}={name}{close}; there are {', '.join(error.options)}"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the argument {error.override!r}: expected KEY=VALUE, {error}"
+    cause = error.__cause__
+    if isinstance(cause, ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
+        keys = [str(key) for key in cause.parent_node]
+        close = nearest(str(cause.key), keys)
+        return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"a value is missing: add {error.full_key}=VALUE"
+    return str(error)

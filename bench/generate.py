@@ -1,0 +1,224 @@
+"""The stage that makes clips: whatever has no record yet is generated, timed and recorded."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from bench.clip import Clip, write_master, write_preview
+from bench.errors import BenchError, ClipError
+from bench.folder import Item, RunFolder
+from bench.generators.base import Generator
+from bench.measure.environment import device_name
+from bench.measure.throughput import Measured, free, measure
+from bench.progress import track
+from bench.records import changes, fingerprint, read_json, write_json, write_text
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make, and how.
+
+    Attributes:
+        label: what the progress bar calls it.
+        model: the model's configuration less its cosmetic fields; part of every fingerprint.
+        items: the draws, in order.
+        warmup: generations made and thrown away before the first timed one.
+        max_tries: after so many beginnings without an end an item is recorded as crashed.
+        overwrite: make clips again whose record was made with another configuration.
+        retry_failed: make clips again whose record tells of a failure.
+    """
+
+    label: str
+    model: dict[str, Any]
+    items: Sequence[Item]
+    warmup: int = 1
+    max_tries: int = 5
+    overwrite: bool = False
+    retry_failed: bool = False
+
+
+def find_missing(generator: Generator, plan: Plan, folder: RunFolder) -> list[Item]:
+    """The draws of the plan that have no valid record.
+
+    Raises:
+        BenchError: if records of another configuration stand in the folder; the first key that
+            changed is named.
+    """
+    return [item for item in plan.items if _is_missing(item, generator, plan, folder)]
+
+
+def generate(
+    generator: Generator,
+    plan: Plan,
+    missing: Sequence[Item],
+    folder: RunFolder,
+    device: torch.device,
+) -> None:
+    """Make the clips that are missing.
+
+    A clip that fails becomes a record with its error; the others go on. The clip is written
+    first and its record last, so that a record always has its clip.
+
+    Raises:
+        BenchError: if the folder cannot be written.
+    """
+    if not missing:
+        return
+    warm = False
+    with generator:
+        for item in track(missing, f"{plan.label}: generate"):
+            inputs = _inputs(generator, plan, item)
+            record: Record = {
+                "schema": SCHEMA,
+                "prompt": item.prompt.id,
+                "category": item.prompt.category,
+                "seed": item.seed,
+                "device": device_name(device),
+                "inputs": inputs,
+                "fingerprint": fingerprint(inputs),
+            }
+            tries = _begin(item, folder)
+            try:
+                if tries > plan.max_tries:
+                    died = f"the process died {plan.max_tries} times while making this clip"
+                    record |= _failure(generator, "crashed", died)
+                else:
+                    warm = warm or _warm_up(generator, item, plan.warmup)
+                    record |= _attempt(generator, item, folder, device) | {"warm": warm}
+            except KeyboardInterrupt:
+                folder.tries(item).unlink(missing_ok=True)  # the user stopped it, it did not die
+                raise
+            write_json(folder.record(item), record)
+            folder.tries(item).unlink(missing_ok=True)
+
+
+def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
+    """All that decides the frames; what a record's fingerprint is made of."""
+    return {
+        "model": plan.model,
+        "generator_version": generator.version,
+        "prompt": {"text": item.prompt.text},
+        "seed": item.seed,
+        "source": generator.source(item.prompt, item.seed),
+    }
+
+
+def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder) -> bool:
+    path = folder.record(item)
+    if not path.exists():
+        return True
+    record = read_json(path)
+    inputs = _inputs(generator, plan, item)
+    if record.get("fingerprint") != fingerprint(inputs):
+        if plan.overwrite:
+            return True
+        differs = changes(record.get("inputs", {}), inputs)
+        shown = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
+        raise BenchError(
+            f"{folder.root} holds clips of another configuration "
+            f"({item.prompt.id}, seed {item.seed}: {shown}); "
+            "use overwrite=true to make them again, or another out=DIR"
+        )
+    return plan.retry_failed and record["status"] != "ok"
+
+
+def _begin(item: Item, folder: RunFolder) -> int:
+    """Note that this item is begun, the how-manieth time: a crash leaves no other trace."""
+    path = folder.tries(item)
+    tries = 1 + (int(path.read_text("utf-8")) if path.exists() else 0)
+    write_text(path, f"{tries}\n")
+    return tries
+
+
+def _warm_up(generator: Generator, item: Item, times: int) -> bool:
+    """Generate and throw away, so that no timed clip pays for first-use work."""
+    if not generator.measured:
+        return False
+    try:
+        for _ in range(times):
+            generator.generate(item.prompt, item.seed)
+    except Exception:
+        log.debug("warm-up failed; the clip itself will say why", exc_info=True)
+        return False
+    return times > 0
+
+
+def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.device) -> Record:
+    """One clip made, timed and stored, or the failure to."""
+    try:
+        clip, took = measure(lambda: generator.generate(item.prompt, item.seed), device)
+    except torch.OutOfMemoryError as error:
+        free(device)
+        return _failure(generator, "oom", _one_line(error))
+    except (BenchError, ClipError) as error:
+        return _failure(generator, "error", str(error))
+    except Exception as error:
+        log.exception("%s, seed %d", item.prompt.id, item.seed)
+        return _failure(generator, "error", _one_line(error))
+    try:
+        write_master(clip, folder.master(item))
+        write_preview(clip, folder.preview(item))
+    except ClipError as error:
+        return _failure(generator, "error", str(error))
+    except OSError as error:
+        raise BenchError(
+            f"{folder.root} cannot be written: {error.strerror or error}; "
+            "make room, or choose another with out=DIR"
+        ) from None
+    return _success(generator, clip, took)
+
+
+def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
+    frames, height, width, _ = clip.frames.shape
+    timed = generator.measured
+    reasons = {} if timed else {"latency_s": "the clip was made elsewhere and only read"}
+    if took.peak_memory_allocated_bytes is None:
+        reason = "no CUDA device"
+        reasons |= {"peak_memory_allocated_bytes": reason, "peak_memory_reserved_bytes": reason}
+    reasons["energy_j"] = "not measured"
+    return {
+        "status": "ok",
+        "error": None,
+        "frames_requested": generator.frames_requested,
+        "frames": frames,
+        "height": height,
+        "width": width,
+        "fps": clip.fps,
+        "lossy": clip.lossy,
+        "frames_sha256": clip.sha256,
+        "latency_s": took.latency_s if timed else None,
+        "stages": {},
+        "peak_memory_allocated_bytes": took.peak_memory_allocated_bytes,
+        "peak_memory_reserved_bytes": took.peak_memory_reserved_bytes,
+        "energy_j": None,
+        "unmeasured": reasons,
+    }
+
+
+def _failure(generator: Generator, status: str, error: str) -> Record:
+    absent = (
+        "frames height width fps frames_sha256 latency_s "
+        "peak_memory_allocated_bytes peak_memory_reserved_bytes energy_j"
+    )
+    return dict.fromkeys(absent.split()) | {
+        "status": status,
+        "error": error,
+        "frames_requested": generator.frames_requested,
+        "lossy": False,
+        "stages": {},
+        "unmeasured": {},
+        "warm": False,
+    }
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"

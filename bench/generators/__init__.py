@@ -1,0 +1,1 @@
+"""Generators: each turns (prompt, seed) into a Clip."""

@@ -1,0 +1,63 @@
+"""What every generator is: a cheap constructor, weights inside `with`, one clip a call."""
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from bench.clip import Clip
+from bench.errors import BenchError
+from bench.prompts import Prompt
+
+
+class Generator(ABC):
+    """Turns (prompt, seed) into a clip.
+
+    The constructor only checks and keeps its arguments; whatever is heavy is loaded by
+    `__enter__` and freed by `__exit__`.
+
+    Attributes:
+        version: changed whenever the same arguments give other frames; part of the fingerprint.
+        measured: whether the time `generate` takes says anything about a model. False where
+            clips are only read from disk.
+        frames_requested: how many frames were asked for; None where nobody asked.
+    """
+
+    version: str = "1"
+    measured: bool = True
+    frames_requested: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+    @abstractmethod
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        """Make the clip for this prompt and seed.
+
+        The same arguments give the same frames, bit for bit, on the same machine.
+        """
+
+    def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - most need neither
+        """What, beside configuration, prompt and seed, decides the frames: hashes of files read.
+
+        Part of the fingerprint, so that a file that was replaced is scored again.
+        """
+        return {}
+
+    def own_prompts(self) -> list[Prompt]:
+        """The clips this generator brings with it, one prompt each, for suites without prompts.
+
+        Raises:
+            BenchError: if it brings none and can only answer prompts.
+        """
+        raise BenchError(
+            f"{type(self).__name__} needs prompts and this suite has none: "
+            "choose a suite with prompts (suite=toy), or score files with model=folder"
+        )

@@ -1,0 +1,69 @@
+"""A generator with a known fault: what another one makes, damaged on purpose."""
+
+import hashlib
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from bench.clip import Clip
+from bench.errors import BenchError, nearest
+from bench.generators.base import Generator
+from bench.generators.faults import FAULTS
+from bench.prompts import Prompt
+
+
+class Degraded(Generator):
+    """Damages every clip of another generator in the same way.
+
+    What is hit depends on the fault, the prompt and the seed, but not on the level: a higher level
+    hits the same places harder.
+
+    Args:
+        of: the generator to damage.
+        fault: name of one of `bench.generators.faults.FAULTS`.
+        level: how much; every fault says what its levels mean.
+
+    Raises:
+        BenchError: if there is no such fault, or it has no such level.
+    """
+
+    def __init__(self, of: Generator, fault: str, level: float) -> None:
+        if fault not in FAULTS:
+            raise BenchError(
+                f"expected the name of a fault, came {fault!r}{nearest(fault, FAULTS)}; "
+                f"known are {', '.join(FAULTS)}"
+            )
+        FAULTS[fault].check(level)
+        self.of, self.fault, self.level = of, fault, level
+        self.version = f"1 of {of.version}"  # other frames underneath make other frames here
+        self.measured = of.measured
+        self.frames_requested = of.frames_requested
+
+    def __enter__(self) -> Self:
+        self.of.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.of.__exit__(kind, error, traceback)
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        """Make the other generator's clip, and damage it."""
+        clip = self.of.generate(prompt, seed)
+        digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest))
+        frames = FAULTS[self.fault](clip.frames, self.level, rng)
+        return Clip(frames, clip.fps, lossy=clip.lossy or self.fault == "lossy")
+
+    def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
+        """That of the generator it damages."""
+        return self.of.source(prompt, seed)
+
+    def own_prompts(self) -> list[Prompt]:
+        """Those of the generator it damages."""
+        return self.of.own_prompts()

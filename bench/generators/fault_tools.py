@@ -1,0 +1,151 @@
+"""What several faults share: smooth random warps, other content, where the subject is."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+"""uint8 `[T, H, W, 3]`, RGB."""
+Frame = NDArray[np.uint8]
+"""uint8 `[H, W, 3]`, RGB."""
+Array = NDArray[np.floating[Any]]
+
+
+def to_uint8(values: Array) -> NDArray[np.uint8]:
+    """Round and clip grey levels."""
+    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+
+
+def blend(first: NDArray[Any], second: NDArray[Any], share: Array | float) -> NDArray[np.uint8]:
+    """Mix two pictures: a share of 0 gives the first, 1 the second."""
+    return to_uint8(first + np.asarray(share, np.float32) * (second.astype(np.float32) - first))
+
+
+def rotate_hue(frame: Frame, degrees: float) -> Frame:
+    """Turn the hues; greys and brightness stay."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    grey = np.full((3, 3), 1 / 3)
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    matrix = (c * (np.eye(3) - grey) + s * cross + grey).astype(np.float32)
+    return to_uint8(frame @ matrix.T)
+
+
+def smooth_warp(rng: np.random.Generator, height: int, width: int, rms: float) -> Array:
+    """Draw a smooth displacement field.
+
+    Args:
+        rng: source of chance; always drawn from equally often.
+        height: of the frame.
+        width: of the frame.
+        rms: root mean square length of the displacements, in pixels.
+
+    Returns:
+        float32 `[H, W, 2]`: x and y, in pixels.
+    """
+    coarse = rng.standard_normal((6, 6, 2)).astype(np.float32)
+    field: Array = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return field * (rms / float(np.sqrt((field**2).sum(axis=2).mean())))
+
+
+def displace(frame: Frame, field: Array) -> Frame:
+    """Pull every pixel from where `field` (float32 `[H, W, 2]`, pixels) points."""
+    height, width = frame.shape[:2]
+    x = field[..., 0] + np.arange(width, dtype=np.float32)
+    y = field[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    moved: Frame = cv2.remap(frame, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return moved
+
+
+def other_content(frames: Frames) -> Frames:
+    """A scene of the same kind that is not this one.
+
+    The clip turned upside down and left to right, played backwards, with other hues.
+    """
+    return np.stack([rotate_hue(frame[::-1, ::-1], 140) for frame in frames[::-1]])
+
+
+def box(height: int, width: int, area: float, anchor: NDArray[np.float64]) -> tuple[slice, slice]:
+    """A rectangle that covers a share of the frame; for one anchor, larger holds smaller.
+
+    Args:
+        height: of the frame.
+        width: of the frame.
+        area: share of the frame's area, 0..1.
+        anchor: two numbers 0..1, down and across: what point of frame and rectangle coincide.
+    """
+    side = np.sqrt(area)
+    slices = []
+    for length, at in zip((height, width), anchor.tolist(), strict=True):
+        start = at * (1 - side) * length
+        slices.append(slice(int(np.floor(start)), int(np.ceil(start + side * length))))
+    return slices[0], slices[1]
+
+
+def disc(height: int, width: int, area: float, centre: NDArray[np.float64]) -> Array:
+    """A disc with a soft rim, as shares 0..1: float32 `[H, W, 1]`.
+
+    Args:
+        height: of the frame.
+        width: of the frame.
+        area: share of the frame's area that the whole disc covers.
+        centre: y and x in pixels.
+    """
+    radius = np.sqrt(area * height * width / np.pi)
+    rim = max(1.0, 0.015 * min(height, width))
+    y = np.arange(height)[:, None] - centre[0]
+    x = np.arange(width)[None, :] - centre[1]
+    share: Array = np.clip((radius - np.hypot(y, x)) / rim + 0.5, 0, 1).astype(np.float32)
+    return share[..., None]
+
+
+def subject_centres(frames: Frames) -> NDArray[np.float64]:
+    """Where something moves that no camera move explains: float64 `[T, 2]`, y and x in pixels.
+
+    Per frame the peak of what differs both from the frame before and from the one after, once
+    these are laid over it by the best affine map; a median over three frames takes out strays.
+    Without any motion it is the middle of the frame.
+    """
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    height, width = greys[0].shape
+    y, x = np.mgrid[0:height, 0:width]
+    central = 1e-3 * np.exp(-((x / width - 0.5) ** 2) - (y / height - 0.5) ** 2)
+    last = len(frames) - 1
+    peaks = []
+    for t, grey in enumerate(greys):
+        news = [_news(grey, greys[k]) for k in (t - 1, t + 1) if 0 <= k <= last]
+        energy = cv2.GaussianBlur(np.minimum(news[0], news[-1]), (0, 0), 0.07 * min(height, width))
+        peaks.append(np.unravel_index(np.argmax(energy + central), energy.shape))
+    path = np.array(peaks, np.float64)
+    if len(path) > 3:  # the ends have one neighbour only: they go on as the path began
+        path[0], path[-1] = 2 * path[1] - path[2], 2 * path[-2] - path[-3]
+    path = np.pad(path, ((1, 1), (0, 0)), mode="edge")
+    return np.median(np.stack([path[:-2], path[1:-1], path[2:]]), axis=0)
+
+
+def _news(grey: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How far a frame differs from another one laid over it: float32 `[H, W]`, grey levels."""
+    height, width = grey.shape
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = finder.calc(grey, other, np.zeros((height, width, 2), np.float32))
+    step = max(1, min(height, width) // 48)  # a lattice of points, away from the margins
+    inner = tuple(slice(size // 8, size - size // 8, step) for size in (height, width))
+    y, x = (axis[inner].ravel() for axis in np.mgrid[0:height, 0:width])
+    places = np.stack([x, y, np.ones_like(x)], axis=1).astype(np.float64)
+    targets = places[:, :2] + flow[inner].reshape(-1, 2)
+    misfit = np.zeros(len(places))
+    for _ in range(4):  # from the second round on, what fits badly has no say
+        follows = misfit <= np.median(misfit)
+        affine, *_ = np.linalg.lstsq(places[follows], targets[follows], rcond=None)
+        misfit = np.linalg.norm(targets - places @ affine, axis=1)
+    laid = cv2.warpAffine(
+        other.astype(np.float32),
+        affine.T,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=-1,
+    )
+    news: NDArray[np.float32] = np.where(laid < 0, 0, np.abs(laid - grey)).astype(np.float32)
+    return news

@@ -1,0 +1,118 @@
+"""Publish results: copy result files into a leaderboard's folder and render its page.
+
+python -m bench.leaderboard outputs/standard/* --into leaderboard
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import BenchError
+from bench.records import write_json, write_text
+from bench.report.console import show
+from bench.report.markdown import render
+from bench.report.results import Result, find, load
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def publish(results: Sequence[Path], into: Path) -> Path:
+    """Copy results to `into/results/<suite>/<model>.json` and render `into/README.md`.
+
+    The page shows everything under `into/results`, so that results of other runs stay on it; a
+    newer result of the same suite and model takes the place of the older. Nothing is written
+    unless every input is valid.
+
+    Args:
+        results: result files.
+        into: folder of the leaderboard; made if it is missing.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        BenchError: if a file is not a result, two land on the same place, or a name is no file
+            name.
+    """
+    sources: dict[Path, Path] = {}
+    loaded: dict[Path, Result] = {}
+    for source in results:
+        result = load(source)
+        target = _place(result, source, into)
+        if target in sources:
+            raise BenchError(
+                f"expected one result per suite and model, {sources[target]} and {source} are both "
+                f"{result.suite}/{result.model}: publish one of them, or rename a model"
+            )
+        sources[target], loaded[target] = source, result
+    board = dict(loaded)
+    for file in published(into):
+        if file not in loaded:
+            board[file] = load(file)
+            if file != (place := _place(board[file], file, into)):
+                raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
+    for target, result in loaded.items():
+        write_json(target, result.content)
+    page = into / "README.md"
+    write_text(page, render(board.values()))
+    return page
+
+
+def published(into: Path) -> list[Path]:
+    """Result files a leaderboard's folder holds, sorted."""
+    return sorted((into / "results").glob("*/*.json"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; those of the process by default.
+
+    Returns:
+        Exit code: 0, or 2 after a mistake that the user can mend.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.leaderboard",
+        description="Publish results: copy them into a leaderboard's folder and render its page.",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="a result.json, a run's folder, or a folder of run folders",
+    )
+    parser.add_argument(
+        "--into", required=True, type=Path, metavar="DIR", help="folder of the leaderboard"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        page = publish(find(given.paths), given.into)
+        everything = [load(file) for file in published(given.into)]
+    except BenchError as error:
+        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
+        return 2
+    console = Console()
+    show(everything, console)
+    console.print(f"Written: {page}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _place(result: Result, source: Path, into: Path) -> Path:
+    """Where a result lies once published."""
+    for name in (result.suite, result.model):
+        if not _NAME.fullmatch(name):
+            raise BenchError(
+                f"{source}: expected suite and model of letters, digits, '.', '_' and '-', "
+                f"came {name!r:.80}"
+            )
+    return into / "results" / result.suite / f"{result.model}.json"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Provenance: the machine, the versions and the commit that a result was made with."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pynvml
+import torch
+
+from bench.errors import BenchError
+from bench.paths import PACKAGE
+
+_PACKAGES = (
+    "steadybench",
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "accelerate",
+    "lpips",
+    "open-clip-torch",
+    "opencv-python-headless",
+    "av",
+    "numpy",
+)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device a run uses: `auto` is the first GPU, or the CPU where there is none.
+
+    Raises:
+        BenchError: if the name is no device, or the device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BenchError(
+            f"expected device=auto, cpu, cuda or cuda:N, came {name!r}: type device=auto"
+        ) from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BenchError(
+            f"device={name}: this machine has {torch.cuda.device_count()} CUDA devices; "
+            "type device=auto to use what is there"
+        )
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """What throughput is grouped by: the GPU's name, or `cpu`."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return device.type
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Everything about this machine that can change output or speed.
+
+    Returns:
+        A JSON object; what cannot be read is null.
+    """
+    commit, dirty = own_commit(PACKAGE)
+    return {
+        "device": device_name(device),
+        "gpu": _gpu(device) if device.type == "cuda" else None,
+        "cpu": _cpu(),
+        "cpu_threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32 if device.type == "cuda" else None,
+        "commit": commit,
+        "dirty": dirty,
+    }
+
+
+def own_commit(package: Path) -> tuple[str | None, bool | None]:
+    """The commit this package was run from, and whether files were changed since.
+
+    A package installed into an environment that happens to lie inside somebody's repository
+    must not report that repository's commit: the file at hand has to be tracked there.
+
+    Args:
+        package: the package's folder.
+
+    Returns:
+        (commit as hex, dirty), or (None, None) outside a checkout of its own.
+    """
+    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None, None
+    commit = _git(package, "rev-parse", "HEAD")
+    if commit is None:  # a repository before its first commit
+        return None, None
+    changed = _git(package, "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changed is None else bool(changed)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    # GIT_DIR and its kin, set inside a git hook, would point at another repository.
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=clean,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text("utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpu(device: torch.device) -> dict[str, Any]:
+    """Driver and power limit, read from the board that torch uses.
+
+    The board is found by its UUID: CUDA_VISIBLE_DEVICES renumbers torch's devices, not NVML's.
+    """
+    properties = torch.cuda.get_device_properties(device)
+    known: dict[str, Any] = {
+        "name": properties.name,
+        "memory_bytes": properties.total_memory,
+        "uuid": f"GPU-{properties.uuid}",
+        "driver": None,
+        "power_limit_w": None,
+    }
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return known
+    try:
+        known["driver"] = pynvml.nvmlSystemGetDriverVersion()
+        board = pynvml.nvmlDeviceGetHandleByUUID(known["uuid"])
+        known["power_limit_w"] = pynvml.nvmlDeviceGetEnforcedPowerLimit(board) / 1000
+    except pynvml.NVMLError:
+        return known
+    finally:
+        pynvml.nvmlShutdown()
+    return known

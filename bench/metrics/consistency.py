@@ -1,0 +1,89 @@
+"""Frame consistency: how much a clip changes from step to step, perceptually and in light."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from bench.errors import Unscored
+from bench.metrics.base import metric
+from bench.vision.analysis import Analysis
+from bench.vision.flow import pull_back
+
+STATIC_LPIPS = 5e-4
+MIN_VALID_SHARE = 0.3
+MAX_DROPPED_SHARE = 1 / 3
+HELD_MAE = 0.2
+
+
+@metric(unit="LPIPS", better=None, needs=["lpips"])
+def tlpips(analysis: Analysis) -> float:
+    """Mean LPIPS over one time step: mean_t D(x_t, x_t+s), s frames being about 1/8 s.
+
+    Range [0, about 1]. Shown, never ranked: a frozen clip has 0.
+    """
+    return float(analysis.lpips(analysis.step).mean())
+
+
+@metric(unit="LPIPS", better=None, needs=["lpips"])
+def lpips_far(analysis: Analysis) -> float:
+    """Mean LPIPS over half the clip: mean_t D(x_t, x_t+L), L = floor(T/2).
+
+    Range [0, about 1]. How far the picture travels at all; the normaliser of `lag_ratio`.
+    """
+    return float(analysis.lpips(max(1, len(analysis.frames) // 2)).mean())
+
+
+@metric(unit="ratio", better="lower", needs=["lpips"])
+def lag_ratio(analysis: Analysis) -> float:
+    """Change within a step as a share of change across the clip: tlpips / lpips_far.
+
+    Coherent motion adds up over time, noise does not: noise and shuffled frames give about 1.
+    Range [0, about 1.2].
+
+    Raises:
+        Unscored: if the clip is static (lpips_far under 5e-4), since 0/0 is no praise.
+    """
+    far = lpips_far(analysis)
+    if far < STATIC_LPIPS:
+        raise Unscored(f"static clip: lpips_far {far:.1e} is under {STATIC_LPIPS:.0e}")
+    return tlpips(analysis) / far
+
+
+@metric(unit="share of full scale", better="lower", needs=["flow"])
+def flicker(analysis: Analysis) -> float:
+    """Brightness that comes and goes without motion to explain it.
+
+    mean_t | median over valid pixels of mean_c( W(x_t+s, f) - x_t ) | / 255, where W pulls the
+    next frame back along the flow f. The residual is signed: grain cancels, a change of light
+    does not. Pairs with under 30% valid pixels are dropped. Range [0, 1].
+
+    Raises:
+        Unscored: if over a third of the pairs are dropped.
+    """
+    frames, field = analysis.frames, analysis.flow(analysis.step)
+    steps = []
+    for t, (flow, valid) in enumerate(zip(field.forward, field.valid, strict=True)):
+        if valid.mean() < MIN_VALID_SHARE:
+            continue
+        residual = pull_back(frames[t + field.stride], flow) - frames[t]
+        steps.append(abs(float(np.median(residual[valid].mean(axis=-1)))) / 255)
+    dropped = len(field.valid) - len(steps)
+    if dropped > MAX_DROPPED_SHARE * len(field.valid):
+        raise Unscored(f"flow unreliable in {dropped} of {len(field.valid)} frame pairs")
+    return float(np.mean(steps))
+
+
+@metric(unit="share of frames", better="lower")
+def stutter(analysis: Analysis) -> float:
+    """Frames that repeat the one before: share of adjacent pairs with MAE < .2/255.
+
+    Range [0, 1]; 1 is a frozen clip. Scored on the frames as generated, not on working frames.
+
+    Raises:
+        Unscored: if the clip has a single frame.
+    """
+    frames = analysis.clip.frames
+    if len(frames) < 2:
+        raise Unscored("1 frame, needs at least 2")
+    held = [np.abs(b.astype(np.int16) - a).mean() < HELD_MAE for a, b in pairwise(frames)]
+    return float(np.mean(held))

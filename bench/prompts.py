@@ -1,0 +1,125 @@
+"""Prompts, and the published suite files they live in: validated, hashed."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from bench.errors import BenchError
+from bench.paths import PROMPTS
+
+Motion = Literal["subject", "camera", "any"]
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One fixed prompt of a suite.
+
+    Attributes:
+        id: unique within the suite; letters, digits, `.`, `_` and `-`, since it names files.
+        text: what the model is asked for; empty only where clips are scored without prompts.
+        category: the group the leaderboard can be split by.
+        tags: free labels.
+        motion: what must move for a clip to count as moving: the `subject`, the `camera`, or `any`.
+        shots: how many shots the prompt asks for; cuts beyond `shots - 1` are unrequested.
+    """
+
+    id: str
+    text: str
+    category: str = "uncategorised"
+    tags: tuple[str, ...] = field(default=())
+    motion: Motion = "any"
+    shots: int = 1
+
+
+def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
+    """Read a suite file: one JSON object a line.
+
+    Args:
+        name: a file of the published `prompts/` folder, or a path to a file of the user's own.
+
+    Returns:
+        The prompts in file order, and the SHA-256 of the file's bytes as hex.
+
+    Raises:
+        BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
+    """
+    given = Path(name)
+    path = given if given.is_file() else PROMPTS / name
+    if not path.is_file():
+        known = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
+        raise BenchError(
+            f"expected a prompt file, {str(name)!r} is none: "
+            f"give a path, or one of {known} in {PROMPTS}"
+        )
+    raw = path.read_bytes()
+    try:
+        lines = raw.decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+    prompts: list[Prompt] = []
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        prompt = _parse(line, f"{path}, line {number}")
+        if prompt.id in line_of:
+            raise BenchError(
+                f"{path}, line {number}: prompt id {prompt.id!r} stands already on line "
+                f"{line_of[prompt.id]}; every id must be unique"
+            )
+        line_of[prompt.id] = number
+        prompts.append(prompt)
+    if not prompts:
+        raise BenchError(f"{path}: expected at least one prompt, found none")
+    return prompts, hashlib.sha256(raw).hexdigest()
+
+
+def _parse(line: str, where: str) -> Prompt:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BenchError(
+            f"{where}: expected one JSON object, but {error.msg} at column {error.colno}"
+        ) from None
+    if not isinstance(entry, dict):
+        raise BenchError(f"{where}: expected a JSON object, came {type(entry).__name__}")
+    unknown = sorted(set(entry) - set(Prompt.__dataclass_fields__))
+    if unknown:
+        raise BenchError(
+            f"{where}: unknown key {unknown[0]!r}; known are "
+            + ", ".join(Prompt.__dataclass_fields__)
+        )
+    _check(entry, where)
+    if "tags" in entry:
+        entry["tags"] = tuple(entry["tags"])
+    return Prompt(**entry)
+
+
+def _check(entry: dict[str, Any], where: str) -> None:
+    def need(ok: bool, key: str, expected: str) -> None:
+        if not ok:
+            raise BenchError(f"{where}: {key!r} must be {expected}, came {entry.get(key)!r}")
+
+    need(
+        isinstance(entry.get("id"), str) and bool(_ID.fullmatch(entry["id"])),
+        "id",
+        "1 to 100 letters, digits, '.', '_' or '-'",
+    )
+    text = entry.get("text")
+    need(isinstance(text, str) and bool(text.strip()), "text", "a text that is not empty")
+    category = entry.get("category", "x")
+    need(isinstance(category, str) and bool(category.strip()), "category", "a text")
+    tags = entry.get("tags", [])
+    need(
+        isinstance(tags, list) and all(isinstance(tag, str) for tag in tags),
+        "tags",
+        "a list of texts",
+    )
+    need(entry.get("motion", "any") in get_args(Motion), "motion", " | ".join(get_args(Motion)))
+    shots = entry.get("shots", 1)
+    need(isinstance(shots, int) and not isinstance(shots, bool) and shots >= 1, "shots", ">= 1")

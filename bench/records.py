@@ -1,0 +1,98 @@
+"""Records: JSON files written whole or not at all, and what decides whether one still holds."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that its name never stands over half its content.
+
+    A temporary file in the same folder is flushed to disk and then renamed, which POSIX does
+    atomically; a reader, or a run killed at any moment, sees the old file or the new one.
+
+    Raises:
+        BenchError: if the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise BenchError(
+            f"expected to write {path}, but {(error.strerror or str(error)).lower()}: "
+            "make the folder writable, or choose another with out=DIR"
+        ) from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON with sorted keys, so that diffs read well; see `write_bytes`.
+
+    Raises:
+        ValueError: if a number is NaN or infinite; a value that cannot be had is null.
+    """
+    text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        BenchError: if the file cannot be read or holds anything else.
+    """
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BenchError(f"expected to read {path}, but {error.strerror}") from None
+    except ValueError as error:
+        raise BenchError(
+            f"{path}: expected JSON, but {error}; remove the file and run again"
+        ) from None
+    if not isinstance(value, dict):
+        raise BenchError(f"{path}: expected a JSON object, came {type(value).__name__}")
+    return value
+
+
+def fingerprint(value: object) -> str:
+    """SHA-256 (hex) of a JSON value, independent of key order."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def changes(old: object, new: object) -> list[str]:
+    """What differs between two JSON values, one `key.path old -> new` each, in key order."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return [
+        f"{key} {before.get(key, '(absent)')} -> {after.get(key, '(absent)')}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, json.dumps(value, sort_keys=True, ensure_ascii=False)

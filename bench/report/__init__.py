@@ -1,0 +1,1 @@
+"""The leaderboard: a pure, deterministic function of result files."""

@@ -1,0 +1,63 @@
+"""The leaderboard in a terminal: the tables of scores, and where the rest is."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table as Drawn
+from rich.text import Text
+
+from bench.report.results import Result
+from bench.report.rows import HEADLINE, boards
+from bench.report.table import Cell, Column, Table
+from bench.report.tables import tables, without_scores
+
+
+def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) -> None:
+    """Print the score tables of every suite.
+
+    A table that is wider than the terminal is turned on its side, with one metric a line, where
+    that makes it narrower.
+    """
+    for board in boards(results, headline):
+        for line in without_scores(board):
+            console.print(Text(line))
+        for table in tables(board, headline):
+            if not table.summary:
+                continue
+            drawn = _draw(table, board.suite)
+            if _width(drawn, console) > console.width and len(table.rows) < len(table.columns):
+                drawn = _draw(_turned(table), board.suite)
+            console.print(drawn)
+            for line in (*table.above, *table.below):
+                console.print(Text(line, style="dim"))
+
+
+def _draw(table: Table, suite: str) -> Drawn:
+    # Text, never markup: a model's name may hold square brackets.
+    drawn = Drawn(title=Text(f"{suite}: {table.title}"), title_justify="left")
+    for column in table.columns:
+        drawn.add_column(Text(column.name), justify="left" if column.text else "right")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell.text, style="bold" if cell.strong else "") for cell in row))
+    return drawn
+
+
+def _width(drawn: Drawn, console: Console) -> int:
+    return Measurement.get(console, console.options.update(max_width=10_000), drawn).maximum
+
+
+def _turned(table: Table) -> Table:
+    """Rows become columns: the models stand side by side."""
+    label = [column.name for column in table.columns].index("model")
+    return Table(
+        title=table.title,
+        columns=(Column("", text=True), *(Column(row[label].text) for row in table.rows)),
+        rows=tuple(
+            (Cell(column.name), *(row[index] for row in table.rows))
+            for index, column in enumerate(table.columns)
+            if index != label
+        ),
+        above=table.above,
+        below=table.below,
+    )

@@ -1,0 +1,73 @@
+"""The leaderboard as markdown: a pure, deterministic function of results."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from bench.report.results import Result
+from bench.report.rows import HEADLINE, boards
+from bench.report.table import Table
+from bench.report.tables import tables, without_scores
+
+INTRO = """\
+# Leaderboard
+
+Each row is one model: the mean over prompts, seeds averaged first, ± half the width of its 95%
+bootstrap interval over prompts. In columns marked ↑ higher is better, in those marked ↓ lower is;
+the rest are only shown. **Bold** marks the best and all that are not surely worse than it (paired
+bootstrap over common prompts with Holm's correction, from 20 prompts on). *lossy* marks clips that
+exist only as lossy files: compression smooths frames, which some scores reward. All scores are
+diagnostics, not a stand-in for what people prefer.
+"""
+RANKS = """\
+A rank of 1-3 means that the data leave ranks 1 to 3 open. A clip that a model failed to make counts
+as 0 in the column that ranks ({headline}) and is left out of the others.
+"""
+SOURCE = "Every number is computed from the files in `results/`."
+
+
+def render(results: Iterable[Result], headline: str = HEADLINE) -> str:
+    """The leaderboard page.
+
+    Args:
+        results: in any order, at most one per suite and model.
+        headline: metric that orders and ranks the rows, where results have it.
+
+    Returns:
+        Markdown, the same bytes for the same results.
+    """
+    suites = boards(results, headline)
+    blocks = [INTRO.rstrip()]
+    if any(headline in group.metrics for board in suites for group in board.groups):
+        blocks.append(RANKS.format(headline=escape(headline)).rstrip())
+    blocks.append(SOURCE)
+    for board in suites:
+        blocks.append(f"## {escape(board.suite)}")
+        blocks += map(escape, without_scores(board))
+        for table in tables(board, headline):
+            blocks += _draw(table)
+    return "\n\n".join(blocks) + "\n"
+
+
+def escape(text: str) -> str:
+    r"""Text that markdown shows as it stands, on one line and inside a table cell.
+
+    Names, licences and error messages come from elsewhere; `a|b` must not open a column, nor
+    `<img>` an image. Underscores inside words mean nothing to markdown and stay readable.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return re.sub(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", line)
+
+
+def _draw(table: Table) -> Iterator[str]:
+    yield f"### {escape(table.title)}"
+    yield from map(escape, table.above)
+    lines = [
+        [escape(column.name) for column in table.columns],
+        ["---" if column.text else "---:" for column in table.columns],
+        *(
+            [f"**{escape(cell.text)}**" if cell.strong else escape(cell.text) for cell in row]
+            for row in table.rows
+        ),
+    ]
+    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    yield from map(escape, table.below)

@@ -1,0 +1,51 @@
+"""Contact sheets: clips as rows of frames, for eyes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from bench.clip import Clip
+
+_BACKGROUND = (255, 255, 255)
+_INK = (32, 32, 32)
+_GAP_PX = 4
+
+
+def contact_sheet(
+    rows: Sequence[tuple[str, Clip]], path: Path, *, columns: int = 8, height_px: int = 112
+) -> None:
+    """Draw one row per clip: its label, then frames evenly spaced over its length.
+
+    Args:
+        rows: label and clip, from top to bottom.
+        path: PNG to write.
+        columns: frames per row; a shorter clip shows all it has.
+        height_px: height of a frame in the picture, in pixels.
+    """
+    font = ImageFont.load_default(size=height_px / 7)
+    label_px = 2 * _GAP_PX + round(max(font.getlength(label) for label, _ in rows))
+    strips = [_strip(clip, columns, height_px) for _, clip in rows]
+    width = label_px + max(strip.width for strip in strips)
+    sheet = Image.new("RGB", (width, len(rows) * (height_px + _GAP_PX) - _GAP_PX), _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for number, ((label, _), strip) in enumerate(zip(rows, strips, strict=True)):
+        top = number * (height_px + _GAP_PX)
+        draw.text((_GAP_PX, top + height_px / 2), label, fill=_INK, font=font, anchor="lm")
+        sheet.paste(strip, (label_px, top))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path, optimize=True)
+
+
+def _strip(clip: Clip, columns: int, height_px: int) -> Image.Image:
+    count = min(columns, len(clip.frames))
+    chosen = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
+    height, width = clip.frames.shape[1:3]
+    size = (max(1, round(width * height_px / height)), height_px)
+    strip = Image.new("RGB", (count * (size[0] + _GAP_PX) - _GAP_PX, height_px), _BACKGROUND)
+    for column, index in enumerate(chosen):
+        frame = cv2.resize(clip.frames[index], size, interpolation=cv2.INTER_AREA)
+        strip.paste(Image.fromarray(frame), (column * (size[0] + _GAP_PX), 0))
+    return strip

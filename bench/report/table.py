@@ -1,0 +1,46 @@
+"""A table of plain text: what the leaderboard builds, and markdown and the console draw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Column:
+    """A header; numbers are set flush right, text flush left."""
+
+    name: str
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Plain text, not escaped for anything; strong where it leads its column."""
+
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table, drawn by whoever shows it.
+
+    Attributes:
+        title: heading.
+        columns: headers.
+        rows: as many cells each as there are columns.
+        above: lines before it.
+        below: lines after it.
+        summary: whether it belongs into the short version for a terminal.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+    summary: bool = False
+
+
+def text_columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """Headers of columns that hold text."""
+    return tuple(Column(name, text=True) for name in names)

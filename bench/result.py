@@ -1,0 +1,64 @@
+"""result.json: the one file of a run that is published, put together from its records."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from bench.errors import BenchError
+from bench.folder import Item, RunFolder
+from bench.records import fingerprint, read_json, write_json
+
+SCHEMA = 1
+
+# What a clip's record keeps to itself: the fingerprint's ingredients stand in run.json.
+_PRIVATE = frozenset({"schema", "inputs", "fingerprint"})
+
+
+def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
+    """Put result.json together from run.json and the records, and write it.
+
+    A pure function of those files: interrupted and resumed runs end with the same result as
+    one that ran through, timing aside.
+
+    Raises:
+        BenchError: if clips were scored by different versions of one metric.
+    """
+    run = read_json(folder.run)
+    metrics: dict[str, Any] = {}
+    clips = []
+    for item in items:
+        if not folder.record(item).exists():
+            continue
+        record = read_json(folder.record(item))
+        clip = {key: value for key, value in record.items() if key not in _PRIVATE}
+        scored = _scores(item, record, folder)
+        for name, entry in scored.items():
+            described = {key: entry[key] for key in ("unit", "better", "version", "fingerprint")}
+            if metrics.setdefault(name, described) != described:
+                raise BenchError(
+                    f"{folder.root}: {name} was computed in two ways; "
+                    "run again with stages=[score] and the whole suite"
+                )
+        clip["scores"] = {name: entry["value"] for name, entry in scored.items()}
+        clip["unscored"] = {
+            name: entry["why"] for name, entry in scored.items() if entry["value"] is None
+        }
+        clips.append(clip)
+    public = ("model", "suite", "card", "measured", "environment", "prompts", "expected")
+    result = {key: run[key] for key in public} | {
+        "schema": SCHEMA,
+        "metrics": metrics,
+        "fingerprint": fingerprint([run["functional"], run["prompts"], metrics]),
+        "clips": clips,
+    }
+    write_json(folder.result, result)
+    return result
+
+
+def _scores(item: Item, record: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
+    if record["status"] != "ok" or not folder.score(item).exists():
+        return {}
+    scored = read_json(folder.score(item))
+    if scored["frames_sha256"] != record["frames_sha256"]:
+        return {}  # made again since; the score stage has not seen the new frames
+    metrics: dict[str, Any] = scored["metrics"]
+    return metrics

@@ -1,0 +1,132 @@
+"""One job: one model on one suite, through the stages that were asked for."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import config as configuration
+from bench.errors import BenchError
+from bench.folder import Item, RunFolder
+from bench.generate import Plan, find_missing, generate
+from bench.measure.environment import environment, resolve_device
+from bench.prompts import Prompt, load_suite
+from bench.records import read_json, write_json
+from bench.result import assemble
+from bench.score import score
+from bench.vision.analysis import Backbones
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job came to.
+
+    Attributes:
+        folder: the run's folder, with its result.json.
+        failures: one line for each clip that could not be made, read or scored.
+    """
+
+    folder: RunFolder
+    failures: list[str]
+
+
+def run(config: dict[str, Any], model_choice: str) -> Outcome:
+    """Run the job that a resolved configuration describes.
+
+    Args:
+        config: `conf/bench.yaml`, composed and resolved.
+        model_choice: the name of the model's YAML; the row's name unless `model.name` says one.
+
+    Raises:
+        BenchError: on a mistake in the configuration, before anything is written.
+    """
+    stages = config["stages"]
+    configuration.check_stages(stages)
+    device = resolve_device(config["device"])
+    model = config["model"]
+    name = configuration.check_name(model.get("name") or model_choice)
+    generator = configuration.build_generator(model)
+    metrics = configuration.build_metrics(config["metrics"]["compute"])
+    backbones = Backbones(configuration.build_backbones(config["metrics"]["backbones"]), device)
+
+    suite = config["suite"]
+    sha256: str | None = None
+    if suite["prompts"] is None:
+        prompts = generator.own_prompts()
+    else:
+        prompts, sha256 = load_suite(suite["prompts"])
+    items = [Item(prompt, seed) for prompt in prompts for seed in suite["seeds"]]
+    chosen = items if config["limit"] is None else _first(config["limit"], prompts, items)
+
+    folder = RunFolder(Path(config["out"]) / configuration.check_name(suite["name"]) / name)
+    functional = configuration.functional(model)
+    if "generate" in stages:
+        plan = Plan(
+            label=name,
+            model=functional,
+            items=chosen,
+            warmup=config["warmup"],
+            max_tries=config["max_tries"],
+            overwrite=config["overwrite"],
+            retry_failed=config["retry_failed"],
+        )
+        missing = find_missing(generator, plan, folder)
+        # The environment is that of the clips: a run that only scores must not replace it.
+        known = folder.run.exists() and not missing
+        described = {
+            "schema": SCHEMA,
+            "model": name,
+            "suite": suite["name"],
+            "card": model.get("card") or {},
+            "measured": generator.measured,
+            "prompts": {"name": suite["prompts"], "count": len(prompts), "sha256": sha256},
+            "expected": {"prompts": [prompt.id for prompt in prompts], "seeds": suite["seeds"]},
+            "functional": functional,
+            "config": config,
+            "environment": read_json(folder.run)["environment"] if known else environment(device),
+        }
+        write_json(folder.run, described)
+        with log_to(folder.log):
+            generate(generator, plan, missing, folder, device)
+    elif not folder.run.exists():
+        raise BenchError(
+            f"expected clips in {folder.root}, there are none: "
+            "run with stages=[generate,score,publish] first, or name their place with out=DIR"
+        )
+    damaged: list[str] = []
+    if "score" in stages:
+        with log_to(folder.log):
+            damaged = score(name, items, metrics, backbones, folder)
+    result = assemble(items, folder)
+    failed = [
+        f"{clip['prompt']}, seed {clip['seed']}: {clip['status']}: {clip['error']}"
+        for clip in result["clips"]
+        if clip["status"] != "ok"
+    ]
+    return Outcome(folder, failed + damaged)
+
+
+def _first(limit: int, prompts: list[Prompt], items: list[Item]) -> list[Item]:
+    """The draws of the first so many prompts, for a quick look; the result stays partial."""
+    if limit < 1:
+        raise BenchError(f"limit must be at least 1 prompt, came {limit}: leave it out for all")
+    ids = {prompt.id for prompt in prompts[:limit]}
+    return [item for item in items if item.prompt.id in ids]
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Append what is logged, with tracebacks, to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger("bench")
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()

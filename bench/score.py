@@ -1,0 +1,119 @@
+"""The stage that scores clips: whatever metric has no valid value yet is computed."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from bench.clip import read_master
+from bench.errors import ClipError, Unscored
+from bench.folder import Item, RunFolder
+from bench.metrics.base import Metric
+from bench.progress import track
+from bench.records import fingerprint, read_json, write_json
+from bench.vision.analysis import Analysis, Backbones
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+
+Entry = dict[str, Any]
+
+
+def score(
+    label: str,
+    items: Sequence[Item],
+    metrics: Mapping[str, Metric],
+    backbones: Backbones,
+    folder: RunFolder,
+) -> list[str]:
+    """Score every clip that was made, each metric that has no valid value yet.
+
+    A value stays valid while the clip's frames and the metric's fingerprint (its version and
+    the backbones it draws on) stay the same; metrics that are not configured are left alone.
+    A metric without a value gets null and the reason.
+
+    Args:
+        label: what the progress bar calls it.
+        items: the draws.
+        metrics: name to metric.
+        backbones: where evidence comes from.
+        folder: the run's folder.
+
+    Returns:
+        One line for each clip whose stored frames could not be read; it has no new scores.
+    """
+    made = [item for item in items if folder.record(item).exists()]
+    # Same clip, same machine, same score: nothing may depend on which kernel was picked.
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    wanted: dict[str, str] | None = None
+    pending = []
+    for item in made:
+        record = read_json(folder.record(item))
+        if record["status"] != "ok":
+            continue
+        wanted = wanted or {
+            name: _fingerprint(metric, backbones) for name, metric in metrics.items()
+        }
+        entries = _valid_entries(item, record, folder)
+        missing = [
+            name for name in metrics if entries.get(name, {}).get("fingerprint") != wanted[name]
+        ]
+        if missing:
+            pending.append((item, record, entries, missing))
+    if not pending or wanted is None:
+        return []
+    damaged = []
+    for item, record, entries, missing in track(pending, f"{label}: score"):
+        try:
+            clip = read_master(
+                folder.master(item), frames=record["frames"], sha256=record["frames_sha256"]
+            )
+        except ClipError as error:
+            damaged.append(f"{error}; remove {folder.record(item)} and run again to make it anew")
+            continue
+        analysis = Analysis(clip, item.prompt, backbones)
+        for name in missing:
+            entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
+        write_json(
+            folder.score(item),
+            {"schema": SCHEMA, "frames_sha256": record["frames_sha256"], "metrics": entries},
+        )
+    for name, reason in backbones.missing.items():
+        log.warning("%s is missing, its metrics are unscored: %s", name, reason)
+    return damaged
+
+
+def _fingerprint(metric: Metric, backbones: Backbones) -> str:
+    """What computed a value: the metric's version, and the backbones' methods and weights.
+
+    A missing backbone is named as such, so that the value is computed once it is there.
+    """
+    evidence: dict[str, str] = {}
+    for name in metric.needs:
+        try:
+            evidence[name] = backbones.get(name).fingerprint
+        except Unscored:
+            evidence[name] = "missing"
+    return fingerprint({"version": metric.version, "backbones": evidence})
+
+
+def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, Entry]:
+    if not folder.score(item).exists():
+        return {}
+    scored = read_json(folder.score(item))
+    if scored["frames_sha256"] != record["frames_sha256"]:
+        return {}
+    entries: dict[str, Entry] = scored["metrics"]
+    return entries
+
+
+def _entry(metric: Metric, analysis: Analysis) -> Entry:
+    entry = {"unit": metric.unit, "better": metric.better, "version": metric.version}
+    try:
+        return entry | {"value": metric(analysis), "why": None}
+    except Unscored as reason:
+        return entry | {"value": None, "why": str(reason)}

@@ -1,0 +1,139 @@
+"""Reading other people's video files and folders of PNG frames; refusing what would mislead."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.container
+import av.error
+import cv2
+import numpy as np
+
+from bench.clip import Clip
+from bench.errors import ClipError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"})
+
+_LOSSLESS_CODECS = frozenset({"ffv1", "png", "huffyuv", "ffvhuff", "rawvideo", "utvideo", "qtrle"})
+
+# A file may declare a little more than it holds; encoders round durations up.
+_MISSING_FRAMES_ALLOWED = 2
+# A GIF counts in hundredths of a second, so that 12 fps alternates between 8 and 9 of them.
+_UNEVEN_FACTOR = 1.5
+_UNEVEN_SHARE_ALLOWED = 0.02
+
+
+def read_video(path: Path, fps: float | None = None) -> Clip:
+    """Read a video file or a folder of PNG frames, whole, into memory.
+
+    Memory: T x H x W x 3 bytes, twice while frames are stacked.
+
+    Args:
+        path: an mp4, mkv, webm, mov, avi or gif file, or a folder of PNG files of one size,
+            taken in the natural order of their names.
+        fps: frames per second of a folder of PNG files; a video file carries its own.
+
+    Returns:
+        RGB frames, turned upright if the file says how; `lossy` unless the codec is lossless.
+
+    Raises:
+        ClipError: if it is no video, is cut short, or has no constant frame rate.
+    """
+    if path.is_dir():
+        return _read_png_folder(path, fps)
+    try:
+        with av.open(path) as container:
+            return _decode(container, path)
+    except (av.error.FFmpegError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ClipError(f"{path}: expected a video, but it cannot be read: {reason}") from None
+
+
+def _decode(container: av.container.InputContainer, path: Path) -> Clip:
+    if not container.streams.video:
+        raise ClipError(f"{path}: expected a video, there is no picture in it")
+    stream = container.streams.video[0]
+    frames: list[NDArray[np.uint8]] = []
+    times_s: list[float] = []
+    for frame in container.decode(stream):
+        if frame.is_corrupt:
+            raise ClipError(f"{path}: frame {len(frames)} is damaged; the file may be cut short")
+        # The display matrix turns counterclockwise, as rot90 does.
+        upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+        frames.append(np.ascontiguousarray(upright))
+        if frame.time is not None:
+            times_s.append(frame.time)
+    if not frames:
+        raise ClipError(f"{path}: expected a video, there is no frame in it")
+    rate = _constant_rate(stream, times_s, len(frames), path)
+    _refuse_cut_short(container, stream, len(frames), rate, path)
+    if len({frame.shape for frame in frames}) > 1:
+        raise ClipError(f"{path}: expected frames of one size, their size changes")
+    codec = stream.codec_context.name
+    return Clip(np.stack(frames), rate, lossy=codec not in _LOSSLESS_CODECS)
+
+
+def _constant_rate(stream: av.VideoStream, times_s: list[float], count: int, path: Path) -> float:
+    declared = stream.average_rate or stream.guessed_rate
+    if not declared or declared <= 0:
+        raise ClipError(f"{path}: expected a frame rate, the file gives none")
+    if len(times_s) == count > 2:
+        lengths_s = np.diff(times_s)
+        typical_s = np.median(lengths_s)
+        uneven = (lengths_s > typical_s * _UNEVEN_FACTOR) | (lengths_s * _UNEVEN_FACTOR < typical_s)
+        if uneven.mean() > _UNEVEN_SHARE_ALLOWED:
+            raise ClipError(
+                f"{path}: expected a constant frame rate, frames last from "
+                f"{lengths_s.min() * 1000:.0f} to {lengths_s.max() * 1000:.0f} ms: "
+                f"convert it first, as with ffmpeg -i IN -r {float(declared):.0f} OUT"
+            )
+    return float(declared)
+
+
+def _refuse_cut_short(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    count: int,
+    rate: float,
+    path: Path,
+) -> None:
+    """Half a file often decodes without complaint: hold the frames against what is declared."""
+    declared = stream.frames
+    if not declared and stream.duration is not None and stream.time_base is not None:
+        declared = round(float(stream.duration * stream.time_base) * rate)
+    elif not declared and container.duration is not None:
+        declared = round(container.duration / av.time_base * rate)
+    if count < declared - _MISSING_FRAMES_ALLOWED:
+        raise ClipError(f"{path}: expected {declared} frames, {count} came: the file is cut short")
+    if path.suffix.lower() == ".gif" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
+        raise ClipError(f"{path}: the file is cut short, its end mark is missing")
+
+
+def _read_png_folder(path: Path, fps: float | None) -> Clip:
+    files = sorted(path.glob("*.png"), key=_natural_order)
+    if not files:
+        raise ClipError(f"{path}: expected PNG frames in this folder, there are none")
+    if fps is None:
+        raise ClipError(f"{path}: PNG frames carry no rate: say it with model.fps=N")
+    frames = []
+    for file in files:
+        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ClipError(f"{file}: expected a PNG picture, it cannot be read")
+        frames.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+        if frames[-1].shape != frames[0].shape:
+            raise ClipError(
+                f"{file}: expected frames of one size, height and width are "
+                f"{frames[-1].shape[:2]} here and {frames[0].shape[:2]} in {files[0].name}"
+            )
+    return Clip(np.stack(frames).astype(np.uint8), fps)
+
+
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    """frame2 before frame10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,129 @@
+"""Optical flow between frames of one clip, and where it can be trusted."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.errors import Unscored
+from bench.records import fingerprint
+
+MIN_SIDE_PX = 16  # DIS works on 8-pixel patches; a smaller frame holds no field of them
+
+
+@dataclass(frozen=True, eq=False)
+class FlowField:
+    """Flow for the frame pairs (t, t + stride), t = 0 .. N-1, in pixels.
+
+    Attributes:
+        stride: the distance between the two frames of a pair, in frames.
+        forward: float32 `[N, H, W, 2]`, (x, y) displacement from frame t to frame t + stride.
+        backward: float32 `[N, H, W, 2]`, from frame t + stride to frame t.
+        valid: bool `[N, H, W]`, pixels of frame t whose forward flow is confirmed by the
+            backward flow and ends inside the frame.
+    """
+
+    stride: int
+    forward: NDArray[np.float32]
+    backward: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+class FlowMethod(Protocol):
+    """What fills the role `flow` in `metrics.backbones`."""
+
+    def field(self, frames: NDArray[np.uint8], stride: int) -> FlowField:
+        """Flow both ways between every frame t and t + stride of uint8 `[T, H, W, 3]`."""
+
+
+class DisFlow:
+    """Dense inverse search (Kroeger et al., ECCV 2016), as OpenCV has it; needs no weights.
+
+    Args:
+        preset: `ultrafast`, `fast` or `medium`.
+    """
+
+    def __init__(self, preset: str = "medium") -> None:
+        self.preset = preset
+        self.fingerprint = fingerprint({"flow": "DIS", "preset": preset, "opencv": cv2.__version__})
+
+    def load(self, device: torch.device) -> None:  # noqa: ARG002 - DIS runs on the CPU only
+        """Set the method up; nothing is read from disk."""
+        presets = {
+            "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+            "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+            "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+        }
+        self._dis = cv2.DISOpticalFlow.create(presets[self.preset])
+
+    def field(self, frames: NDArray[np.uint8], stride: int) -> FlowField:
+        """Flow both ways between every frame t and frame t + stride.
+
+        Args:
+            frames: uint8 `[T, H, W, 3]`, RGB, T > stride.
+            stride: distance of a pair in frames, >= 1.
+
+        Raises:
+            Unscored: if the clip is too short or too small.
+        """
+        if len(frames) <= stride:
+            raise Unscored(f"{len(frames)} frames, needs at least {stride + 1}")
+        if min(frames.shape[1:3]) < MIN_SIDE_PX:
+            raise Unscored(
+                f"short side is {min(frames.shape[1:3])} px, flow needs at least {MIN_SIDE_PX}"
+            )
+        grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+        pairs = list(zip(grey[:-stride], grey[stride:], strict=True))
+        forward = np.stack([self._dis.calc(a, b, None) for a, b in pairs])
+        backward = np.stack([self._dis.calc(b, a, None) for a, b in pairs])
+        valid = np.stack([consistent(f, b) for f, b in zip(forward, backward, strict=True)])
+        return FlowField(stride, forward, backward, valid)
+
+
+def consistent(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Pixels whose forward and backward flow agree.
+
+    A pixel p is valid iff |f(p) + b(p + f(p))|^2 <= .01 (|f|^2 + |b|^2) + .5 and p + f(p) lies
+    inside the frame (Sundaram, Brox and Keutzer, ECCV 2010).
+
+    Args:
+        forward: float32 `[H, W, 2]`, pixels.
+        backward: float32 `[H, W, 2]`, pixels.
+
+    Returns:
+        bool `[H, W]`.
+    """
+    height, width = forward.shape[:2]
+    returned = pull_back(backward, forward)
+    closure = np.square(forward + returned).sum(axis=-1)
+    scale = np.square(forward).sum(axis=-1) + np.square(returned).sum(axis=-1)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    end_x, end_y = x + forward[..., 0], y + forward[..., 1]
+    inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
+    agreed: NDArray[np.bool_] = (closure <= 0.01 * scale + 0.5) & inside
+    return agreed
+
+
+def pull_back(image: NDArray[np.generic], flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """W(image, flow): the image pulled back along the flow, bilinear, edges replicated.
+
+    Args:
+        image: `[H, W]` or `[H, W, C]`, any numeric type.
+        flow: float32 `[H, W, 2]`, where each output pixel looks, relative to itself, in pixels.
+
+    Returns:
+        float32, shaped like `image`.
+    """
+    height, width = flow.shape[:2]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    warped: NDArray[np.float32] = cv2.remap(
+        image.astype(np.float32),
+        x + flow[..., 0],
+        y + flow[..., 1],
+        interpolation=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return warped

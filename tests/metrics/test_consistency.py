@@ -1,0 +1,121 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from conftest import moving_texture
+from numpy.typing import NDArray
+
+from bench.errors import Unscored
+from bench.metrics.consistency import flicker, lag_ratio, lpips_far, stutter, tlpips
+from bench.metrics.motion import dynamics, dynamics_raw
+from bench.vision.analysis import Analysis
+
+Analyse = Callable[..., Analysis]
+
+
+def brightness(frames: NDArray[np.uint8], amplitude: float) -> NDArray[np.uint8]:
+    gains = 1 + amplitude * np.resize([1, -1, 0.5, -0.7], len(frames))
+    return (frames * gains[:, None, None, None]).clip(0, 255).astype(np.uint8)
+
+
+def noisy(frames: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    grain = np.random.default_rng(0).normal(scale=sigma, size=frames.shape)
+    return (frames + grain).clip(0, 255).round().astype(np.uint8)
+
+
+def frozen(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(frames[:1], len(frames), axis=0)
+
+
+def test_identical_frames(analyse: Analyse) -> None:
+    analysis = analyse(frozen(moving_texture()))
+    assert tlpips(analysis) == 0
+    assert flicker(analysis) == 0
+    assert stutter(analysis) == 1
+    assert dynamics_raw(analysis) < 0.01
+    with pytest.raises(Unscored, match="static"):
+        lag_ratio(analysis)
+
+
+def test_flicker_grows_with_brightness_jitter_and_not_with_motion(analyse: Analyse) -> None:
+    frames = moving_texture()
+    levels = [flicker(analyse(brightness(frames, a))) for a in (0, 0.02, 0.05, 0.1)]
+    assert levels == sorted(levels)
+    assert levels[0] < 0.002
+    # The reference is half the frames' mean level times the mean jump between the gains.
+    assert levels[3] > 0.03
+
+
+def test_noise_raises_lag_ratio(analyse: Analyse) -> None:
+    frames = moving_texture()
+    levels = [lag_ratio(analyse(noisy(frames, s))) for s in (0, 3, 8, 20)]
+    assert levels == sorted(levels)
+
+
+def test_without_order_a_step_is_as_far_as_half_the_clip(analyse: Analyse) -> None:
+    frames = moving_texture(24)
+    shuffled = frames[np.random.default_rng(1).permutation(24)]
+    assert lag_ratio(analyse(frames)) < 0.5
+    assert lag_ratio(analyse(shuffled)) > 0.8
+
+
+def test_stutter_counts_held_frames(analyse: Analyse) -> None:
+    frames = moving_texture(12)
+    held = np.repeat(frames[::2], 2, axis=0)
+    assert stutter(analyse(frames)) == 0
+    assert stutter(analyse(held)) == pytest.approx(6 / 11)
+
+
+def test_the_time_step_is_an_eighth_of_a_second_at_any_rate(analyse: Analyse) -> None:
+    frames = moving_texture(33, step_px=0.5)
+    assert [analyse(frames, fps=fps).step for fps in (1, 8, 16, 24, 25, 60)] == [1, 1, 2, 3, 3, 8]
+    full, half = analyse(frames, fps=16), analyse(frames[::2], fps=8)
+    assert tlpips(full) == pytest.approx(tlpips(half), rel=0.05)
+    assert dynamics_raw(full) == pytest.approx(dynamics_raw(half), rel=0.05)
+
+
+def test_a_pan_is_motion_but_not_the_subjects(analyse: Analyse) -> None:
+    analysis = analyse(moving_texture(16, 96, step_px=2))
+    assert dynamics_raw(analysis) == pytest.approx(2 * 8 / 96, rel=0.1)
+    assert dynamics(analysis) < 0.25 * dynamics_raw(analysis)
+
+
+def test_a_subject_that_moves_before_a_still_background_counts(analyse: Analyse) -> None:
+    background = frozen(moving_texture(16, 96))
+    subject = moving_texture(16, 32, seed=5)[0]
+    for t in range(16):
+        background[t, 30:62, 8 + 3 * t : 40 + 3 * t] = subject
+    assert dynamics(analyse(background)) > 0.8 * 3 * 8 / 96
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_frames_give_a_reason_and_no_number(analyse: Analyse, count: int) -> None:
+    analysis = analyse(moving_texture(count), fps=24)
+    for metric in (tlpips, flicker, dynamics):
+        with pytest.raises(Unscored, match=f"{count} frame"):
+            metric(analysis)
+
+
+def test_a_tiny_clip_gives_a_reason(analyse: Analyse) -> None:
+    analysis = analyse(moving_texture(16)[:, :8, :8])
+    for metric in (tlpips, lpips_far, flicker, dynamics):
+        with pytest.raises(Unscored, match="8 px"):
+            metric(analysis)
+
+
+def test_frames_without_texture_never_pass_for_coherent(analyse: Analyse) -> None:
+    black = np.zeros((16, 64, 64, 3), np.uint8)
+    with pytest.raises(Unscored, match="static"):
+        lag_ratio(analyse(black))
+
+
+def test_twice_gives_the_same_bits(analyse: Analyse) -> None:
+    frames = noisy(moving_texture(), 5)
+    for metric in (tlpips, lag_ratio, flicker, dynamics, stutter):
+        assert metric(analyse(frames)) == metric(analyse(frames))
+
+
+def test_working_frames_are_never_enlarged(analyse: Analyse) -> None:
+    assert analyse(moving_texture(4, 96)).frames.shape == (4, 96, 96, 3)
+    tall = np.zeros((2, 1024, 512, 3), np.uint8)
+    assert analyse(tall).frames.shape == (2, 512, 256, 3)

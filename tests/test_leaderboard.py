@@ -1,0 +1,112 @@
+"""Publishing results."""
+
+import json
+from pathlib import Path
+
+import fake_results as fake
+import pytest
+
+from bench.errors import BenchError
+from bench.leaderboard import main, publish
+
+
+def steady(prompt: int, _seed: int) -> dict[str, float | None]:
+    return {"flicker": prompt / 100, "identity": 0.9}
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_results_are_copied_and_the_page_is_written(tmp_path: Path) -> None:
+    source = fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
+    page = publish([source], tmp_path / "board")
+    copy = tmp_path / "board" / "results" / "toy" / "wan.json"
+    assert page == tmp_path / "board" / "README.md"
+    assert json.loads(copy.read_text("utf-8")) == json.loads(source.read_text("utf-8"))
+    assert copy.read_text("utf-8").startswith('{\n "card"')
+    assert "| wan |" in page.read_text("utf-8")
+
+
+def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    source = fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
+    publish([source], board)
+    before = snapshot(board)
+    publish([source], board)
+    publish([board / "results" / "toy" / "wan.json"], board)
+    assert snapshot(board) == before
+
+
+def test_what_was_published_before_stays_and_is_replaced_by_newer(tmp_path: Path) -> None:
+    board, outputs = tmp_path / "board", tmp_path / "outputs"
+    publish([fake.write(fake.result("a", score=steady), outputs)], board)
+    page = publish([fake.write(fake.result("b", score=steady), outputs)], board)
+    assert "| a |" in page.read_text("utf-8")
+    assert "| b |" in page.read_text("utf-8")
+    newer = fake.result("a", score=lambda *_: {"flicker": 0.5, "identity": 0.25})
+    page = publish([fake.write(newer, outputs)], board)
+    assert page.read_text("utf-8").count("| a | ") == 3  # scores, speed, provenance
+    assert "0.250 ±0" in page.read_text("utf-8")
+
+
+def test_two_results_for_one_place_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    one = fake.write(fake.result("wan"), tmp_path / "one")
+    two = fake.write(fake.result("wan"), tmp_path / "two")
+    with pytest.raises(BenchError, match="toy/wan"):
+        publish([one, two], tmp_path / "board")
+    assert not (tmp_path / "board").exists()
+
+
+def test_a_bad_result_among_good_ones_leaves_the_board_as_it_was(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    publish([fake.write(fake.result("a", score=steady), tmp_path)], board)
+    before = snapshot(board)
+    good = fake.write(fake.result("b"), tmp_path)
+    bad = fake.write(fake.result("c", schema=99), tmp_path)
+    with pytest.raises(BenchError, match="schema"):
+        publish([good, bad], board)
+    assert snapshot(board) == before
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a b", "a\nb"])
+def test_names_that_are_no_file_names_are_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(fake.result(name)), "utf-8")
+    with pytest.raises(BenchError, match="letters, digits"):
+        publish([path], tmp_path / "board")
+
+
+def test_a_published_file_under_another_name_is_refused(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    publish([fake.write(fake.result("a", score=steady), tmp_path)], board)
+    results = board / "results" / "toy"
+    (results / "copy.json").write_bytes((results / "a.json").read_bytes())
+    with pytest.raises(BenchError, match=r"copy\.json"):
+        publish([fake.write(fake.result("b"), tmp_path)], board)
+
+
+def test_command_prints_the_table_and_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
+    board = tmp_path / "board"
+    assert main([str(tmp_path / "outputs"), "--into", str(board)]) == 0
+    out, err = capsys.readouterr()
+    assert "flicker" in out
+    assert str(board / "README.md") in out
+    assert err == ""
+
+
+def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), "--into", str(tmp_path / "board")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "result.json" in err

@@ -1,0 +1,308 @@
+"""The main job from the command line to the leaderboard, in this process and in killed ones."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import cli
+
+Main = Callable[..., int]
+
+# What differs between two runs of the same work.
+TIMING = ("latency_s", "warm")
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """Four toy prompts."""
+    path = tmp_path / "four.jsonl"
+    texts = [
+        "a red ball rolls from left to right over a wooden floor",
+        "a blue star spins in front of a brick wall",
+        "a green ring rolls from right to left over green grass",
+        "a yellow cube slides from left to right over yellow sand",
+    ]
+    lines = [{"id": f"p{n}", "text": text, "motion": "subject"} for n, text in enumerate(texts)]
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    return path
+
+
+@pytest.fixture
+def bench(tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch) -> Main:
+    """Type `steadybench ARGUMENTS` in an empty folder; the suite has four prompts."""
+    monkeypatch.chdir(tmp_path)
+
+    def type_(*arguments: str) -> int:
+        own_suite = any(argument.startswith("suite") for argument in arguments)
+        four = [] if own_suite else [f"suite.prompts={suite}", "suite.name=four"]
+        monkeypatch.setattr(sys, "argv", ["steadybench", *arguments, *four])
+        return cli.main()
+
+    return type_
+
+
+def result(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return loaded
+
+
+def without_timing(content: dict[str, Any]) -> dict[str, Any]:
+    clips = [{k: v for k, v in c.items() if k not in TIMING} for c in content["clips"]]
+    return content | {"clips": clips}
+
+
+def stderr_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line of a mistake."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_one_command_ends_in_a_leaderboard(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench() == 0
+    printed = capsys.readouterr().out
+    assert "lag_ratio" in printed
+    assert "outputs/leaderboard/README.md" in printed
+    made = result(tmp_path / "outputs/four/toy_steady")
+    assert len(made["clips"]) == 4
+    for clip in made["clips"]:
+        assert clip["status"] == "ok"
+        assert clip["latency_s"] > 0
+        assert set(clip["scores"]) == set(made["metrics"])
+        assert (clip["frames"], clip["frames_requested"]) == (16, 16)
+    previews = sorted((tmp_path / "outputs/four/toy_steady/previews").glob("*/*.mp4"))
+    assert len(previews) == 4
+    assert "Toy, steady" in (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert not (tmp_path / ".hydra").exists()
+
+
+def test_a_second_run_makes_nothing_anew(bench: Main, tmp_path: Path) -> None:
+    assert bench() == 0
+    folder = tmp_path / "outputs/four/toy_steady"
+    before = {p: p.stat().st_mtime_ns for k in ("clips", "scores") for p in (folder / k).rglob("*")}
+    content = (folder / "result.json").read_bytes()
+    assert bench() == 0
+    after = {p: p.stat().st_mtime_ns for k in ("clips", "scores") for p in (folder / k).rglob("*")}
+    assert before == after
+    assert (folder / "result.json").read_bytes() == content
+
+
+def test_stages_apart_give_the_same_as_together(bench: Main, tmp_path: Path) -> None:
+    assert bench("out=together") == 0
+    for stage in ("generate", "score", "publish"):
+        assert bench("out=apart", f"stages=[{stage}]") == 0
+    together, apart = (result(tmp_path / out / "four/toy_steady") for out in ("together", "apart"))
+    assert without_timing(together) == without_timing(apart)
+
+
+def test_a_changed_configuration_stops_and_names_the_key(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench() == 0
+    folder = tmp_path / "outputs/four/toy_steady"
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    capsys.readouterr()
+    assert bench("model.fps=12") == 2
+    line = stderr_line(capsys)
+    assert "model.fps 8.0 -> 12" in line
+    assert "overwrite=true" in line
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+    assert bench("model.fps=12", "overwrite=true") == 0
+    assert {clip["fps"] for clip in result(folder)["clips"]} == {12}
+
+
+def test_the_card_is_no_part_of_the_configuration(bench: Main) -> None:
+    assert bench() == 0
+    assert bench("model.card.title=Renamed") == 0
+
+
+def test_an_edited_prompt_is_another_configuration(
+    bench: Main, suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench() == 0
+    suite.write_text(suite.read_text().replace("red", "blue"))
+    capsys.readouterr()
+    assert bench() == 2
+    assert "prompt.text" in stderr_line(capsys)
+
+
+def test_a_changed_metric_rescores_only_that_metric(bench: Main, tmp_path: Path) -> None:
+    assert bench() == 0
+    path = tmp_path / "outputs/four/toy_steady/scores/p0/0.json"
+    scored = json.loads(path.read_text())
+    scored["metrics"]["flicker"] |= {"fingerprint": "of an older version", "value": 99.0}
+    scored["metrics"]["stutter"]["value"] = 0.125  # a mark: this one must be left alone
+    path.write_text(json.dumps(scored))
+    assert bench() == 0
+    again = json.loads(path.read_text())["metrics"]
+    assert again["flicker"]["value"] < 1
+    assert again["stutter"]["value"] == 0.125
+
+
+def test_a_prompt_that_fails_does_not_stop_the_others(
+    bench: Main, suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite.write_text(suite.read_text().replace("a blue star spins", "a blue zebra spins"))
+    assert bench() == 1
+    captured = capsys.readouterr()
+    assert "1 clips failed" in captured.err
+    assert "zebra" in captured.err
+    clips = result(tmp_path / "outputs/four/toy_steady")["clips"]
+    assert [clip["status"] for clip in clips] == ["ok", "error", "ok", "ok"]
+    assert "zebra" in clips[1]["error"]
+    assert "zebra" in (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert bench() == 1  # still there on the next look
+
+
+def test_a_damaged_clip_is_named_and_not_scored(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("stages=[generate]") == 0
+    master = tmp_path / "outputs/four/toy_steady/clips/p1/0.mkv"
+    master.write_bytes(master.read_bytes()[: master.stat().st_size // 2])
+    assert bench() == 1
+    assert "p1" in capsys.readouterr().err
+    clips = result(tmp_path / "outputs/four/toy_steady")["clips"]
+    assert [bool(clip["scores"]) for clip in clips] == [True, False, True, True]
+
+
+def test_a_clip_that_kills_the_process_is_recorded_after_some_tries(
+    bench: Main, tmp_path: Path
+) -> None:
+    assert bench("stages=[generate]", "limit=1") == 0
+    tries = tmp_path / "outputs/four/toy_steady/clips/p2/0.tries"
+    tries.parent.mkdir()
+    tries.write_text("5\n")
+    assert bench() == 1
+    statuses = [c["status"] for c in result(tmp_path / "outputs/four/toy_steady")["clips"]]
+    assert statuses == ["ok", "ok", "crashed", "ok"]
+    assert bench("retry_failed=true") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["model=toy_stedy"], "did you mean 'toy_steady'"),
+        (["suite=nosuch"], "toy"),
+        (["sed=1"], "sed"),
+        (["model.fpss=9"], "did you mean 'fps'"),
+        (["+model.fpss=9"], "did you mean 'fps'"),
+        (["stages=[scroe]"], "did you mean 'score'"),
+        (["stages=[score]"], "run with stages=[generate"),
+        (["device=gpu"], "device=auto"),
+        (["limit=0"], "at least 1 prompt"),
+        (["model=folder"], "model.path"),
+        (["model=folder", "model.path=nowhere"], "nowhere"),
+        (["model=toy_flickering", "model.fault=flickr"], "flicker"),
+        (["metrics.compute.flicker=bench.metrics.consistency.flikker"], "flikker"),
+        (["suite.prompts=nowhere.jsonl"], "nowhere.jsonl"),
+        (["+name=x", "stages=["], "stages=["),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    bench: Main,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    expected: str,
+) -> None:
+    assert bench(*arguments) == 2
+    assert expected in stderr_line(capsys)
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    assert bench("out=taken") == 2
+    assert "out=DIR" in stderr_line(capsys)
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
+def test_one_mistake_in_a_multirun_stops_no_other_job(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = "model=toy_steady,toy_flickering,toy_frozen"
+    assert bench("-m", models, "stages=[generate]", "limit=1") == 0
+    record = tmp_path / "outputs/four/toy_steady/clips/p0/0.json"
+    record.write_text(record.read_text().replace('"seed": 0', '"seed": 7'))
+    changed = json.loads(record.read_text()) | {"fingerprint": "another"}
+    record.write_text(json.dumps(changed))
+    assert bench("-m", models) == 2
+    assert "inputs" not in capsys.readouterr().out
+    for model in ("toy_flickering", "toy_frozen"):
+        assert len(result(tmp_path / f"outputs/four/{model}")["clips"]) == 4
+
+
+def test_any_folder_of_videos_is_scored_without_prompts(
+    bench: Main, footage: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "my videos"
+    mine.mkdir()
+    shutil.copy(footage / "carphone_pristine.mp4", mine)
+    shutil.copy(footage / "carphone_distorted.mp4", mine)
+    (mine / "broken.mp4").write_text("no video")
+    arguments = ["model=folder", "model.path=my videos", "suite=files", "model.name=mine"]
+    assert bench(*arguments) == 1
+    made = result(tmp_path / "outputs/files/mine")
+    status = {clip["prompt"]: clip["status"] for clip in made["clips"]}
+    assert status == {
+        "broken.mp4": "error",
+        "carphone_distorted.mp4": "ok",
+        "carphone_pristine.mp4": "ok",
+    }
+    scored = [clip for clip in made["clips"] if clip["status"] == "ok"]
+    assert all(clip["lossy"] and clip["latency_s"] is None for clip in scored)
+    assert all(0 < clip["scores"]["lag_ratio"] < 1 for clip in scored)
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert "Not ranked" in page
+    # A file that was replaced is other footage: it is said, not silently scored under its name.
+    shutil.copy(footage / "carphone_distorted.mp4", mine / "carphone_pristine.mp4")
+    assert bench(*arguments) == 2
+
+
+@pytest.mark.slow
+def test_killed_three_times_and_resumed_the_result_is_the_same(tmp_path: Path, suite: Path) -> None:
+    command = [sys.executable, "-m", "bench", f"suite.prompts={suite}", "suite.name=four"]
+    command += ["suite.seeds=[0,1,2,3]"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*command, f"out={out}"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    assert start("whole").wait() == 0
+    moments = random.Random(0)
+    killed = tmp_path / "killed/four/toy_steady"
+    for part in ("clips", "clips", "scores"):
+        before = len(list(killed.glob(f"{part}/*/*.json")))
+        process = start("killed")
+        # Kill while this part is being written, a random while after its next file appeared.
+        while len(list(killed.glob(f"{part}/*/*.json"))) == before and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start("killed").wait() == 0
+    whole = result(tmp_path / "whole/four/toy_steady")
+    assert without_timing(result(killed)) == without_timing(whole)
+    assert len(whole["clips"]) == 16
+    assert not list(killed.rglob("*.tries"))

@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.prompts import load_suite
+
+
+def suite(tmp_path: Path, *lines: object) -> Path:
+    path = tmp_path / "mine.jsonl"
+    path.write_text("\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines))
+    return path
+
+
+def test_a_suite_is_read_in_order_with_defaults(tmp_path: Path) -> None:
+    path = suite(
+        tmp_path,
+        {"id": "b", "text": "two", "motion": "camera", "tags": ["x"], "shots": 2},
+        "",
+        {"id": "a", "text": "eins"},
+    )
+    prompts, sha256 = load_suite(path)
+    assert [p.id for p in prompts] == ["b", "a"]
+    assert (prompts[0].motion, prompts[0].tags, prompts[0].shots) == ("camera", ("x",), 2)
+    assert (prompts[1].motion, prompts[1].category, prompts[1].shots) == ("any", "uncategorised", 1)
+    assert len(sha256) == 64
+
+
+def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
+    one = load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1]
+    assert load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1] == one
+    assert load_suite(suite(tmp_path, {"id": "a", "text": "y"}))[1] != one
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            [{"id": "a", "text": "x"}, {"id": "a", "text": "y"}],
+            "line 2: .*'a' stands already on line 1",
+        ),
+        ([{"id": "a", "text": "x"}, {"id": "b", "text": "  "}], "line 2: 'text' must be"),
+        ([{"id": "a"}], "line 1: 'text' must be"),
+        ([{"id": "../a", "text": "x"}], "line 1: 'id' must be"),
+        (['{"id": "a", "text": "x"', ""], "line 1: expected one JSON object"),
+        (["", "[1]"], "line 2: expected a JSON object, came list"),
+        ([{"id": "a", "text": "x", "txet": "y"}], "line 1: unknown key 'txet'; known are id, text"),
+        ([{"id": "a", "text": "x", "motion": "wild"}], "line 1: 'motion' must be subject"),
+        ([{"id": "a", "text": "x", "shots": 0}], "line 1: 'shots' must be"),
+        ([{"id": "a", "text": "x", "tags": "one"}], "line 1: 'tags' must be"),
+        ([""], "at least one prompt"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(
+    tmp_path: Path, lines: list[object], message: str
+) -> None:
+    with pytest.raises(BenchError, match=message) as caught:
+        load_suite(suite(tmp_path, *lines))
+    assert "\n" not in str(caught.value)
+    assert "mine.jsonl" in str(caught.value)
+
+
+def test_an_unknown_suite_file_lists_the_known_ones() -> None:
+    with pytest.raises(BenchError, match=r"'tyo.jsonl' is none: .*toy\.jsonl"):
+        load_suite("tyo.jsonl")
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b'{"id": "a", "text": "\xff"}')
+    with pytest.raises(BenchError, match="UTF-8"):
+        load_suite(path)

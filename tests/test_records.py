@@ -1,0 +1,72 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.records import changes, fingerprint, read_json, write_bytes, write_json
+
+
+def test_json_reads_back_and_diffs_well(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "record.json"
+    write_json(path, {"b": 1, "a": {"d": None, "c": [1.5, "ü"]}})
+    assert read_json(path) == {"a": {"c": [1.5, "ü"], "d": None}, "b": 1}
+    keys = [line.split(":")[0].strip() for line in path.read_text().splitlines() if ":" in line]
+    assert keys == ['"a"', '"c"', '"d"', '"b"']
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_none_is_refused_and_nothing_is_written(
+    tmp_path: Path, value: float
+) -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "record.json", {"x": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "record.json"
+    write_bytes(path, b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BenchError, match=r"expected to write .*another with out=DIR"):
+        write_json(tmp_path / "file" / "record.json", {})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"text"'])
+def test_what_is_no_json_object_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(content)
+    with pytest.raises(BenchError, match=r"record\.json"):
+        read_json(path)
+
+
+def test_fingerprint_ignores_key_order_and_nothing_else() -> None:
+    assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1, 2], "a": 1})
+    different = [{"a": 1}, {"a": 1.5}, {"a": "1"}, {"a": None}, {}, {"b": 1}]
+    assert len({fingerprint(value) for value in different}) == len(different)
+
+
+def test_changes_name_the_key_and_both_values() -> None:
+    old = {"call": {"steps": 50, "size": [1, 2]}, "dtype": "fp16", "gone": 1}
+    new = {"call": {"steps": 30, "size": [1, 2]}, "dtype": "fp16", "new": None}
+    assert changes(old, new) == [
+        "call.steps 50 -> 30",
+        "gone 1 -> (absent)",
+        "new (absent) -> null",
+    ]
+    assert changes(json.loads(json.dumps(old)), old) == []

@@ -1,0 +1,129 @@
+"""Bootstrap, Holm's correction and rank intervals, against naive loops and planted gaps."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bench import stats
+
+
+def naive_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Resampled means of every row, one draw at a time, with the same random numbers."""
+    models, prompts = values.shape
+    drawn = np.random.default_rng([stats.SEED, prompts, 0]).integers(
+        0, prompts, (stats.DRAWS, prompts)
+    )
+    means = [
+        [sum(values[model][i] for i in indices) / prompts for model in range(models)]
+        for indices in drawn
+    ]
+    return np.array(means)
+
+
+def test_interval_equals_a_naive_loop() -> None:
+    values = np.random.default_rng(0).random((1, 7))
+    drawn = naive_means(values)[:, 0]
+    found = stats.interval(values[0])
+    assert found.n == 7
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(np.percentile(drawn, 2.5))
+    assert found.high == pytest.approx(np.percentile(drawn, 97.5))
+
+
+def test_p_values_equal_a_naive_loop() -> None:
+    values = np.random.default_rng(1).random((3, 6)) + np.array([[0], [0.1], [0.3]])
+    drawn = naive_means(values)
+    expected = np.ones((3, 3))
+    for a in range(3):
+        for b in range(3):
+            if a != b:
+                against = min(
+                    (drawn[:, a] <= drawn[:, b]).sum(), (drawn[:, a] >= drawn[:, b]).sum()
+                )
+                expected[a, b] = min(1, 2 * (against + 1) / (stats.DRAWS + 1))
+    assert stats.p_values(values) == pytest.approx(expected)
+    assert 0 < expected[0, 2] < expected[0, 1] < 1  # or the comparison above says little
+
+
+def test_interval_covers_the_true_mean_about_95_times_in_100() -> None:
+    samples = np.random.default_rng(2).normal(3, 1, (400, 60))
+    covered = [found.low <= 3 <= found.high for found in map(stats.interval, samples)]
+    assert 0.91 <= np.mean(covered) <= 0.98
+
+
+def test_interval_is_the_same_every_time_and_ignores_what_ran_before() -> None:
+    values = np.random.default_rng(3).random(30)
+    first = stats.interval(values)
+    stats.interval(values[:11])
+    stats.p_values(np.random.default_rng(4).random((4, 30)))
+    assert stats.interval(values) == first
+
+
+def test_no_prompt_has_no_interval_and_one_prompt_no_width() -> None:
+    assert stats.interval([]) is None
+    alone = stats.interval([0.7])
+    assert alone == stats.Interval(mean=0.7, low=None, high=None, n=1)
+    assert alone.half_width is None
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_values_that_are_not_finite_are_refused(bad: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        stats.interval([1.0, bad])
+
+
+def test_holm_textbook_example() -> None:
+    # Four hypotheses at .01 .04 .03 .005: only the two smallest survive 5%.
+    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_holm_never_exceeds_1_and_keeps_the_order_of_ties() -> None:
+    assert stats.holm([0.9, 0.9, 0.2]).tolist() == pytest.approx([1.0, 1.0, 0.6])
+    assert stats.holm([]).size == 0
+
+
+def test_a_planted_gap_is_found_although_prompts_differ_far_more_than_models() -> None:
+    generator = np.random.default_rng(5)
+    hardness = generator.normal(0, 10, 40)
+    values = hardness + np.array([[0], [2], [0]]) + generator.normal(0, 0.5, (3, 40))
+    ranking = stats.rank(values)
+    assert ranking.intervals == ((2, 3), (1, 1), (2, 3))
+    assert ranking.leading == (False, True, False)
+    assert ranking.prompts == 40
+    wide = [stats.interval(row) for row in values]
+    assert wide[0].high > wide[1].mean  # unpaired intervals would have missed it
+
+
+def test_identical_models_tie() -> None:
+    row = np.random.default_rng(6).random(25)
+    ranking = stats.rank([row, row, row])
+    assert ranking.intervals == ((1, 3),) * 3
+    assert ranking.leading == (True,) * 3
+    assert (stats.p_values([row, row]) == 1).all()
+
+
+def test_equal_means_summed_in_another_order_tie() -> None:
+    values = np.full((2, 20), 0.1)
+    values[1] += 1e-17
+    values[1, 3] = np.nextafter(0.1, 1)
+    assert (stats.p_values(values) == 1).all()
+
+
+def test_fewer_than_20_common_prompts_are_not_ranked() -> None:
+    values = np.arange(2.0)[:, None] + np.zeros((2, 20))
+    assert stats.rank(values).intervals == ((2, 2), (1, 1))
+    assert stats.rank(values[:, :19]) is None
+
+
+def test_false_rankings_are_rare_when_all_models_are_alike() -> None:
+    generator = np.random.default_rng(7)
+    found = [stats.rank(generator.normal(size=(5, 40))).intervals for _ in range(40)]
+    assert sum(intervals != ((1, 5),) * 5 for intervals in found) <= 5
+
+
+def test_many_models_can_still_be_told_apart() -> None:
+    # With 10,000 draws Holm could not reject a single one of these 435 pairs.
+    values = 10.0 * np.arange(30)[:, None] + np.random.default_rng(8).normal(size=(30, 24))
+    assert stats.rank(values).intervals == tuple((30 - m, 30 - m) for m in range(30))
