@@ -2,7 +2,6 @@
 
 import inspect
 import pkgutil
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,14 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 from bench.errors import BenchError, nearest
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
+from bench.paths import SAFE_NAME
 from bench.vision.analysis import Backbone
 
 STAGES = ("generate", "score", "publish")
 
 # What a model's YAML says for people; it changes no frame, so it is in no fingerprint.
 _COSMETIC = frozenset({"name", "card"})
-
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def functional(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +85,7 @@ def check_name(name: str) -> str:
     Raises:
         BenchError: if it could not be one everywhere.
     """
-    if not _SAFE_NAME.fullmatch(name):
+    if not SAFE_NAME.fullmatch(name):
         raise BenchError(
             f"the row's name must be 1 to 100 letters, digits, '.', '_' or '-', came {name!r}: "
             "add model.name=NAME"

@@ -4,7 +4,6 @@ python -m bench.leaderboard outputs/standard/* --into leaderboard
 """
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import BenchError
+from bench.paths import SAFE_NAME
 from bench.records import write_json, write_text
 from bench.report.console import show
 from bench.report.markdown import render
 from bench.report.results import Result, find, load
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def publish(results: Sequence[Path], into: Path) -> Path:
@@ -106,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _place(result: Result, source: Path, into: Path) -> Path:
     """Where a result lies once published."""
     for name in (result.suite, result.model):
-        if not _NAME.fullmatch(name):
+        if not SAFE_NAME.fullmatch(name):
             raise BenchError(
                 f"{source}: expected suite and model of letters, digits, '.', '_' and '-', "
                 f"came {name!r:.80}"

@@ -1,5 +1,6 @@
-"""Where the package's own data lies: conf/ and prompts/, in a checkout and in a wheel."""
+"""Where conf/ and prompts/ lie, in a checkout and in a wheel; which names may become paths."""
 
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -14,6 +15,9 @@ def _data_root() -> Path:
     packaged = PACKAGE / "data"
     return packaged if (packaged / "conf").is_dir() else PACKAGE.parent
 
+
+# What prompt ids, suites and models may be called: their names become paths on every system.
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 CONF = _data_root() / "conf"
 PROMPTS = _data_root() / "prompts"

@@ -2,17 +2,14 @@
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bench.errors import BenchError
-from bench.paths import PROMPTS
+from bench.paths import PROMPTS, SAFE_NAME
 
 Motion = Literal["subject", "camera", "any"]
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def _check(entry: dict[str, Any], where: str) -> None:
             raise BenchError(f"{where}: {key!r} must be {expected}, came {entry.get(key)!r}")
 
     need(
-        isinstance(entry.get("id"), str) and bool(_ID.fullmatch(entry["id"])),
+        isinstance(entry.get("id"), str) and bool(SAFE_NAME.fullmatch(entry["id"])),
         "id",
         "1 to 100 letters, digits, '.', '_' or '-'",
     )

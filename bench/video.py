@@ -22,6 +22,7 @@ _LOSSLESS_CODECS = frozenset({"ffv1", "png", "huffyuv", "ffvhuff", "rawvideo", "
 
 # A file may declare a little more than it holds; encoders round durations up.
 _MISSING_FRAMES_ALLOWED = 2
+_RATE_TOLERANCE = 0.02
 # A GIF counts in hundredths of a second, so that 12 fps alternates between 8 and 9 of them.
 _UNEVEN_FACTOR = 1.5
 _UNEVEN_SHARE_ALLOWED = 0.02
@@ -91,6 +92,9 @@ def _constant_rate(stream: av.VideoStream, times_s: list[float], count: int, pat
                 f"{lengths_s.min() * 1000:.0f} to {lengths_s.max() * 1000:.0f} ms: "
                 f"convert it first, as with ffmpeg -i IN -r {float(declared):.0f} OUT"
             )
+        shown = (count - 1) / (times_s[-1] - times_s[0])
+        if abs(shown / float(declared) - 1) > _RATE_TOLERANCE:
+            return float(shown)  # headers can be wrong, the times are what is played
     return float(declared)
 
 

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import numpy as np
+from conftest import moving_texture
+from PIL import Image
+
+from bench.clip import Clip
+from bench.report.sheet import contact_sheet
+
+
+def test_a_sheet_shows_first_and_last_frame_of_every_clip(tmp_path: Path) -> None:
+    red = np.zeros((9, 32, 64, 3), np.uint8)
+    red[0] = (255, 0, 0)
+    red[-1] = (0, 0, 255)
+    rows = [("red to blue", Clip(red, 8)), ("texture", Clip(moving_texture(2, 32), 8))]
+    contact_sheet(rows, tmp_path / "a.png", columns=4, height_px=64)
+    sheet = np.asarray(Image.open(tmp_path / "a.png"))
+    strip = 4 * 128 + 3 * 4
+    assert sheet.shape[0] == 2 * 64 + 4
+    assert tuple(sheet[32, -strip + 60]) == (255, 0, 0)
+    assert tuple(sheet[32, -60]) == (0, 0, 255)
+    assert (sheet[:64, : sheet.shape[1] - strip] < 128).any(), "the label is drawn"
+
+
+def test_the_same_clips_give_the_same_bytes(tmp_path: Path) -> None:
+    rows = [("a", Clip(moving_texture(5, 32), 8))]
+    contact_sheet(rows, tmp_path / "a.png")
+    contact_sheet(rows, tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

@@ -1,0 +1,117 @@
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from bench.clip import Clip, read_master, write_master, write_preview
+from bench.errors import ClipError
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fps"),
+    [
+        ((5, 64, 96, 3), 8.0),
+        ((1, 33, 17, 3), 24000 / 1001),
+        ((3, 96, 55, 3), 12.5),
+        ((2, 2, 2, 3), 60.0),
+        ((2, 15, 31, 3), 7.0),
+    ],
+)
+def test_the_master_gives_back_the_very_frames(
+    tmp_path: Path, shape: tuple[int, ...], fps: float
+) -> None:
+    clip = Clip(noise(*shape), fps)
+    write_master(clip, tmp_path / "a" / "0.mkv")
+    back = read_master(tmp_path / "a" / "0.mkv", frames=shape[0], sha256=clip.sha256)
+    assert np.array_equal(back.frames, clip.frames)
+    assert back.fps == pytest.approx(fps, rel=1e-9)
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["0.mkv"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.9, 0.99])
+def test_part_of_a_master_is_never_taken_for_the_whole(tmp_path: Path, share: float) -> None:
+    clip = Clip(noise(24, 64, 64, 3), 8)
+    path = tmp_path / "0.mkv"
+    write_master(clip, path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ClipError, match=r"0\.mkv"):
+        read_master(path, frames=24, sha256=clip.sha256)
+
+
+def test_a_flipped_byte_is_noticed(tmp_path: Path) -> None:
+    clip = Clip(noise(8, 64, 64, 3), 8)
+    path = tmp_path / "0.mkv"
+    write_master(clip, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ClipError, match=r"0\.mkv"):
+        read_master(path, frames=8, sha256=clip.sha256)
+
+
+def test_a_missing_master_and_another_clips_hash_are_errors(tmp_path: Path) -> None:
+    clip = Clip(noise(2, 16, 16, 3), 8)
+    with pytest.raises(ClipError, match="cannot be read"):
+        read_master(tmp_path / "none.mkv", frames=2, sha256=clip.sha256)
+    write_master(clip, tmp_path / "0.mkv")
+    with pytest.raises(ClipError, match="not those that were written"):
+        read_master(tmp_path / "0.mkv", frames=2, sha256="0" * 64)
+
+
+def test_the_hash_is_of_shape_and_pixels() -> None:
+    frames = noise(4, 8, 6, 3)
+    same = [Clip(frames, 8), Clip(frames.copy(), 25), Clip(frames[:, ::-1][:, ::-1], 8)]
+    assert len({clip.sha256 for clip in same}) == 1
+    changed = frames.copy()
+    changed[-1, -1, -1, -1] ^= 1
+    other = [Clip(changed, 8), Clip(frames.reshape(4, 6, 8, 3), 8), Clip(frames[:3], 8)]
+    assert len({clip.sha256 for clip in [same[0], *other]}) == 4
+
+
+@pytest.mark.parametrize("size", [(64, 96), (33, 17), (2, 2)])
+def test_the_preview_is_what_browsers_play(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "0.mp4"
+    write_preview(Clip(noise(5, *size, 3), 12.5), path)
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
+        assert (context.height, context.width) == tuple(side + side % 2 for side in size)
+        assert (context.colorspace, context.color_range) == (1, 1)
+        assert stream.average_rate == Fraction(25, 2)
+        assert len(list(container.decode(stream))) == 5
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+
+
+def test_the_preview_keeps_its_colours(tmp_path: Path) -> None:
+    frames = np.empty((3, 32, 32, 3), np.uint8)
+    frames[:] = (200, 40, 90)
+    write_preview(Clip(frames, 8), tmp_path / "0.mp4")
+    with av.open(tmp_path / "0.mp4") as container:
+        shown = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    np.testing.assert_allclose(shown[16, 16], (200, 40, 90), atol=4)
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps"),
+    [
+        (np.zeros((0, 8, 8, 3), np.uint8), 8),
+        (np.zeros((2, 8, 8, 4), np.uint8), 8),
+        (np.zeros((2, 8, 8, 3), np.float32), 8),
+        (np.zeros((8, 8, 3), np.uint8), 8),
+        (np.zeros((2, 1, 8, 3), np.uint8), 8),
+        (np.zeros((2, 8, 8, 3), np.uint8), 0),
+        (np.zeros((2, 8, 8, 3), np.uint8), float("nan")),
+        (np.zeros((2, 8, 8, 3), np.uint8), float("inf")),
+    ],
+)
+def test_what_is_no_clip_is_refused(frames: np.ndarray, fps: float) -> None:
+    with pytest.raises(ClipError, match="expected"):
+        Clip(frames, fps)

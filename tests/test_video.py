@@ -1,0 +1,160 @@
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from conftest import moving_texture
+
+from bench.clip import Clip, write_master
+from bench.errors import ClipError
+from bench.video import read_video
+
+SHARED_CLIPS = Path(__file__).parents[2] / "shared" / "clips"
+
+
+def write(
+    path: Path,
+    frames: np.ndarray,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    ticks: list[int] | None = None,
+    front: bool = False,
+    turned: int | None = None,
+) -> Path:
+    """A video at 10 fps; `ticks` gives each frame's time in hundredths of a second."""
+    muxer = {"movflags": "+faststart"} if front else {}
+    with av.open(path, "w", options=muxer) as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixels
+        if ticks:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 100)
+        if turned is not None:
+            stream.set_display_rotation(turned)
+        for number, array in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format=pixels)
+            frame.pts = ticks[number] if ticks else number * 10
+            frame.time_base = Fraction(1, 100)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+KINDS = [
+    ("a.mp4", "libx264", "yuv420p"),
+    ("a.mkv", "libx264", "yuv420p"),
+    ("a.webm", "libvpx-vp9", "yuv420p"),
+    ("a.mov", "libx264", "yuv444p"),
+    ("a.avi", "mpeg4", "yuv420p"),
+    ("a.gif", "gif", "rgb8"),
+]
+
+
+@pytest.mark.parametrize(("name", "codec", "pixels"), KINDS)
+def test_every_kind_of_file_is_read_whole(
+    tmp_path: Path, name: str, codec: str, pixels: str
+) -> None:
+    frames = moving_texture(20, 64)
+    clip = read_video(write(tmp_path / name, frames, codec, pixels))
+    assert clip.frames.shape == frames.shape
+    assert clip.fps == pytest.approx(10, rel=0.01)
+    assert clip.lossy
+    error = np.abs(clip.frames.astype(int) - frames).mean()
+    assert error < (40 if name == "a.gif" else 8)
+
+
+def test_a_lossless_file_is_exact_and_not_marked(tmp_path: Path) -> None:
+    clip = Clip(moving_texture(5, 48), 8)
+    write_master(clip, tmp_path / "a.mkv")
+    back = read_video(tmp_path / "a.mkv")
+    assert (back.sha256, back.fps, back.lossy) == (clip.sha256, 8, False)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize(("name", "codec", "pixels"), KINDS)
+@pytest.mark.parametrize("front", [False, True])
+def test_a_file_that_is_cut_short_is_refused(
+    tmp_path: Path, name: str, codec: str, pixels: str, front: bool, share: float
+) -> None:
+    front = front and name.endswith(("mp4", "mov"))
+    path = write(tmp_path / name, moving_texture(60, 64), codec, pixels, front=front)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ClipError, match=name) as caught:
+        read_video(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
+    for name, content in [("text.mp4", b"hello"), ("empty.mp4", b""), ("text.gif", b"GIF?")]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ClipError, match=f"{name}: expected a video"):
+            read_video(tmp_path / name)
+    with pytest.raises(ClipError, match=r"none\.mp4"):
+        read_video(tmp_path / "none.mp4")
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        sound.sample_rate = 16000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    with pytest.raises(ClipError, match="no picture"):
+        read_video(path)
+
+
+def test_a_changing_frame_rate_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    ticks = np.cumsum([0] + [4, 4, 4, 12] * 5)[:20].tolist()
+    path = write(tmp_path / "phone.mkv", moving_texture(20, 48), ticks=ticks)
+    with pytest.raises(ClipError, match=r"constant frame rate, frames last from 40 to 120 ms"):
+        read_video(path)
+
+
+def test_rounding_to_hundredths_is_no_changing_frame_rate(tmp_path: Path) -> None:
+    ticks = np.round(np.arange(24) * 100 / 12).astype(int).tolist()
+    path = write(tmp_path / "a.mkv", moving_texture(24, 48), ticks=ticks)
+    assert read_video(path).frames.shape[0] == 24
+
+
+@pytest.mark.parametrize("turned", [90, -90, 180])
+def test_a_phone_video_is_turned_upright(tmp_path: Path, turned: int) -> None:
+    frames = np.zeros((5, 32, 64, 3), np.uint8)
+    frames[:, :16, :32] = 255  # the marked corner: top left
+    clip = read_video(write(tmp_path / "a.mp4", frames, turned=turned))
+    upright = np.rot90(frames[0], turned // 90)
+    assert clip.frames.shape[1:] == upright.shape
+    assert np.abs(clip.frames[0].astype(int) - upright).mean() < 10
+
+
+def test_one_frame_is_a_clip(tmp_path: Path) -> None:
+    assert read_video(write(tmp_path / "a.mp4", moving_texture(1, 48))).frames.shape[0] == 1
+
+
+def test_png_frames_are_exact_and_in_natural_order(tmp_path: Path) -> None:
+    frames = moving_texture(12, 40)
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    clip = read_video(tmp_path, fps=16)
+    assert np.array_equal(clip.frames, frames)
+    assert (clip.fps, clip.lossy) == (16, False)
+    with pytest.raises(ClipError, match=r"model\.fps=N"):
+        read_video(tmp_path)
+    cv2.imwrite(str(tmp_path / "frame5.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(ClipError, match=r"frame5\.png: expected frames of one size"):
+        read_video(tmp_path, fps=16)
+    (tmp_path / "frame5.png").write_text("no picture")
+    with pytest.raises(ClipError, match=r"frame5\.png: expected a PNG"):
+        read_video(tmp_path, fps=16)
+
+
+@pytest.mark.skipif(not SHARED_CLIPS.is_dir(), reason="the folder of published clips is not here")
+def test_published_outputs_of_open_models_are_read() -> None:
+    files = [path for path in SHARED_CLIPS.iterdir() if path.suffix in (".mp4", ".gif")]
+    for path in sorted(files)[::4]:
+        clip = read_video(path)
+        assert len(clip.frames) >= 16
+        assert 5 < clip.fps < 61
