@@ -32,6 +32,8 @@ from bench.run import Outcome, run
 
 DONE, CLIPS_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+_WIDTH_OF_A_FILE = 140  # where output is redirected, there is no terminal to ask
+
 # How many failed clips are named on the screen; all of them stand on the leaderboard.
 _SHOWN_FAILURES = 10
 
@@ -111,11 +113,11 @@ def _publish(results: list[Path], board: Path) -> None:
     page = publish(results, board)
     suites = {load(path).suite for path in results}
     everything = [load(path) for path in published(board)]
-    screen = Console()
+    screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     show([result for result in everything if result.suite in suites], screen)
     screen.print(f"leaderboard: {page}", highlight=False, markup=False, soft_wrap=True)
-    for path in results:
-        previews = path.parent / "previews"
+    for folder in sorted({path.parent.parent for path in results}):
+        previews = folder / "<model>" / "previews"
         screen.print(f"clips: {previews}", highlight=False, markup=False, soft_wrap=True)
 
 

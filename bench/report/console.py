@@ -1,6 +1,7 @@
 """The leaderboard in a terminal: the tables of scores, and where the rest is."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -16,8 +17,8 @@ from bench.report.tables import tables, without_scores
 def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) -> None:
     """Print the score tables of every suite.
 
-    A table that is wider than the terminal is turned on its side, with one metric a line, where
-    that makes it narrower.
+    A table that is wider than the screen loses the columns that rank nobody; if it is too wide
+    still, it is turned on its side, one metric a line, where that makes it narrower.
     """
     for board in boards(results, headline):
         for line in without_scores(board):
@@ -26,11 +27,14 @@ def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) 
             if not table.summary:
                 continue
             drawn = _draw(table, board.suite)
+            if _width(drawn, console) > console.width:
+                table = _major(table)
+                drawn = _draw(table, board.suite)
             if _width(drawn, console) > console.width and len(table.rows) < len(table.columns):
                 drawn = _draw(_turned(table), board.suite)
             console.print(drawn)
             for line in (*table.above, *table.below):
-                console.print(Text(line, style="dim"))
+                console.print(Text(line, style="dim"), soft_wrap=True)
 
 
 def _draw(table: Table, suite: str) -> Drawn:
@@ -47,17 +51,24 @@ def _width(drawn: Drawn, console: Console) -> int:
     return Measurement.get(console, console.options.update(max_width=10_000), drawn).maximum
 
 
+def _major(table: Table) -> Table:
+    kept = [index for index, column in enumerate(table.columns) if not column.minor]
+    return replace(
+        table,
+        columns=tuple(table.columns[index] for index in kept),
+        rows=tuple(tuple(row[index] for index in kept) for row in table.rows),
+    )
+
+
 def _turned(table: Table) -> Table:
     """Rows become columns: the models stand side by side."""
     label = [column.name for column in table.columns].index("model")
-    return Table(
-        title=table.title,
+    return replace(
+        table,
         columns=(Column("", text=True), *(Column(row[label].text) for row in table.rows)),
         rows=tuple(
             (Cell(column.name), *(row[index] for row in table.rows))
             for index, column in enumerate(table.columns)
             if index != label
         ),
-        above=table.above,
-        below=table.below,
     )

@@ -16,7 +16,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def with_interval(interval: Interval) -> str:
-    """`mean ±half-width`: one digit of the half-width, two where it starts with 1.
+    """`mean ±half-width`: two significant digits of the half-width.
 
     At most four significant digits of the mean; the mean alone where there is no interval.
     """
@@ -28,8 +28,7 @@ def with_interval(interval: Interval) -> str:
     scale = _exponent(max(abs(mean), half))
     if scale < -4:
         return f"({mean / 10**scale:.1f} ±{half / 10**scale:.1f})e{scale}"
-    starts_with_1 = half < 2 * 10.0 ** _exponent(half)
-    decimals = -_exponent(half) + starts_with_1
+    decimals = 1 - _exponent(half)
     if mean:
         decimals = min(decimals, 3 - _exponent(mean))
     decimals = max(0, decimals)

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Column:
-    """A header; numbers are set flush right, text flush left."""
+    """A header; numbers are set flush right, text flush left.
+
+    Attributes:
+        name: what stands in the header.
+        text: whether the cells are text.
+        minor: whether it is the first to go where a table is too wide for the screen.
+    """
 
     name: str
     text: bool = False
+    minor: bool = False
 
 
 @dataclass(frozen=True)

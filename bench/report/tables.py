@@ -117,7 +117,7 @@ def _name(row: Row) -> str:
 
 
 def _header(name: str, metric: Metric) -> Column:
-    return Column(name + ARROWS[metric.better])
+    return Column(name + ARROWS[metric.better], minor=metric.better is None)
 
 
 def _scores(rows: Sequence[Row], metric: str) -> list[Cell]:
