@@ -15,7 +15,8 @@ from bench.paths import SAFE_NAME
 from bench.records import write_json, write_text
 from bench.report.console import show
 from bench.report.markdown import render
-from bench.report.results import Result, find, load
+from bench.report.pictures import draw_suite
+from bench.report.results import FILE_NAME, Result, find, load
 
 
 def publish(results: Sequence[Path], into: Path) -> Path:
@@ -55,8 +56,17 @@ def publish(results: Sequence[Path], into: Path) -> Path:
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
     for target, result in loaded.items():
         write_json(target, result.content)
+    # A result that lies in its run's folder has its clips beside it; they are drawn once a suite.
+    folders = {
+        source.parent.parent: target.parent.name
+        for target, source in sources.items()
+        if source.name == FILE_NAME
+    }
+    for folder, suite in folders.items():
+        draw_suite(folder, into / "figures" / f"{suite}.png")
+    pictures = {path.stem: f"figures/{path.name}" for path in sorted(into.glob("figures/*.png"))}
     page = into / "README.md"
-    write_text(page, render(board.values()))
+    write_text(page, render(board.values(), pictures))
     return page
 
 

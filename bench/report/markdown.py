@@ -1,7 +1,7 @@
 """The leaderboard as markdown: a pure, deterministic function of results."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bench.report.results import Result
 from bench.report.rows import HEADLINE, boards
@@ -25,11 +25,16 @@ as 0 in the column that ranks ({headline}) and is left out of the others.
 SOURCE = "Every number is computed from the files in `results/`."
 
 
-def render(results: Iterable[Result], headline: str = HEADLINE) -> str:
+def render(
+    results: Iterable[Result],
+    pictures: Mapping[str, str] | None = None,
+    headline: str = HEADLINE,
+) -> str:
     """The leaderboard page.
 
     Args:
         results: in any order, at most one per suite and model.
+        pictures: suite to the path of its picture, relative to the page.
         headline: metric that orders and ranks the rows, where results have it.
 
     Returns:
@@ -43,6 +48,8 @@ def render(results: Iterable[Result], headline: str = HEADLINE) -> str:
     for board in suites:
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
+        if pictures and board.suite in pictures:
+            blocks.append(f"![Frames of {escape(board.suite)}]({pictures[board.suite]})")
         for table in tables(board, headline):
             blocks += _draw(table)
     return "\n\n".join(blocks) + "\n"

@@ -54,6 +54,7 @@ class ClipResult:
         status: ok, or how it failed.
         error: one line; None for a clip that is ok.
         frames: delivered, None without a clip; so are height and width (pixels) and fps.
+        frames_sha256: hex, of the decoded frames; None without a clip.
         lossy: whether the frames come from a lossy file.
         device: name of the hardware it was made on.
         latency_s: seconds of compute; None where nobody timed it.
@@ -72,6 +73,7 @@ class ClipResult:
     height: int | None
     width: int | None
     fps: float | None
+    frames_sha256: str | None
     lossy: bool
     device: str | None
     latency_s: float | None
@@ -245,6 +247,7 @@ _CLIP_KEYS: dict[str, tuple[type, ...]] = {
     "height": (int, _ABSENT),
     "width": (int, _ABSENT),
     "fps": (*_NUMBER, _ABSENT),
+    "frames_sha256": (str, _ABSENT),
     "lossy": (bool,),
     "device": (str, _ABSENT),
     "latency_s": (*_NUMBER, _ABSENT),

@@ -1,0 +1,43 @@
+import json
+from pathlib import Path
+
+import fake_results as fake
+import numpy as np
+from conftest import moving_texture
+from PIL import Image
+
+from bench.clip import Clip, write_master
+from bench.report.pictures import draw_suite
+
+
+def run(suite_folder: Path, model: str, *, masters: bool = True) -> None:
+    """A run of one model with real clips beside its result."""
+    folder = suite_folder / model
+    content = fake.result(model, score=lambda *_: {"flicker": 0.1, "identity": 0.5})
+    for number, entry in enumerate(content["clips"]):
+        clip = Clip(moving_texture(4, 32, seed=number), 8)
+        entry |= {"frames": 4, "frames_sha256": clip.sha256}
+        if masters and number < 3:
+            write_master(clip, folder / "clips" / entry["prompt"] / f"{entry['seed']}.mkv")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").write_text(json.dumps(content))
+
+
+def test_one_row_per_model(tmp_path: Path) -> None:
+    run(tmp_path, "a")
+    run(tmp_path, "b")
+    assert draw_suite(tmp_path, tmp_path / "suite.png")
+    assert np.asarray(Image.open(tmp_path / "suite.png")).shape[0] == 2 * 112 + 4
+
+
+def test_results_without_clips_draw_nothing(tmp_path: Path) -> None:
+    run(tmp_path, "a", masters=False)
+    assert not draw_suite(tmp_path, tmp_path / "suite.png")
+    assert not (tmp_path / "suite.png").exists()
+
+
+def test_a_damaged_clip_is_left_out(tmp_path: Path) -> None:
+    run(tmp_path, "a")
+    (first, *_) = sorted(tmp_path.rglob("*.mkv"))
+    first.write_bytes(b"damaged")
+    assert draw_suite(tmp_path, tmp_path / "suite.png")
