@@ -21,6 +21,8 @@ from bench.errors import ClipError
 
 _MAX_RATE_DENOMINATOR = 1001  # holds 24000/1001 and its kin exactly
 
+_FPS_STORED = (0.01, 1000.0)  # Matroska counts in milliseconds
+
 _MIN_SIDE_PX = 2  # the smallest picture that FFV1 stores
 _MIN_SIDE_OF_16_SLICES_PX = 16
 
@@ -70,6 +72,7 @@ def write_master(clip: Clip, path: Path) -> None:
     The file stands whole under its name or not at all.
 
     Raises:
+        ClipError: if the rate is outside 0.01..1000 frames per second.
         OSError: if it cannot be written.
     """
     short_side_px = min(clip.frames.shape[1:3])
@@ -108,6 +111,7 @@ def write_preview(clip: Clip, path: Path) -> None:
     """Write an H.264 file that every browser plays; odd sizes gain a row or column.
 
     Raises:
+        ClipError: if the rate is outside 0.01..1000 frames per second.
         OSError: if it cannot be written.
     """
     height, width = clip.frames.shape[1:3]
@@ -123,6 +127,9 @@ def _write(
     pixels: str,
     options: Mapping[str, str],
 ) -> None:
+    slowest, fastest = _FPS_STORED
+    if not slowest <= fps <= fastest:
+        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, came {fps:g}")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"})
 
-_LOSSLESS_CODECS = frozenset({"ffv1", "png", "huffyuv", "ffvhuff", "rawvideo", "utvideo", "qtrle"})
+_LOSSLESS_CODECS = frozenset(
+    {"apng", "ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "qtrle", "rawvideo", "utvideo"}
+)
 
 # A file may declare a little more than it holds; encoders round durations up.
 _MISSING_FRAMES_ALLOWED = 2
@@ -60,18 +62,28 @@ def _decode(container: av.container.InputContainer, path: Path) -> Clip:
     stream = container.streams.video[0]
     frames: list[NDArray[np.uint8]] = []
     times_s: list[float] = []
-    for frame in container.decode(stream):
-        if frame.is_corrupt:
-            raise ClipError(f"{path}: frame {len(frames)} is damaged; the file may be cut short")
-        # The display matrix turns counterclockwise, as rot90 does.
-        upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-        frames.append(np.ascontiguousarray(upright))
-        if frame.time is not None:
-            times_s.append(frame.time)
+    reached_s = 0.0
+    for packet in container.demux(stream, *container.streams.audio):
+        if packet.pts is not None and packet.time_base is not None:
+            end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            reached_s = max(reached_s, end_s)
+        if packet.stream.index != stream.index:
+            continue
+        for frame in stream.decode(packet):
+            if frame.is_corrupt:
+                raise ClipError(
+                    f"{path}: frame {len(frames)} is damaged; the file may be cut short"
+                )
+            # The display matrix turns counterclockwise, as rot90 does.
+            upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+            frames.append(np.ascontiguousarray(upright))
+            if frame.time is not None:
+                times_s.append(frame.time)
     if not frames:
         raise ClipError(f"{path}: expected a video, there is no frame in it")
-    rate = _constant_rate(stream, times_s, len(frames), path)
-    _refuse_cut_short(container, stream, len(frames), rate, path)
+    _refuse_cut_short(container, stream, len(frames), reached_s, path)
+    # AVI knows no order of presentation: frames come in order, their times may not.
+    rate = _constant_rate(stream, sorted(times_s), len(frames), path)
     if len({frame.shape for frame in frames}) > 1:
         raise ClipError(f"{path}: expected frames of one size, their size changes")
     codec = stream.codec_context.name
@@ -102,23 +114,33 @@ def _refuse_cut_short(
     container: av.container.InputContainer,
     stream: av.VideoStream,
     count: int,
-    rate: float,
+    reached_s: float,
     path: Path,
 ) -> None:
-    """Half a file often decodes without complaint: hold the frames against what is declared."""
-    declared = stream.frames
-    if not declared and stream.duration is not None and stream.time_base is not None:
-        declared = round(float(stream.duration * stream.time_base) * rate)
-    elif not declared and container.duration is not None:
-        declared = round(container.duration / av.time_base * rate)
-    if count < declared - _MISSING_FRAMES_ALLOWED:
-        raise ClipError(f"{path}: expected {declared} frames, {count} came: the file is cut short")
+    """Half a file often decodes without complaint: hold what came against what is declared.
+
+    Whatever is declared must be missing. A trimmed video declares frames that its edit list
+    leaves out, and plays for as long as it says; where sound outlasts the picture, it is the
+    sound that reaches the declared end.
+    """
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    missing = []
+    if stream.frames:
+        missing.append(stream.frames - count)
+    if stream.duration is not None and stream.time_base is not None:
+        missing.append(round(float(stream.duration * stream.time_base) * rate) - count)
+    elif container.duration is not None:
+        missing.append(round((container.duration / av.time_base - reached_s) * rate))
+    if missing and min(missing) > _MISSING_FRAMES_ALLOWED:
+        raise ClipError(
+            f"{path}: {count} frames came, {min(missing)} more are declared: the file is cut short"
+        )
     if path.suffix.lower() == ".gif" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
         raise ClipError(f"{path}: the file is cut short, its end mark is missing")
 
 
 def _read_png_folder(path: Path, fps: float | None) -> Clip:
-    files = sorted(path.glob("*.png"), key=_natural_order)
+    files = sorted(path.glob("[!.]*.png"), key=_natural_order)
     if not files:
         raise ClipError(f"{path}: expected PNG frames in this folder, there are none")
     if fps is None:

@@ -34,6 +34,14 @@ def test_the_master_gives_back_the_very_frames(
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["0.mkv"]
 
 
+@pytest.mark.parametrize("fps", [1e-9, 1e7, 1e12])
+def test_a_rate_no_file_can_hold_is_refused(tmp_path: Path, fps: float) -> None:
+    for write, name in [(write_master, "0.mkv"), (write_preview, "0.mp4")]:
+        with pytest.raises(ClipError, match="frames per second"):
+            write(Clip(noise(2, 8, 8, 3), fps), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.9, 0.99])
 def test_part_of_a_master_is_never_taken_for_the_whole(tmp_path: Path, share: float) -> None:
     clip = Clip(noise(24, 64, 64, 3), 8)

@@ -86,6 +86,57 @@ def test_a_file_that_is_cut_short_is_refused(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "sound"),
+    [("a.mkv", "libx264", "aac"), ("a.webm", "libvpx-vp9", "libopus"), ("a.mp4", "libx264", "aac")],
+)
+def test_sound_may_outlast_the_picture(tmp_path: Path, name: str, codec: str, sound: str) -> None:
+    path = tmp_path / name
+    with av.open(path, "w") as container:
+        picture = container.add_stream(codec, rate=10)
+        picture.height = picture.width = 48
+        picture.pix_fmt = "yuv420p"
+        voice = container.add_stream(sound, rate=48000)
+        for array in moving_texture(10, 48):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
+        container.mux(picture.encode())
+        two_seconds = av.AudioFrame.from_ndarray(np.zeros((2, 96000), np.float32), "fltp", "stereo")
+        two_seconds.sample_rate = 48000
+        container.mux(voice.encode(two_seconds))
+        container.mux(voice.encode())
+    assert len(read_video(path).frames) == 10
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ClipError, match=name):
+        read_video(path)
+
+
+def test_a_trimmed_video_is_whole(tmp_path: Path) -> None:
+    write(tmp_path / "long.mp4", moving_texture(30, 48))
+    path = tmp_path / "trimmed.mp4"
+    with (
+        av.open(tmp_path / "long.mp4") as long,
+        av.open(path, "w", options={"avoid_negative_ts": "disabled"}) as trimmed,
+    ):
+        stream = trimmed.add_stream_from_template(long.streams.video[0])
+        for packet in long.demux(video=0):
+            if packet.pts is not None and packet.dts is not None:
+                one_second = round(1 / packet.time_base)
+                packet.pts, packet.dts = packet.pts - one_second, packet.dts - one_second
+                packet.stream = stream
+                trimmed.mux(packet)
+    with av.open(path) as container:
+        assert container.streams.video[0].frames == 30
+    assert len(read_video(path).frames) == 20
+
+
+def test_frames_of_an_avi_come_in_order_whatever_their_times_say(tmp_path: Path) -> None:
+    frames = moving_texture(20, 64, step_px=4)
+    clip = read_video(write(tmp_path / "a.avi", frames))
+    difference = np.abs(clip.frames[:, None].astype(int) - frames[None]).mean(axis=(2, 3, 4))
+    assert difference.argmin(axis=1).tolist() == list(range(20))
+    assert clip.fps == 10
+
+
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     for name, content in [("text.mp4", b"hello"), ("empty.mp4", b""), ("text.gif", b"GIF?")]:
         (tmp_path / name).write_bytes(content)

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from bench.clip import Clip
 
+# Matplotlib brings a font that knows more scripts than Pillow's own.
+_FONT = str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
 _BACKGROUND = (255, 255, 255)
 _INK = (32, 32, 32)
 _GAP_PX = 4
@@ -25,7 +28,7 @@ def contact_sheet(
         columns: frames per row; a shorter clip shows all it has.
         height_px: height of a frame in the picture, in pixels.
     """
-    font = ImageFont.load_default(size=height_px / 7)
+    font = ImageFont.truetype(_FONT, size=height_px / 8)
     label_px = 2 * _GAP_PX + round(max(font.getlength(label) for label, _ in rows))
     strips = [_strip(clip, columns, height_px) for _, clip in rows]
     width = label_px + max(strip.width for strip in strips)
