@@ -106,7 +106,7 @@ def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
     return {
         "model": plan.model,
         "generator_version": generator.version,
-        "prompt": {"text": item.prompt.text},
+        "prompt": item.prompt.content,
         "seed": item.seed,
         "source": generator.source(item.prompt, item.seed),
     }
