@@ -3,7 +3,7 @@
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -14,6 +14,7 @@ from bench.generators.base import Generator
 from bench.metrics.base import Metric
 from bench.paths import SAFE_NAME
 from bench.vision.analysis import Backbone
+from bench.vision.text import TextNetwork
 
 STAGES = ("generate", "score", "publish")
 
@@ -46,10 +47,38 @@ def build_generator(model: Mapping[str, Any]) -> Generator:
 
 
 def build_backbones(configured: Mapping[str, Any]) -> dict[str, Backbone]:
-    """The backbones of `metrics.backbones`, by role, not yet loaded."""
+    """The backbones of `metrics.backbones`, by role, not yet loaded; an empty one is left out."""
     return {
-        role: _build(target, f"metrics.backbones.{role}") for role, target in configured.items()
+        role: _build(target, f"metrics.backbones.{role}")
+        for role, target in configured.items()
+        if target
     }
+
+
+def check_network(suite: Mapping[str, Any], backbones: Mapping[str, Backbone]) -> None:
+    """Hold the image-text network against the one that the suite names.
+
+    Raises:
+        BenchError: if the suite names another, or the network means nothing outside its own.
+    """
+    network = _text_network(backbones)
+    if network is None:
+        return
+    named = suite.get("adherence_network")
+    if named is not None and named != network.name:
+        raise BenchError(
+            f"suite {suite['name']} may be scored by the image-text network {named!r} alone, "
+            f"came {network.name!r}: leave out text=..., or take text=none"
+        )
+    if named is None and not network.general:
+        raise BenchError(
+            f"the image-text network {network.name!r} means nothing on suite {suite['name']}, "
+            "which does not name it: take text=vit_b_32, or text=none"
+        )
+
+
+def _text_network(backbones: Mapping[str, Backbone]) -> TextNetwork | None:
+    return cast("TextNetwork | None", backbones.get("text"))
 
 
 def build_metrics(configured: Mapping[str, str]) -> dict[str, Metric]:

@@ -51,9 +51,11 @@ def run(config: dict[str, Any], model_choice: str) -> Outcome:
     name = configuration.check_name(model.get("name") or model_choice)
     generator = configuration.build_generator(model)
     metrics = configuration.build_metrics(config["metrics"]["compute"])
-    backbones = Backbones(configuration.build_backbones(config["metrics"]["backbones"]), device)
+    configured = configuration.build_backbones(config["metrics"]["backbones"])
+    backbones = Backbones(configured, device)
 
     suite = config["suite"]
+    configuration.check_network(suite, configured)
     sha256: str | None = None
     if suite["prompts"] is None:
         prompts = generator.own_prompts()
@@ -100,7 +102,7 @@ def run(config: dict[str, Any], model_choice: str) -> Outcome:
     damaged: list[str] = []
     if "score" in stages:
         with log_to(folder.log):
-            damaged = score(name, items, metrics, backbones, folder)
+            damaged = score(name, items, metrics, backbones, folder, prompts)
     result = assemble(items, folder)
     failed = [
         f"{clip['prompt']}, seed {clip['seed']}: {clip['status']}: {clip['error']}"

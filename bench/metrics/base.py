@@ -1,14 +1,30 @@
 """What a metric is: a pure function of one analysed clip, with unit, direction and version."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.errors import Unscored
 from bench.vision.analysis import Analysis
 
 Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A value, and what stands behind it.
+
+    Attributes:
+        value: the number; finite, or the clip counts as unscored.
+        series: name to one number for each sampled frame, all equally long; kept in the score
+            record for plots.
+        note: one line that a reader of the value should know; None if there is nothing to say.
+    """
+
+    value: float
+    series: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -20,6 +36,7 @@ class Metric:
         better: which direction is better; None for a metric that ranks nobody.
         version: raised whenever the function gives other values for the same clip.
         needs: the backbones it draws on; their fingerprints are part of the metric's.
+        prompted: whether it reads the suite's prompts, so that other prompts give other values.
         function: the computation; raises Unscored where the clip allows no value.
     """
 
@@ -27,7 +44,8 @@ class Metric:
     better: Better | None
     version: int
     needs: tuple[str, ...]
-    function: Callable[[Analysis], float]
+    prompted: bool
+    function: Callable[[Analysis], float | Scored]
 
     def __call__(self, analysis: Analysis) -> float:
         """The metric's value for this clip.
@@ -35,18 +53,32 @@ class Metric:
         Raises:
             Unscored: if it has none; the message says why.
         """
-        value = float(self.function(analysis))
-        if not math.isfinite(value):
-            raise Unscored(f"the result is not finite ({value})")
-        return value
+        return self.score(analysis).value
+
+    def score(self, analysis: Analysis) -> Scored:
+        """The metric's value for this clip, and what stands behind it.
+
+        Raises:
+            Unscored: if it has none; the message says why.
+        """
+        result = self.function(analysis)
+        scored = result if isinstance(result, Scored) else Scored(float(result))
+        if not math.isfinite(scored.value):
+            raise Unscored(f"the result is not finite ({scored.value})")
+        return scored
 
 
 def metric(
-    *, unit: str, better: Better | None, version: int = 1, needs: Sequence[str] = ()
-) -> Callable[[Callable[[Analysis], float]], Metric]:
+    *,
+    unit: str,
+    better: Better | None,
+    version: int = 1,
+    needs: Sequence[str] = (),
+    prompted: bool = False,
+) -> Callable[[Callable[[Analysis], float | Scored]], Metric]:
     """Make a function a Metric; it is listed by its import path in `conf/metrics/`."""
 
-    def wrap(function: Callable[[Analysis], float]) -> Metric:
-        return Metric(unit, better, version, tuple(needs), function)
+    def wrap(function: Callable[[Analysis], float | Scored]) -> Metric:
+        return Metric(unit, better, version, tuple(needs), prompted, function)
 
     return wrap
