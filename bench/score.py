@@ -114,6 +114,10 @@ def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, En
 def _entry(metric: Metric, analysis: Analysis) -> Entry:
     entry = {"unit": metric.unit, "better": metric.better, "version": metric.version}
     try:
-        return entry | {"value": metric(analysis), "why": None}
+        scored = metric.score(analysis)
     except Unscored as reason:
         return entry | {"value": None, "why": str(reason)}
+    entry |= {"value": scored.value, "why": None}
+    if scored.series:
+        entry["series"] = {name: list(values) for name, values in scored.series.items()}
+    return entry

@@ -1,14 +1,28 @@
 """What a metric is: a pure function of one analysed clip, with unit, direction and version."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.errors import Unscored
 from bench.vision.analysis import Analysis
 
 Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A value, and what stands behind it.
+
+    Attributes:
+        value: the number; finite, or the clip counts as unscored.
+        series: name to the numbers of a curve, None where a point has none; kept in the score
+            record for plots.
+    """
+
+    value: float
+    series: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,7 +41,7 @@ class Metric:
     better: Better | None
     version: int
     needs: tuple[str, ...]
-    function: Callable[[Analysis], float]
+    function: Callable[[Analysis], float | Scored]
 
     def __call__(self, analysis: Analysis) -> float:
         """The metric's value for this clip.
@@ -35,18 +49,27 @@ class Metric:
         Raises:
             Unscored: if it has none; the message says why.
         """
-        value = float(self.function(analysis))
-        if not math.isfinite(value):
-            raise Unscored(f"the result is not finite ({value})")
-        return value
+        return self.score(analysis).value
+
+    def score(self, analysis: Analysis) -> Scored:
+        """The metric's value for this clip, and what stands behind it.
+
+        Raises:
+            Unscored: if it has none; the message says why.
+        """
+        result = self.function(analysis)
+        scored = result if isinstance(result, Scored) else Scored(float(result))
+        if not math.isfinite(scored.value):
+            raise Unscored(f"the result is not finite ({scored.value})")
+        return scored
 
 
 def metric(
     *, unit: str, better: Better | None, version: int = 1, needs: Sequence[str] = ()
-) -> Callable[[Callable[[Analysis], float]], Metric]:
+) -> Callable[[Callable[[Analysis], float | Scored]], Metric]:
     """Make a function a Metric; it is listed by its import path in `conf/metrics/`."""
 
-    def wrap(function: Callable[[Analysis], float]) -> Metric:
+    def wrap(function: Callable[[Analysis], float | Scored]) -> Metric:
         return Metric(unit, better, version, tuple(needs), function)
 
     return wrap
