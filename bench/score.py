@@ -112,7 +112,7 @@ def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, En
 
 
 def _entry(metric: Metric, analysis: Analysis) -> Entry:
-    entry = {"unit": metric.unit, "better": metric.better, "version": metric.version}
+    entry: Entry = {"unit": metric.unit, "better": metric.better, "version": metric.version}
     try:
         scored = metric.score(analysis)
     except Unscored as reason:

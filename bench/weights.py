@@ -37,25 +37,47 @@ def find(
     *,
     path: str | None = None,
     package: tuple[str, str] | None = None,
+    sha256: str | None = None,
     remedy: str,
 ) -> Path:
     """The file that holds a network's weights: the first of the usual places that has it.
 
     Looks, in this order, at `path`, torch's hub cache, an installed package, and the download.
-    Where the published file name carries the beginning of its SHA-256 (`name-1a2b3c4d.pth`), as
-    torchvision's do, the downloaded file must have it.
 
     Args:
         network: what messages call it.
         url: the published file; its last part is its name in the cache.
         path: a file of the user's, which must exist; None to look in the usual places.
         package: name of a package that carries the weights, and the file's path within it.
+        sha256: how the file's hash begins (hex), wherever it is found; the self-test of networks
+            that have no golden value. None if any file may be given.
         remedy: what to type if no place has them.
 
     Raises:
-        BenchError: if `path` is given and is no file.
+        BenchError: if `path` is given and is no file, or the file has another hash.
         WeightsMissing: if no place has them.
     """
+    file = _first_place(network, url, path, package, remedy)
+    if sha256 is not None:
+        with file.open("rb") as content:
+            actual = hashlib.file_digest(content, "sha256").hexdigest()
+        if not actual.startswith(sha256):
+            raise BenchError(
+                f"{file}: expected the published weights of {network} (SHA-256 {sha256[:8]}...), "
+                f"came {actual[:8]}...; remove the file and run again"
+            )
+    return file
+
+
+def hash_in_name(url: str) -> str | None:
+    """How a published file's SHA-256 begins, if its name tells (`name-1a2b3c4d.pth`)."""
+    match = re.search(r"-([0-9a-f]{8,})\.", Path(url).name)
+    return match.group(1) if match else None
+
+
+def _first_place(
+    network: str, url: str, path: str | None, package: tuple[str, str] | None, remedy: str
+) -> Path:
     if path is not None:
         if not Path(path).is_file():
             raise BenchError(f"{path}: expected a file with the weights of {network}, found none")
@@ -70,7 +92,7 @@ def find(
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_S)  # torch.hub sets none and would wait for ever
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(cached), _published_hash(url), progress=False)
+        torch.hub.download_url_to_file(url, str(cached), hash_in_name(url), progress=False)
     except (URLError, OSError, RuntimeError) as error:
         places = f"{cached.parent}, " + (f"the package {package[0]}, " if package else "")
         raise WeightsMissing(
@@ -111,21 +133,6 @@ def install(state: State, module: torch.nn.Module, where: Path, network: str) ->
     except RuntimeError as error:
         detail = " ".join(str(error).split())[:200]
         raise BenchError(f"{where}: expected the weights of {network}, but {detail}") from None
-
-
-def check_published(path: Path, url: str, network: str) -> None:
-    """The self-test of a network whose file name carries the beginning of its SHA-256.
-
-    Raises:
-        BenchError: if the file is not the published one.
-    """
-    expected = _published_hash(url)
-    actual = hashlib.sha256(path.read_bytes()).hexdigest()
-    if expected is None or not actual.startswith(expected):
-        raise BenchError(
-            f"{path}: expected the published weights of {network} (SHA-256 {expected}...), came "
-            f"{actual[:8]}...; remove the file and run again"
-        )
 
 
 def alexnet_features(path: str | None = None) -> State:
@@ -180,12 +187,6 @@ def check_golden(network: str, measured: float, golden: float, tolerance: float)
             f"{network} failed its self-test: expected {golden:.5f}, got {measured:.5f}; "
             "its weights are not the published ones: remove them from the cache and run again"
         )
-
-
-def _published_hash(url: str) -> str | None:
-    """The beginning of the SHA-256 that the file name carries, if it does."""
-    match = re.search(r"-([0-9a-f]{8,})\.", Path(url).name)
-    return match.group(1) if match else None
 
 
 def _package_file(package: str, file: str) -> Path | None:
