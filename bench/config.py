@@ -13,7 +13,7 @@ from bench.errors import BenchError, nearest
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
 from bench.paths import SAFE_NAME
-from bench.vision.analysis import Backbone
+from bench.vision.backbones import Backbone
 from bench.vision.text import TextNetwork
 
 STAGES = ("generate", "score", "publish")

@@ -16,7 +16,7 @@ from bench.prompts import Prompt, load_suite
 from bench.records import read_json, write_json
 from bench.result import assemble
 from bench.score import score
-from bench.vision.analysis import Backbones
+from bench.vision.backbones import Backbones
 
 SCHEMA = 1
 

@@ -13,7 +13,8 @@ from bench.metrics.base import Metric
 from bench.progress import track
 from bench.prompts import Prompt
 from bench.records import fingerprint, read_json, write_json
-from bench.vision.analysis import Analysis, Backbones
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
 

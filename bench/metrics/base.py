@@ -17,13 +17,13 @@ class Scored:
 
     Attributes:
         value: the number; finite, or the clip counts as unscored.
-        series: name to one number for each sampled frame, all equally long; kept in the score
+        series: name to the numbers of a curve, None where a point has none; kept in the score
             record for plots.
         note: one line that a reader of the value should know; None if there is nothing to say.
     """
 
     value: float
-    series: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    series: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     note: str | None = None
 
 

@@ -7,11 +7,8 @@ import numpy as np
 from bench.errors import Unscored
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
-from bench.vision.flow import pull_back
 
 STATIC_LPIPS = 5e-4
-MIN_VALID_SHARE = 0.3
-MAX_DROPPED_SHARE = 1 / 3
 HELD_MAE = 0.2
 
 
@@ -41,12 +38,21 @@ def lag_ratio(analysis: Analysis) -> float:
     Range [0, about 1.2].
 
     Raises:
-        Unscored: if the clip is static (lpips_far under 5e-4), since 0/0 is no praise.
+        Unscored: if the clip is static (lpips_far under 5e-4).
+    """
+    return tlpips(analysis) / travelled(analysis)
+
+
+def travelled(analysis: Analysis) -> float:
+    """lpips_far, to divide by.
+
+    Raises:
+        Unscored: if it is under 5e-4: the clip is static, and 0/0 is no praise.
     """
     far = lpips_far(analysis)
     if far < STATIC_LPIPS:
         raise Unscored(f"static clip: lpips_far {far:.1e} is under {STATIC_LPIPS:.0e}")
-    return tlpips(analysis) / far
+    return far
 
 
 @metric(unit="share of full scale", better="lower", needs=["flow"])
@@ -60,16 +66,11 @@ def flicker(analysis: Analysis) -> float:
     Raises:
         Unscored: if over a third of the pairs are dropped.
     """
-    frames, field = analysis.frames, analysis.flow(analysis.step)
+    field, warped = analysis.flow(analysis.step), analysis.warped(analysis.step)
     steps = []
-    for t, (flow, valid) in enumerate(zip(field.forward, field.valid, strict=True)):
-        if valid.mean() < MIN_VALID_SHARE:
-            continue
-        residual = pull_back(frames[t + field.stride], flow) - frames[t]
-        steps.append(abs(float(np.median(residual[valid].mean(axis=-1)))) / 255)
-    dropped = len(field.valid) - len(steps)
-    if dropped > MAX_DROPPED_SHARE * len(field.valid):
-        raise Unscored(f"flow unreliable in {dropped} of {len(field.valid)} frame pairs")
+    for t in field.reliable():
+        residual = (warped[t] - analysis.frames[t])[field.valid[t]].mean(axis=-1)
+        steps.append(abs(float(np.median(residual))) / 255)
     return float(np.mean(steps))
 
 

@@ -1,8 +1,8 @@
 """Analysis: one clip's evidence, computed when first asked for and shared by all metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -14,66 +14,17 @@ from bench.clip import Clip
 from bench.errors import Unscored
 from bench.image import crop_to, read_image
 from bench.prompts import Prompt
-from bench.vision.flow import FlowField, FlowMethod
+from bench.vision.backbones import Backbone, Backbones
+from bench.vision.flow import FlowField, FlowMethod, pull_back
+from bench.vision.identity import Identity, IdentityNetwork
 from bench.vision.lpips import Lpips
 from bench.vision.text import Phrase, TextNetwork
 
+if TYPE_CHECKING:
+    from bench.vision.cuts import CutMethod
+
 WORKING_SIDE_PX = 256
 STEP_S = 1 / 8
-
-
-class Backbone(Protocol):
-    """A network or method that metrics draw their evidence from.
-
-    Attributes:
-        fingerprint: identifies method and weights; two backbones with the same one give the
-            same evidence. Set once loaded.
-    """
-
-    fingerprint: str
-
-    def load(self, device: torch.device) -> None:
-        """Make it ready on `device`; raises Unscored if its weights cannot be had."""
-
-
-class Backbones:
-    """The configured backbones; each is loaded when first asked for, once.
-
-    Args:
-        configured: name (`lpips`, `flow`, ...) to backbone, not yet loaded.
-        device: where networks run.
-    """
-
-    def __init__(self, configured: Mapping[str, Backbone], device: torch.device) -> None:
-        self._configured = configured
-        self._device = device
-        self._missing: dict[str, str] = {}
-        self._loaded: set[str] = set()
-
-    def get(self, name: str) -> Backbone:
-        """The backbone, loaded.
-
-        Raises:
-            Unscored: if none of that name is configured, or its weights cannot be had.
-        """
-        if name not in self._configured:
-            raise Unscored(f"no backbone {name!r} is configured in metrics.backbones")
-        if name in self._missing:
-            raise Unscored(self._missing[name])
-        backbone = self._configured[name]
-        if name not in self._loaded:
-            try:
-                backbone.load(self._device)
-            except Unscored as reason:
-                self._missing[name] = str(reason)
-                raise
-            self._loaded.add(name)
-        return backbone
-
-    @property
-    def missing(self) -> Mapping[str, str]:
-        """Backbones that were asked for and could not be had, with the reason."""
-        return self._missing
 
 
 class Analysis:
@@ -97,6 +48,9 @@ class Analysis:
         self._backbones = backbones
         self._fields: dict[int, FlowField] = {}
         self._embedded: dict[int, NDArray[np.float32]] = {}
+        self._warped: dict[int, NDArray[np.float32]] = {}
+        self._warp_lpips: dict[int, NDArray[np.float64]] = {}
+        self._halfway_lpips: dict[int, NDArray[np.float64]] = {}
 
     @property
     def step(self) -> int:
@@ -181,9 +135,111 @@ class Analysis:
             Unscored: if the clip is not longer than `stride`, or too small.
         """
         if stride not in self._fields:
-            method = cast("FlowMethod", self._backbones.get("flow"))
-            self._fields[stride] = method.field(self.frames, stride)
+            if len(self.frames) <= stride:
+                raise Unscored(f"{len(self.frames)} frames, needs at least {stride + 1}")
+            self._fields[stride] = self._flow.field(self._flow_encoded, stride)
         return self._fields[stride]
+
+    def warped(self, stride: int) -> NDArray[np.float32]:
+        """W(x_t+stride, f): each frame as the one `stride` later shows it, bilinear.
+
+        Returns:
+            float32 `[T - stride, h, w, 3]`, 0..255, not rounded.
+
+        Raises:
+            Unscored: as `flow`.
+        """
+        if stride not in self._warped:
+            flows = self.flow(stride).forward
+            self._warped[stride] = np.stack(
+                [pull_back(f, flow) for f, flow in zip(self.frames[stride:], flows, strict=True)]
+            )
+        return self._warped[stride]
+
+    def warp_lpips(self, stride: int) -> NDArray[np.float64]:
+        """D(x_t, W(x_t+stride, f)) over valid pixels, for the pairs with reliable flow.
+
+        Returns:
+            float64 `[len(flow(stride).reliable())]`.
+
+        Raises:
+            Unscored: as `flow`, if the flow is unreliable, or LPIPS has no weights.
+        """
+        if stride not in self._warp_lpips:
+            field = self.flow(stride)
+            kept = field.reliable()
+            warped = self.warped(stride)
+            self._warp_lpips[stride] = self._lpips.distance_to(
+                self._lpips_features, kept, (warped[t] for t in kept), field.valid[kept]
+            )
+        return self._warp_lpips[stride]
+
+    def halfway_lpips(self, stride: int) -> NDArray[np.float64]:
+        """D(x_t, M_t) for t = stride .. T - 1 - stride.
+
+        M_t = 1/2 [W(x_t-stride, b/2) + W(x_t+stride, a/2)], each neighbour warped half-way to
+        the other (bicubic), where a is the flow from t - stride to t + stride and b back.
+
+        Returns:
+            float64 `[T - 2 stride]`.
+
+        Raises:
+            Unscored: as `flow`, or LPIPS has no weights.
+        """
+        if stride not in self._halfway_lpips:
+            field = self.flow(2 * stride)
+            self._halfway_lpips[stride] = self._lpips.distance_to(
+                self._lpips_features,
+                np.arange(stride, len(self.frames) - stride),
+                (
+                    _halfway(first, last, a, b)
+                    for first, last, a, b in zip(
+                        self.frames[: -2 * stride],
+                        self.frames[2 * stride :],
+                        field.forward,
+                        field.backward,
+                        strict=True,
+                    )
+                ),
+            )
+        return self._halfway_lpips[stride]
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who is seen: embeddings of the frames as generated, which the network scales itself.
+
+        Raises:
+            Unscored: if the clip is too small, or the network has no weights.
+        """
+        return cast("IdentityNetwork", self.backbone("identity")).encode(self.clip.frames)
+
+    def likeness(self, lag: int) -> float:
+        """Mean over t of the cosine between the embeddings of frames t and t + lag.
+
+        Raises:
+            Unscored: if the clip is not longer than `lag`, or as `identity`.
+        """
+        if len(self.clip.frames) <= lag:
+            raise Unscored(f"{len(self.clip.frames)} frames, needs at least {lag + 1}")
+        frames = self.identity.frames.astype(np.float64)
+        return float((frames[:-lag] * frames[lag:]).sum(axis=1).mean())
+
+    @cached_property
+    def cut_probabilities(self) -> NDArray[np.float64]:
+        """How likely it is that a cut follows each frame, float64 `[T]`.
+
+        Raises:
+            Unscored: if the cut detector has no weights, or the clip is too short or small.
+        """
+        return cast("CutMethod", self.backbone("cuts")).probabilities(self.frames)
+
+    def backbone(self, name: str) -> Backbone:
+        """The backbone that fills a role, loaded.
+
+        Raises:
+            Unscored: if none does, or its weights cannot be had.
+        """
+        return self._backbones.get(name)
 
     @property
     def _text(self) -> TextNetwork:
@@ -191,11 +247,19 @@ class Analysis:
 
     @property
     def _lpips(self) -> Lpips:
-        return cast("Lpips", self._backbones.get("lpips"))
+        return cast("Lpips", self.backbone("lpips"))
 
     @cached_property
     def _lpips_features(self) -> list[Tensor]:
         return self._lpips.features(self.frames)
+
+    @property
+    def _flow(self) -> FlowMethod[Any]:
+        return cast("FlowMethod[Any]", self.backbone("flow"))
+
+    @cached_property
+    def _flow_encoded(self) -> Any:  # noqa: ANN401 - each method has its own
+        return self._flow.encode(self.frames)
 
 
 def _working(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -206,3 +270,17 @@ def _working(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return frames
     size = (round(width * scale), round(height * scale))
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+def _halfway(
+    first: NDArray[np.uint8],
+    last: NDArray[np.uint8],
+    there: NDArray[np.float32],
+    back: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The frame between two, float32 `[H, W, 3]`, 0..255: the mean of both, warped half-way."""
+    half = np.float32(0.5)
+    forth = pull_back(first, back * half, cv2.INTER_CUBIC)
+    back_again = pull_back(last, there * half, cv2.INTER_CUBIC)
+    mean: NDArray[np.float32] = (forth + back_again) * half
+    return mean.clip(0, 255)  # cubic interpolation overshoots

@@ -1,7 +1,8 @@
 """Optical flow between frames of one clip, and where it can be trusted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from bench.errors import Unscored
 from bench.records import fingerprint
 
+MIN_VALID_SHARE = 0.3
+MAX_DROPPED_SHARE = 1 / 3
 MIN_SIDE_PX = 16  # DIS works on 8-pixel patches; a smaller frame holds no field of them
 
 
@@ -31,12 +34,33 @@ class FlowField:
     backward: NDArray[np.float32]
     valid: NDArray[np.bool_]
 
+    def reliable(self) -> NDArray[np.intp]:
+        """Indices of the pairs of which at least 30% of the pixels are valid.
 
-class FlowMethod(Protocol):
-    """What fills the role `flow` in `metrics.backbones`."""
+        Raises:
+            Unscored: if that leaves out more than a third of the pairs.
+        """
+        kept = np.flatnonzero(self.valid.mean(axis=(1, 2)) >= MIN_VALID_SHARE)
+        dropped = len(self.valid) - len(kept)
+        if dropped > MAX_DROPPED_SHARE * len(self.valid):
+            raise Unscored(f"flow unreliable in {dropped} of {len(self.valid)} frame pairs")
+        return kept
 
-    def field(self, frames: NDArray[np.uint8], stride: int) -> FlowField:
-        """Flow both ways between every frame t and t + stride of uint8 `[T, H, W, 3]`."""
+
+Encoded = TypeVar("Encoded")
+
+
+class FlowMethod(Protocol[Encoded]):
+    """What fills the role `flow` in `metrics.backbones`.
+
+    In two steps, so that each frame is looked at once, whatever pairs are asked for.
+    """
+
+    def encode(self, frames: NDArray[np.uint8]) -> Encoded:
+        """What the method needs to know of each frame of uint8 `[T, H, W, 3]`, RGB."""
+
+    def field(self, encoded: Encoded, stride: int) -> FlowField:
+        """Flow both ways between every frame t and t + stride, 1 <= stride < T."""
 
 
 class DisFlow:
@@ -59,28 +83,43 @@ class DisFlow:
         }
         self._dis = cv2.DISOpticalFlow.create(presets[self.preset])
 
-    def field(self, frames: NDArray[np.uint8], stride: int) -> FlowField:
-        """Flow both ways between every frame t and frame t + stride.
+    def encode(self, frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        """The frames in grey.
 
         Args:
-            frames: uint8 `[T, H, W, 3]`, RGB, T > stride.
-            stride: distance of a pair in frames, >= 1.
+            frames: uint8 `[T, H, W, 3]`, RGB.
+
+        Returns:
+            T times uint8 `[H, W]`.
 
         Raises:
-            Unscored: if the clip is too short or too small.
+            Unscored: if the shorter side is under 16 pixels.
         """
-        if len(frames) <= stride:
-            raise Unscored(f"{len(frames)} frames, needs at least {stride + 1}")
         if min(frames.shape[1:3]) < MIN_SIDE_PX:
             raise Unscored(
                 f"short side is {min(frames.shape[1:3])} px, flow needs at least {MIN_SIDE_PX}"
             )
-        grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-        pairs = list(zip(grey[:-stride], grey[stride:], strict=True))
+        return [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+
+    def field(self, encoded: Sequence[NDArray[np.uint8]], stride: int) -> FlowField:
+        """Flow both ways between every frame t and frame t + stride.
+
+        Args:
+            encoded: what `encode` returned.
+            stride: distance of a pair in frames, 1 <= stride < T.
+        """
+        pairs = list(zip(encoded[:-stride], encoded[stride:], strict=True))
         forward = np.stack([self._dis.calc(a, b, None) for a, b in pairs])
         backward = np.stack([self._dis.calc(b, a, None) for a, b in pairs])
-        valid = np.stack([consistent(f, b) for f, b in zip(forward, backward, strict=True)])
-        return FlowField(stride, forward, backward, valid)
+        return both_ways(stride, forward, backward)
+
+
+def both_ways(
+    stride: int, forward: NDArray[np.float32], backward: NDArray[np.float32]
+) -> FlowField:
+    """A field of flows `[N, H, W, 2]`, its valid pixels marked; see `consistent`."""
+    valid = np.stack([consistent(f, b) for f, b in zip(forward, backward, strict=True)])
+    return FlowField(stride, forward, backward, valid)
 
 
 def consistent(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -107,12 +146,17 @@ def consistent(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> N
     return agreed
 
 
-def pull_back(image: NDArray[np.generic], flow: NDArray[np.float32]) -> NDArray[np.float32]:
-    """W(image, flow): the image pulled back along the flow, bilinear, edges replicated.
+def pull_back(
+    image: NDArray[np.generic],
+    flow: NDArray[np.float32],
+    interpolation: int = cv2.INTER_LINEAR,
+) -> NDArray[np.float32]:
+    """W(image, flow): the image pulled back along the flow, edges replicated.
 
     Args:
         image: `[H, W]` or `[H, W, C]`, any numeric type.
         flow: float32 `[H, W, 2]`, where each output pixel looks, relative to itself, in pixels.
+        interpolation: OpenCV's; cubic overshoots the range of the image.
 
     Returns:
         float32, shaped like `image`.
@@ -123,7 +167,7 @@ def pull_back(image: NDArray[np.generic], flow: NDArray[np.float32]) -> NDArray[
         image.astype(np.float32),
         x + flow[..., 0],
         y + flow[..., 1],
-        interpolation=cv2.INTER_LINEAR,
+        interpolation=interpolation,
         borderMode=cv2.BORDER_REPLICATE,
     )
     return warped

@@ -1,19 +1,22 @@
 """LPIPS v0.1 (AlexNet) with every frame's features computed once and compared many times."""
 
+import itertools
 import warnings
+from collections.abc import Iterable
 
 import lpips
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from bench import weights
 from bench.errors import Unscored
 
 MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 
-# LPIPS between the two frames of `_golden_frames`, with the published weights.
+# LPIPS between the two frames of `golden_frames`, with the published weights.
 _GOLDEN = 0.78091
 _GOLDEN_TOLERANCE = 1e-4
 
@@ -67,7 +70,7 @@ class Lpips:
         self._device = device
         self._root_heads = [head.model[-1].weight.sqrt() for head in self._net.lins]
         self.fingerprint = weights.digest(self._net.state_dict())
-        golden = self.features(_golden_frames())
+        golden = self.features(golden_frames())
         measured = self.distance(golden, torch.tensor([0]), torch.tensor([1]))
         weights.check_golden("LPIPS", float(measured[0]), _GOLDEN, _GOLDEN_TOLERANCE)
 
@@ -87,17 +90,10 @@ class Lpips:
         short_side = min(frames.shape[1:3])
         if short_side < MIN_SIDE_PX:
             raise Unscored(f"short side is {short_side} px, LPIPS needs at least {MIN_SIDE_PX}")
-        batches = []
-        for start in range(0, len(frames), self.batch_size):
-            batch = torch.from_numpy(frames[start : start + self.batch_size]).to(self._device)
-            scaled = batch.permute(0, 3, 1, 2).float() / 127.5 - 1
-            layers = self._net.net(self._net.scaling_layer(scaled))
-            batches.append(
-                [
-                    lpips.normalize_tensor(layer) * root
-                    for layer, root in zip(layers, self._root_heads, strict=True)
-                ]
-            )
+        batches = [
+            self._layers(frames[start : start + self.batch_size])
+            for start in range(0, len(frames), self.batch_size)
+        ]
         return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
     @torch.inference_mode()
@@ -123,8 +119,60 @@ class Lpips:
                 total[part] += squared.mean(dim=(1, 2)).double().cpu()
         return total.numpy()
 
+    @torch.inference_mode()
+    def distance_to(
+        self,
+        features: list[Tensor],
+        indices: NDArray[np.intp],
+        made: Iterable[NDArray[np.float32]],
+        valid: Iterable[NDArray[np.bool_]] | None = None,
+    ) -> NDArray[np.float64]:
+        """D between frames of a clip and frames made from it, which are seen once and not kept.
 
-def _golden_frames() -> NDArray[np.uint8]:
+        With a mask, the squared differences of a layer are averaged with the mask's share of
+        each of the layer's cells (area average) as weights.
+
+        Args:
+            features: what `features` returned for the clip.
+            indices: int `[N]`, frames of the clip.
+            made: N times float32 `[H, W, 3]`, RGB, 0..255: what each is compared with.
+            valid: N times bool `[H, W]`, the pixels that count; None for all of them.
+
+        Returns:
+            float64 `[N]`, >= 0; NaN where no pixel counts.
+        """
+        made = iter(made)
+        masks = iter(valid) if valid is not None else None
+        distances = []
+        for start in range(0, len(indices), self.batch_size):
+            part = torch.as_tensor(indices[start : start + self.batch_size])
+            batch = np.stack(list(itertools.islice(made, len(part))))
+            mask = np.ones(batch.shape[:3], bool)
+            if masks is not None:
+                mask = np.stack(list(itertools.islice(masks, len(part))))
+            counts = torch.from_numpy(mask).to(self._device).float()[:, None]
+            total = torch.zeros(len(part), dtype=torch.float64)
+            for layer, other in zip(features, self._layers(batch), strict=True):
+                squared = (layer[part] - other).square().sum(dim=1)
+                height, width = squared.shape[1:]
+                share = functional.adaptive_avg_pool2d(counts, (height, width))[:, 0]
+                mean = (squared * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2))
+                total += mean.double().cpu()
+            distances.append(total.numpy())
+        return np.concatenate(distances)
+
+    def _layers(self, frames: NDArray[np.uint8] | NDArray[np.float32]) -> list[Tensor]:
+        """One batch's weighted unit features, layer by layer."""
+        batch = torch.from_numpy(frames).to(self._device)
+        scaled = batch.permute(0, 3, 1, 2).float() / 127.5 - 1
+        layers = self._net.net(self._net.scaling_layer(scaled))
+        return [
+            lpips.normalize_tensor(layer) * root
+            for layer, root in zip(layers, self._root_heads, strict=True)
+        ]
+
+
+def golden_frames() -> NDArray[np.uint8]:
     """Two 64x64 frames made by integer arithmetic, the same on every machine."""
     y, x = np.mgrid[0:64, 0:64]
     first = np.stack([x * 4, y * 4, (x * y) // 16], axis=-1)

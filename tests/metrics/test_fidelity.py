@@ -9,7 +9,8 @@ from bench.clip import Clip
 from bench.errors import Unscored
 from bench.metrics.fidelity import i2v_first, i2v_mean
 from bench.prompts import Prompt
-from bench.vision.analysis import Analysis, Backbones
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
 
 
 def analysis(

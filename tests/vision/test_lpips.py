@@ -8,7 +8,7 @@ from conftest import moving_texture
 
 from bench import weights
 from bench.errors import Unscored
-from bench.vision.analysis import Backbones
+from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
 
 
@@ -52,6 +52,53 @@ def test_batch_size_changes_nothing() -> None:
     np.testing.assert_allclose(distances[0], distances[1], atol=1e-5)
     np.testing.assert_allclose(distances[0], distances[2], atol=1e-5)
     assert distances[0][0] == 0
+
+
+def test_frames_made_from_a_clip_are_compared_as_its_own(backbones: Backbones) -> None:
+    network = backbones.get("lpips")
+    frames = moving_texture(5, 96)
+    features = network.features(frames)
+    made = (frame.astype(np.float32) for frame in frames[[4, 3, 0]])
+    ours = network.distance_to(features, np.array([0, 1, 0]), made)
+    kept = network.distance(features, torch.tensor([0, 1, 0]), torch.tensor([4, 3, 0]))
+    np.testing.assert_allclose(ours, kept, atol=1e-6)
+
+
+def test_the_mask_weighs_each_cell_of_each_layer_by_its_area(backbones: Backbones) -> None:
+    network = backbones.get("lpips")
+    frames = moving_texture(2, 96)
+    valid = np.zeros((1, 96, 96), bool)
+    valid[:, :50, 20:] = True
+    features = network.features(frames)
+    made = [frames[1].astype(np.float32)]
+    masked = network.distance_to(features, np.array([0]), made, valid)
+    expected = 0.0
+    for layer in features:
+        squared = (layer[0] - layer[1]).square().sum(dim=0).double()
+        height, width = squared.shape
+        weight = torch.zeros_like(squared)
+        for i in range(height):
+            for j in range(width):
+                rows = slice(i * 96 // height, -(-(i + 1) * 96 // height))
+                columns = slice(j * 96 // width, -(-(j + 1) * 96 // width))
+                weight[i, j] = valid[0, rows, columns].mean()
+        expected += float((squared * weight).sum() / weight.sum())
+    np.testing.assert_allclose(masked, expected, atol=1e-6)
+    everything = network.distance_to(features, np.array([0]), made)
+    assert abs(masked - everything) > 1e-4
+
+
+def test_damage_outside_the_mask_is_not_seen_far_from_its_border(backbones: Backbones) -> None:
+    network = backbones.get("lpips")
+    frames = moving_texture(1, 192)
+    damaged = frames[0].astype(np.float32)
+    damaged[:, 128:] = 0
+    valid = np.ones((1, 192, 192), bool)
+    valid[:, :, 64:] = False
+    features = network.features(frames)
+    whole = network.distance_to(features, np.array([0]), [damaged])
+    masked = network.distance_to(features, np.array([0]), [damaged], valid)
+    assert masked[0] < 0.2 * whole[0]
 
 
 def test_too_small_a_frame_has_no_features(backbones: Backbones) -> None:

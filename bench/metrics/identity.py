@@ -1,0 +1,65 @@
+"""Identity: whether what the clip shows stays the same, as an identity network sees it.
+
+cos(t, u) is the cosine of the embeddings of frames t and u, in [-1, 1]; 1 is the same thing.
+A frozen clip has 1 everywhere, so none of these ranks a clip alone.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import Unscored
+from bench.metrics.base import metric
+from bench.vision.analysis import Analysis
+
+
+@metric(unit="cosine", better="higher", needs=["identity"])
+def identity_first(analysis: Analysis) -> float:
+    """Likeness to the first frame: mean over t >= 1 of cos(0, t).
+
+    Raises:
+        Unscored: if the clip has a single frame, or is too small.
+    """
+    return float(_to_first(analysis, needed=2).mean())
+
+
+@metric(unit="cosine", better="higher", needs=["identity"])
+def identity_min(analysis: Analysis) -> float:
+    """Likeness to the first frame where it is lowest: min over t >= 1 of cos(0, t).
+
+    Raises:
+        Unscored: as `identity_first`.
+    """
+    return float(_to_first(analysis, needed=2).min())
+
+
+@metric(unit="cosine", better="higher", needs=["identity"])
+def identity_adjacent(analysis: Analysis) -> float:
+    """Likeness over one time step: mean_t cos(t, t+s).
+
+    Raises:
+        Unscored: if the clip is not longer than a step, or is too small.
+    """
+    return analysis.likeness(analysis.step)
+
+
+@metric(unit="cosine per second", better="higher", needs=["identity"])
+def identity_slope(analysis: Analysis) -> float:
+    """Drift from the first frame: slope of the line that fits cos(0, t), t >= 1, best.
+
+    Least squares over time in seconds. Below 0 for a clip that drifts away.
+
+    Raises:
+        Unscored: if the clip has fewer than 3 frames, or is too small.
+    """
+    alike = _to_first(analysis, needed=3)
+    seconds = np.arange(1, len(alike) + 1) / analysis.clip.fps
+    return float(np.polyfit(seconds, alike, 1)[0])
+
+
+def _to_first(analysis: Analysis, needed: int) -> NDArray[np.float64]:
+    """cos(0, t) for t = 1 .. T-1."""
+    if len(analysis.clip.frames) < needed:
+        raise Unscored(f"{len(analysis.clip.frames)} frames, needs at least {needed}")
+    frames = analysis.identity.frames.astype(np.float64)
+    alike: NDArray[np.float64] = frames[1:] @ frames[0]
+    return alike

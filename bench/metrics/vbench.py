@@ -1,0 +1,118 @@
+"""VBench's temporal columns, computed as VBench 1.0 computes them, to lay beside its numbers.
+
+Huang et al., "VBench: Comprehensive Benchmark Suite for Video Generative Models", CVPR 2024. The
+values are of the frames as generated, not normalised, one for each clip. VBench averages its two
+consistencies over all frames of all clips: where lengths differ, weigh a clip by its frames less
+one. They reward clips that do not move; that is why they are columns and not the headline.
+"""
+
+from itertools import pairwise
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import Unscored
+from bench.metrics.base import metric
+from bench.vision.analysis import Analysis
+from bench.vision.dino import Dino
+from bench.vision.raft import Raft
+
+_SAMPLES_PER_S = 8
+_TOP_SHARE = 0.05
+_MOVING_PX = 6.0  # for a short side of 256 pixels
+_MOVING_PAIRS = 4 / 16  # pairs that must move, for each sampled frame
+
+
+class Embedder(Protocol):
+    """What fills the role `vbench_clip` in `metrics.backbones`."""
+
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`."""
+
+
+@metric(unit="cosine", better="higher", needs=["identity"])
+def vbench_subject_consistency(analysis: Analysis) -> float:
+    """Mean over t >= 1 of s_t = (max(0, cos(t-1, t)) + max(0, cos(0, t))) / 2, with DINO ViT-B/16.
+
+    Embeddings are class tokens of every frame; see `bench.vision.dino`. Range [0, 1].
+
+    Raises:
+        Unscored: if `identity` is another network than DINO, or the clip has a single frame.
+    """
+    network = analysis.backbone("identity")
+    if not isinstance(network, Dino):
+        raise Unscored(f"VBench uses DINO ViT-B/16, identity is {type(network).__name__}")
+    _need_two(analysis)
+    return _consistency(analysis.identity.frames)
+
+
+@metric(unit="cosine", better="higher", needs=["vbench_clip"])
+def vbench_background_consistency(analysis: Analysis) -> float:
+    """As `vbench_subject_consistency`, with image embeddings of CLIP ViT-B/32.
+
+    Range [0, 1].
+
+    Raises:
+        Unscored: if CLIP's weights cannot be had, or the clip has a single frame.
+    """
+    network = cast("Embedder", analysis.backbone("vbench_clip"))
+    _need_two(analysis)
+    return _consistency(network.encode(analysis.clip.frames))
+
+
+@metric(unit="share of full scale", better="higher")
+def vbench_temporal_flickering(analysis: Analysis) -> float:
+    """(255 - mean_t MAE(x_t, x_t+1)) / 255 over adjacent frames. Range [0, 1].
+
+    Raises:
+        Unscored: if the clip has a single frame.
+    """
+    _need_two(analysis)
+    errors = [
+        np.abs(b.astype(np.int16) - a).mean(dtype=np.float64)
+        for a, b in pairwise(analysis.clip.frames)
+    ]
+    return (255 - float(np.mean(errors))) / 255
+
+
+@metric(unit="0 or 1", better="higher", needs=["flow"])
+def vbench_dynamic_degree(analysis: Analysis) -> float:
+    """1 if the clip moves, 0 if not, by RAFT on every max(1, round(fps / 8))-th frame.
+
+    A pair of successive sampled frames moves if the mean of the 5% longest flow vectors (the
+    frame's padding included) exceeds 6 min(H, W) / 256 pixels; the clip moves if at least
+    round(T' / 4) pairs do, T' being the number of sampled frames.
+
+    Raises:
+        Unscored: if `flow` is another method than RAFT, or the frames do not suit it; or if T' is
+            under 3, where VBench calls every clip moving.
+    """
+    method = analysis.backbone("flow")
+    if not isinstance(method, Raft):
+        raise Unscored(f"VBench uses RAFT, flow is {type(method).__name__}")
+    sampled = analysis.clip.frames[:: max(1, round(analysis.clip.fps / _SAMPLES_PER_S))]
+    wanted = round(_MOVING_PAIRS * len(sampled))
+    if wanted < 1:
+        raise Unscored(f"{len(sampled)} sampled frames, needs at least 3")
+    threshold = _MOVING_PX * min(sampled.shape[1:3]) / 256
+    moving = sum(_longest(flow) > threshold for flow in method.padded_flows(sampled))
+    return float(moving >= wanted)
+
+
+def _consistency(vectors: NDArray[np.float32]) -> float:
+    """Mean of s_t over t >= 1, of unit vectors `[T, D]`."""
+    to_first = vectors[1:] @ vectors[0]
+    to_former = (vectors[1:] * vectors[:-1]).sum(axis=1)
+    return float((np.maximum(to_first, 0) + np.maximum(to_former, 0)).mean() / 2)
+
+
+def _longest(flow: NDArray[np.float32]) -> float:
+    """Mean of the 5% longest vectors of a flow `[H, W, 2]`, in pixels."""
+    lengths = np.sort(np.linalg.norm(flow, axis=-1), axis=None)
+    return float(lengths[-int(_TOP_SHARE * lengths.size) :].mean())
+
+
+def _need_two(analysis: Analysis) -> None:
+    if len(analysis.clip.frames) < 2:
+        raise Unscored("1 frame, needs at least 2")

@@ -1,0 +1,154 @@
+from collections import Counter
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import PROMPT, moving_texture
+from numpy.typing import NDArray
+
+from bench.clip import Clip
+from bench.errors import Unscored
+from bench.metrics.consistency import flicker, lag_ratio, lpips_far, tlpips
+from bench.metrics.cuts import cuts, cuts_unrequested
+from bench.metrics.identity import (
+    identity_adjacent,
+    identity_first,
+    identity_min,
+    identity_slope,
+)
+from bench.metrics.lag import identity_lag, lpips_lag
+from bench.metrics.motion import dynamics, dynamics_raw
+from bench.metrics.warping import occlusion, smoothness, warp, warp_lpips, warp_mae
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
+from bench.vision.cuts import TransNet
+from bench.vision.flow import DisFlow, FlowField
+from bench.vision.identity import AlexNetFeatures
+from bench.vision.lpips import Lpips
+
+Analyse = Callable[..., Analysis]
+
+METRICS = (
+    tlpips,
+    lpips_far,
+    lag_ratio,
+    flicker,
+    dynamics,
+    dynamics_raw,
+    warp_mae,
+    warp_lpips,
+    warp,
+    smoothness,
+    occlusion,
+    identity_first,
+    identity_min,
+    identity_adjacent,
+    identity_slope,
+    identity_lag,
+    lpips_lag,
+    cuts,
+    cuts_unrequested,
+)
+
+
+class CountingFlow(DisFlow):
+    """DIS that counts the frames it looks at and the fields it makes."""
+
+    def __init__(self, passes: Counter[str]) -> None:
+        super().__init__()
+        self.passes = passes
+
+    def encode(self, frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+        self.passes["flow frames"] += len(frames)
+        return super().encode(frames)
+
+    def field(self, encoded: list[NDArray[np.uint8]], stride: int) -> FlowField:
+        self.passes[f"flow stride {stride}"] += 1
+        return super().field(encoded, stride)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Analysis, Counter[str]]:
+    """A clip of 24 frames at 16 fps, and how many pictures pass each network from now on."""
+    passes: Counter[str] = Counter()
+    lpips, identity, transnet = Lpips(batch_size=5), AlexNetFeatures(batch_size=5), TransNet()
+    backbones = Backbones(
+        {"lpips": lpips, "flow": CountingFlow(passes), "identity": identity, "cuts": transnet},
+        torch.device("cpu"),
+    )
+    for role in ("lpips", "flow", "identity", "cuts"):
+        backbones.get(role)
+    lpips._net.net.register_forward_hook(lambda _, given, __: passes.update(lpips=len(given[0])))
+    transnet._network.register_forward_hook(lambda *_: passes.update(windows=1))
+    cells = identity._cells
+
+    def count_cells(images: torch.Tensor) -> torch.Tensor:
+        passes["identity"] += len(images)
+        return cells(images)
+
+    monkeypatch.setattr(identity, "_cells", count_cells)
+    return Analysis(Clip(moving_texture(24, 96), 16.0), PROMPT, backbones), passes
+
+
+def test_each_picture_passes_each_backbone_once_however_many_metrics_run(
+    counted: tuple[Analysis, Counter[str]],
+) -> None:
+    analysis, passes = counted
+    for _ in range(2):
+        for metric in METRICS:
+            metric(analysis)
+    real, warped, halfway = 24, 24 - 2, 24 - 2 * 2
+    assert passes == {
+        "lpips": real + warped + halfway,
+        "identity": real,
+        "windows": 1,
+        "flow frames": real,
+        "flow stride 2": 1,
+        "flow stride 4": 1,
+    }
+
+
+def test_halfway_frames_of_a_steady_motion_are_the_frames_between(analyse: Analyse) -> None:
+    analysis = analyse(moving_texture(8, 96, step_px=2))
+    plain = analysis.lpips(1).mean()
+    assert analysis.halfway_lpips(1).shape == (6,)
+    assert analysis.halfway_lpips(1).mean() < 0.1 * plain
+
+
+def test_halfway_distance_equals_a_naive_loop(analyse: Analyse) -> None:
+    frames = moving_texture(7, 96, step_px=2)
+    frames[3] = 255 - frames[3]
+    analysis = analyse(frames)
+    network, field = analysis.backbone("lpips"), analysis.flow(4)
+    y, x = np.mgrid[0:96, 0:96].astype(np.float32)
+
+    def cubic(image: NDArray[np.uint8], flow: NDArray[np.float32]) -> NDArray[np.float32]:
+        where = (x + flow[..., 0] / 2, y + flow[..., 1] / 2)
+        return cv2.remap(
+            image.astype(np.float32), *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+
+    expected = []
+    for t in range(2, 5):
+        first = cubic(frames[t - 2], field.backward[t - 2])
+        last = cubic(frames[t + 2], field.forward[t - 2])
+        middle = ((first + last) / 2).clip(0, 255)
+        both = network._layers(np.stack([frames[t].astype(np.float32), middle]))
+        expected.append(sum(float((a - b).square().sum(0).mean()) for a, b in both))
+    np.testing.assert_allclose(analysis.halfway_lpips(2), expected, atol=1e-6)
+
+
+def test_a_warped_frame_that_motion_explains_costs_little(analyse: Analyse) -> None:
+    analysis = analyse(moving_texture(6, 96, step_px=3))
+    assert len(analysis.warp_lpips(1)) == 5
+    assert analysis.warp_lpips(1).mean() < 0.1 * analysis.lpips(1).mean()
+
+
+def test_a_clip_too_short_has_no_evidence(analyse: Analyse) -> None:
+    analysis = analyse(moving_texture(2, 96))
+    with pytest.raises(Unscored, match="2 frames, needs at least 3"):
+        analysis.halfway_lpips(1)
+    with pytest.raises(Unscored, match="2 frames, needs at least 3"):
+        analysis.likeness(2)

@@ -1,0 +1,74 @@
+"""RAFT's published weights are not at hand in tests: seeded random ones hold parity."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import moving_texture
+from torchvision.models.optical_flow import raft_large
+
+from bench import weights
+from bench.errors import BenchError, Unscored
+from bench.vision.raft import Raft
+
+
+@pytest.fixture(scope="module")
+def raft(tmp_path_factory: pytest.TempPathFactory) -> Raft:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = raft_large(weights=None).state_dict()
+    path = tmp_path_factory.mktemp("raft") / "random.pth"
+    torch.save(state, path)
+    network = Raft(path=str(path), iterations=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "hash_in_name", lambda _: None)
+        network.load(torch.device("cpu"))
+    return network
+
+
+def test_equals_torchvisions_forward_pass_both_ways(raft: Raft) -> None:
+    frames = moving_texture(4, 128)
+    field = raft.field(raft.encode(frames), stride=2)
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.inference_mode():
+        forward = raft._network(images[:2], images[2:], num_flow_updates=2)[-1]
+        backward = raft._network(images[2:], images[:2], num_flow_updates=2)[-1]
+    assert forward.abs().max() > 0.01
+    np.testing.assert_allclose(field.forward, forward.permute(0, 2, 3, 1), atol=1e-4)
+    np.testing.assert_allclose(field.backward, backward.permute(0, 2, 3, 1), atol=1e-4)
+
+
+def test_frames_are_padded_to_eighths_on_both_sides_and_cropped_again(raft: Raft) -> None:
+    frames = moving_texture(2, 133)[:, :, :130]
+    field = raft.field(raft.encode(frames), stride=1)
+    assert field.forward.shape == (1, 133, 130, 2)
+    (padded,) = raft.padded_flows(frames)
+    assert padded.shape == (136, 136, 2)
+    np.testing.assert_allclose(padded[1:-2, 3:-3], field.forward[0], atol=1e-4)
+    edges = np.pad(frames, ((0, 0), (1, 2), (3, 3), (0, 0)), mode="edge")
+    (naive,) = raft.padded_flows(edges)
+    np.testing.assert_allclose(padded, naive, atol=1e-4)
+
+
+def test_batch_size_changes_nothing(raft: Raft, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = moving_texture(4, 128)
+    fields = []
+    for batch_size in (1, 4):
+        monkeypatch.setattr(raft, "batch_size", batch_size)
+        fields.append(raft.field(raft.encode(frames), stride=1))
+    np.testing.assert_allclose(fields[0].forward, fields[1].forward, atol=1e-4)
+
+
+def test_frames_too_small_or_too_large_have_no_flow(raft: Raft) -> None:
+    with pytest.raises(Unscored, match="120 px, RAFT needs at least 121"):
+        raft.encode(np.zeros((2, 120, 300, 3), np.uint8))
+    with pytest.raises(Unscored, match=r"3840x2160 px would take RAFT \d+ GiB"):
+        raft.encode(np.zeros((1, 2160, 3840, 3), np.uint8))
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "raft_large_C_T_V1-22a6c225.pth"
+    torch.save({}, path)
+    with pytest.raises(BenchError, match=r"published weights of RAFT \(SHA-256 22a6c225"):
+        Raft(path=str(path)).load(torch.device("cpu"))
