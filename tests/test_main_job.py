@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from bench import cli
@@ -160,6 +162,21 @@ def test_adherence_and_what_stands_behind_it(bench: Main, tmp_path: Path) -> Non
     assert made["scores"]["adherence"] == pytest.approx(sum(series["adherence"]) / 8)
     assert made["scores"]["adherence_margin"] > 10
     assert made["notes"] == {}
+
+
+def test_fidelity_to_the_image_of_a_prompt(bench: Main, suite: Path, tmp_path: Path) -> None:
+    with_image = json.loads(suite.read_text().splitlines()[0]) | {"image": "first.png"}
+    cv2.imwrite(str(tmp_path / "first.png"), np.full((100, 200, 3), 128, np.uint8))
+    without = suite.read_text().splitlines()[1]
+    suite.write_text(f"{json.dumps(with_image)}\n{without}")
+    assert bench("metrics=[offline,i2v]") == 0
+    first, second = result(tmp_path / "outputs/four/toy_steady")["clips"]
+    assert first["scores"]["i2v_first"] > 0.1
+    assert first["scores"]["i2v_identity_mean"] < 0.9
+    assert second["unscored"]["i2v_first"] == "no conditioning image"
+    # Another image is another input: the clips that were made with the old one are not kept.
+    cv2.imwrite(str(tmp_path / "first.png"), np.full((100, 200, 3), 64, np.uint8))
+    assert bench("metrics=[offline,i2v]") == 2
 
 
 def test_other_prompts_in_the_suite_rescore_what_compares_with_them(

@@ -26,3 +26,27 @@ def i2v_mean(analysis: Analysis) -> float:
         Unscored: if the prompt has no conditioning image.
     """
     return float(analysis.lpips_to_reference.mean())
+
+
+@metric(unit="cosine", better="higher", needs=["identity"], prompted=True)
+def i2v_identity_first(analysis: Analysis) -> float:
+    """Likeness of the conditioning image and frame 0, as the identity network sees them.
+
+    Range [-1, 1]; 1 is the same thing.
+
+    Raises:
+        Unscored: if the prompt has no conditioning image.
+    """
+    return float(analysis.likeness_to_reference[0])
+
+
+@metric(unit="cosine", better="higher", needs=["identity"], prompted=True)
+def i2v_identity_mean(analysis: Analysis) -> float:
+    """Likeness of the conditioning image and the clip, mean over all frames.
+
+    Range [-1, 1]; 1 is the same thing throughout.
+
+    Raises:
+        Unscored: if the prompt has no conditioning image.
+    """
+    return float(analysis.likeness_to_reference.mean())

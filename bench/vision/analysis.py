@@ -211,7 +211,18 @@ class Analysis:
         Raises:
             Unscored: if the clip is too small, or the network has no weights.
         """
-        return cast("IdentityNetwork", self.backbone("identity")).encode(self.clip.frames)
+        return self._identity.encode(self.clip.frames)
+
+    @cached_property
+    def likeness_to_reference(self) -> NDArray[np.float64]:
+        """Cosine between the embeddings of the reference and of each frame, float64 `[T]`.
+
+        Raises:
+            Unscored: if there is no conditioning image, or as `identity`.
+        """
+        reference = self._identity.encode(self.reference[None]).frames[0]
+        cosines: NDArray[np.float64] = self.identity.frames.astype(np.float64) @ reference
+        return cosines
 
     def likeness(self, lag: int) -> float:
         """Mean over t of the cosine between the embeddings of frames t and t + lag.
@@ -240,6 +251,10 @@ class Analysis:
             Unscored: if none does, or its weights cannot be had.
         """
         return self._backbones.get(name)
+
+    @property
+    def _identity(self) -> IdentityNetwork:
+        return cast("IdentityNetwork", self.backbone("identity"))
 
     @property
     def _text(self) -> TextNetwork:

@@ -7,7 +7,12 @@ from conftest import moving_texture
 
 from bench.clip import Clip
 from bench.errors import Unscored
-from bench.metrics.fidelity import i2v_first, i2v_mean
+from bench.metrics.fidelity import (
+    i2v_first,
+    i2v_identity_first,
+    i2v_identity_mean,
+    i2v_mean,
+)
 from bench.prompts import Prompt
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
@@ -28,6 +33,8 @@ def test_a_clip_that_begins_with_its_image(backbones: Backbones, tmp_path: Path)
     evidence = analysis(frames, frames[0], backbones, tmp_path)
     assert i2v_first(evidence) == pytest.approx(0, abs=1e-6)
     assert 0.001 < i2v_mean(evidence) == pytest.approx(evidence.lpips_to_reference.mean())
+    assert i2v_identity_first(evidence) == pytest.approx(1, abs=1e-6)
+    assert 0.5 < i2v_identity_mean(evidence) < 0.9999
     assert evidence.lpips_to_reference[4] == pytest.approx(evidence.lpips(4)[0], abs=1e-6)
 
 
@@ -41,12 +48,15 @@ def test_the_image_is_cropped_like_the_models_input(backbones: Backbones, tmp_pa
 def test_another_image_is_far(backbones: Backbones, tmp_path: Path) -> None:
     frames = moving_texture(8, 96)
     other = moving_texture(1, 96, seed=9)[0]
-    near = i2v_mean(analysis(frames, frames[0], backbones, tmp_path))
-    assert i2v_mean(analysis(frames, other, backbones, tmp_path)) > 2 * near
+    near = analysis(frames, frames[0], backbones, tmp_path)
+    lpips, likeness = i2v_mean(near), i2v_identity_mean(near)
+    far = analysis(frames, other, backbones, tmp_path)
+    assert i2v_mean(far) > 2 * lpips
+    assert i2v_identity_mean(far) < likeness
 
 
 def test_without_an_image_there_is_no_score(backbones: Backbones, tmp_path: Path) -> None:
     evidence = analysis(moving_texture(3, 96), None, backbones, tmp_path)
-    for metric in (i2v_first, i2v_mean):
+    for metric in (i2v_first, i2v_mean, i2v_identity_first, i2v_identity_mean):
         with pytest.raises(Unscored, match="no conditioning image"):
             metric(evidence)
