@@ -50,7 +50,9 @@ def adherence_drift(analysis: Analysis) -> float:
     values = _per_frame(analysis, _own(analysis))
     if len(values) < 2:
         raise Unscored("1 frame, needs at least 2")
-    return float(np.polyfit(_times_s(analysis), values, 1)[0])
+    since_mid_s = _times_s(analysis) - _times_s(analysis).mean()
+    # Seen from the first frame, so that a frozen clip has 0 and no rounding errors.
+    return float((since_mid_s @ (values - values[0])) / (since_mid_s @ since_mid_s))
 
 
 @metric(unit="100 cos", better="higher", needs=["text"], prompted=True)
