@@ -20,7 +20,7 @@ _SIZE = (48, 27)  # width, height that the network was trained on
 _WINDOW, _MARGIN = 100, 25
 
 # The largest cut probability of `_golden_frames`, with the published weights.
-_GOLDEN = 0.99619
+_GOLDEN = 0.99584
 _GOLDEN_TOLERANCE = 1e-4
 
 
@@ -34,10 +34,11 @@ class CutMethod(Protocol):
 class TransNet:
     """TransNet V2 (Souček and Lokoč, 2020), with the weights that its package carries.
 
-    The frames, 48x27 pixels (area filter), pass in windows of 100 that overlap by half; the
-    ends of the clip are repeated to fill them, and the middle 50 of a window count. That is how
-    the network was published, and it is kept for short clips too: windows filled up less give
-    other probabilities, by up to .13 for 16 frames and .04 for 24.
+    The frames, 48x27 pixels (area filter), pass as published: in windows of 100 that overlap by
+    half, of which the middle 50 count; the ends of the clip are repeated to fill them. A clip of
+    under 50 frames is not filled up to 100 but gets the 25 at each end only, which is a third
+    cheaper for 16 frames. Its probabilities then differ, by up to .14 where it was measured; in
+    70 real and spliced clips of 8 to 45 frames none changed sides of one half.
 
     Args:
         path: state dict of the network; None for the one in its package.
@@ -78,8 +79,8 @@ class TransNet:
         small = np.stack([cv2.resize(f, _SIZE, interpolation=cv2.INTER_AREA) for f in frames])
         step = _WINDOW - 2 * _MARGIN
         count = -(-len(small) // step)
-        after = count * step - len(small) + _MARGIN
-        padded = np.pad(small, ((_MARGIN, after), (0, 0), (0, 0), (0, 0)), mode="edge")
+        filling = count * step - len(small) if count > 1 else 0
+        padded = np.pad(small, ((_MARGIN, filling + _MARGIN), *[(0, 0)] * 3), mode="edge")
         windows = np.stack([padded[i * step : i * step + _WINDOW] for i in range(count)])
         middles = []
         for start in range(0, count, self.batch_size):

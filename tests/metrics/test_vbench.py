@@ -4,6 +4,7 @@ The networks have seeded random weights: what is held is the arithmetic, not pub
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -47,11 +48,10 @@ def changing(frames: int, height: int, width: int) -> NDArray[np.uint8]:
 def published_consistency(vectors: Tensor) -> float:
     """VBench's loop over the features of one clip."""
     total = 0.0
+    first = former = functional.normalize(vectors[:1], dim=-1, p=2)
     for i in range(len(vectors)):
         feature = functional.normalize(vectors[i : i + 1], dim=-1, p=2)
-        if i == 0:
-            first = feature
-        else:
+        if i > 0:
             to_former = max(0.0, functional.cosine_similarity(former, feature).item())
             to_first = max(0.0, functional.cosine_similarity(first, feature).item())
             total += (to_former + to_first) / 2
@@ -135,7 +135,7 @@ def test_flickering_equals_vbenchs_arithmetic(analyse: Analyse) -> None:
     frames = changing(7, 90, 130)
     errors = [
         np.mean(cv2.absdiff(a.astype(np.float32), b.astype(np.float32)))
-        for a, b in zip(frames[:-1], frames[1:], strict=True)
+        for a, b in pairwise(frames)
     ]
     expected = (255.0 - np.mean(errors).item()) / 255.0
     measured = vbench_temporal_flickering(analyse(frames))

@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -69,7 +69,7 @@ class CountingFlow(DisFlow):
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Analysis, Counter[str]]]:
+def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Analysis, Counter[str]]:
     """A clip of 24 frames at 16 fps, and how many pictures pass each network from now on."""
     passes: Counter[str] = Counter()
     lpips, identity, transnet = Lpips(batch_size=5), AlexNetFeatures(batch_size=5), TransNet()
@@ -88,7 +88,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Analysis, Counter
         return cells(images)
 
     monkeypatch.setattr(identity, "_cells", count_cells)
-    yield Analysis(Clip(moving_texture(24, 96), 16.0), PROMPT, backbones), passes
+    return Analysis(Clip(moving_texture(24, 96), 16.0), PROMPT, backbones), passes
 
 
 def test_each_picture_passes_each_backbone_once_however_many_metrics_run(
