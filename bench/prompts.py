@@ -56,6 +56,8 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
     Raises:
         BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
     """
+    if not isinstance(name, str | Path):  # a command line reads 5 as a number
+        raise BenchError(f"expected the name of a prompt file, came {name!r}: type suite.file=NAME")
     given = Path(name)
     path = given if given.is_file() else PROMPTS / name
     if not path.is_file():
@@ -64,9 +66,11 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
             f"expected a prompt file, {str(name)!r} is none: "
             f"give a path, or one of {known} in {PROMPTS}"
         )
-    raw = path.read_bytes()
     try:
-        lines = raw.decode("utf-8").split("\n")
+        raw = path.read_bytes()
+        lines = raw.decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise BenchError(f"expected to read {path}, but {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
     prompts: list[Prompt] = []
@@ -89,11 +93,16 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
 
 def _parse(line: str, where: str, folder: Path) -> Prompt:
     try:
-        entry = json.loads(line)
+        entry = json.loads(line, object_pairs_hook=_without_twins)
+        json.dumps(entry, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise BenchError(
             f"{where}: expected one JSON object, but {error.msg} at column {error.colno}"
         ) from None
+    except UnicodeEncodeError:
+        raise BenchError(f"{where}: expected text, came half a surrogate pair (\\ud800)") from None
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{where}: expected one JSON object, but {error}") from None
     if not isinstance(entry, dict):
         raise BenchError(f"{where}: expected a JSON object, came {type(entry).__name__}")
     unknown = sorted(set(entry) - set(Prompt.__dataclass_fields__))
@@ -108,6 +117,16 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
     if "image" in entry:
         entry["image"] = _image(folder / entry["image"], where)
     return Prompt(**entry)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two equal keys, the one that was meant cannot be known."""
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in entry if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice")
+    return entry
 
 
 def _check(entry: dict[str, Any], where: str) -> None:

@@ -46,7 +46,8 @@ def score(
         suite: all prompts of the suite, to which some metrics compare.
 
     Returns:
-        One line for each clip whose stored frames could not be read; it has no new scores.
+        One line for each clip whose stored frames could not be read, and for each metric that
+        broke down on a clip; there is no score then, and the next run tries again.
     """
     made = [item for item in items if folder.record(item).exists()]
     # Same clip, same machine, same score: nothing may depend on which kernel was picked.
@@ -81,7 +82,13 @@ def score(
             continue
         analysis = Analysis(clip, item.prompt, backbones, suite)
         for name in missing:
-            entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
+            try:
+                entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
+            except Exception as error:
+                log.info("%s of %s", name, item.prompt.id, exc_info=True)
+                broken = f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())}"
+                entries.pop(name, None)
+                damaged.append(f"{item.prompt.id}, seed {item.seed}: {broken}")
         write_json(
             folder.score(item),
             {
@@ -110,7 +117,9 @@ def _fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) 
             evidence[name] = "missing"
     if metric.prompted:
         evidence["prompts"] = fingerprint(sorted({fingerprint(p.content) for p in suite}))
-    return fingerprint({"version": metric.version, "backbones": evidence})
+    function = f"{metric.function.__module__}.{metric.function.__qualname__}"
+    described = {"function": function, "unit": metric.unit, "better": metric.better}
+    return fingerprint(described | {"version": metric.version, "backbones": evidence})
 
 
 def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, Entry]:

@@ -1,0 +1,39 @@
+"""The choices of backbones that are shipped compose, and can be built without a weight file."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from bench.config import build_backbones, build_metrics, plain
+from bench.paths import CONF
+from bench.vision.cuts import TransNet
+from bench.vision.dino import Dino
+from bench.vision.flow import DisFlow
+from bench.vision.identity import AlexNetFeatures
+from bench.vision.lpips import Lpips
+from bench.vision.raft import Raft
+from bench.vision.vbench_clip import VbenchClip
+
+OFFLINE = {"lpips": Lpips, "flow": DisFlow, "identity": AlexNetFeatures, "cuts": TransNet}
+FULL = {
+    "lpips": Lpips,
+    "flow": Raft,
+    "identity": Dino,
+    "cuts": TransNet,
+    "vbench_clip": VbenchClip,
+}
+
+
+@pytest.mark.parametrize(("choice", "kinds"), [("offline", OFFLINE), ("full", FULL)])
+def test_a_choice_fills_every_role_that_its_metrics_need(
+    choice: str, kinds: dict[str, type]
+) -> None:
+    with initialize_config_dir(str(Path(CONF).resolve()), version_base="1.3"):
+        config = plain(compose("bench", [f"metrics={choice}"]))
+    backbones = build_backbones(config["metrics"]["backbones"])
+    assert {role: type(backbone) for role, backbone in backbones.items()} == kinds
+    metrics = build_metrics(config["metrics"]["compute"])
+    assert {role for metric in metrics.values() for role in metric.needs} == set(kinds)
+    vbench = {name for name in metrics if name.startswith("vbench")}
+    assert len(vbench) == (4 if choice == "full" else 0)
