@@ -188,7 +188,9 @@ def test_other_prompts_in_the_suite_rescore_what_compares_with_them(
     assert bench() == 0
     path = tmp_path / "outputs/four/toy_steady/scores/p0/0.json"
     before = json.loads(path.read_text())["metrics"]
-    suite.write_text("\n".join(reversed(suite.read_text().splitlines()[:3])))
+    fifth = {"id": "p4", "text": "a pink cross spins in front of a night sky"}
+    lines = [json.dumps(fifth), *reversed(suite.read_text().splitlines())]
+    suite.write_text("\n".join(lines))
     assert bench() == 0
     after = json.loads(path.read_text())["metrics"]
     changed = {name for name in before if before[name]["value"] != after[name]["value"]}
