@@ -2,6 +2,9 @@
 
 import sys
 
-from bench.cli import main
+try:
+    from bench.cli import main
+except KeyboardInterrupt:  # the imports take seconds; stopping them is no accident
+    sys.exit(130)
 
 sys.exit(main())

@@ -4,8 +4,10 @@
 130: interrupted; the same command goes on where it stopped.
 """
 
+import io
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 from rich.console import Console
-from rich.logging import RichHandler
+from yaml import YAMLError
 
 from bench import config as configuration
 from bench.errors import BenchError, nearest
@@ -46,6 +48,10 @@ class _Session:
         self.mistakes = 0
         self.unpublished: dict[Path, list[Path]] = {}  # leaderboard -> its new results
 
+    @property
+    def folders(self) -> list[Path]:
+        return [outcome.folder.root for outcome in self.outcomes]
+
 
 # Set by main(). In the worker processes of a parallel launcher it stays None: there a job
 # publishes for itself, and raises so that the launcher sees its failure.
@@ -57,8 +63,8 @@ def _job(config: DictConfig) -> None:
     choice = str(HydraConfig.get().runtime.choices.get("model"))
     try:
         plain = configuration.plain(config)
-        outcome = run(plain, choice)
-    except (BenchError, OmegaConfBaseException) as error:
+        outcome = run(plain, choice, [] if _session is None else _session.folders)
+    except Exception as error:  # whatever breaks one job of a sweep, the others go on
         if _session is None:
             raise
         _session.mistakes += 1
@@ -77,6 +83,13 @@ def _job(config: DictConfig) -> None:
             _session.unpublished.setdefault(board, []).append(outcome.folder.result)
 
 
+class _Screen(logging.Handler):
+    """Shows the message alone; tracebacks stand in the run's bench.log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
 def main() -> int:
     """Run the jobs the command line asks for.
 
@@ -89,19 +102,25 @@ def main() -> int:
         "basename", lambda path: Path(path).resolve().name, replace=True
     )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what goes wrong here instead of printing it
-    logging.getLogger("bench").addHandler(
-        RichHandler(logging.WARNING, console, show_time=False, show_path=False, show_level=False)
-    )
+    logging.getLogger("bench").addHandler(screen := _Screen(logging.WARNING))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a pipe or console may know no arrows
+            stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
         _job()
         for board, results in _session.unpublished.items():
             _publish(results, board)
-    except (BenchError, HydraException, OmegaConfBaseException) as error:
+        if not (_session.outcomes or _session.mistakes) and {"-m", "--multirun"} & {*sys.argv}:
+            raise BenchError("expected at least one job, no model or suite matches what was given")
+    except (BenchError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         _complain(error)
         return MISTAKE
     except KeyboardInterrupt:
         sys.stderr.write("steadybench: interrupted; the same command goes on where it stopped\n")
         return INTERRUPTED
+    finally:
+        logging.getLogger("bench").removeHandler(screen)
     failed = sum(_report_failures(outcome) for outcome in _session.outcomes)
     if _session.mistakes:
         return MISTAKE
@@ -123,13 +142,17 @@ def _publish(results: list[Path], board: Path) -> None:
 
 def _report_failures(outcome: Outcome) -> int:
     if outcome.failures:
-        console.print(f"{outcome.folder.root}: {len(outcome.failures)} clips failed", style="red")
+        console.print(f"{outcome.folder.root}: {_count(outcome.failures)} failed", style="red")
         for line in outcome.failures[:_SHOWN_FAILURES]:
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
         hidden = len(outcome.failures) - _SHOWN_FAILURES
         if hidden > 0:
             console.print(f"  and {hidden} more, in {outcome.folder.result}", highlight=False)
     return len(outcome.failures)
+
+
+def _count(lines: list[str]) -> str:
+    return f"{len(lines)} clip" + ("s" if len(lines) != 1 else "")
 
 
 def _complain(error: Exception) -> None:
@@ -142,6 +165,8 @@ def _explain(error: Exception) -> str:
         group, _, name = error.missing_cfg_file.rpartition("/")
         close = nearest(name, error.options)
         return f"there is no {group}={name}{close}; there are {', '.join(error.options)}"
+    if str(error).startswith("Ambiguous value for argument"):
+        return "several values were given for one key: add -m to run one job for each"
     if isinstance(error, OverrideParseException):
         return f"cannot read the argument {error.override!r}: expected KEY=VALUE, {error}"
     cause = error.__cause__
@@ -151,4 +176,6 @@ def _explain(error: Exception) -> str:
         return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
     if isinstance(error, MissingMandatoryValue):
         return f"a value is missing: add {error.full_key}=VALUE"
-    return str(error)
+    if isinstance(error, BenchError | HydraException | OmegaConfBaseException | YAMLError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}; where it arose stands in bench.log"

@@ -3,7 +3,7 @@
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -13,7 +13,8 @@ from bench.errors import BenchError, nearest
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
 from bench.paths import SAFE_NAME
-from bench.vision.analysis import Backbone
+from bench.vision.backbones import Backbone
+from bench.vision.text import TextNetwork
 
 STAGES = ("generate", "score", "publish")
 
@@ -46,10 +47,38 @@ def build_generator(model: Mapping[str, Any]) -> Generator:
 
 
 def build_backbones(configured: Mapping[str, Any]) -> dict[str, Backbone]:
-    """The backbones of `metrics.backbones`, by role, not yet loaded."""
+    """The backbones of `metrics.backbones`, by role, not yet loaded; an empty one is left out."""
     return {
-        role: _build(target, f"metrics.backbones.{role}") for role, target in configured.items()
+        role: _build(target, f"metrics.backbones.{role}")
+        for role, target in configured.items()
+        if target
     }
+
+
+def check_network(suite: Mapping[str, Any], backbones: Mapping[str, Backbone]) -> None:
+    """Hold the image-text network against the one that the suite names.
+
+    Raises:
+        BenchError: if the suite names another, or the network means nothing outside its own.
+    """
+    network = _text_network(backbones)
+    if network is None:
+        return
+    named = suite.get("adherence_network")
+    if named is not None and named != network.name:
+        raise BenchError(
+            f"suite {suite['name']} may be scored by the image-text network {named!r} alone, "
+            f"came {network.name!r}: leave out text=..., or take text=none"
+        )
+    if named is None and not network.general:
+        raise BenchError(
+            f"the image-text network {network.name!r} means nothing on suite {suite['name']}, "
+            "which does not name it: take text=vit_b_32, or text=none"
+        )
+
+
+def _text_network(backbones: Mapping[str, Backbone]) -> TextNetwork | None:
+    return cast("TextNetwork | None", backbones.get("text"))
 
 
 def build_metrics(configured: Mapping[str, str]) -> dict[str, Metric]:
@@ -70,25 +99,76 @@ def build_metrics(configured: Mapping[str, str]) -> dict[str, Metric]:
     return metrics
 
 
-def check_stages(stages: list[str]) -> None:
-    """Raises BenchError for a stage there is not."""
+def check_settings(config: Mapping[str, Any]) -> None:
+    """Hold the run's own settings against what they may be, before anything is read or made.
+
+    A command line gives text where it should give something else (`overwrite=no`, `limit=abc`).
+
+    Raises:
+        BenchError: naming the first key that is wrong, what it must be and what came.
+    """
+    suite, metrics, model = config.get("suite"), config.get("metrics"), config.get("model")
+    _need(isinstance(suite, Mapping), "suite", "a suite", suite)
+    _need(isinstance(metrics, Mapping), "metrics", "a set of metrics", metrics)
+    _need(isinstance(model, Mapping), "model", "a model", model)
+    assert isinstance(suite, Mapping)
+    assert isinstance(metrics, Mapping)
+    assert isinstance(model, Mapping)
+    stages = config["stages"]
+    _need(isinstance(stages, list) and bool(stages), "stages", "a list, as stages=[score]", stages)
     for stage in stages:
-        if stage not in STAGES:
-            raise BenchError(
-                f"unknown stage {stage!r}{nearest(stage, STAGES)}; stages are {', '.join(STAGES)}"
-            )
+        known = f"one of {', '.join(STAGES)}{nearest(str(stage), STAGES)}"
+        _need(stage in STAGES, "stages", known, stage)
+    _need(_is_text(config["out"]), "out", "the name of a folder", config["out"])
+    for key in ("overwrite", "retry_failed"):
+        _need(isinstance(config[key], bool), key, "true or false", config[key])
+    limit = config["limit"]
+    _need(limit is None or _is_count(limit, 1), "limit", "at least 1 prompt, or null", limit)
+    _need(_is_count(config["warmup"], 0), "warmup", "a number from 0", config["warmup"])
+    _need(_is_count(config["max_tries"], 1), "max_tries", "a number from 1", config["max_tries"])
+    _need(_is_text(suite.get("name")), "suite.name", "a name", suite.get("name"))
+    check_name(suite["name"])
+    _need(suite["name"] != "leaderboard", "suite.name", "another name", suite["name"])
+    prompts = suite.get("prompts")
+    _need(prompts is None or _is_text(prompts), "suite.prompts", "a prompt file, or null", prompts)
+    seeds = suite.get("seeds")
+    sound = isinstance(seeds, list) and bool(seeds) and all(_is_count(seed, 0) for seed in seeds)
+    _need(sound, "suite.seeds", "a list of whole numbers, as suite.seeds=[0,1]", seeds)
+    assert isinstance(seeds, list)
+    _need(len(set(seeds)) == len(seeds), "suite.seeds", "a list of different numbers", seeds)
+    _need(
+        prompts is not None or seeds == [0], "suite.seeds", "[0] for files, which have one", seeds
+    )
+    card = model.get("card")
+    _need(card is None or isinstance(card, Mapping), "model.card", "keys and values", card)
+    for key in ("backbones", "compute"):
+        value = metrics.get(key)
+        _need(isinstance(value, Mapping), f"metrics.{key}", "keys and values", value)
 
 
-def check_name(name: str) -> str:
-    """A row's name, which also names a folder.
+def _need(sound: bool, key: str, expected: str, came: object) -> None:
+    if not sound:
+        raise BenchError(f"{key} must be {expected}, came {came!r}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def check_name(name: object) -> str:
+    """The name of a row or a suite, which also names a folder.
 
     Raises:
         BenchError: if it could not be one everywhere.
     """
-    if not SAFE_NAME.fullmatch(name):
+    if not isinstance(name, str) or not SAFE_NAME.fullmatch(name):
         raise BenchError(
-            f"the row's name must be 1 to 100 letters, digits, '.', '_' or '-', came {name!r}: "
-            "add model.name=NAME"
+            "names must be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or "
+            f"digit, came {name!r}: add ++model.name=NAME or suite.name=NAME"
         )
     return name
 
@@ -113,6 +193,7 @@ def _build(config: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401 - what
 
 def _check_arguments(config: Mapping[str, Any], where: str) -> None:
     """Hold the keys against the constructor's signature, at every depth, before calling it."""
+    _need(isinstance(config, Mapping), where, "keys and values with a _target_", config)
     for key, value in config.items():
         if isinstance(value, Mapping) and "_target_" in value:
             _check_arguments(value, f"{where}.{key}")
@@ -133,7 +214,12 @@ def _check_arguments(config: Mapping[str, Any], where: str) -> None:
 
 
 def _imported(path: str, where: str) -> Any:  # noqa: ANN401 - whatever stands at that path
+    _need(_is_text(path), where, "an import path", path)
     try:
         return pkgutil.resolve_name(path)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise BenchError(f"{where}: cannot import {path!r}: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # the user's own module may fail in any way while it is imported
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise BenchError(
+            f"{where}: cannot import {path!r}: {reason}; a module of your own must lie in a folder "
+            "of PYTHONPATH"
+        ) from None

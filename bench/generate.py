@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,8 @@ def generate(
     if not missing:
         return
     warm = False
-    with generator:
+    with ExitStack() as opened:
+        _open(generator, plan.label, opened)
         for item in track(missing, f"{plan.label}: generate"):
             inputs = _inputs(generator, plan, item)
             record: Record = {
@@ -106,7 +108,7 @@ def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
     return {
         "model": plan.model,
         "generator_version": generator.version,
-        "prompt": {"text": item.prompt.text},
+        "prompt": item.prompt.content,
         "seed": item.seed,
         "source": generator.source(item.prompt, item.seed),
     }
@@ -118,8 +120,9 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
         return True
     record = read_json(path)
     inputs = _inputs(generator, plan, item)
+    failed = record.get("status") != "ok"
     if record.get("fingerprint") != fingerprint(inputs):
-        if plan.overwrite:
+        if plan.overwrite or failed:
             return True
         differs = changes(record.get("inputs", {}), inputs)
         shown = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
@@ -128,13 +131,24 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
             f"({item.prompt.id}, seed {item.seed}: {shown}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
-    return plan.retry_failed and record["status"] != "ok"
+    return plan.retry_failed if failed else not folder.master(item).exists()
+
+
+def _open(generator: Generator, label: str, opened: ExitStack) -> None:
+    try:
+        opened.enter_context(generator)
+    except BenchError:
+        raise
+    except Exception as error:
+        log.info("loading %s", label, exc_info=True)
+        raise BenchError(f"{label} cannot be loaded: {_one_line(error)}") from None
 
 
 def _begin(item: Item, folder: RunFolder) -> int:
     """Note that this item is begun, the how-manieth time: a crash leaves no other trace."""
     path = folder.tries(item)
-    tries = 1 + (int(path.read_text("utf-8")) if path.exists() else 0)
+    before = path.read_text("utf-8").strip() if path.exists() else ""
+    tries = 1 + (int(before) if before.isdecimal() else 0)
     write_text(path, f"{tries}\n")
     return tries
 
@@ -147,7 +161,7 @@ def _warm_up(generator: Generator, item: Item, times: int) -> bool:
         for _ in range(times):
             generator.generate(item.prompt, item.seed)
     except Exception:
-        log.debug("warm-up failed; the clip itself will say why", exc_info=True)
+        log.info("warm-up failed; the clip itself will say why", exc_info=True)
         return False
     return times > 0
 
@@ -162,8 +176,10 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
     except (BenchError, ClipError) as error:
         return _failure(generator, "error", str(error))
     except Exception as error:
-        log.exception("%s, seed %d", item.prompt.id, item.seed)
+        log.info("%s, seed %d", item.prompt.id, item.seed, exc_info=True)
         return _failure(generator, "error", _one_line(error))
+    if not isinstance(clip, Clip):
+        return _failure(generator, "error", f"expected a Clip, came {type(clip).__name__}")
     try:
         write_master(clip, folder.master(item))
         write_preview(clip, folder.preview(item))

@@ -4,6 +4,7 @@ python -m bench.leaderboard outputs/standard/* --into leaderboard
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from bench.errors import BenchError
 from bench.paths import SAFE_NAME
 from bench.records import write_json, write_text
 from bench.report.console import show
-from bench.report.markdown import render
+from bench.report.markdown import OPENING, render
 from bench.report.pictures import draw_suite
 from bench.report.results import FILE_NAME, Result, find, load
 
@@ -34,9 +35,11 @@ def publish(results: Sequence[Path], into: Path) -> Path:
         Path of the page.
 
     Raises:
-        BenchError: if a file is not a result, two land on the same place, or a name is no file
-            name.
+        BenchError: if a file is not a result, two land on the same place, a name is no file
+            name, or `into/README.md` is not a leaderboard's.
     """
+    page = into / "README.md"
+    _refuse_foreign(page)
     sources: dict[Path, Path] = {}
     loaded: dict[Path, Result] = {}
     for source in results:
@@ -65,7 +68,6 @@ def publish(results: Sequence[Path], into: Path) -> Path:
     for folder, suite in folders.items():
         draw_suite(folder, into / "figures" / f"{suite}.png")
     pictures = {path.stem: f"figures/{path.name}" for path in sorted(into.glob("figures/*.png"))}
-    page = into / "README.md"
     write_text(page, render(board.values(), pictures))
     return page
 
@@ -91,24 +93,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "paths",
         nargs="+",
-        type=Path,
         metavar="PATH",
         help="a result.json, a run's folder, or a folder of run folders",
     )
-    parser.add_argument(
-        "--into", required=True, type=Path, metavar="DIR", help="folder of the leaderboard"
-    )
+    parser.add_argument("--into", required=True, metavar="DIR", help="folder of the leaderboard")
     given = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has arrows
     try:
-        page = publish(find(given.paths), given.into)
-        everything = [load(file) for file in published(given.into)]
+        *paths, into = map(_path, (*given.paths, given.into))
+        page = publish(find(paths), into)
+        everything = [load(file) for file in published(into)]
     except BenchError as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
+        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
         return 2
     console = Console()
     show(everything, console)
     console.print(f"Written: {page}", markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+def _path(text: str) -> Path:
+    if not text.strip():  # an unset variable in a script; pathlib takes it for this very folder
+        raise BenchError("expected a path, came an empty one: type PATH... --into DIR")
+    return Path(text)
+
+
+def _refuse_foreign(page: Path) -> None:
+    """Never write over a README that somebody wrote by hand."""
+    if not page.exists():
+        return
+    try:
+        ours = page.read_text("utf-8", errors="replace").startswith(OPENING)
+    except OSError as error:
+        raise BenchError(f"expected to read {page}, but {error.strerror}") from None
+    if not ours:
+        raise BenchError(
+            f"expected a leaderboard's page at {page}, it is another file: "
+            "choose another folder with --into DIR"
+        )
 
 
 def _place(result: Result, source: Path, into: Path) -> Path:

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bench.errors import BenchError
+from bench.image import read_image
 from bench.paths import PROMPTS, SAFE_NAME
 
 Motion = Literal["subject", "camera", "any"]
@@ -23,6 +25,7 @@ class Prompt:
         tags: free labels.
         motion: what must move for a clip to count as moving: the `subject`, the `camera`, or `any`.
         shots: how many shots the prompt asks for; cuts beyond `shots - 1` are unrequested.
+        image: the picture that an image-to-video model begins with; in the file, relative to it.
     """
 
     id: str
@@ -31,6 +34,14 @@ class Prompt:
     tags: tuple[str, ...] = field(default=())
     motion: Motion = "any"
     shots: int = 1
+    image: Path | None = None
+
+    @cached_property
+    def content(self) -> dict[str, str]:
+        """What a model is given: the text, and the SHA-256 of the image if there is one."""
+        if self.image is None:
+            return {"text": self.text}
+        return {"text": self.text, "image": hashlib.sha256(self.image.read_bytes()).hexdigest()}
 
 
 def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
@@ -45,6 +56,8 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
     Raises:
         BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
     """
+    if not isinstance(name, str | Path):  # a command line reads 5 as a number
+        raise BenchError(f"expected the name of a prompt file, came {name!r}: type suite.file=NAME")
     given = Path(name)
     path = given if given.is_file() else PROMPTS / name
     if not path.is_file():
@@ -53,9 +66,11 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
             f"expected a prompt file, {str(name)!r} is none: "
             f"give a path, or one of {known} in {PROMPTS}"
         )
-    raw = path.read_bytes()
     try:
-        lines = raw.decode("utf-8").split("\n")
+        raw = path.read_bytes()
+        lines = raw.decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise BenchError(f"expected to read {path}, but {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
     prompts: list[Prompt] = []
@@ -63,7 +78,7 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        prompt = _parse(line, f"{path}, line {number}")
+        prompt = _parse(line, f"{path}, line {number}", path.parent)
         if prompt.id in line_of:
             raise BenchError(
                 f"{path}, line {number}: prompt id {prompt.id!r} stands already on line "
@@ -76,13 +91,18 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
     return prompts, hashlib.sha256(raw).hexdigest()
 
 
-def _parse(line: str, where: str) -> Prompt:
+def _parse(line: str, where: str, folder: Path) -> Prompt:
     try:
-        entry = json.loads(line)
+        entry = json.loads(line, object_pairs_hook=_without_twins)
+        json.dumps(entry, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise BenchError(
             f"{where}: expected one JSON object, but {error.msg} at column {error.colno}"
         ) from None
+    except UnicodeEncodeError:
+        raise BenchError(f"{where}: expected text, came half a surrogate pair (\\ud800)") from None
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{where}: expected one JSON object, but {error}") from None
     if not isinstance(entry, dict):
         raise BenchError(f"{where}: expected a JSON object, came {type(entry).__name__}")
     unknown = sorted(set(entry) - set(Prompt.__dataclass_fields__))
@@ -94,7 +114,19 @@ def _parse(line: str, where: str) -> Prompt:
     _check(entry, where)
     if "tags" in entry:
         entry["tags"] = tuple(entry["tags"])
+    if "image" in entry:
+        entry["image"] = _image(folder / entry["image"], where)
     return Prompt(**entry)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two equal keys, the one that was meant cannot be known."""
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in entry if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice")
+    return entry
 
 
 def _check(entry: dict[str, Any], where: str) -> None:
@@ -120,3 +152,17 @@ def _check(entry: dict[str, Any], where: str) -> None:
     need(entry.get("motion", "any") in get_args(Motion), "motion", " | ".join(get_args(Motion)))
     shots = entry.get("shots", 1)
     need(isinstance(shots, int) and not isinstance(shots, bool) and shots >= 1, "shots", ">= 1")
+    image = entry.get("image", "x")
+    need(
+        isinstance(image, str) and bool(image.strip()) and not Path(image).is_absolute(),
+        "image",
+        "a path relative to the suite file",
+    )
+
+
+def _image(path: Path, where: str) -> Path:
+    try:
+        read_image(path)
+    except BenchError as error:
+        raise BenchError(f"{where}: 'image': {error}") from None
+    return path

@@ -18,26 +18,26 @@ def write_bytes(path: Path, content: bytes) -> None:
     atomically; a reader, or a run killed at any moment, sees the old file or the new one.
 
     Raises:
-        BenchError: if the folder cannot be written.
+        BenchError: if the file cannot be written; an old one is kept.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise BenchError(
             f"expected to write {path}, but {(error.strerror or str(error)).lower()}: "
-            "make the folder writable, or choose another with out=DIR"
+            "make that possible, or choose another folder with out=DIR or --into DIR"
         ) from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -55,8 +55,12 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, text + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, mend: str = "remove the file and run again") -> dict[str, Any]:
     """Read a JSON object.
+
+    Args:
+        path: of the file.
+        mend: what to do about a file that holds anything else; fits a run's own records.
 
     Raises:
         BenchError: if the file cannot be read or holds anything else.
@@ -65,12 +69,10 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BenchError(f"expected to read {path}, but {error.strerror}") from None
-    except ValueError as error:
-        raise BenchError(
-            f"{path}: expected JSON, but {error}; remove the file and run again"
-        ) from None
+    except (ValueError, RecursionError) as error:
+        raise BenchError(f"{path}: expected JSON, but {error}; {mend}") from None
     if not isinstance(value, dict):
-        raise BenchError(f"{path}: expected a JSON object, came {type(value).__name__}")
+        raise BenchError(f"{path}: expected a JSON object, came {type(value).__name__}; {mend}")
     return value
 
 

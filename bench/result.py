@@ -42,6 +42,7 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
         clip["unscored"] = {
             name: entry["why"] for name, entry in scored.items() if entry["value"] is None
         }
+        clip["notes"] = {name: entry["note"] for name, entry in scored.items() if "note" in entry}
         clips.append(clip)
     public = ("model", "suite", "card", "measured", "environment", "prompts", "expected")
     result = {key: run[key] for key in public} | {

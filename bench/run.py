@@ -1,7 +1,7 @@
 """One job: one model on one suite, through the stages that were asked for."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from bench.prompts import Prompt, load_suite
 from bench.records import read_json, write_json
 from bench.result import assemble
 from bench.score import score
-from bench.vision.analysis import Backbones
+from bench.vision.backbones import Backbones
 
 SCHEMA = 1
 
@@ -34,26 +34,29 @@ class Outcome:
     failures: list[str]
 
 
-def run(config: dict[str, Any], model_choice: str) -> Outcome:
+def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ()) -> Outcome:
     """Run the job that a resolved configuration describes.
 
     Args:
         config: `conf/bench.yaml`, composed and resolved.
         model_choice: the name of the model's YAML; the row's name unless `model.name` says one.
+        taken: folders that other jobs of this command have filled.
 
     Raises:
         BenchError: on a mistake in the configuration, before anything is written.
     """
+    configuration.check_settings(config)
     stages = config["stages"]
-    configuration.check_stages(stages)
     device = resolve_device(config["device"])
     model = config["model"]
     name = configuration.check_name(model.get("name") or model_choice)
     generator = configuration.build_generator(model)
     metrics = configuration.build_metrics(config["metrics"]["compute"])
-    backbones = Backbones(configuration.build_backbones(config["metrics"]["backbones"]), device)
+    configured = configuration.build_backbones(config["metrics"]["backbones"])
+    backbones = Backbones(configured, device)
 
     suite = config["suite"]
+    configuration.check_network(suite, configured)
     sha256: str | None = None
     if suite["prompts"] is None:
         prompts = generator.own_prompts()
@@ -62,21 +65,29 @@ def run(config: dict[str, Any], model_choice: str) -> Outcome:
     items = [Item(prompt, seed) for prompt in prompts for seed in suite["seeds"]]
     chosen = items if config["limit"] is None else _first(config["limit"], prompts, items)
 
-    folder = RunFolder(Path(config["out"]) / configuration.check_name(suite["name"]) / name)
-    functional = configuration.functional(model)
-    if "generate" in stages:
-        plan = Plan(
-            label=name,
-            model=functional,
-            items=chosen,
-            warmup=config["warmup"],
-            max_tries=config["max_tries"],
-            overwrite=config["overwrite"],
-            retry_failed=config["retry_failed"],
+    folder = RunFolder(Path(config["out"]) / suite["name"] / name)
+    if folder.root in taken:
+        raise BenchError(
+            f"two jobs of this command are called {name}: tell them apart with ++model.name=NAME"
         )
-        missing = find_missing(generator, plan, folder)
-        # The environment is that of the clips: a run that only scores must not replace it.
-        known = folder.run.exists() and not missing
+    functional = configuration.functional(model)
+    expected = {"prompts": [prompt.id for prompt in prompts], "seeds": suite["seeds"]}
+    plan = Plan(
+        label=name,
+        model=functional,
+        items=items,
+        warmup=config["warmup"],
+        max_tries=config["max_tries"],
+        overwrite=config["overwrite"] and "generate" in stages,
+        retry_failed=config["retry_failed"],
+    )
+    known = read_json(folder.run) if folder.run.exists() else None
+    if known is not None and not plan.overwrite:
+        _refuse_to_shrink(known["expected"], expected, folder)
+    missing = find_missing(generator, plan, folder)
+    if "generate" in stages:
+        # The environment is that of the clips: a run that makes none must not replace it.
+        kept = known is not None and not missing
         described = {
             "schema": SCHEMA,
             "model": name,
@@ -84,15 +95,18 @@ def run(config: dict[str, Any], model_choice: str) -> Outcome:
             "card": model.get("card") or {},
             "measured": generator.measured,
             "prompts": {"name": suite["prompts"], "count": len(prompts), "sha256": sha256},
-            "expected": {"prompts": [prompt.id for prompt in prompts], "seeds": suite["seeds"]},
+            "expected": expected,
             "functional": functional,
             "config": config,
-            "environment": read_json(folder.run)["environment"] if known else environment(device),
+            "environment": known["environment"] if known and kept else environment(device),
         }
         write_json(folder.run, described)
+        for item in missing:  # a record of another configuration must not outlive this moment
+            folder.record(item).unlink(missing_ok=True)
         with log_to(folder.log):
-            generate(generator, plan, missing, folder, device)
-    elif not folder.run.exists():
+            wanted = set(chosen)
+            generate(generator, plan, [item for item in missing if item in wanted], folder, device)
+    elif known is None:
         raise BenchError(
             f"expected clips in {folder.root}, there are none: "
             "run with stages=[generate,score,publish] first, or name their place with out=DIR"
@@ -100,7 +114,7 @@ def run(config: dict[str, Any], model_choice: str) -> Outcome:
     damaged: list[str] = []
     if "score" in stages:
         with log_to(folder.log):
-            damaged = score(name, items, metrics, backbones, folder)
+            damaged = score(name, items, metrics, backbones, folder, prompts)
     result = assemble(items, folder)
     failed = [
         f"{clip['prompt']}, seed {clip['seed']}: {clip['status']}: {clip['error']}"
@@ -110,10 +124,19 @@ def run(config: dict[str, Any], model_choice: str) -> Outcome:
     return Outcome(folder, failed + damaged)
 
 
+def _refuse_to_shrink(known: dict[str, Any], expected: dict[str, Any], folder: RunFolder) -> None:
+    """Prompts and seeds may be added to a run; leaving some out would drop clips unseen."""
+    for key, unit in (("prompts", "prompt"), ("seeds", "seed")):
+        gone = [value for value in known[key] if value not in expected[key]]
+        if gone:
+            raise BenchError(
+                f"{folder.root} holds clips of {len(gone)} {key} that this suite leaves out "
+                f"({unit} {gone[0]}); use overwrite=true to leave them out, or another out=DIR"
+            )
+
+
 def _first(limit: int, prompts: list[Prompt], items: list[Item]) -> list[Item]:
     """The draws of the first so many prompts, for a quick look; the result stays partial."""
-    if limit < 1:
-        raise BenchError(f"limit must be at least 1 prompt, came {limit}: leave it out for all")
     ids = {prompt.id for prompt in prompts[:limit]}
     return [item for item in items if item.prompt.id in ids]
 
@@ -121,12 +144,19 @@ def _first(limit: int, prompts: list[Prompt], items: list[Item]) -> list[Item]:
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Append what is logged, with tracebacks, to a file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise BenchError(f"expected to write {path}, but {error.strerror}: move it away") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger("bench")
+    root.setLevel(logging.INFO)
     root.addHandler(handler)
     try:
         yield
+    except Exception:
+        root.info("the run was stopped by this", exc_info=True)
+        raise
     finally:
         root.removeHandler(handler)
         handler.close()

@@ -11,8 +11,10 @@ from bench.errors import ClipError, Unscored
 from bench.folder import Item, RunFolder
 from bench.metrics.base import Metric
 from bench.progress import track
+from bench.prompts import Prompt
 from bench.records import fingerprint, read_json, write_json
-from bench.vision.analysis import Analysis, Backbones
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +29,13 @@ def score(
     metrics: Mapping[str, Metric],
     backbones: Backbones,
     folder: RunFolder,
+    suite: Sequence[Prompt],
 ) -> list[str]:
     """Score every clip that was made, each metric that has no valid value yet.
 
-    A value stays valid while the clip's frames and the metric's fingerprint (its version and
-    the backbones it draws on) stay the same; metrics that are not configured are left alone.
-    A metric without a value gets null and the reason.
+    A value stays valid while the clip's frames, its prompt and the metric's fingerprint (its
+    version and the backbones it draws on) stay the same; metrics that are not configured are left
+    alone. A metric without a value gets null and the reason.
 
     Args:
         label: what the progress bar calls it.
@@ -40,9 +43,11 @@ def score(
         metrics: name to metric.
         backbones: where evidence comes from.
         folder: the run's folder.
+        suite: all prompts of the suite, to which some metrics compare.
 
     Returns:
-        One line for each clip whose stored frames could not be read; it has no new scores.
+        One line for each clip whose stored frames could not be read, and for each metric that
+        broke down on a clip; there is no score then, and the next run tries again.
     """
     made = [item for item in items if folder.record(item).exists()]
     # Same clip, same machine, same score: nothing may depend on which kernel was picked.
@@ -56,7 +61,7 @@ def score(
         if record["status"] != "ok":
             continue
         wanted = wanted or {
-            name: _fingerprint(metric, backbones) for name, metric in metrics.items()
+            name: _fingerprint(metric, backbones, suite) for name, metric in metrics.items()
         }
         entries = _valid_entries(item, record, folder)
         missing = [
@@ -75,22 +80,34 @@ def score(
         except ClipError as error:
             damaged.append(f"{error}; remove {folder.record(item)} and run again to make it anew")
             continue
-        analysis = Analysis(clip, item.prompt, backbones)
+        analysis = Analysis(clip, item.prompt, backbones, suite)
         for name in missing:
-            entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
+            try:
+                entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
+            except Exception as error:
+                log.info("%s of %s", name, item.prompt.id, exc_info=True)
+                broken = f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())}"
+                entries.pop(name, None)
+                damaged.append(f"{item.prompt.id}, seed {item.seed}: {broken}")
         write_json(
             folder.score(item),
-            {"schema": SCHEMA, "frames_sha256": record["frames_sha256"], "metrics": entries},
+            {
+                "schema": SCHEMA,
+                "frames_sha256": record["frames_sha256"],
+                "prompt": item.prompt.content,
+                "metrics": entries,
+            },
         )
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
 
 
-def _fingerprint(metric: Metric, backbones: Backbones) -> str:
+def _fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
     """What computed a value: the metric's version, and the backbones' methods and weights.
 
-    A missing backbone is named as such, so that the value is computed once it is there.
+    Of a metric that reads the suite's prompts, these are part of it, in whatever order. A missing
+    backbone is named as such, so that the value is computed once it is there.
     """
     evidence: dict[str, str] = {}
     for name in metric.needs:
@@ -98,7 +115,11 @@ def _fingerprint(metric: Metric, backbones: Backbones) -> str:
             evidence[name] = backbones.get(name).fingerprint
         except Unscored:
             evidence[name] = "missing"
-    return fingerprint({"version": metric.version, "backbones": evidence})
+    if metric.prompted:
+        evidence["prompts"] = fingerprint(sorted({fingerprint(p.content) for p in suite}))
+    function = f"{metric.function.__module__}.{metric.function.__qualname__}"
+    described = {"function": function, "unit": metric.unit, "better": metric.better}
+    return fingerprint(described | {"version": metric.version, "backbones": evidence})
 
 
 def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, Entry]:
@@ -106,6 +127,8 @@ def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, En
         return {}
     scored = read_json(folder.score(item))
     if scored["frames_sha256"] != record["frames_sha256"]:
+        return {}
+    if scored.get("prompt") != item.prompt.content:
         return {}
     entries: dict[str, Entry] = scored["metrics"]
     return entries
@@ -120,4 +143,6 @@ def _entry(metric: Metric, analysis: Analysis) -> Entry:
     entry |= {"value": scored.value, "why": None}
     if scored.series:
         entry["series"] = {name: list(values) for name, values in scored.series.items()}
+    if scored.note:
+        entry["note"] = scored.note
     return entry

@@ -140,7 +140,7 @@ def _refuse_cut_short(
 
 
 def _read_png_folder(path: Path, fps: float | None) -> Clip:
-    files = sorted(path.glob("[!.]*.png"), key=_natural_order)
+    files = sorted(path.glob("[!.]*.png"), key=natural_order)
     if not files:
         raise ClipError(f"{path}: expected PNG frames in this folder, there are none")
     if fps is None:
@@ -159,7 +159,8 @@ def _read_png_folder(path: Path, fps: float | None) -> Clip:
     return Clip(np.stack(frames).astype(np.uint8), fps)
 
 
-def _natural_order(path: Path) -> list[tuple[int, str]]:
-    """frame2 before frame10."""
+def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """What sorts frame2 before frame10."""
     parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    numbered = [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return numbered, path.name  # 01 and 1 are the same number

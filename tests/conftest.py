@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.prompts import Prompt
-from bench.vision.analysis import Analysis, Backbones
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow
 from bench.vision.identity import AlexNetFeatures

@@ -1,6 +1,8 @@
 """Publishing results."""
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import fake_results as fake
@@ -109,4 +111,47 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert "result.json" in err
+    assert err.startswith("steadybench: expected result.json")
+
+
+@pytest.mark.parametrize("into", ["", " "])
+def test_an_empty_path_is_no_folder(
+    into: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
+    assert main([str(source), "--into", into]) == 2
+    assert "--into DIR" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+@pytest.mark.parametrize("text", ["", "# My project\n", "# Leaderboard\n\nof my own\n"])
+def test_a_readme_of_somebody_else_is_kept(text: str, tmp_path: Path) -> None:
+    source = fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
+    board = tmp_path / "board"
+    board.mkdir()
+    (board / "README.md").write_text(text)
+    with pytest.raises(BenchError, match="another folder with --into DIR"):
+        publish([source], board)
+    assert snapshot(board) == {"README.md": text.encode()}
+
+
+def test_a_broken_neighbour_stops_nobody(tmp_path: Path) -> None:
+    source = fake.write(fake.result("wan", score=steady), tmp_path)
+    neighbour = source.parent.parent / "old" / "result.json"
+    neighbour.parent.mkdir()
+    neighbour.write_text("{")
+    assert publish([source], tmp_path / "board").is_file()
+    with pytest.raises(BenchError, match=r"old/result\.json.*as a run wrote it"):
+        publish([neighbour], tmp_path / "board")
+
+
+def test_a_terminal_without_arrows_shows_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = fake.write(fake.result("wan", score=steady), tmp_path)
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert main([str(source), "--into", str(tmp_path / "board")]) == 0
+    sys.stdout.flush()
+    assert b"flicker ?" in raw.getvalue()

@@ -154,13 +154,55 @@ def test_a_changed_metric_rescores_only_that_metric(bench: Main, tmp_path: Path)
     assert again["stutter"]["value"] == 0.125
 
 
+def test_adherence_and_what_stands_behind_it(bench: Main, tmp_path: Path) -> None:
+    assert bench("limit=1") == 0
+    scored = json.loads((tmp_path / "outputs/four/toy_steady/scores/p0/0.json").read_text())
+    series = scored["metrics"]["adherence"]["series"]
+    assert len(series["adherence"]) == len(series["time_s"]) == 8
+    made = result(tmp_path / "outputs/four/toy_steady")["clips"][0]
+    assert made["scores"]["adherence"] == pytest.approx(sum(series["adherence"]) / 8)
+    assert made["scores"]["adherence_margin"] > 10
+    assert made["notes"] == {}
+
+
+def test_other_prompts_in_the_suite_rescore_what_compares_with_them(
+    bench: Main, suite: Path, tmp_path: Path
+) -> None:
+    assert bench() == 0
+    path = tmp_path / "outputs/four/toy_steady/scores/p0/0.json"
+    before = json.loads(path.read_text())["metrics"]
+    suite.write_text("\n".join(reversed(suite.read_text().splitlines()[:3])))
+    assert bench() == 0
+    after = json.loads(path.read_text())["metrics"]
+    changed = {name for name in before if before[name]["value"] != after[name]["value"]}
+    assert changed == {"adherence_margin"}
+
+
+def test_without_weights_adherence_is_unscored_and_the_run_goes_on(
+    bench: Main, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", refuse)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    assert bench("limit=1", "~suite.adherence_network", "text=vit_b_32") == 0
+    assert "text is missing" in " ".join(capsys.readouterr().err.split())
+    clip = result(tmp_path / "outputs/four/toy_steady")["clips"][0]
+    assert clip["scores"]["adherence"] is None
+    assert clip["scores"]["lag_ratio"] > 0
+    assert "weights not found" in clip["unscored"]["adherence"]
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert "ViT-B-32: weights not found" in page
+
+
 def test_a_prompt_that_fails_does_not_stop_the_others(
     bench: Main, suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     suite.write_text(suite.read_text().replace("a blue star spins", "a blue zebra spins"))
     assert bench() == 1
     captured = capsys.readouterr()
-    assert "1 clips failed" in captured.err
+    assert "1 clip failed" in captured.err
     assert "zebra" in captured.err
     clips = result(tmp_path / "outputs/four/toy_steady")["clips"]
     assert [clip["status"] for clip in clips] == ["ok", "error", "ok", "ok"]
@@ -202,6 +244,9 @@ def test_a_clip_that_kills_the_process_is_recorded_after_some_tries(
         (["sed=1"], "sed"),
         (["model.fpss=9"], "did you mean 'fps'"),
         (["+model.fpss=9"], "did you mean 'fps'"),
+        (["text=siglip2"], "may be scored by the image-text network 'toy' alone"),
+        (["~suite.adherence_network"], "'toy' means nothing on suite four"),
+        (["text=vit_b_23"], "did you mean 'vit_b_32'"),
         (["stages=[scroe]"], "did you mean 'score'"),
         (["stages=[score]"], "run with stages=[generate"),
         (["device=gpu"], "device=auto"),

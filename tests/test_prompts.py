@@ -1,6 +1,9 @@
+import hashlib
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from bench.errors import BenchError
@@ -27,6 +30,22 @@ def test_a_suite_is_read_in_order_with_defaults(tmp_path: Path) -> None:
     assert len(sha256) == 64
 
 
+def test_an_image_lies_beside_the_suite_file(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    path = tmp_path / "images" / "a.png"
+    cv2.imwrite(str(path), np.zeros((4, 4, 3), np.uint8))
+    with_image, without = load_suite(
+        suite(
+            tmp_path,
+            {"id": "a", "text": "x", "image": "images/a.png"},
+            {"id": "b", "text": "x"},
+        )
+    )[0]
+    assert with_image.image == path
+    assert without.content == {"text": "x"}
+    assert with_image.content["image"] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
     one = load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1]
     assert load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1] == one
@@ -49,6 +68,9 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
         ([{"id": "a", "text": "x", "motion": "wild"}], "line 1: 'motion' must be subject"),
         ([{"id": "a", "text": "x", "shots": 0}], "line 1: 'shots' must be"),
         ([{"id": "a", "text": "x", "tags": "one"}], "line 1: 'tags' must be"),
+        ([{"id": "a", "text": "x", "image": "/etc/x.png"}], "line 1: 'image' must be a path rel"),
+        ([{"id": "a", "text": "x", "image": 3}], "line 1: 'image' must be a path rel"),
+        ([{"id": "a", "text": "x", "image": "no.png"}], "line 1: 'image': expected a picture at"),
         ([""], "at least one prompt"),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(BenchError, match="no space left on device"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -43,16 +43,25 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(BenchError, match=r"expected to write .*another with out=DIR"):
+    with pytest.raises(BenchError, match=r"expected to write .*another folder with out=DIR"):
         write_json(tmp_path / "file" / "record.json", {})
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '"text"'])
+def test_a_folder_in_the_place_of_the_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "record.json").mkdir()
+    with pytest.raises(BenchError, match="expected to write"):
+        write_bytes(tmp_path / "record.json", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"text"', "[" * 100_000])
 def test_what_is_no_json_object_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "record.json"
     path.write_text(content)
-    with pytest.raises(BenchError, match=r"record\.json"):
+    with pytest.raises(BenchError, match=r"record\.json.*; remove the file and run again"):
         read_json(path)
+    with pytest.raises(BenchError, match=r"record\.json.*; ask its author"):
+        read_json(path, mend="ask its author")
 
 
 def test_fingerprint_ignores_key_order_and_nothing_else() -> None:

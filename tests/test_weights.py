@@ -6,7 +6,7 @@ import torch
 
 from bench import weights
 from bench.errors import BenchError, Unscored
-from bench.vision.analysis import Backbones
+from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
 
 

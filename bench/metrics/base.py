@@ -19,10 +19,12 @@ class Scored:
         value: the number; finite, or the clip counts as unscored.
         series: name to the numbers of a curve, None where a point has none; kept in the score
             record for plots.
+        note: one line that a reader of the value should know; None if there is nothing to say.
     """
 
     value: float
     series: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Metric:
         better: which direction is better; None for a metric that ranks nobody.
         version: raised whenever the function gives other values for the same clip.
         needs: the backbones it draws on; their fingerprints are part of the metric's.
+        prompted: whether it reads the suite's prompts, so that other prompts give other values.
         function: the computation; raises Unscored where the clip allows no value.
     """
 
@@ -41,6 +44,7 @@ class Metric:
     better: Better | None
     version: int
     needs: tuple[str, ...]
+    prompted: bool
     function: Callable[[Analysis], float | Scored]
 
     def __call__(self, analysis: Analysis) -> float:
@@ -65,11 +69,16 @@ class Metric:
 
 
 def metric(
-    *, unit: str, better: Better | None, version: int = 1, needs: Sequence[str] = ()
+    *,
+    unit: str,
+    better: Better | None,
+    version: int = 1,
+    needs: Sequence[str] = (),
+    prompted: bool = False,
 ) -> Callable[[Callable[[Analysis], float | Scored]], Metric]:
     """Make a function a Metric; it is listed by its import path in `conf/metrics/`."""
 
     def wrap(function: Callable[[Analysis], float | Scored]) -> Metric:
-        return Metric(unit, better, version, tuple(needs), function)
+        return Metric(unit, better, version, tuple(needs), prompted, function)
 
     return wrap

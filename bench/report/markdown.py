@@ -22,6 +22,8 @@ RANKS = """\
 A rank of 1-3 means that the data leave ranks 1 to 3 open. A clip that a model failed to make counts
 as 0 in the column that ranks ({headline}) and is left out of the others.
 """
+OPENING = INTRO[: INTRO.index(":")]
+"""How every page begins; a file that begins otherwise is somebody else's."""
 SOURCE = "Every number is computed from the files in `results/`."
 
 

@@ -1,12 +1,12 @@
 """The picture of a suite: the same prompt as every model shows it, or the clips of a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from bench.clip import Clip, read_master
-from bench.errors import ClipError
-from bench.report.results import ClipResult, Result, load
+from bench.errors import BenchError, ClipError
+from bench.report.results import FILE_NAME, ClipResult, Result, load
 from bench.report.sheet import contact_sheet
 
 _MAX_ROWS = 12
@@ -25,11 +25,19 @@ def draw_suite(suite_folder: Path, picture: Path) -> bool:
     Returns:
         Whether there was anything to draw.
     """
-    runs = [(path.parent, load(path)) for path in sorted(suite_folder.glob("*/result.json"))]
+    runs = list(_runs(suite_folder))
     rows = _of_one_prompt(runs) or _of_any_clip(runs)
     if rows:
         contact_sheet(rows, picture)
     return bool(rows)
+
+
+def _runs(suite_folder: Path) -> Iterator[tuple[Path, Result]]:
+    for path in sorted(suite_folder.glob(f"*/{FILE_NAME}")):
+        try:
+            yield path.parent, load(path)
+        except BenchError:
+            continue  # another run's trouble, for that run to tell; a picture can do without
 
 
 def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:
@@ -48,7 +56,7 @@ def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]
 
 def _of_any_clip(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:
     made = (
-        (clip.prompt, _frames(folder, clip))
+        (f"{result.model}: {clip.prompt}", _frames(folder, clip))
         for folder, result in runs
         for clip in result.clips
         if clip.status == "ok"

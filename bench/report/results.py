@@ -179,7 +179,7 @@ def load(path: Path) -> Result:
     Raises:
         BenchError: if it is not a result of this schema; the file and the key are named.
     """
-    content = read_json(path)
+    content = read_json(path, mend=f"give a {FILE_NAME} as a run wrote it")
     where = str(path)
     schema = _get(content, "schema", (int,), where)
     if schema != SCHEMA:

@@ -1,5 +1,6 @@
 """Contact sheets: clips as rows of frames, for eyes."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from bench.clip import Clip
+from bench.records import write_bytes
 
 # Matplotlib brings a font that knows more scripts than Pillow's own.
 _FONT = str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
 _BACKGROUND = (255, 255, 255)
 _INK = (32, 32, 32)
 _GAP_PX = 4
+_WIDEST = 3  # a frame in heights; a wider one is drawn lower
 
 
 def contact_sheet(
@@ -27,6 +30,9 @@ def contact_sheet(
         path: PNG to write.
         columns: frames per row; a shorter clip shows all it has.
         height_px: height of a frame in the picture, in pixels.
+
+    Raises:
+        BenchError: if the picture cannot be written.
     """
     font = ImageFont.truetype(_FONT, size=height_px / 8)
     label_px = 2 * _GAP_PX + round(max(font.getlength(label) for label, _ in rows))
@@ -38,17 +44,21 @@ def contact_sheet(
         top = number * (height_px + _GAP_PX)
         draw.text((_GAP_PX, top + height_px / 2), label, fill=_INK, font=font, anchor="lm")
         sheet.paste(strip, (label_px, top))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, optimize=True)
+    png = io.BytesIO()
+    sheet.save(png, format="PNG", optimize=True)
+    write_bytes(path, png.getvalue())
 
 
 def _strip(clip: Clip, columns: int, height_px: int) -> Image.Image:
     count = min(columns, len(clip.frames))
     chosen = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
     height, width = clip.frames.shape[1:3]
-    size = (max(1, round(width * height_px / height)), height_px)
+    scale = height_px / max(height, width / _WIDEST)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     strip = Image.new("RGB", (count * (size[0] + _GAP_PX) - _GAP_PX, height_px), _BACKGROUND)
     for column, index in enumerate(chosen):
         frame = cv2.resize(clip.frames[index], size, interpolation=cv2.INTER_AREA)
-        strip.paste(Image.fromarray(frame), (column * (size[0] + _GAP_PX), 0))
+        strip.paste(
+            Image.fromarray(frame), (column * (size[0] + _GAP_PX), (height_px - size[1]) // 2)
+        )
     return strip

@@ -97,13 +97,16 @@ class Lpips:
         return [torch.cat(parts) for parts in zip(*batches, strict=True)]
 
     @torch.inference_mode()
-    def distance(self, features: list[Tensor], a: Tensor, b: Tensor) -> NDArray[np.float64]:
-        """D between frames `a[i]` and `b[i]` of one clip's features.
+    def distance(
+        self, features: list[Tensor], a: Tensor, b: Tensor, others: list[Tensor] | None = None
+    ) -> NDArray[np.float64]:
+        """D between frames `a[i]` and `b[i]` of one clip's features, or of two.
 
         Args:
             features: what `features` returned.
             a: int64 `[N]`, frame indices.
             b: int64 `[N]`, frame indices.
+            others: features of the same frame size that `b` refers to; None for the same ones.
 
         Returns:
             float64 `[N]`, >= 0; 0 for identical frames.
@@ -111,8 +114,8 @@ class Lpips:
         total = torch.zeros(len(a), dtype=torch.float64)
         for start in range(0, len(a), self.batch_size):
             part = slice(start, start + self.batch_size)
-            for layer in features:
-                squared = (layer[a[part]] - layer[b[part]]).square().sum(dim=1)
+            for layer, other in zip(features, others or features, strict=True):
+                squared = (layer[a[part]] - other[b[part]]).square().sum(dim=1)
                 total[part] += squared.mean(dim=(1, 2)).double().cpu()
         return total.numpy()
 

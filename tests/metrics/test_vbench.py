@@ -29,7 +29,8 @@ from bench.metrics.vbench import (
     vbench_temporal_flickering,
 )
 from bench.vision import vbench_clip
-from bench.vision.analysis import Analysis, Backbones
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
 from bench.vision.dino import Dino
 from bench.vision.identity import Identity
 from bench.vision.raft import Raft

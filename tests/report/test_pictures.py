@@ -3,10 +3,12 @@ from pathlib import Path
 
 import fake_results as fake
 import numpy as np
+import pytest
 from conftest import moving_texture
 from PIL import Image
 
 from bench.clip import Clip, write_master
+from bench.report import pictures
 from bench.report.pictures import draw_suite
 
 
@@ -41,3 +43,16 @@ def test_a_damaged_clip_is_left_out(tmp_path: Path) -> None:
     (first, *_) = sorted(tmp_path.rglob("*.mkv"))
     first.write_bytes(b"damaged")
     assert draw_suite(tmp_path, tmp_path / "suite.png")
+
+
+def test_clips_without_a_common_prompt_are_labelled_with_their_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path, "a")
+    run(tmp_path, "b", masters=False)
+    labels: list[str] = []
+    monkeypatch.setattr(
+        pictures, "contact_sheet", lambda rows, _: labels.extend(label for label, _ in rows)
+    )
+    assert draw_suite(tmp_path, tmp_path / "suite.png")
+    assert labels == ["a: p00", "a: p01", "a: p02"]

@@ -27,3 +27,12 @@ def test_the_same_clips_give_the_same_bytes(tmp_path: Path) -> None:
     contact_sheet(rows, tmp_path / "a.png")
     contact_sheet(rows, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_very_wide_clip_makes_no_endless_picture(tmp_path: Path) -> None:
+    wide = Clip(np.zeros((8, 16, 400, 3), np.uint8), 8)
+    contact_sheet([("", wide)], tmp_path / "a.png", height_px=100)
+    sheet = np.asarray(Image.open(tmp_path / "a.png"))
+    assert sheet.shape[:2] == (100, 8 + 8 * 300 + 7 * 4)
+    assert tuple(sheet[50, -100]) == (0, 0, 0)
+    assert tuple(sheet[10, -100]) == (255, 255, 255)

@@ -21,7 +21,8 @@ from bench.metrics.identity import (
 from bench.metrics.lag import identity_lag, lpips_lag
 from bench.metrics.motion import dynamics, dynamics_raw
 from bench.metrics.warping import occlusion, smoothness, warp, warp_lpips, warp_mae
-from bench.vision.analysis import Analysis, Backbones
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow, FlowField
 from bench.vision.identity import AlexNetFeatures

@@ -4,7 +4,7 @@ import torch
 from conftest import moving_texture
 
 from bench.errors import Unscored
-from bench.vision.analysis import Backbones
+from bench.vision.backbones import Backbones
 from bench.vision.identity import AlexNetFeatures
 
 

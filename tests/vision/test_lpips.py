@@ -8,7 +8,7 @@ from conftest import moving_texture
 
 from bench import weights
 from bench.errors import Unscored
-from bench.vision.analysis import Backbones
+from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
 
 

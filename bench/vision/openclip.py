@@ -1,0 +1,299 @@
+"""Image-text networks of open_clip: found or refused, tested, and never with random weights."""
+
+import itertools
+import logging
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub as hub
+import numpy as np
+import open_clip
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from bench import weights
+from bench.errors import BenchError, Unscored, nearest
+from bench.records import fingerprint
+from bench.vision.text import Phrase
+from bench.weights import WeightsMissing
+
+log = logging.getLogger(__name__)
+
+_LOCAL, _HUB = "local-dir:", "hf-hub:"
+_HUB_FILES = ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
+_REACH_TIMEOUT_S = 10.0
+
+# The self-test: plain pictures, and the words for them.
+_PLAIN = {
+    "red": (255, 0, 0),
+    "green": (0, 160, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 230, 0),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+}
+
+
+class OpenClip:
+    """A network of the open_clip package, with its own preprocessing and tokenizer, in float32.
+
+    Args:
+        name: an architecture of open_clip (`ViT-B-32`), `local-dir:FOLDER` for a folder with
+            `open_clip_config.json` and weights, or `hf-hub:OWNER/REPOSITORY`.
+        pretrained: for an architecture, a tag of open_clip or the path of a weight file.
+        multilingual: whether it was trained on more than English.
+        batch_size: frames per forward pass; changes memory and speed, not values.
+    """
+
+    general = True
+
+    def __init__(
+        self,
+        name: str,
+        pretrained: str | None = None,
+        multilingual: bool = False,
+        batch_size: int = 32,
+    ) -> None:
+        self.name = name
+        self._model = name
+        self.pretrained = pretrained
+        self.multilingual = multilingual
+        self.batch_size = batch_size
+        self.fingerprint = ""
+        self._device = torch.device("cpu")
+        self._phrases: dict[str, Phrase] = {}
+
+    def load(self, device: torch.device) -> None:
+        """Load the weights onto `device` and pass the self-test.
+
+        Raises:
+            WeightsMissing: if the weights are neither here nor to be downloaded.
+            BenchError: if no such network exists, its file is damaged, or the self-test fails.
+        """
+        with _root_logger_left_alone():
+            self._network, self._preprocess, self._tokenizer = create(self._model, self.pretrained)
+            described = open_clip.get_model_config(self._model)
+        self._network.requires_grad_(False).eval().to(device)
+        self._device = device
+        self.fingerprint = fingerprint(
+            {
+                "architecture": described,
+                "multilingual": self.multilingual,
+                "preprocessing": self._network.visual.preprocess_cfg,
+                "weights": weights.digest(self._network.state_dict()),
+            }
+        )
+        self.check()
+
+    def check(self) -> None:
+        """The self-test: six plain pictures must pair best with the names of their colours.
+
+        There are 720 ways to pair them; untrained weights find the right one by luck only. This
+        needs no published value of each network there is, and so it tells trained from
+        untrained, not one training from another: that is what the fingerprint is for.
+
+        Raises:
+            BenchError: if another pairing is better.
+        """
+        pictures = np.array(list(_PLAIN.values()), np.uint8)[:, None, None, :]
+        images = self.embed_images(np.tile(pictures, (1, 64, 64, 1)))
+        phrases = [self.embed_text(f"a plain {name} picture").vector for name in _PLAIN]
+        cosines = images @ np.stack(phrases).T
+        own = range(len(_PLAIN))
+        best = max(itertools.permutations(own), key=lambda order: cosines[own, order].sum())
+        if best != tuple(own):
+            raise BenchError(
+                f"{self.name} failed its self-test: it cannot tell {', '.join(_PLAIN)} apart, "
+                "so its weights are untrained or damaged: remove them from the cache, or name "
+                "others with text.pretrained=PATH"
+            )
+
+    @torch.inference_mode()
+    def embed_text(self, text: str) -> Phrase:
+        """Embed a text; the same text is embedded once, however many clips it has.
+
+        Raises:
+            Unscored: if the text has no visible character, or is in a script that the network
+                was not trained on.
+        """
+        if text not in self._phrases:
+            if not any(_visible(character) for character in text):
+                raise Unscored("no prompt")
+            if not (self.multilingual or _is_latin(text)):
+                raise Unscored(
+                    f"{self.name} knows English and the prompt is in another script: "
+                    "add text=multilingual"
+                )
+            tokens = self._tokenizer([text]).to(self._device)
+            vector = _units(self._network.encode_text(tokens))[0]
+            phrase = Phrase(vector, _count(self._tokenizer, text), tokens.shape[1])
+            if phrase.tokens > phrase.room:
+                log.warning(
+                    "%s reads %d of the %d tokens of %r",
+                    self.name,
+                    phrase.room,
+                    phrase.tokens,
+                    text,
+                )
+            self._phrases[text] = phrase
+        return self._phrases[text]
+
+    @torch.inference_mode()
+    def embed_images(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed frames.
+
+        Args:
+            frames: uint8 `[T, H, W, 3]`, RGB, of any size.
+
+        Returns:
+            float32 `[T, D]`, of unit length.
+        """
+        batches = []
+        for start in range(0, len(frames), self.batch_size):
+            part = frames[start : start + self.batch_size]
+            images = torch.stack([self._preprocess(Image.fromarray(frame)) for frame in part])
+            batches.append(_units(self._network.encode_image(images.to(self._device))))
+        return np.concatenate(batches)
+
+
+Preprocess = Callable[[Image.Image], Tensor]
+
+
+def create(name: str, pretrained: str | None) -> tuple[Any, Preprocess, Any]:
+    """A network with trained weights, its preprocessing and its tokenizer.
+
+    open_clip itself fills a network with random weights when it finds none; this never does.
+
+    Raises:
+        WeightsMissing: if they would have to be downloaded, and cannot be.
+        BenchError: if no such network exists, or its file does not hold it.
+    """
+    source = _source(name, pretrained)
+    if source is not None:
+        _reach(name, source)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="QuickGELU mismatch")
+            network, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
+    except UserWarning:
+        raise BenchError(
+            f"{name} and its weights {pretrained!r} were trained with different activations: "
+            f"use name={name}-quickgelu"
+        ) from None
+    except Exception as error:  # whatever the readers of hubs and weight files raise
+        if source is not None:
+            raise _missing(name, source, error) from None
+        raise BenchError(
+            f"{pretrained or name}: expected weights of {name}, but {_one_line(error)}"
+        ) from None
+    try:
+        tokenizer = open_clip.get_tokenizer(name)
+    except Exception as error:  # as above
+        raise _missing(f"{name}'s tokenizer", source or name, error) from None
+    return network, preprocess, tokenizer
+
+
+def _source(name: str, pretrained: str | None) -> str | None:
+    """The place on the net that holds the weights; None if they lie in a file or folder.
+
+    Raises:
+        BenchError: if there is no such network, tag, file or folder.
+    """
+    if name.startswith(_HUB):
+        return name.removeprefix(_HUB)
+    if name.startswith(_LOCAL):
+        folder = Path(name.removeprefix(_LOCAL))
+        if not (folder / "open_clip_config.json").is_file():
+            raise BenchError(f"expected open_clip_config.json in {folder}, there is none")
+        return None
+    known = open_clip.list_models()
+    if name not in known:
+        raise BenchError(
+            f"open_clip has no network {name!r}{nearest(name, known)}; "
+            "give one of its names, local-dir:FOLDER or hf-hub:OWNER/REPOSITORY"
+        )
+    tag = open_clip.get_pretrained_cfg(name, pretrained or "")
+    if tag:
+        return str(tag["hf_hub"] or tag["url"])
+    if pretrained is None or not Path(pretrained).is_file():
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        raise BenchError(
+            f"{name}: expected pretrained to be a weight file or a tag, came {pretrained!r}"
+            f"{nearest(pretrained or '', tags)}; its tags are {', '.join(tags)}"
+        )
+    return None
+
+
+def _reach(name: str, source: str) -> None:
+    """Ask the hub once: its own retries would keep a machine without a connection for a minute.
+
+    Raises:
+        WeightsMissing: if the weights are not in the cache and the hub cannot be reached.
+    """
+    if source.startswith("http"):
+        return
+    owner, repository, file = (*source.rstrip("/").split("/"), "")[:3]
+    files = [file, f"{Path(file).stem}.safetensors"] if file else _HUB_FILES
+    repository = f"{owner}/{repository}"
+    if any(isinstance(hub.try_to_load_from_cache(repository, file), str) for file in files):
+        return
+    try:
+        hub.get_hf_file_metadata(hub.hf_hub_url(repository, files[0]), timeout=_REACH_TIMEOUT_S)
+    except hub.errors.EntryNotFoundError:
+        return  # reached; the weights have one of the other names
+    except Exception as error:  # whatever its transport raises
+        raise _missing(name, source, error) from None
+
+
+def _missing(what: str, source: str, error: Exception) -> WeightsMissing:
+    return WeightsMissing(
+        f"{what}: weights not found in {hub.constants.HF_HUB_CACHE} or by download of "
+        f"{source.rstrip('/')} ({_one_line(error)}): where there is a connection, run "
+        "`hf download` for it and copy the cache, or name a file with text.pretrained=PATH"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _count(tokenizer: Any, text: str) -> int:  # noqa: ANN401 - open_clip's tokenizers share no base
+    """Tokens of the whole text, with the marks of its beginning and end."""
+    if isinstance(tokenizer, open_clip.SimpleTokenizer):
+        return len(tokenizer.encode(text)) + 2
+    return len(tokenizer.tokenizer(tokenizer.clean_fn(text), verbose=False).input_ids)
+
+
+def _visible(character: str) -> bool:
+    """Neither a control character, nor unassigned, nor a kind of space."""
+    return unicodedata.category(character)[0] not in "CZ"
+
+
+def _is_latin(text: str) -> bool:
+    """Whether at least half of the letters are Latin."""
+    letters = [character for character in text if character.isalpha()]
+    latin = sum(unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    return 2 * latin >= len(letters)
+
+
+def _units(vectors: Tensor) -> NDArray[np.float32]:
+    units: NDArray[np.float32] = functional.normalize(vectors.float(), dim=-1).cpu().numpy()
+    return units
+
+
+@contextmanager
+def _root_logger_left_alone() -> Iterator[None]:
+    """open_clip logs through the root logger, which would make it print everything twice."""
+    silent = logging.NullHandler()
+    logging.getLogger().addHandler(silent)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(silent)

@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.errors import BenchError
+from bench.generators import toy_grammar
+from bench.toy_network import FOLDER, ToyClip, held_out, train
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def network() -> ToyClip:
+    loaded = ToyClip()
+    loaded.load(CPU)
+    return loaded
+
+
+def test_nothing_that_is_held_out_is_trained_on() -> None:
+    texts = held_out.sentences()
+    assert len(set(texts)) == 24
+    kept = [held_out.scenes(text) for text in [*texts, *held_out.suite()]]
+    trained = held_out.scenes(*train.training_sentences(np.random.default_rng(0), 1000))
+    assert trained.isdisjoint(set().union(*kept))
+    assert len(set().union(*kept[:24])) == sum(len(shown) for shown in kept[:24])
+
+
+def test_it_reads_every_sentence_of_the_grammar_whole(network: ToyClip) -> None:
+    rng = np.random.default_rng(1)
+    longest = (
+        "a small yellow triangle rolls from left to right and a large purple ring swings from "
+        "side to side in front of a patterned wallpaper while the camera zooms out"
+    )
+    for text in [longest, *(toy_grammar.sample_sentence(rng) for _ in range(100))]:
+        phrase = network.embed_text(text)
+        assert phrase.tokens <= phrase.room
+    assert network.embed_text(longest).tokens == network.embed_text(longest).room
+
+
+def test_damaged_weights_fail_the_self_test(tmp_path: Path) -> None:
+    for file in FOLDER.glob("*.json"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    golden = json.loads((FOLDER / "golden.json").read_text())["cosine"]
+    (tmp_path / "golden.json").write_text(json.dumps({"cosine": golden - 0.01}))
+    (tmp_path / "open_clip_model.safetensors").symlink_to(FOLDER / "open_clip_model.safetensors")
+    with pytest.raises(BenchError, match="the toy network failed its self-test"):
+        ToyClip(tmp_path).load(CPU)
+
+
+def test_the_weights_are_small() -> None:
+    assert (FOLDER / "open_clip_model.safetensors").stat().st_size < 8e6
+
+
+def test_the_same_seed_trains_the_same_network(tmp_path: Path) -> None:
+    train.write_configuration(tmp_path)
+    texts = train.training_sentences(np.random.default_rng(2), 12)
+    clips = np.random.default_rng(3).integers(0, 256, (12, 2, 64, 64, 3), np.uint8)
+
+    def weights(seed: int) -> np.ndarray:
+        torch.manual_seed(seed)
+        rng = np.random.default_rng(seed)
+        trained = train.train(tmp_path, texts, clips, rng, epochs=2, batch=4)
+        return torch.cat([p.flatten() for p in trained.parameters()]).detach().numpy()
+
+    first = weights(0)
+    np.testing.assert_array_equal(weights(0), first)
+    assert np.abs(weights(1) - first).max() > 0.01
