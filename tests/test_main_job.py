@@ -76,7 +76,7 @@ def test_one_command_ends_in_a_leaderboard(
 ) -> None:
     assert bench() == 0
     printed = capsys.readouterr().out
-    assert "lag_ratio" in printed
+    assert "flicker" in printed
     assert "outputs/leaderboard/README.md" in printed
     made = result(tmp_path / "outputs/four/toy_steady")
     assert len(made["clips"]) == 4
@@ -347,8 +347,8 @@ def test_a_multirun_of_nothing_is_a_mistake(
         (["suite.seeds=[0,0]"], "suite.seeds must be a list of different numbers"),
         (["suite.name=leaderboard"], "suite.name must be another name"),
         (["out=null"], "out must be the name of a folder"),
-        (["model=null"], "model must be a model"),
-        (["metrics.compute=null"], "metrics.compute must be"),
+        (["model=null"], "Config group override must be"),
+        (["metrics.backbones=null"], "metrics.backbones must be"),
         (["model=toy_steady,toy_deaf"], "add -m"),
     ],
 )
