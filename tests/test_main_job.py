@@ -46,7 +46,7 @@ def bench(tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch) -> Main:
     monkeypatch.chdir(tmp_path)
 
     def type_(*arguments: str) -> int:
-        own_suite = any(argument.startswith("suite") for argument in arguments)
+        own_suite = any(a.startswith(("suite=", "suite.prompts", "suite.name")) for a in arguments)
         four = [] if own_suite else [f"suite.prompts={suite}", "suite.name=four", *NO_CUTS]
         monkeypatch.setattr(sys, "argv", ["steadybench", *arguments, *four])
         return cli.main()
