@@ -113,7 +113,7 @@ def main() -> int:
             _publish(results, board)
         if not (_session.outcomes or _session.mistakes) and {"-m", "--multirun"} & {*sys.argv}:
             raise BenchError("expected at least one job, no model or suite matches what was given")
-    except (BenchError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
+    except Exception as error:  # whatever Hydra and the file system may raise, in one line
         _complain(error)
         return MISTAKE
     except KeyboardInterrupt:
@@ -176,6 +176,7 @@ def _explain(error: Exception) -> str:
         return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
     if isinstance(error, MissingMandatoryValue):
         return f"a value is missing: add {error.full_key}=VALUE"
-    if isinstance(error, BenchError | HydraException | OmegaConfBaseException | YAMLError):
+    known = BenchError | HydraException | OmegaConfBaseException | YAMLError
+    if isinstance(error, known) or type(error).__module__.startswith("hydra"):
         return str(error)
-    return f"unexpected {type(error).__name__}: {error}; where it arose stands in bench.log"
+    return f"unexpected {type(error).__name__}: {error}; if it arose in a run, see its bench.log"

@@ -57,7 +57,9 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
         BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
     """
     if not isinstance(name, str | Path):  # a command line reads 5 as a number
-        raise BenchError(f"expected the name of a prompt file, came {name!r}: type suite.file=NAME")
+        raise BenchError(
+            f"expected the name of a prompt file, came {name!r}: type suite.prompts=FILE"
+        )
     given = Path(name)
     path = given if given.is_file() else PROMPTS / name
     if not path.is_file():

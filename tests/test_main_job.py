@@ -48,7 +48,7 @@ def bench(tmp_path: Path, suite: Path, monkeypatch: pytest.MonkeyPatch) -> Main:
     monkeypatch.chdir(tmp_path)
 
     def type_(*arguments: str) -> int:
-        own_suite = any(argument.startswith("suite") for argument in arguments)
+        own_suite = any(a.startswith(("suite=", "suite.prompts", "suite.name")) for a in arguments)
         four = [] if own_suite else [f"suite.prompts={suite}", "suite.name=four", *NO_CUTS]
         monkeypatch.setattr(sys, "argv", ["steadybench", *arguments, *four])
         return cli.main()
@@ -78,7 +78,7 @@ def test_one_command_ends_in_a_leaderboard(
 ) -> None:
     assert bench() == 0
     printed = capsys.readouterr().out
-    assert "lag_ratio" in printed
+    assert "flicker" in printed
     assert "outputs/leaderboard/README.md" in printed
     made = result(tmp_path / "outputs/four/toy_steady")
     assert len(made["clips"]) == 4
@@ -188,9 +188,8 @@ def test_other_prompts_in_the_suite_rescore_what_compares_with_them(
     assert bench() == 0
     path = tmp_path / "outputs/four/toy_steady/scores/p0/0.json"
     before = json.loads(path.read_text())["metrics"]
-    fifth = {"id": "p4", "text": "a pink cross spins in front of a night sky"}
-    lines = [json.dumps(fifth), *reversed(suite.read_text().splitlines())]
-    suite.write_text("\n".join(lines))
+    more = {"id": "p4", "text": "a white ball rolls from left to right over a tiled floor"}
+    suite.write_text("\n".join([json.dumps(more), *reversed(suite.read_text().splitlines())]))
     assert bench() == 0
     after = json.loads(path.read_text())["metrics"]
     changed = {name for name in before if before[name]["value"] != after[name]["value"]}
@@ -255,6 +254,86 @@ def test_a_clip_that_kills_the_process_is_recorded_after_some_tries(
     assert bench("retry_failed=true") == 0
 
 
+def test_clips_of_two_configurations_never_share_a_row(bench: Main, tmp_path: Path) -> None:
+    folder = tmp_path / "outputs/four/toy_steady"
+    assert bench() == 0
+    assert bench("model.seconds=1", "limit=1") == 2
+    assert bench("model.seconds=1", "stages=[score,publish]") == 2
+    assert {clip["frames"] for clip in result(folder)["clips"]} == {16}
+    assert bench("model.seconds=1", "limit=1", "overwrite=true") == 0
+    assert [clip["frames"] for clip in result(folder)["clips"]] == [8]
+
+
+def test_a_run_grows_by_seeds_and_does_not_shrink_unseen(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("suite.seeds=[0]", "limit=1") == 0
+    assert bench("suite.seeds=[0,1]", "limit=1") == 0
+    assert len(result(tmp_path / "outputs/four/toy_steady")["clips"]) == 2
+    capsys.readouterr()
+    assert bench("suite.seeds=[0]") == 2
+    assert "leaves out (seed 1)" in stderr_line(capsys)
+
+
+def test_a_lost_clip_is_made_again(bench: Main, tmp_path: Path) -> None:
+    assert bench("limit=1") == 0
+    master = tmp_path / "outputs/four/toy_steady/clips/p0/0.mkv"
+    master.unlink()
+    assert bench("limit=1") == 0
+    assert master.exists()
+
+
+def test_what_breaks_one_job_or_one_metric_stops_no_other(
+    bench: Main, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from bench.metrics.base import metric\n"
+        "from bench.generators.base import Generator\n"
+        "@metric(unit='x', better=None)\n"
+        "def broken(analysis):\n"
+        "    return 1 / 0\n"
+        "class Unloadable(Generator):\n"
+        "    def __enter__(self):\n"
+        "        raise RuntimeError('no weights here')\n"
+        "    def generate(self, prompt, seed):\n"
+        "        return None\n"
+        "class Empty(Unloadable):\n"
+        "    def __enter__(self):\n"
+        "        return self\n"
+    )
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    for name in ("Unloadable", "Empty"):
+        (tmp_path / "conf" / "model" / f"{name}.yaml").write_text(f"_target_: mine.{name}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    models = "model=Unloadable,toy_steady,Empty"
+    own = f"--config-dir={tmp_path / 'conf'}"
+    assert bench("-m", own, models, "+metrics.compute.broken=mine.broken", "limit=1") == 2
+    printed = capsys.readouterr().err
+    assert "Unloadable cannot be loaded: RuntimeError: no weights here" in printed
+    assert "broken failed: ZeroDivisionError" in printed
+    assert "expected a Clip, came NoneType" in printed
+    assert "Traceback" not in printed
+    steady = tmp_path / "outputs/four/toy_steady"
+    assert "flicker" in result(steady)["clips"][0]["scores"]
+    assert "ZeroDivisionError" in (steady / "bench.log").read_text()
+    assert "Toy, steady" in (tmp_path / "outputs/leaderboard/README.md").read_text()
+
+
+def test_two_jobs_of_one_name_are_told_apart(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("-m", "model=toy_steady", "model.seconds=1,2", "limit=1") == 2
+    assert "++model.name=NAME" in capsys.readouterr().err
+    assert len(result(tmp_path / "outputs/four/toy_steady")["clips"]) == 1
+
+
+def test_a_multirun_of_nothing_is_a_mistake(
+    bench: Main, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("-m", "model=glob(nope*)") == 2
+    assert "at least one job" in stderr_line(capsys)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -276,6 +355,18 @@ def test_a_clip_that_kills_the_process_is_recorded_after_some_tries(
         (["metrics.compute.flicker=bench.metrics.consistency.flikker"], "flikker"),
         (["suite.prompts=nowhere.jsonl"], "nowhere.jsonl"),
         (["+name=x", "stages=["], "stages=["),
+        (["stages=score"], "stages must be a list"),
+        (["overwrite=no"], "overwrite must be true or false, came 'no'"),
+        (["limit=abc"], "limit must be"),
+        (["warmup=-1"], "warmup must be"),
+        (["max_tries=0"], "max_tries must be"),
+        (["suite.seeds=3"], "suite.seeds must be a list"),
+        (["suite.seeds=[0,0]"], "suite.seeds must be a list of different numbers"),
+        (["suite.name=leaderboard"], "suite.name must be another name"),
+        (["out=null"], "out must be the name of a folder"),
+        (["model=null"], "Config group override must be"),
+        (["metrics.backbones=null"], "metrics.backbones must be"),
+        (["model=toy_steady,toy_deaf"], "add -m"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -71,6 +72,10 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
         ([{"id": "a", "text": "x", "image": "/etc/x.png"}], "line 1: 'image' must be a path rel"),
         ([{"id": "a", "text": "x", "image": 3}], "line 1: 'image' must be a path rel"),
         ([{"id": "a", "text": "x", "image": "no.png"}], "line 1: 'image': expected a picture at"),
+        (['{"id": "a", "text": "x", "text": "y"}'], "line 1: .*the key 'text' stands twice"),
+        (['{"id": "a", "text": "\\ud800"}'], "line 1: expected text, came half a surrogate pair"),
+        (["[" * 100_000], "line 1: expected one JSON object, but maximum recursion"),
+        ([f'{{"id": "a", "shots": {"1" * 5000}}}'], "line 1: expected one JSON object, but Exceed"),
         ([""], "at least one prompt"),
     ],
 )
@@ -93,3 +98,26 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path.write_bytes(b'{"id": "a", "text": "\xff"}')
     with pytest.raises(BenchError, match="UTF-8"):
         load_suite(path)
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"id": "a", "text": "x"}', "utf-8-sig")
+    assert [prompt.id for prompt in load_suite(path)[0]] == ["a"]
+
+
+def test_a_file_that_cannot_be_read_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(BenchError, match=r"mine\.jsonl, but Permission denied"):
+        load_suite(suite(tmp_path, {"id": "a", "text": "x"}))
+
+
+@pytest.mark.parametrize("name", [5, None, ["a"]])
+def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
+    with pytest.raises(BenchError, match=r"type suite\.prompts=FILE"):
+        load_suite(name)

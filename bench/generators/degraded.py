@@ -29,11 +29,13 @@ class Degraded(Generator):
     """
 
     def __init__(self, of: Generator, fault: str, level: float) -> None:
-        if fault not in FAULTS:
+        if not isinstance(fault, str) or fault not in FAULTS:
             raise BenchError(
-                f"expected the name of a fault, came {fault!r}{nearest(fault, FAULTS)}; "
+                f"expected the name of a fault, came {fault!r}{nearest(str(fault), FAULTS)}; "
                 f"known are {', '.join(FAULTS)}"
             )
+        if not isinstance(level, int | float):
+            raise BenchError(f"degraded model: level must be a number, came {level!r}")
         FAULTS[fault].check(level)
         self.of, self.fault, self.level = of, fault, level
         self.version = f"1 of {of.version}"  # other frames underneath make other frames here

@@ -5,6 +5,7 @@ so that the metrics have a known good model to be tested on.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,11 +55,17 @@ class ToyGenerator(Generator):
         seconds: float = 2.0,
         deaf: bool = False,
     ) -> None:
-        if min(height, width) < 16:
-            raise BenchError(
-                f"toy model: expected height and width of at least 16, came {height} x {width}"
-            )
-        if not (fps > 0 and seconds > 0 and round(fps * seconds) >= 2):
+        for name, pixels in (("height", height), ("width", width)):
+            if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 16:
+                raise BenchError(
+                    f"toy model: {name} must be a whole number of at least 16, came {pixels!r}"
+                )
+        for name, number in (("fps", fps), ("seconds", seconds)):
+            if not isinstance(number, int | float) or not 0 < number < math.inf:
+                raise BenchError(f"toy model: {name} must be a number above 0, came {number!r}")
+        if not isinstance(deaf, bool):
+            raise BenchError(f"toy model: deaf must be true or false, came {deaf!r}")
+        if round(fps * seconds) < 2:
             raise BenchError(
                 f"toy model: expected fps and seconds that make 2 frames or more, came fps={fps} "
                 f"seconds={seconds}"

@@ -33,7 +33,7 @@ def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) 
             if _width(drawn, console) > console.width and len(table.rows) < len(table.columns):
                 drawn = _draw(_turned(table), board.suite)
             console.print(drawn)
-            for line in (*table.above, *table.below):
+            for line in (*table.above, *table.units, *table.below):
                 console.print(Text(line, style="dim"), soft_wrap=True)
 
 

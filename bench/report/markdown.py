@@ -79,4 +79,4 @@ def _draw(table: Table) -> Iterator[str]:
         ),
     ]
     yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    yield from map(escape, table.below)
+    yield from map(escape, (*table.units, *table.below))

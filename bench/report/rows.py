@@ -12,6 +12,17 @@ from bench.report.speed import Speed, speeds
 
 HEADLINE = "coherence"
 
+# The first columns, in this order, where results have them: one for each way to fail.
+LEAD = (
+    "adherence",
+    "flicker",
+    "warp_mae",
+    "identity_min",
+    "stutter",
+    "cuts_unrequested",
+    "dynamics",
+)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -63,7 +74,7 @@ class Group:
 
     Attributes:
         footage: whether every clip is footage of its own, so that no two rows compare.
-        metrics: headline first, those without a better direction last, else by name.
+        metrics: headline first, then LEAD, those without a better direction last, else by name.
         complete: rows in which every expected clip counts, best headline first.
         partial: rows that lack clips, whose means are over other clips than the rest.
         differs: in what from the first group of the suite; empty for the first.
@@ -199,7 +210,12 @@ def _group(
     metrics = dict(
         sorted(
             results[0].metrics.items(),
-            key=lambda item: (item[0] != headline, item[1].better is None, item[0]),
+            key=lambda item: (
+                item[0] != headline,
+                LEAD.index(item[0]) if item[0] in LEAD else len(LEAD),
+                item[1].better is None,
+                item[0],
+            ),
         )
     )
     complete = [result for result in results if footage or _is_complete(result, headline)]

@@ -12,11 +12,13 @@ class Column:
         name: what stands in the header.
         text: whether the cells are text.
         minor: whether it is the first to go where a table is too wide for the screen.
+        unit: what its numbers are in, after its plain name; empty if that is said elsewhere.
     """
 
     name: str
     text: bool = False
     minor: bool = False
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class Table:
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
     summary: bool = False
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The line that says what the columns are in, where they do not all say so themselves."""
+        units = [column.unit for column in self.columns if column.unit]
+        return (f"Units: {', '.join(units)}.",) if units else ()
 
 
 def text_columns(names: Sequence[str]) -> tuple[Column, ...]:

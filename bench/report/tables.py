@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from bench.report.digits import number, with_interval
 from bench.report.results import ClipResult, Metric
@@ -81,16 +82,19 @@ def _score_tables(
     size = math.ceil(len(names) / parts)
     for part in range(parts):
         shown = names[part * size : (part + 1) * size]
-        scores = [(_header(name, group.metrics[name]), _scores(rows, name)) for name in shown]
+        scores = [
+            (replace(_header(name, metric), unit=f"{name} {metric.unit}"), _scores(rows, name))
+            for name, metric in ((name, group.metrics[name]) for name in shown)
+        ]
         counts = [] if part else [(Column("clips"), clips), (Column("failed"), failed), *trail]
         filled = [*lead, model, *scores, *counts]
         yield Table(
-            title if part == 0 else f"{title}, continued",
+            title if part == 0 else f"{title}, more columns",
             tuple(column for column, _ in filled),
             tuple(zip(*(cells for _, cells in filled), strict=True)),
             above=() if part else tuple(above),
-            below=(f"Units: {', '.join(f'{name} {group.metrics[name].unit}' for name in shown)}.",),
-            summary=True,
+            below=() if part else tuple(_why_unscored(rows)),
+            summary=part == 0,  # on a screen, the columns that matter most are enough
         )
 
 
@@ -140,6 +144,20 @@ def _why_partial(row: Row) -> str:
     return f"of {_plural(row.result.expected_clips, 'clip')}, " + ", ".join(
         f"{count} {reason}" for count, reason in reasons if count
     )
+
+
+def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each row that lacks the scores of clips that were made, with the usual reason."""
+    for row in rows:
+        reasons = Counter(
+            _one_line(reason)
+            for clip in row.result.clips
+            if clip.status == "ok"
+            for reason in clip.unscored.values()
+        )
+        if row.unscored and reasons:
+            ((usual, _),) = reasons.most_common(1)
+            yield f"{row.label}: {_plural(row.unscored, 'clip')} not scored: {usual}."
 
 
 def _clip_by_clip(row: Row, metrics: Mapping[str, Metric]) -> Table:
@@ -204,7 +222,7 @@ def _speed_cells(row: Speed) -> tuple[Cell, ...]:
     ]
     texts = (
         row.label + (" (random weights)" if row.result.random_weights else ""),
-        f"{frames} frames {width}x{height} at {number(fps)} fps{others}",
+        f"{_plural(frames, 'frame')} {width}x{height} at {number(fps)} fps{others}",
         str(row.clips),
         number(row.frames_per_s),
         number(row.compute_per_video_s),

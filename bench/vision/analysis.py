@@ -46,6 +46,7 @@ class Analysis:
         self.prompt = prompt
         self.suite = suite
         self._backbones = backbones
+        self._lpips_at: dict[int, NDArray[np.float64]] = {}
         self._fields: dict[int, FlowField] = {}
         self._embedded: dict[int, NDArray[np.float32]] = {}
         self._warped: dict[int, NDArray[np.float32]] = {}
@@ -86,8 +87,10 @@ class Analysis:
         count = len(self.frames) - lag
         if count < 1:
             raise Unscored(f"{len(self.frames)} frames, needs at least {lag + 1}")
-        first = torch.arange(count)
-        return self._lpips.distance(self._lpips_features, first, first + lag)
+        if lag not in self._lpips_at:
+            first = torch.arange(count)
+            self._lpips_at[lag] = self._lpips.distance(self._lpips_features, first, first + lag)
+        return self._lpips_at[lag]
 
     @cached_property
     def lpips_to_reference(self) -> NDArray[np.float64]:

@@ -75,7 +75,16 @@ class TransNet:
 
         Returns:
             float64 `[T]`, 0..1.
+
+        Raises:
+            Unscored: if the clip has a single frame, or would have to be enlarged.
         """
+        if len(frames) < 2:
+            raise Unscored("1 frame, needs at least 2")
+        if min(frames.shape[1:3]) < _SIZE[1]:
+            raise Unscored(
+                f"short side is {min(frames.shape[1:3])} px, TransNetV2 needs at least {_SIZE[1]}"
+            )
         small = np.stack([cv2.resize(f, _SIZE, interpolation=cv2.INTER_AREA) for f in frames])
         step = _WINDOW - 2 * _MARGIN
         count = -(-len(small) // step)

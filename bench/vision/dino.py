@@ -13,7 +13,7 @@ from torch.nn import functional
 from bench import weights
 from bench.errors import BenchError
 from bench.records import fingerprint
-from bench.vision.identity import IMAGENET_MEAN, IMAGENET_STD, Identity
+from bench.vision.identity import IMAGENET_MEAN, IMAGENET_STD, Identity, need_size
 
 _URL = "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"
 
@@ -87,7 +87,11 @@ class Dino:
 
         Returns:
             Vectors of 768 components, 14 patches for each 224 pixels of a side.
+
+        Raises:
+            Unscored: if the shorter side is under 32 pixels.
         """
+        need_size(frames, "DINO")
         whole, patches = [], []
         for start in range(0, len(frames), self.batch_size):
             part = frames[start : start + self.batch_size]

@@ -9,12 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.errors import Unscored
+from bench.errors import BenchError, Unscored
 from bench.records import fingerprint
 
 MIN_VALID_SHARE = 0.3
 MAX_DROPPED_SHARE = 1 / 3
 MIN_SIDE_PX = 16  # DIS works on 8-pixel patches; a smaller frame holds no field of them
+
+_PRESETS = {
+    "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
+    "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
+    "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +74,22 @@ class DisFlow:
 
     Args:
         preset: `ultrafast`, `fast` or `medium`.
+
+    Raises:
+        BenchError: if there is no such preset.
     """
 
     def __init__(self, preset: str = "medium") -> None:
+        if not isinstance(preset, str) or preset not in _PRESETS:
+            raise BenchError(
+                f"DIS flow: preset must be one of {', '.join(_PRESETS)}, came {preset!r}"
+            )
         self.preset = preset
         self.fingerprint = fingerprint({"flow": "DIS", "preset": preset, "opencv": cv2.__version__})
 
     def load(self, device: torch.device) -> None:  # noqa: ARG002 - DIS runs on the CPU only
         """Set the method up; nothing is read from disk."""
-        presets = {
-            "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
-            "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
-            "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-        }
-        self._dis = cv2.DISOpticalFlow.create(presets[self.preset])
+        self._dis = cv2.DISOpticalFlow.create(_PRESETS[self.preset])
 
     def encode(self, frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
         """The frames in grey.

@@ -45,6 +45,13 @@ class IdentityNetwork(Protocol):
         """Embed uint8 `[T, H, W, 3]`, RGB, of any size; each frame is seen once."""
 
 
+def need_size(frames: NDArray[np.uint8], network: str) -> None:
+    """Raises Unscored if the shorter side of `[T, H, W, 3]` is under 32 pixels."""
+    short_side = min(frames.shape[1:3])
+    if short_side < MIN_SIDE_PX:
+        raise Unscored(f"short side is {short_side} px, {network} needs at least {MIN_SIDE_PX}")
+
+
 class AlexNetFeatures:
     """ImageNet AlexNet's second and third layer: textures and parts, not subjects.
 
@@ -99,10 +106,8 @@ class AlexNetFeatures:
         Raises:
             Unscored: if the shorter side is under 32 pixels.
         """
-        short_side = min(frames.shape[1:3])
-        if short_side < MIN_SIDE_PX:
-            raise Unscored(f"short side is {short_side} px, AlexNet needs at least {MIN_SIDE_PX}")
-        scale = min(1.0, self.short_side_px / short_side)
+        need_size(frames, "AlexNet")
+        scale = min(1.0, self.short_side_px / min(frames.shape[1:3]))
         size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
         whole, patches = [], []
         for start in range(0, len(frames), self.batch_size):

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from bench import weights
 from bench.vision.dino import scaled_size
+from bench.vision.identity import need_size
 
 # OpenAI's addresses name a file by its whole SHA-256.
 _SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
@@ -65,7 +66,11 @@ class VbenchClip:
 
         Returns:
             float32 `[T, 512]`, of unit length.
+
+        Raises:
+            Unscored: if the shorter side is under 32 pixels.
         """
+        need_size(frames, "CLIP")
         batches = []
         for start in range(0, len(frames), self.batch_size):
             part = frames[start : start + self.batch_size]

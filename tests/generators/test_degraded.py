@@ -1,7 +1,7 @@
 """Damaged generators: delegation, common random numbers, the toy models' configs."""
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -120,3 +120,9 @@ def test_the_toy_models_differ_from_the_steady_one_only_by_their_fault(name: str
     assert made.frames.shape == steady.frames.shape
     assert generator.frames_requested == 16
     assert np.array_equal(made.frames, steady.frames) == (name == "toy_steady")
+
+
+@pytest.mark.parametrize("level", ["abc", None])
+def test_a_level_that_is_no_number_is_refused(level: Any) -> None:
+    with pytest.raises(BenchError, match=f"level must be a number, came {level!r}"):
+        Degraded(ToyGenerator(), "flicker", level)

@@ -1,5 +1,7 @@
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,6 +11,7 @@ from conftest import moving_texture
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError
 from bench.generators.folder import FolderGenerator
+from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
 
 
@@ -28,7 +31,11 @@ def videos(tmp_path: Path) -> Path:
 def test_without_a_suite_every_video_is_a_clip_of_its_own(videos: Path) -> None:
     generator = FolderGenerator(str(videos), fps=8)
     prompts = generator.own_prompts()
-    assert [prompt.id for prompt in prompts] == ["cat-0.mkv", "dog-on-a-boat.mkv", "frames"]
+    assert [prompt.id for prompt in prompts] == [
+        "cat-0.mkv",
+        "dog-on-a-boat-0b749278.mkv",
+        "frames",
+    ]
     assert [len(generator.generate(prompt, 0).frames) for prompt in prompts] == [4, 5, 1]
     assert not generator.measured
 
@@ -53,11 +60,65 @@ def test_a_replaced_file_has_another_source(videos: Path) -> None:
     assert generator.source(Prompt("none", "x"), 0) == {}
 
 
-def test_names_that_would_collide_are_an_error(tmp_path: Path) -> None:
-    for name in ("a b.mkv", "a-b.mkv"):
+def test_names_in_any_script_stay_apart_and_in_natural_order(tmp_path: Path) -> None:
+    names = ["a b.mkv", "a-b.mkv", "v2.mp4", "v10.mp4", "_v.mp4", "视频.mp4", "影片.mp4"]
+    for name in (*names, os.fsdecode(b"\xff.mp4")):
         (tmp_path / name).write_text("")
-    with pytest.raises(BenchError, match=r"several files would be called 'a-b\.mkv'"):
-        FolderGenerator(str(tmp_path)).own_prompts()
+    ids = [prompt.id for prompt in FolderGenerator(str(tmp_path)).own_prompts()]
+    assert len(set(ids)) == len(names) + 1
+    assert all(SAFE_NAME.fullmatch(name) for name in ids)
+    assert {"a-b.mkv", "v2.mp4", "v10.mp4"} < set(ids)
+    assert ids.index("v2.mp4") < ids.index("v10.mp4")
+
+
+def test_a_file_that_cannot_be_read_fails_alone(videos: Path) -> None:
+    (videos / "gone.mp4").symlink_to(videos / "nowhere.mp4")
+    generator = FolderGenerator(str(videos), fps=8)
+    assert "gone.mp4" in [prompt.id for prompt in generator.own_prompts()]
+    assert generator.source(Prompt("gone.mp4", ""), 0) == {}
+    with pytest.raises(ClipError, match="cannot be read"):
+        generator.generate(Prompt("gone.mp4", ""), 0)
+    assert len(generator.generate(Prompt("cat-0.mkv", ""), 0).frames) == 4
+
+
+def test_a_folder_that_cannot_be_listed_is_one_line(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(BenchError, match="but Permission denied: make it readable"):
+        FolderGenerator(str(videos)).own_prompts()
+
+
+def test_a_name_that_is_no_text_can_be_recorded(videos: Path) -> None:
+    shutil.copy(videos / "cat-0.mkv", videos / os.fsdecode(b"x\xff.mkv"))
+    generator = FolderGenerator(str(videos))
+    (odd,) = [prompt for prompt in generator.own_prompts() if prompt.id.startswith("x-")]
+    assert generator.source(odd, 0)["file"].encode() == "x\ufffd.mkv".encode()
+
+
+def test_frames_without_a_sub_folder_are_told_apart(videos: Path) -> None:
+    with pytest.raises(BenchError, match=f"holds frames itself: type model.path={videos}$"):
+        FolderGenerator(str(videos / "frames")).own_prompts()
+
+
+def test_home_is_expanded(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(videos.parent))
+    assert FolderGenerator(f"~/{videos.name}").path == videos
+
+
+@pytest.mark.parametrize("path", ["", " ", None, 5])
+def test_an_empty_path_is_refused(path: Any) -> None:
+    with pytest.raises(BenchError, match=r"type model\.path=DIR"):
+        FolderGenerator(path)
+
+
+@pytest.mark.parametrize("fps", [0, -1, "abc", float("nan"), float("inf"), True])
+def test_a_rate_that_is_none_is_refused(fps: Any, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="fps must be a number above 0, came"):
+        FolderGenerator(str(tmp_path), fps=fps)
 
 
 def test_a_path_that_is_no_folder_of_videos_is_an_error(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The toy model: its scenes, its language, its determinism."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -208,8 +210,17 @@ def test_a_deaf_model_is_deterministic_and_depends_on_prompt_id_and_seed() -> No
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"height": 8}, {"fps": 0}, {"seconds": -1}, {"fps": 1, "seconds": 1}]
+    ("arguments", "message"),
+    [
+        ({"height": 8}, "height must be a whole number of at least 16, came 8"),
+        ({"width": 64.5}, "width must be a whole number of at least 16, came 64.5"),
+        ({"fps": 0}, "fps must be a number above 0, came 0"),
+        ({"fps": "abc"}, "fps must be a number above 0, came 'abc'"),
+        ({"seconds": float("nan")}, "seconds must be a number above 0, came nan"),
+        ({"fps": 1, "seconds": 1}, "expected fps and seconds that make 2 frames or more"),
+        ({"deaf": "maybe"}, "deaf must be true or false, came 'maybe'"),
+    ],
 )
-def test_impossible_arguments_are_refused(arguments: dict[str, float]) -> None:
-    with pytest.raises(BenchError, match="toy model: expected"):
+def test_impossible_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(BenchError, match=f"^toy model: {message}"):
         ToyGenerator(**arguments)

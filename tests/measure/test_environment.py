@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -80,7 +81,7 @@ def test_the_environment_names_what_changes_output_or_speed() -> None:
     assert found["cpu"]
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:99"])
-def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "cuda:-1", "cpu:7", "meta", "mps", "", None, 0])
+def test_a_device_that_is_not_there_is_one_line(name: Any) -> None:
     with pytest.raises(BenchError, match="type device=auto"):
         resolve_device(name)

@@ -39,3 +39,23 @@ def test_a_table_too_wide_for_the_terminal_is_turned(tmp_path: Path) -> None:
     line = next(line for line in text.splitlines() if "flicker ↓" in line)
     assert "0.250 ±0" in line
     assert "identity" not in line
+
+
+def test_units_are_those_of_the_columns_shown(tmp_path: Path) -> None:
+    metrics = fake.METRICS | {
+        "motion": {"unit": "px", "better": None, "version": 1, "fingerprint": "0"}
+    }
+    content = fake.result("a", score=steady, metrics=metrics)
+    assert "Units: flicker RGB/255, identity cosine, motion px." in printed([content], tmp_path, 99)
+    assert "Units: flicker RGB/255, identity cosine." in printed([content], tmp_path, 40)
+
+
+def test_clips_without_a_score_say_why(tmp_path: Path) -> None:
+    why = dict.fromkeys(fake.METRICS, "1 frame, needs 2")
+    clips = [
+        fake.clip("p00", scores=steady(0, 0)),
+        fake.clip("p01", frames=1, scores=dict.fromkeys(fake.METRICS), unscored=why),
+    ]
+    footage = {"name": None, "count": 2, "sha256": None}
+    text = printed([fake.result("a", clips, prompts=2) | {"prompts": footage}], tmp_path, 99)
+    assert "a: 1 clip not scored: 1 frame, needs 2." in text

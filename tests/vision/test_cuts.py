@@ -80,6 +80,13 @@ def test_loading_leaves_the_process_as_it_is(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ("", "")
 
 
+def test_one_frame_or_a_tiny_one_has_no_cuts(network: TransNet) -> None:
+    with pytest.raises(Unscored, match="1 frame, needs at least 2"):
+        network.probabilities(np.zeros((1, 64, 64, 3), np.uint8))
+    with pytest.raises(Unscored, match="26 px, TransNetV2 needs at least 27"):
+        network.probabilities(np.zeros((9, 26, 64, 3), np.uint8))
+
+
 def test_other_weights_fail_the_self_test(network: TransNet, tmp_path: Path) -> None:
     state = network._network.state_dict()
     path = tmp_path / "transnet.pth"

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torchvision.transforms import v2
 
 from bench import weights
-from bench.errors import BenchError
+from bench.errors import BenchError, Unscored
 from bench.vision.dino import Dino
 
 State = dict[str, Tensor]
@@ -114,6 +114,11 @@ def test_equals_dinos_own_arithmetic(dino: Dino, state: State, size: tuple[int, 
     np.testing.assert_allclose(seen.frames, expected[:, 0], atol=1e-5)
     np.testing.assert_allclose(seen.patches, expected[:, 1:], atol=1e-5)
     assert seen.frames[0] @ seen.frames[1] < 0.999
+
+
+def test_too_small_a_frame_has_no_embedding(dino: Dino) -> None:
+    with pytest.raises(Unscored, match="31 px, DINO needs at least 32"):
+        dino.encode(np.zeros((2, 31, 200, 3), np.uint8))
 
 
 def test_batch_size_changes_nothing(dino: Dino, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from conftest import moving_texture
 
-from bench.errors import Unscored
+from bench.errors import BenchError, Unscored
 from bench.vision.flow import DisFlow, both_ways, consistent, pull_back
 
 
@@ -58,3 +58,8 @@ def test_a_field_that_is_mostly_invalid_is_unreliable() -> None:
     flow[3] = 50
     with pytest.raises(Unscored, match="unreliable in 3 of 6"):
         both_ways(1, flow, -flow).reliable()
+
+
+def test_an_unknown_preset_is_refused_before_any_clip() -> None:
+    with pytest.raises(BenchError, match="one of ultrafast, fast, medium, came 'slow'"):
+        DisFlow("slow")
