@@ -130,8 +130,8 @@ def _refuse_to_shrink(known: dict[str, Any], expected: dict[str, Any], folder: R
         gone = [value for value in known[key] if value not in expected[key]]
         if gone:
             raise BenchError(
-                f"{folder.root} holds clips of {len(gone)} {key} that this suite leaves out "
-                f"({unit} {gone[0]}); use overwrite=true to leave them out, or another out=DIR"
+                f"{folder.root} holds clips that this configuration leaves out ({unit} {gone[0]}, "
+                f"{len(gone)} in all); use overwrite=true to drop them, or another out=DIR"
             )
 
 
