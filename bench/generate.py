@@ -10,8 +10,8 @@ import torch
 
 from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError
-from bench.folder import Item, RunFolder
 from bench.generators.base import Generator
+from bench.layout import Item, RunFolder
 from bench.measure.environment import device_name
 from bench.measure.throughput import Measured, free, measure
 from bench.progress import track

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.errors import BenchError
-from bench.folder import Item, RunFolder
+from bench.layout import Item, RunFolder
 from bench.records import fingerprint, read_json, write_json
 
 SCHEMA = 1

@@ -9,8 +9,8 @@ from typing import Any
 
 from bench import config as configuration
 from bench.errors import BenchError
-from bench.folder import Item, RunFolder
 from bench.generate import Plan, find_missing, generate
+from bench.layout import Item, RunFolder
 from bench.measure.environment import environment, resolve_device
 from bench.prompts import Prompt, load_suite
 from bench.records import read_json, write_json

@@ -8,7 +8,7 @@ import torch
 
 from bench.clip import read_master
 from bench.errors import ClipError, Unscored
-from bench.folder import Item, RunFolder
+from bench.layout import Item, RunFolder
 from bench.metrics.base import Metric
 from bench.progress import track
 from bench.prompts import Prompt
