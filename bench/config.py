@@ -18,6 +18,22 @@ from bench.vision.text import TextNetwork
 
 STAGES = ("generate", "score", "publish")
 
+# The top level of conf/bench.yaml; `+key=value` could add anything to it.
+SETTINGS = (
+    "model",
+    "text",
+    "suite",
+    "metrics",
+    "out",
+    "stages",
+    "device",
+    "limit",
+    "warmup",
+    "overwrite",
+    "retry_failed",
+    "max_tries",
+)
+
 # What a model's YAML says for people; it changes no frame, so it is in no fingerprint.
 _COSMETIC = frozenset({"name", "card"})
 
@@ -107,6 +123,9 @@ def check_settings(config: Mapping[str, Any]) -> None:
     Raises:
         BenchError: naming the first key that is wrong, what it must be and what came.
     """
+    for key in config:
+        known = f"one of {', '.join(SETTINGS)}{nearest(str(key), SETTINGS)}"
+        _need(key in SETTINGS, "a setting", known, key)
     suite, metrics, model = config.get("suite"), config.get("metrics"), config.get("model")
     _need(isinstance(suite, Mapping), "suite", "a suite", suite)
     _need(isinstance(metrics, Mapping), "metrics", "a set of metrics", metrics)
