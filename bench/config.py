@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from bench.errors import BenchError, nearest
+from bench.errors import BenchError, nearest, one_line
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
 from bench.paths import SAFE_NAME
@@ -237,8 +237,7 @@ def _imported(path: str, where: str) -> Any:  # noqa: ANN401 - whatever stands a
     try:
         return pkgutil.resolve_name(path)
     except Exception as error:  # the user's own module may fail in any way while it is imported
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise BenchError(
-            f"{where}: cannot import {path!r}: {reason}; a module of your own must lie in a folder "
-            "of PYTHONPATH"
+            f"{where}: cannot import {path!r}: {one_line(error)}; a module of your own must lie in "
+            "a folder of PYTHONPATH"
         ) from None

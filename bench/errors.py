@@ -23,6 +23,11 @@ class ClipError(Exception):
     """A clip that cannot be used; recorded against that clip, the others go on."""
 
 
+def one_line(error: Exception) -> str:
+    """Kind and message of an error that was not expected, folded into one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`, did you mean 'x'?` for the known word closest to a mistyped one, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

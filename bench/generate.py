@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from bench.clip import Clip, write_master, write_preview
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, one_line
 from bench.generators.base import Generator
 from bench.layout import Item, RunFolder
 from bench.measure.environment import device_name
@@ -141,7 +141,7 @@ def _open(generator: Generator, label: str, opened: ExitStack) -> None:
         raise
     except Exception as error:
         log.info("loading %s", label, exc_info=True)
-        raise BenchError(f"{label} cannot be loaded: {_one_line(error)}") from None
+        raise BenchError(f"{label} cannot be loaded: {one_line(error)}") from None
 
 
 def _begin(item: Item, folder: RunFolder) -> int:
@@ -172,12 +172,12 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
         clip, took = measure(lambda: generator.generate(item.prompt, item.seed), device)
     except torch.OutOfMemoryError as error:
         free(device)
-        return _failure(generator, "oom", _one_line(error))
+        return _failure(generator, "oom", one_line(error))
     except (BenchError, ClipError) as error:
         return _failure(generator, "error", str(error))
     except Exception as error:
         log.info("%s, seed %d", item.prompt.id, item.seed, exc_info=True)
-        return _failure(generator, "error", _one_line(error))
+        return _failure(generator, "error", one_line(error))
     if not isinstance(clip, Clip):
         return _failure(generator, "error", f"expected a Clip, came {type(clip).__name__}")
     try:
@@ -234,7 +234,3 @@ def _failure(generator: Generator, status: str, error: str) -> Record:
         "unmeasured": {},
         "warm": False,
     }
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"

@@ -87,7 +87,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     missing = find_missing(generator, plan, folder)
     if "generate" in stages:
         # The environment is that of the clips: a run that makes none must not replace it.
-        kept = known is not None and not missing
+        kept = known["environment"] if known and not missing else None
         described = {
             "schema": SCHEMA,
             "model": name,
@@ -98,7 +98,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "expected": expected,
             "functional": functional,
             "config": config,
-            "environment": known["environment"] if known and kept else environment(device),
+            "environment": kept or environment(device),
         }
         write_json(folder.run, described)
         for item in missing:  # a record of another configuration must not outlive this moment

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from bench.clip import read_master
-from bench.errors import ClipError, Unscored
+from bench.errors import ClipError, Unscored, one_line
 from bench.layout import Item, RunFolder
 from bench.metrics.base import Metric
 from bench.progress import track
@@ -86,9 +86,9 @@ def score(
                 entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
             except Exception as error:
                 log.info("%s of %s", name, item.prompt.id, exc_info=True)
-                broken = f"{name} failed: {type(error).__name__}: {' '.join(str(error).split())}"
                 entries.pop(name, None)
-                damaged.append(f"{item.prompt.id}, seed {item.seed}: {broken}")
+                where = f"{item.prompt.id}, seed {item.seed}"
+                damaged.append(f"{where}: {name} failed: {one_line(error)}")
         write_json(
             folder.score(item),
             {
