@@ -4,27 +4,19 @@
 130: interrupted; the same command goes on where it stopped.
 """
 
-import io
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    ConfigAttributeError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
 from rich.console import Console
-from yaml import YAMLError
 
 from bench import config as configuration
-from bench.errors import BenchError, nearest
+from bench.errors import BenchError
+from bench.explain import MISTAKE, complain, prepare_output
 from bench.leaderboard import publish, published
 from bench.paths import CONF
 from bench.progress import console
@@ -32,7 +24,7 @@ from bench.report.console import show
 from bench.report.results import load
 from bench.run import Outcome, run
 
-DONE, CLIPS_FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+DONE, CLIPS_FAILED, INTERRUPTED = 0, 1, 130
 
 _WIDTH_OF_A_FILE = 140  # where output is redirected, there is no terminal to ask
 
@@ -68,7 +60,7 @@ def _job(config: DictConfig) -> None:
         if _session is None:
             raise
         _session.mistakes += 1
-        _complain(error)
+        complain(error)
         return
     board = Path(plain["out"]) / "leaderboard"
     publishes = "publish" in plain["stages"]
@@ -101,11 +93,8 @@ def main() -> int:
     OmegaConf.register_new_resolver(
         "basename", lambda path: Path(path).resolve().name, replace=True
     )
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what goes wrong here instead of printing it
     logging.getLogger("bench").addHandler(screen := _Screen(logging.WARNING))
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a pipe or console may know no arrows
-            stream.reconfigure(errors="replace")
+    prepare_output()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
         _job()
@@ -114,7 +103,7 @@ def main() -> int:
         if not (_session.outcomes or _session.mistakes) and {"-m", "--multirun"} & {*sys.argv}:
             raise BenchError("expected at least one job, no model or suite matches what was given")
     except Exception as error:  # whatever Hydra and the file system may raise, in one line
-        _complain(error)
+        complain(error)
         return MISTAKE
     except KeyboardInterrupt:
         sys.stderr.write("steadybench: interrupted; the same command goes on where it stopped\n")
@@ -153,30 +142,3 @@ def _report_failures(outcome: Outcome) -> int:
 
 def _count(lines: list[str]) -> str:
     return f"{len(lines)} clip" + ("s" if len(lines) != 1 else "")
-
-
-def _complain(error: Exception) -> None:
-    sys.stderr.write(f"steadybench: {' '.join(_explain(error).split())}\n")
-
-
-def _explain(error: Exception) -> str:
-    """What was expected, what came, what to type; Hydra's own errors leave some of it out."""
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        close = nearest(name, error.options)
-        return f"there is no {group}={name}{close}; there are {', '.join(error.options)}"
-    if str(error).startswith("Ambiguous value for argument"):
-        return "several values were given for one key: add -m to run one job for each"
-    if isinstance(error, OverrideParseException):
-        return f"cannot read the argument {error.override!r}: expected KEY=VALUE, {error}"
-    cause = error.__cause__
-    if isinstance(cause, ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
-        keys = [str(key) for key in cause.parent_node]
-        close = nearest(str(cause.key), keys)
-        return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
-    if isinstance(error, MissingMandatoryValue):
-        return f"a value is missing: add {error.full_key}=VALUE"
-    known = BenchError | HydraException | OmegaConfBaseException | YAMLError
-    if isinstance(error, known) or type(error).__module__.startswith("hydra"):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {error}; if it arose in a run, see its bench.log"

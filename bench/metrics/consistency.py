@@ -2,14 +2,17 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 
 from bench.errors import Unscored
-from bench.metrics.base import metric
+from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
 
 STATIC_LPIPS = 5e-4
-HELD_MAE = 0.2
+MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, np.float32)
+HELD_MAE = 0.05
+HELD_SHARE = 0.25
 
 
 @metric(unit="LPIPS", better=None, needs=["lpips"])
@@ -69,16 +72,18 @@ def flicker(analysis: Analysis) -> float:
     field, warped = analysis.flow(analysis.step), analysis.warped(analysis.step)
     steps = []
     for t in field.reliable():
-        residual = (warped[t] - analysis.frames[t])[field.valid[t]].mean(axis=-1)
-        steps.append(abs(float(np.median(residual))) / 255)
+        residual = cv2.transform(warped[t] - analysis.frames[t], MEAN_OF_CHANNELS)
+        steps.append(abs(float(np.median(residual[field.valid[t]]))) / 255)
     return float(np.mean(steps))
 
 
-@metric(unit="share of frames", better="lower")
-def stutter(analysis: Analysis) -> float:
-    """Frames that repeat the one before: share of adjacent pairs with MAE < .2/255.
+@metric(unit="share of frames", better="lower", version=2)
+def stutter(analysis: Analysis) -> Scored:
+    """Frames that repeat the one before: share of adjacent pairs that hardly differ.
 
-    Range [0, 1]; 1 is a frozen clip. Scored on the frames as generated, not on working frames.
+    A pair does if its mean absolute difference is under .05 grey levels, or under a quarter of
+    the median over the pairs up to 4 before and after. Range [0, 1]; 1 is a frozen clip. On the
+    frames as generated, not on working frames. Which pairs are held is kept.
 
     Raises:
         Unscored: if the clip has a single frame.
@@ -86,5 +91,9 @@ def stutter(analysis: Analysis) -> float:
     frames = analysis.clip.frames
     if len(frames) < 2:
         raise Unscored("1 frame, needs at least 2")
-    held = [np.abs(b.astype(np.int16) - a).mean() < HELD_MAE for a, b in pairwise(frames)]
-    return float(np.mean(held))
+    changes = analysis.once(
+        "changes", lambda: np.array([cv2.absdiff(a, b).mean() for a, b in pairwise(frames)])
+    )
+    around = [np.median(changes[max(0, t - 4) : t + 5]) for t in range(len(changes))]
+    held = (changes < HELD_MAE) | (changes < HELD_SHARE * np.array(around))
+    return Scored(float(held.mean()), {"held": held.astype(float).tolist()})

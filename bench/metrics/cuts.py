@@ -1,8 +1,10 @@
 """Cuts: shots that end within the clip, asked for or not."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.metrics.base import Scored, metric
+from bench.metrics.damage import Window
 from bench.vision.analysis import Analysis
 
 THRESHOLD = 0.5
@@ -18,8 +20,7 @@ def cuts(analysis: Analysis) -> Scored:
         Unscored: if the cut detector is missing, or the clip too short for it.
     """
     likely = analysis.cut_probabilities
-    begins = np.diff(likely > THRESHOLD, prepend=False) & (likely > THRESHOLD)
-    return Scored(float(begins.sum()), {"probability": likely.round(4).tolist()})
+    return Scored(float(len(_runs(likely))), {"probability": likely.round(4).tolist()})
 
 
 @metric(unit="cuts", better="lower", needs=["cuts"])
@@ -32,3 +33,29 @@ def cuts_unrequested(analysis: Analysis) -> float:
         Unscored: as `cuts`.
     """
     return max(0.0, cuts(analysis) - (analysis.prompt.shots - 1))
+
+
+def shots(analysis: Analysis) -> list[Window]:
+    """The shots of a clip, parted at the cuts that its prompt asks for, the surest ones.
+
+    The frames of a transition belong to neither side. A clip of which one shot is wanted is one,
+    whatever it shows: cuts that nobody asked for are damage.
+
+    Raises:
+        Unscored: as `cuts`, if the prompt asks for several shots.
+    """
+    end = len(analysis.frames)
+    if analysis.prompt.shots == 1:
+        return [Window(0, end)]
+    likely = analysis.cut_probabilities
+    surest = sorted(_runs(likely), key=lambda run: -likely[run.start : run.stop].max())
+    parted = sorted(surest[: analysis.prompt.shots - 1], key=lambda run: run.start)
+    starts = [0, *(run.stop for run in parted)]
+    stops = [*(run.start + 1 for run in parted), end]
+    return [Window(a, b) for a, b in zip(starts, stops, strict=True)]
+
+
+def _runs(likely: NDArray[np.float64]) -> list[Window]:
+    """Runs of frames with a cut probability above .5."""
+    edges = np.flatnonzero(np.diff(likely > THRESHOLD, prepend=False, append=False))
+    return [Window(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

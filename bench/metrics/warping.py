@@ -34,7 +34,8 @@ def warp_lpips(analysis: Analysis) -> float:
     Raises:
         Unscored: if over a third of the pairs are left out, or the frames are too small.
     """
-    return float(analysis.warp_lpips(analysis.step).mean())
+    kept = analysis.flow(analysis.step).reliable()
+    return float(analysis.compare_warped(analysis.step).distances[kept].mean())
 
 
 @metric(unit="ratio", better="lower", needs=["flow", "lpips"])
@@ -60,7 +61,7 @@ def smoothness(analysis: Analysis) -> float:
         Unscored: if the clip has fewer than 2s + 1 frames, is too small, or is static.
     """
     far = travelled(analysis)
-    return float(analysis.halfway_lpips(analysis.step).mean()) / far
+    return float(analysis.compare_halfway(analysis.step).distances.mean()) / far
 
 
 @metric(unit="share of pixels", better=None, needs=["flow"])

@@ -53,7 +53,7 @@ def render(
         if pictures and board.suite in pictures:
             blocks.append(f"![Frames of {escape(board.suite)}]({pictures[board.suite]})")
         for table in tables(board, headline):
-            blocks += _draw(table)
+            blocks += draw(table)
     return "\n\n".join(blocks) + "\n"
 
 
@@ -67,7 +67,8 @@ def escape(text: str) -> str:
     return re.sub(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", line)
 
 
-def _draw(table: Table) -> Iterator[str]:
+def draw(table: Table) -> Iterator[str]:
+    """The blocks of a table: heading, lines above, the table, lines below."""
     yield f"### {escape(table.title)}"
     yield from map(escape, table.above)
     lines = [

@@ -1,8 +1,8 @@
 """Analysis: one clip's evidence, computed when first asked for and shared by all metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from bench.prompts import Prompt
 from bench.vision.backbones import Backbone, Backbones
 from bench.vision.flow import FlowField, FlowMethod, pull_back
 from bench.vision.identity import Identity, IdentityNetwork
-from bench.vision.lpips import Lpips
+from bench.vision.lpips import Compared, Lpips
 from bench.vision.text import Phrase, TextNetwork
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WORKING_SIDE_PX = 256
 STEP_S = 1 / 8
+
+T = TypeVar("T")
 
 
 class Analysis:
@@ -46,12 +48,14 @@ class Analysis:
         self.prompt = prompt
         self.suite = suite
         self._backbones = backbones
-        self._lpips_at: dict[int, NDArray[np.float64]] = {}
-        self._fields: dict[int, FlowField] = {}
         self._embedded: dict[int, NDArray[np.float32]] = {}
-        self._warped: dict[int, NDArray[np.float32]] = {}
-        self._warp_lpips: dict[int, NDArray[np.float64]] = {}
-        self._halfway_lpips: dict[int, NDArray[np.float64]] = {}
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` returns, remembered under `key` for all who ask again."""
+        if key not in self._known:
+            self._known[key] = compute()
+        return cast("T", self._known[key])
 
     @property
     def step(self) -> int:
@@ -87,10 +91,29 @@ class Analysis:
         count = len(self.frames) - lag
         if count < 1:
             raise Unscored(f"{len(self.frames)} frames, needs at least {lag + 1}")
-        if lag not in self._lpips_at:
-            first = torch.arange(count)
-            self._lpips_at[lag] = self._lpips.distance(self._lpips_features, first, first + lag)
-        return self._lpips_at[lag]
+        first = torch.arange(count)
+        return self.once(
+            ("lpips", lag),
+            lambda: self.lpips_network.distance(self.lpips_features, first, first + lag),
+        )
+
+    @property
+    def lpips_network(self) -> Lpips:
+        """The network behind `lpips`, for comparisons of other kinds.
+
+        Raises:
+            Unscored: if its weights cannot be had.
+        """
+        return cast("Lpips", self.backbone("lpips"))
+
+    @cached_property
+    def lpips_features(self) -> list[Tensor]:
+        """What `lpips_network` sees in every working frame; see `Lpips.features`.
+
+        Raises:
+            Unscored: if the clip is too small, or LPIPS has no weights.
+        """
+        return self.lpips_network.features(self.frames)
 
     @cached_property
     def lpips_to_reference(self) -> NDArray[np.float64]:
@@ -99,13 +122,13 @@ class Analysis:
         Raises:
             Unscored: if there is no conditioning image, the clip is too small, or no weights.
         """
-        reference = self._lpips.features(_working(self.reference[None]))
+        reference = self.lpips_network.features(_working(self.reference[None]))
         count = len(self.frames)
-        return self._lpips.distance(
+        return self.lpips_network.distance(
             reference,
             torch.zeros(count, dtype=torch.int64),
             torch.arange(count),
-            self._lpips_features,
+            self.lpips_features,
         )
 
     def image_embeddings(self, indices: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -137,11 +160,9 @@ class Analysis:
         Raises:
             Unscored: if the clip is not longer than `stride`, or too small.
         """
-        if stride not in self._fields:
-            if len(self.frames) <= stride:
-                raise Unscored(f"{len(self.frames)} frames, needs at least {stride + 1}")
-            self._fields[stride] = self._flow.field(self._flow_encoded, stride)
-        return self._fields[stride]
+        if len(self.frames) <= stride:
+            raise Unscored(f"{len(self.frames)} frames, needs at least {stride + 1}")
+        return self.once(("flow", stride), lambda: self._flow.field(self._flow_encoded, stride))
 
     def warped(self, stride: int) -> NDArray[np.float32]:
         """W(x_t+stride, f): each frame as the one `stride` later shows it, bilinear.
@@ -152,60 +173,68 @@ class Analysis:
         Raises:
             Unscored: as `flow`.
         """
-        if stride not in self._warped:
-            flows = self.flow(stride).forward
-            self._warped[stride] = np.stack(
-                [pull_back(f, flow) for f, flow in zip(self.frames[stride:], flows, strict=True)]
-            )
-        return self._warped[stride]
+        return self.once(
+            ("warped", stride),
+            lambda: _pull_all(self.frames[stride:], self.flow(stride).forward),
+        )
 
-    def warp_lpips(self, stride: int) -> NDArray[np.float64]:
-        """D(x_t, W(x_t+stride, f)) over valid pixels, for the pairs with reliable flow.
-
-        Returns:
-            float64 `[len(flow(stride).reliable())]`.
-
-        Raises:
-            Unscored: as `flow`, if the flow is unreliable, or LPIPS has no weights.
-        """
-        if stride not in self._warp_lpips:
-            field = self.flow(stride)
-            kept = field.reliable()
-            warped = self.warped(stride)
-            self._warp_lpips[stride] = self._lpips.distance_to(
-                self._lpips_features, kept, (warped[t] for t in kept), field.valid[kept]
-            )
-        return self._warp_lpips[stride]
-
-    def halfway_lpips(self, stride: int) -> NDArray[np.float64]:
-        """D(x_t, M_t) for t = stride .. T - 1 - stride.
-
-        M_t = 1/2 [W(x_t-stride, b/2) + W(x_t+stride, a/2)], each neighbour warped half-way to
-        the other (bicubic), where a is the flow from t - stride to t + stride and b back.
-
-        Returns:
-            float64 `[T - 2 stride]`.
+    def compare_warped(self, stride: int) -> Compared:
+        """Every frame x_t with W(x_t+stride, f); distances over valid pixels. N = T - stride.
 
         Raises:
             Unscored: as `flow`, or LPIPS has no weights.
         """
-        if stride not in self._halfway_lpips:
+        return self.once(
+            ("compare warped", stride),
+            lambda: self.compare(
+                np.arange(len(self.frames) - stride), self.warped(stride), self.flow(stride).valid
+            ),
+        )
+
+    def compare_warped_back(self, stride: int) -> Compared:
+        """Every frame x_t+stride with W(x_t, b), over all pixels. N = T - stride.
+
+        Raises:
+            Unscored: as `flow`, or LPIPS has no weights.
+        """
+        return self.once(
+            ("compare warped back", stride),
+            lambda: self.compare(
+                np.arange(stride, len(self.frames)),
+                map(pull_back, self.frames[:-stride], self.flow(stride).backward),
+            ),
+        )
+
+    def compare_halfway(self, stride: int) -> Compared:
+        """Every frame x_t, t = stride .. T - 1 - stride, with M_t. N = T - 2 stride.
+
+        M_t = 1/2 [W(x_t-stride, b/2) + W(x_t+stride, a/2)], each neighbour warped half-way to
+        the other (bicubic), where a is the flow from t - stride to t + stride and b back.
+
+        Raises:
+            Unscored: as `flow`, or LPIPS has no weights.
+        """
+
+        def compute() -> Compared:
             field = self.flow(2 * stride)
-            self._halfway_lpips[stride] = self._lpips.distance_to(
-                self._lpips_features,
-                np.arange(stride, len(self.frames) - stride),
-                (
-                    _halfway(first, last, a, b)
-                    for first, last, a, b in zip(
-                        self.frames[: -2 * stride],
-                        self.frames[2 * stride :],
-                        field.forward,
-                        field.backward,
-                        strict=True,
-                    )
-                ),
-            )
-        return self._halfway_lpips[stride]
+            first, last = self.frames[: -2 * stride], self.frames[2 * stride :]
+            made = map(_halfway, first, last, field.forward, field.backward)
+            return self.compare(np.arange(stride, len(self.frames) - stride), made)
+
+        return self.once(("compare halfway", stride), compute)
+
+    def compare(
+        self,
+        indices: NDArray[np.intp],
+        made: Iterable[NDArray[np.float32]],
+        valid: Iterable[NDArray[np.bool_]] | None = None,
+    ) -> Compared:
+        """Frames with pictures made from the clip, by LPIPS; see `Lpips.compare`.
+
+        Raises:
+            Unscored: if the clip is too small, or LPIPS has no weights.
+        """
+        return self.lpips_network.compare(self.lpips_features, indices, made, valid)
 
     @cached_property
     def identity(self) -> Identity:
@@ -264,14 +293,6 @@ class Analysis:
         return cast("TextNetwork", self._backbones.get("text"))
 
     @property
-    def _lpips(self) -> Lpips:
-        return cast("Lpips", self.backbone("lpips"))
-
-    @cached_property
-    def _lpips_features(self) -> list[Tensor]:
-        return self._lpips.features(self.frames)
-
-    @property
     def _flow(self) -> FlowMethod[Any]:
         return cast("FlowMethod[Any]", self.backbone("flow"))
 
@@ -288,6 +309,10 @@ def _working(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return frames
     size = (round(width * scale), round(height * scale))
     return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+def _pull_all(frames: NDArray[np.uint8], flows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.stack([pull_back(frame, flow) for frame, flow in zip(frames, flows, strict=True)])
 
 
 def _halfway(

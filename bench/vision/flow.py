@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 import cv2
@@ -145,13 +146,20 @@ def consistent(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> N
     """
     height, width = forward.shape[:2]
     returned = pull_back(backward, forward)
-    closure = np.square(forward + returned).sum(axis=-1)
-    scale = np.square(forward).sum(axis=-1) + np.square(returned).sum(axis=-1)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    closure = _squared_length(forward + returned)
+    scale = _squared_length(forward) + _squared_length(returned)
+    x, y = places(height, width)
     end_x, end_y = x + forward[..., 0], y + forward[..., 1]
     inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
     agreed: NDArray[np.bool_] = (closure <= 0.01 * scale + 0.5) & inside
     return agreed
+
+
+def _squared_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of `[H, W, 2]`; numpy's sum over so short an axis is slow."""
+    x, y = vectors[..., 0], vectors[..., 1]
+    squared: NDArray[np.float32] = x * x + y * y
+    return squared
 
 
 def pull_back(
@@ -169,8 +177,7 @@ def pull_back(
     Returns:
         float32, shaped like `image`.
     """
-    height, width = flow.shape[:2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = places(*flow.shape[:2])
     warped: NDArray[np.float32] = cv2.remap(
         image.astype(np.float32),
         x + flow[..., 0],
@@ -179,3 +186,11 @@ def pull_back(
         borderMode=cv2.BORDER_REPLICATE,
     )
     return warped
+
+
+@lru_cache(maxsize=4)
+def places(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Each pixel's x and y, float32 `[H, W]`, read-only."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    x.flags.writeable = y.flags.writeable = False
+    return x, y

@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import lpips
 import numpy as np
@@ -19,6 +20,19 @@ MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 # LPIPS between the two frames of `golden_frames`, with the published weights.
 _GOLDEN = 0.78091
 _GOLDEN_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Distances between frames of a clip and frames made from it.
+
+    Attributes:
+        distances: float64 `[N]`, D over the pixels that count; NaN where none does.
+        cells: float32 `[N, h, w]`, D over all pixels, place by place; see `Lpips.cells`.
+    """
+
+    distances: NDArray[np.float64]
+    cells: NDArray[np.float32]
 
 
 class Lpips:
@@ -115,18 +129,81 @@ class Lpips:
         for start in range(0, len(a), self.batch_size):
             part = slice(start, start + self.batch_size)
             for layer, other in zip(features, others or features, strict=True):
-                squared = (layer[a[part]] - other[b[part]]).square().sum(dim=1)
+                squared = (layer[a[part]] - other[b[part]]).square_().sum(dim=1)
                 total[part] += squared.mean(dim=(1, 2)).double().cpu()
         return total.numpy()
 
     @torch.inference_mode()
-    def distance_to(
+    def cells(self, features: list[Tensor], a: Tensor, b: Tensor) -> NDArray[np.float32]:
+        """D between frames `a[i]` and `b[i]` of one clip, place by place.
+
+        Each layer's squared differences are averaged (area) onto the grid of the third layer,
+        15x15 for 256x256 pixels, and added up: the mean over cells is about D.
+
+        Args:
+            features: what `features` returned.
+            a: int64 `[N]`, frame indices.
+            b: int64 `[N]`, frame indices.
+
+        Returns:
+            float32 `[N, h, w]`, >= 0.
+        """
+        grid = (features[2].shape[2], features[2].shape[3])
+        parts = []
+        for start in range(0, len(a), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            squared = ((layer[a[part]] - layer[b[part]]).square_().sum(dim=1) for layer in features)
+            parts.append(_on_grid(squared, grid))
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.inference_mode()
+    def distances(self, features: list[Tensor], frames: slice) -> NDArray[np.float64]:
+        """D between every two of some frames of a clip.
+
+        Args:
+            features: what `features` returned.
+            frames: which frames, N of them.
+
+        Returns:
+            float64 `[N, N]`, symmetric, >= 0 up to rounding.
+        """
+        count = len(range(*frames.indices(len(features[0]))))
+        total = torch.zeros(count, count, dtype=torch.float64)
+        for layer in features:
+            area = layer.shape[2] * layer.shape[3]
+            flat = layer[frames].flatten(1)
+            products = (flat @ flat.T).double().cpu() / area
+            lengths = products.diagonal()
+            total += lengths[:, None] + lengths - 2 * products
+        return total.numpy()
+
+    @torch.inference_mode()
+    def patches(self, features: list[Tensor], frames: slice) -> Tensor:
+        """What is seen at each place of some frames, to be found again in others.
+
+        The weighted features of the second layer (area-averaged to the third layer's grid) and
+        of the third, each made a unit vector over channels, side by side.
+
+        Args:
+            features: what `features` returned.
+            frames: which frames, N of them.
+
+        Returns:
+            float32 `[N, h w, C]` unit vectors, row by row over the grid of `cells`.
+        """
+        second, third = features[1][frames], features[2][frames]
+        pooled = functional.adaptive_avg_pool2d(second, (third.shape[2], third.shape[3]))
+        parts = [functional.normalize(layer, dim=1) for layer in (pooled, third)]
+        return torch.cat(parts, dim=1).flatten(2).transpose(1, 2) / 2**0.5
+
+    @torch.inference_mode()
+    def compare(
         self,
         features: list[Tensor],
         indices: NDArray[np.intp],
         made: Iterable[NDArray[np.float32]],
         valid: Iterable[NDArray[np.bool_]] | None = None,
-    ) -> NDArray[np.float64]:
+    ) -> Compared:
         """D between frames of a clip and frames made from it, which are seen once and not kept.
 
         With a mask, the squared differences of a layer are averaged with the mask's share of
@@ -137,29 +214,34 @@ class Lpips:
             indices: int `[N]`, frames of the clip.
             made: N times float32 `[H, W, 3]`, RGB, 0..255: what each is compared with.
             valid: N times bool `[H, W]`, the pixels that count; None for all of them.
-
-        Returns:
-            float64 `[N]`, >= 0; NaN where no pixel counts.
         """
         made = iter(made)
         masks = iter(valid) if valid is not None else None
-        distances = []
+        grid = (features[2].shape[2], features[2].shape[3])
+        distances, cells = [], []
         for start in range(0, len(indices), self.batch_size):
             part = torch.as_tensor(indices[start : start + self.batch_size])
             batch = np.stack(list(itertools.islice(made, len(part))))
-            mask = np.ones(batch.shape[:3], bool)
-            if masks is not None:
-                mask = np.stack(list(itertools.islice(masks, len(part))))
-            counts = torch.from_numpy(mask).to(self._device).float()[:, None]
+            layers = self._layers(batch)
+            squared = [
+                other.sub_(layer[part]).square_().sum(dim=1)
+                for layer, other in zip(features, layers, strict=True)
+            ]
             total = torch.zeros(len(part), dtype=torch.float64)
-            for layer, other in zip(features, self._layers(batch), strict=True):
-                squared = (layer[part] - other).square().sum(dim=1)
-                height, width = squared.shape[1:]
-                share = functional.adaptive_avg_pool2d(counts, (height, width))[:, 0]
-                mean = (squared * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2))
-                total += mean.double().cpu()
+            if masks is None:
+                for layer in squared:
+                    total += layer.mean(dim=(1, 2)).double().cpu()
+            else:
+                mask = np.stack(list(itertools.islice(masks, len(part))))
+                counts = torch.from_numpy(mask).to(self._device).float()[:, None]
+                for layer in squared:
+                    height, width = layer.shape[1:]
+                    share = functional.adaptive_avg_pool2d(counts, (height, width))[:, 0]
+                    mean = (layer * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2))
+                    total += mean.double().cpu()
             distances.append(total.numpy())
-        return np.concatenate(distances)
+            cells.append(_on_grid(squared, grid).cpu().numpy())
+        return Compared(np.concatenate(distances), np.concatenate(cells))
 
     def _layers(self, frames: NDArray[np.uint8] | NDArray[np.float32]) -> list[Tensor]:
         """One batch's weighted unit features, layer by layer."""
@@ -170,6 +252,13 @@ class Lpips:
             lpips.normalize_tensor(layer) * root
             for layer, root in zip(layers, self._root_heads, strict=True)
         ]
+
+
+def _on_grid(squared: Iterable[Tensor], grid: tuple[int, int]) -> Tensor:
+    """Each layer's squared differences `[N, H_l, W_l]` averaged onto one grid, and added up."""
+    return torch.stack(
+        [functional.adaptive_avg_pool2d(layer[:, None], grid)[:, 0] for layer in squared]
+    ).sum(dim=0)
 
 
 def golden_frames() -> NDArray[np.uint8]:

@@ -113,8 +113,8 @@ def test_each_picture_passes_each_backbone_once_however_many_metrics_run(
 def test_halfway_frames_of_a_steady_motion_are_the_frames_between(analyse: Analyse) -> None:
     analysis = analyse(moving_texture(8, 96, step_px=2))
     plain = analysis.lpips(1).mean()
-    assert analysis.halfway_lpips(1).shape == (6,)
-    assert analysis.halfway_lpips(1).mean() < 0.1 * plain
+    assert analysis.compare_halfway(1).distances.shape == (6,)
+    assert analysis.compare_halfway(1).distances.mean() < 0.1 * plain
 
 
 def test_halfway_distance_equals_a_naive_loop(analyse: Analyse) -> None:
@@ -137,18 +137,18 @@ def test_halfway_distance_equals_a_naive_loop(analyse: Analyse) -> None:
         middle = ((first + last) / 2).clip(0, 255)
         both = network._layers(np.stack([frames[t].astype(np.float32), middle]))
         expected.append(sum(float((a - b).square().sum(0).mean()) for a, b in both))
-    np.testing.assert_allclose(analysis.halfway_lpips(2), expected, atol=1e-6)
+    np.testing.assert_allclose(analysis.compare_halfway(2).distances, expected, atol=1e-6)
 
 
 def test_a_warped_frame_that_motion_explains_costs_little(analyse: Analyse) -> None:
     analysis = analyse(moving_texture(6, 96, step_px=3))
-    assert len(analysis.warp_lpips(1)) == 5
-    assert analysis.warp_lpips(1).mean() < 0.1 * analysis.lpips(1).mean()
+    assert len(analysis.compare_warped(1).distances) == 5
+    assert analysis.compare_warped(1).distances.mean() < 0.1 * analysis.lpips(1).mean()
 
 
 def test_a_clip_too_short_has_no_evidence(analyse: Analyse) -> None:
     analysis = analyse(moving_texture(2, 96))
     with pytest.raises(Unscored, match="2 frames, needs at least 3"):
-        analysis.halfway_lpips(1)
+        analysis.compare_halfway(1)
     with pytest.raises(Unscored, match="2 frames, needs at least 3"):
         analysis.likeness(2)

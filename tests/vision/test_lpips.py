@@ -59,7 +59,7 @@ def test_frames_made_from_a_clip_are_compared_as_its_own(backbones: Backbones) -
     frames = moving_texture(5, 96)
     features = network.features(frames)
     made = (frame.astype(np.float32) for frame in frames[[4, 3, 0]])
-    ours = network.distance_to(features, np.array([0, 1, 0]), made)
+    ours = network.compare(features, np.array([0, 1, 0]), made).distances
     kept = network.distance(features, torch.tensor([0, 1, 0]), torch.tensor([4, 3, 0]))
     np.testing.assert_allclose(ours, kept, atol=1e-6)
 
@@ -71,7 +71,7 @@ def test_the_mask_weighs_each_cell_of_each_layer_by_its_area(backbones: Backbone
     valid[:, :50, 20:] = True
     features = network.features(frames)
     made = [frames[1].astype(np.float32)]
-    masked = network.distance_to(features, np.array([0]), made, valid)
+    masked = network.compare(features, np.array([0]), made, valid).distances
     expected = 0.0
     for layer in features:
         squared = (layer[0] - layer[1]).square().sum(dim=0).double()
@@ -84,7 +84,7 @@ def test_the_mask_weighs_each_cell_of_each_layer_by_its_area(backbones: Backbone
                 weight[i, j] = valid[0, rows, columns].mean()
         expected += float((squared * weight).sum() / weight.sum())
     np.testing.assert_allclose(masked, expected, atol=1e-6)
-    everything = network.distance_to(features, np.array([0]), made)
+    everything = network.compare(features, np.array([0]), made).distances
     assert abs(masked - everything) > 1e-4
 
 
@@ -96,8 +96,8 @@ def test_damage_outside_the_mask_is_not_seen_far_from_its_border(backbones: Back
     valid = np.ones((1, 192, 192), bool)
     valid[:, :, 64:] = False
     features = network.features(frames)
-    whole = network.distance_to(features, np.array([0]), [damaged])
-    masked = network.distance_to(features, np.array([0]), [damaged], valid)
+    whole = network.compare(features, np.array([0]), [damaged]).distances
+    masked = network.compare(features, np.array([0]), [damaged], valid).distances
     assert masked[0] < 0.2 * whole[0]
 
 

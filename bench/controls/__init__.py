@@ -1,0 +1,1 @@
+"""Controls: clips of known quality, on which metrics and calibrations are tested."""

