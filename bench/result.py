@@ -24,13 +24,16 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
     """
     run = read_json(folder.run)
     metrics: dict[str, Any] = {}
+    calibration = None
     clips = []
     for item in items:
         if not folder.record(item).exists():
             continue
         record = read_json(folder.record(item))
         clip = {key: value for key, value in record.items() if key not in _PRIVATE}
-        scored = _scores(item, record, folder)
+        stored = _scores(item, record, folder)
+        scored = stored.get("metrics", {})
+        calibration = calibration or stored.get("calibration")
         for name, entry in scored.items():
             described = {key: entry[key] for key in ("unit", "better", "version", "fingerprint")}
             if metrics.setdefault(name, described) != described:
@@ -48,6 +51,7 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
     result = {key: run[key] for key in public} | {
         "schema": SCHEMA,
         "metrics": metrics,
+        "calibration": calibration,
         "fingerprint": fingerprint([run["functional"], run["prompts"], metrics]),
         "clips": clips,
     }
@@ -56,10 +60,10 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
 
 
 def _scores(item: Item, record: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
+    """The record of a clip's scores; empty if there is none that holds."""
     if record["status"] != "ok" or not folder.score(item).exists():
         return {}
     scored = read_json(folder.score(item))
     if scored["frames_sha256"] != record["frames_sha256"]:
         return {}  # made again since; the score stage has not seen the new frames
-    metrics: dict[str, Any] = scored["metrics"]
-    return metrics
+    return scored

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -15,6 +15,9 @@ from bench.prompts import Prompt
 from bench.records import fingerprint, read_json, write_json
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
+
+if TYPE_CHECKING:
+    from bench.metrics.calibration import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,7 @@ def score(
             pending.append((item, record, entries, missing))
     if not pending or wanted is None:
         return []
+    calibration = _calibration(backbones)
     damaged = []
     for item, record, entries, missing in track(pending, f"{label}: score"):
         try:
@@ -95,6 +99,7 @@ def score(
                 "schema": SCHEMA,
                 "frames_sha256": record["frames_sha256"],
                 "prompt": item.prompt.content,
+                "calibration": calibration,
                 "metrics": entries,
             },
         )
@@ -120,6 +125,14 @@ def _fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) 
     function = f"{metric.function.__module__}.{metric.function.__qualname__}"
     described = {"function": function, "unit": metric.unit, "better": metric.better}
     return fingerprint(described | {"version": metric.version, "backbones": evidence})
+
+
+def _calibration(backbones: Backbones) -> dict[str, Any] | None:
+    """What the headline is measured in, for the record; None if there is no calibration."""
+    try:
+        return cast("Calibration", backbones.get("calibration")).described
+    except Unscored:
+        return None
 
 
 def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, Entry]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.clip import Clip
+from bench.metrics.calibration import Calibration
 from bench.prompts import Prompt
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
@@ -54,6 +55,7 @@ def backbones() -> Backbones:
             "flow": DisFlow(),
             "identity": AlexNetFeatures(),
             "cuts": TransNet(),
+            "calibration": Calibration("offline-1.json"),
         },
         torch.device("cpu"),
     )

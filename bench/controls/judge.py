@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.controls.values import Value, by_piece
 from bench.controls.variants import CONTENT, HARMLESS, LADDERS, MORE, ORIGINAL, WORTHLESS
-from bench.metrics.coherence import STILL
+from bench.metrics.coherence import MOVING
 
 HEADLINE = "coherence"
 
@@ -93,8 +93,13 @@ def moving(pieces: Pieces) -> Pieces:
     return {
         name: kinds
         for name, kinds in pieces.items()
-        if (kinds[ORIGINAL][0].scores.get("dynamics") or 0.0) >= 2 * STILL
+        if moving_enough(kinds[ORIGINAL][0].scores.get("dynamics") or 0.0)
     }
+
+
+def moving_enough(speed: float) -> bool:
+    """Whether something other than the camera surely moves: .03 short sides per second."""
+    return speed >= MOVING
 
 
 def right_steps(pieces: Pieces, kind: str, metric: str, better: str) -> list[bool]:

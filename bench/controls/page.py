@@ -83,23 +83,36 @@ def _levels(pieces: Pieces) -> Table:
     """The headline's median by fault and level."""
     rows = []
     for kind in LADDERED:
-        medians = [
-            np.median([kinds[kind][step].scores.get(HEADLINE) or 0.0 for kinds in pieces.values()])
+        columns = [
+            [kinds[kind][step].scores.get(HEADLINE) for kinds in pieces.values()]
             for step in range(len(FAULTS[kind].ladder))
         ]
         levels = ", ".join(f"{level:g}" for level in FAULTS[kind].ladder)
-        cells = [f"{median:.1f}" for median in medians] + [""] * (3 - len(medians))
+        cells = [*map(_median, columns), *[""] * (3 - len(columns))]
         rows.append(tuple(map(Cell, (kind, FAULTS[kind].meaning, levels, *cells))))
     for kind in WORTHLESS:
-        scores = [kinds[kind][0].scores.get(HEADLINE) or 0.0 for kinds in pieces.values()]
-        rows.append(tuple(map(Cell, (kind, "", "", f"{np.median(scores):.1f}", "", ""))))
+        scores = [kinds[kind][0].scores.get(HEADLINE) for kinds in pieces.values()]
+        rows.append(tuple(map(Cell, (kind, "", "", _median(scores), "", ""))))
     originals = [kinds[ORIGINAL][0].scores.get(HEADLINE) or 0.0 for kinds in pieces.values()]
-    columns = (*text_columns(("fault", "the levels are", "levels")), *map(Column, "123"))
+    headers = (*text_columns(("fault", "the levels are", "levels")), *map(Column, "123"))
     above = (
         f"Median coherence of the {len(pieces)} clips in which a subject moves; untouched they "
-        f"have {np.median(originals):.1f} (from {min(originals):.1f} to {max(originals):.1f}).",
+        f"have {np.median(originals):.1f} (from {min(originals):.1f} to {max(originals):.1f}). "
+        "– where the damage leaves no clip long enough for a headline.",
     )
-    return Table("Coherence under damage", columns, tuple(rows), above)
+    headers = (*text_columns(("fault", "the levels are", "levels")), *map(Column, "123"))
+    above = (
+        f"Median coherence of the {len(pieces)} clips in which a subject moves; untouched they "
+        f"have {np.median(originals):.1f} (from {min(originals):.1f} to {max(originals):.1f}); – where the damage leaves no clip that has "
+        "a headline.",
+    )
+    return Table("Coherence under damage", headers, tuple(rows), above)
+
+
+def _median(scores: Sequence[float | None]) -> str:
+    """Over the clips that have a score; – if none does."""
+    known = [score for score in scores if score is not None]
+    return f"{np.median(known):.1f}" if known else "–"
 
 
 def _ladders(pieces: Pieces, directed: Mapping[str, str]) -> Table:
@@ -109,7 +122,7 @@ def _ladders(pieces: Pieces, directed: Mapping[str, str]) -> Table:
         rows.append((Cell(name), *(Cell(f"{share:.0%}", strong=share >= 0.98) for share in shares)))
     above = (
         "Share of steps, over clips and levels from the untouched clip on, at which the metric "
-        "gets worse; half is chance, **98%** and more are set in bold. Nobody expects a metric of "
+        "gets worse; half is chance, 98% and more are set in bold. Nobody expects a metric of "
         "brightness to see identity: a row tells what a metric is for.",
     )
     columns = (*text_columns(("metric",)), *map(Column, LADDERED))

@@ -21,7 +21,7 @@ from bench.generators.fault_tools import (
     to_uint8,
 )
 
-_MORPH_AREA = 1 / 6
+_MORPH_AREA = 1 / 4
 _SWAP_AREA = 0.12
 
 

@@ -110,7 +110,7 @@ FAULTS: dict[str, Fault] = {
         ),
         Fault(
             fault_content.morph,
-            "share of the other content at the end, in a disc of 1/6 of the frame's area",
+            "share of the other content at the end, in a disc of a quarter of the frame's area",
             (0.3, 0.6, 1.0),
         ),
         Fault(

@@ -1,8 +1,10 @@
 """Calibration: what real footage shows, in whose units the headline counts damage."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench.errors import BenchError, Unscored
@@ -18,7 +20,28 @@ SCALED = ("flicker", "identity", "smooth")
 ROLES = ("lpips", "flow")
 """The backbones that the headline draws on."""
 
+QUANTILE = 0.95
+HEADROOM = {"flicker": 6.25, "identity": 3.125, "smooth": 4.25}
+FLOOR = {"flicker": 0.02, "identity": 0.0, "smooth": 0.0}
+
 CONDITIONS = {"working_side_px": WORKING_SIDE_PX, "step_s": STEP_S}
+
+
+def scales_of(shown: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The scales a, b and c of the headline, from what untouched footage shows.
+
+    Each is a multiple (6.25, 3.125, 4.25) of the 95% quantile over pieces of footage. The multiples
+    weigh the kinds of damage against each other; they were chosen on controlled faults. Flicker
+    has a floor: footage by daylight shows a tenth of what lamps and stages do, .02, and a clip
+    must not pay for its lamps.
+
+    Args:
+        shown: each kind of `SCALED` to its values, one for each piece.
+    """
+    return {
+        name: round(HEADROOM[name] * max(FLOOR[name], float(np.quantile(values, QUANTILE))), 4)
+        for name, values in shown.items()
+    }
 
 
 class Calibration:
@@ -58,6 +81,16 @@ class Calibration:
             raise BenchError(f"{file}: expected a calibration of schema {SCHEMA}")
         self.scales = {name: float(self.content["scales"][name]) for name in SCALED}
         self.fingerprint = fingerprint(self.content)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What a result says of it: hash, file, scales and footage."""
+        return {
+            "sha256": self.fingerprint,
+            "file": str(self.path),
+            "scales": self.scales,
+            "footage": sorted({piece["file"] for piece in self.content["footage"]}),
+        }
 
     def check(self, analysis: Analysis) -> None:
         """Whether the calibration was made with what computes this clip's scores.

@@ -35,8 +35,8 @@ WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
 ROUNDING_ALLOWED = 0.1
 
 POWER = 2.75
-ORDER_NONE, ORDER_SURE, ORDER_FLOOR = 2.5, 4.0, 0.05
-STILL, MOVING = 0.02, 0.04
+ORDER_NONE, ORDER_SURE, ORDER_FLOOR = 3.0, 3.8, 0.05
+STILL, MOVING = 0.0225, 0.03
 
 WORST_S, WORST_HOP_S = 1.0, 0.25
 
@@ -150,7 +150,7 @@ def coherence_jumps(analysis: Analysis) -> float:
 
 @metric(unit="points", better="higher", needs=NEEDS)
 def coherence_order(analysis: Analysis) -> float:
-    """Factor: 5 for frames in random order, rising to 100 between 2.5 and 4 deviations from it.
+    """Factor: 5 for frames in random order, rising to 100 between 3 and 3.8 deviations from it.
 
     Raises:
         Unscored: as `coherence`.
@@ -160,7 +160,7 @@ def coherence_order(analysis: Analysis) -> float:
 
 @metric(unit="points", better="higher", needs=NEEDS)
 def coherence_motion(analysis: Analysis) -> Scored:
-    """Factor: 0 for a still, rising to 100 between .02 and .04 short sides per second.
+    """Factor: 0 for a still, rising to 100 between .0225 and .03 short sides per second.
 
     Of the motion of things against the camera where the prompt says `motion: subject`, of all
     motion otherwise; the note says which.

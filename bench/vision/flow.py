@@ -86,7 +86,7 @@ class DisFlow:
                 f"DIS flow: preset must be one of {', '.join(_PRESETS)}, came {preset!r}"
             )
         self.preset = preset
-        self.fingerprint = fingerprint({"flow": "DIS", "preset": preset, "opencv": cv2.__version__})
+        self.fingerprint = fingerprint({"flow": "DIS", "preset": preset})
 
     def load(self, device: torch.device) -> None:  # noqa: ARG002 - DIS runs on the CPU only
         """Set the method up; nothing is read from disk."""

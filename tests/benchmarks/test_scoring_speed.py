@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import lpips
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from omegaconf import OmegaConf
 
 from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
-from bench.errors import Unscored
 from bench.generators.toy import ToyGenerator
 from bench.paths import CONF
 from bench.prompts import Prompt
@@ -67,7 +65,9 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
     network: Any = backbones.get("lpips")
     pictures: list[NDArray[np.uint8]] = []
     hook = network._net.net.register_forward_hook(
-        lambda _, given, __: pictures.append(np.zeros((len(given[0]), *given[0].shape[2:], 3), "u1"))
+        lambda _, given, __: pictures.append(
+            np.zeros((len(given[0]), *given[0].shape[2:], 3), "u1")
+        )
     )
     flows: list[tuple[Any, int]] = []
     flow: Any = backbones.get("flow")

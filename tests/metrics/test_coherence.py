@@ -1,0 +1,183 @@
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import PROMPT, moving_texture
+from numpy.typing import NDArray
+
+from bench.clip import Clip
+from bench.errors import Unscored
+from bench.generators.toy import ToyGenerator
+from bench.metrics import coherence as formula
+from bench.metrics.base import Metric
+from bench.metrics.coherence import (
+    Damage,
+    coherence,
+    coherence_flicker,
+    coherence_identity,
+    coherence_jumps,
+    coherence_motion,
+    coherence_order,
+    coherence_smooth,
+    coherence_worst_second,
+    headline,
+)
+from bench.prompts import Prompt
+from bench.video import read_video
+from bench.vision.analysis import Analysis
+
+Analyse = Callable[..., Analysis]
+
+SUBJECT = replace(PROMPT, motion="subject")
+SCALES = {"flicker": 0.1, "identity": 0.5, "smooth": 2.0}
+SOUND = Damage(flicker=0.001, identity=0.05, smooth=0.2, jumps=0.0, order=8.0, speed=0.3)
+PARTS = (
+    coherence,
+    coherence_worst_second,
+    coherence_flicker,
+    coherence_identity,
+    coherence_smooth,
+    coherence_jumps,
+    coherence_order,
+    coherence_motion,
+)
+
+
+@pytest.fixture(scope="module")
+def toy() -> Clip:
+    return ToyGenerator(128, 128, fps=8.0, seconds=2.0).generate(PROMPT, 0)
+
+
+def test_what_moves_smoothly_holds_together(analyse: Analyse, toy: Clip) -> None:
+    assert coherence(analyse(toy.frames, toy.fps, SUBJECT)) > 70
+    assert coherence(analyse(moving_texture(16, 128))) > 90
+
+
+def test_no_worthless_clip_is_worth_anything(analyse: Analyse, toy: Clip) -> None:
+    rng = np.random.default_rng(0)
+    frozen = np.repeat(toy.frames[:1], 16, axis=0)
+    grain = rng.normal(scale=2, size=toy.frames.shape)
+    worthless = {
+        "frozen": frozen,
+        "frozen + noise": (frozen + grain).clip(0, 255).round().astype(np.uint8),
+        "noise": rng.integers(0, 256, toy.frames.shape, dtype=np.uint8),
+        "shuffled": toy.frames[rng.permutation(16)],
+        "black": np.zeros_like(toy.frames),
+    }
+    for (name, frames), prompt in product(worthless.items(), (PROMPT, SUBJECT)):
+        assert coherence(analyse(frames, 8.0, prompt)) <= 10, (name, prompt.motion)
+
+
+def test_a_pan_over_a_still_counts_unless_a_subject_was_to_move(analyse: Analyse) -> None:
+    pan = moving_texture(16, 128)
+    assert coherence(analyse(pan, 8.0, SUBJECT)) == 0
+    assert coherence(analyse(pan, 8.0, replace(PROMPT, motion="camera"))) > 90
+    note = coherence_motion.score(analyse(pan, 8.0, SUBJECT)).note
+    assert note == "motion of the subject"
+
+
+def test_every_kind_of_damage_costs_and_more_costs_more() -> None:
+    best = headline(SOUND, 0.0, SCALES)
+    assert best > 98
+    for name in ("flicker", "identity", "smooth", "jumps"):
+        worse = [
+            headline(replace(SOUND, **{name: getattr(SOUND, name) + more}), 0.0, SCALES)
+            for more in (0.0, 0.1, 0.4, 1.6)
+        ]
+        assert worse == sorted(worse, reverse=True)
+        assert len(set(worse)) == 4
+    assert headline(SOUND, 0.5, SCALES) == pytest.approx(best / 2)
+    assert headline(replace(SOUND, order=0.0), 0.0, SCALES) < 6
+    assert headline(replace(SOUND, speed=0.022), 0.0, SCALES) == 0
+    assert headline(replace(SOUND, speed=0.02625), 0.0, SCALES) == pytest.approx(best / 2)
+
+
+def test_each_part_sees_what_it_is_for(analyse: Analyse, toy: Clip) -> None:
+    sound = analyse(toy.frames, toy.fps)
+
+    def lost(part: Metric, frames: NDArray[np.uint8]) -> float:
+        return part(sound) - part(analyse(frames, toy.fps))
+
+    gains = np.resize([0.85, 1.1, 0.95, 1.15], 16)[:, None, None, None]
+    lit = (toy.frames * gains).clip(0, 255).round().astype(np.uint8)
+    assert lost(coherence_flicker, lit) > 10
+    cut = np.concatenate([toy.frames[:8], moving_texture(8, 128)])
+    assert lost(coherence_jumps, cut) > 40
+    assert lost(coherence_order, toy.frames[np.random.default_rng(3).permutation(16)]) > 80
+    shares = np.linspace(0, 1, 16)[:, None, None, None]
+    other = 255 - cv2.flip(toy.frames[0], 0)
+    changed = (toy.frames * (1 - shares) + other * shares).round().astype(np.uint8)
+    assert lost(coherence_identity, changed) > 10
+    noise = np.random.default_rng(0).normal(scale=40, size=toy.frames.shape)
+    grainy = (toy.frames + noise).clip(0, 255).round().astype(np.uint8)
+    assert lost(coherence_smooth, grainy) > 2
+
+
+def test_a_cut_that_was_asked_for_costs_nothing(analyse: Analyse, footage: Path) -> None:
+    film = read_video(footage / "bikes.mp4")  # its second cut follows frame 75
+    frames = np.stack([cv2.resize(frame, (160, 68)) for frame in film.frames[31:125:3]])
+    one, two = (replace(PROMPT, shots=shots) for shots in (1, 2))
+    assert coherence(analyse(frames, film.fps / 3, two)) > 80
+    assert coherence(analyse(frames, film.fps / 3, one)) < 50
+
+
+def test_the_frame_rate_changes_little(analyse: Analyse) -> None:
+    whole = ToyGenerator(128, 128, fps=24.0, seconds=2.0).generate(PROMPT, 0)
+    values = [coherence(analyse(whole.frames[::k], 24 / k, SUBJECT)) for k in (1, 2, 3)]
+    assert max(values) - min(values) < 5
+
+
+def test_the_worst_second_is_found(analyse: Analyse) -> None:
+    frames = moving_texture(32, 128, step_px=1.0)
+    frames[24:28, 32:96, 32:96] = 255 - frames[24:28, 32:96, 32:96]
+    analysis = analyse(frames, 8.0)
+    scored = coherence_worst_second.score(analysis)
+    starts, values = (np.array(scored.series[key], float) for key in ("start_s", "coherence"))
+    worst = starts[values == values.min()]
+    assert ((worst <= 3.0) & (worst + 1 >= 3.0)).any()
+    assert values[starts < 1.5].min() > scored.value + 20
+
+
+def test_the_same_clip_twice_gives_the_same_bits(analyse: Analyse, toy: Clip) -> None:
+    first, second = ([part(analyse(toy.frames, toy.fps)) for part in PARTS] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("shape", "fps", "why"),
+    [
+        ((9, 96, 96), 8.0, r"1\.12 s, coherence needs a shot of at least 1\.2 s"),
+        ((2, 96, 96), 8.0, "at least"),
+        ((16, 48, 96), 8.0, "short side is 48 px"),
+        ((16, 8, 8), 8.0, "short side is 8 px"),
+    ],
+)
+def test_too_short_or_too_small(
+    analyse: Analyse, shape: tuple[int, ...], fps: float, why: str
+) -> None:
+    frames = moving_texture(shape[0], 96)[:, : shape[1], : shape[2]]
+    for part in PARTS:
+        with pytest.raises(Unscored, match=why):
+            part(analyse(np.ascontiguousarray(frames), fps))
+
+
+def test_odd_and_upright_sizes_have_a_value(analyse: Analyse) -> None:
+    for height, width in ((127, 71), (71, 127), (65, 65)):
+        frames = np.ascontiguousarray(moving_texture(12, 128)[:, :height, :width])
+        assert coherence(analyse(frames)) > 80
+
+
+def test_windows_cover_the_whole_clip() -> None:
+    windows = formula._windows(formula.Window(0, 83), 8.0, 2.5, 2.0, 1.0)
+    assert windows[0].start == 0
+    assert windows[-1].stop == 83
+    assert all(window.stop - window.start == 16 for window in windows)
+    assert formula._windows(formula.Window(3, 23), 8.0, 2.5, 2.0, 1.0) == [formula.Window(3, 23)]
+
+
+def test_prompts_ask_for_any_motion_by_default() -> None:
+    assert Prompt(id="x", text="y").motion == "any"
