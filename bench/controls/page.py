@@ -100,12 +100,6 @@ def _levels(pieces: Pieces) -> Table:
         f"have {np.median(originals):.1f} (from {min(originals):.1f} to {max(originals):.1f}). "
         "– where the damage leaves no clip long enough for a headline.",
     )
-    headers = (*text_columns(("fault", "the levels are", "levels")), *map(Column, "123"))
-    above = (
-        f"Median coherence of the {len(pieces)} clips in which a subject moves; untouched they "
-        f"have {np.median(originals):.1f} (from {min(originals):.1f} to {max(originals):.1f}); – where the damage leaves no clip that has "
-        "a headline.",
-    )
     return Table("Coherence under damage", headers, tuple(rows), above)
 
 
