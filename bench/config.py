@@ -2,6 +2,7 @@
 
 import inspect
 import pkgutil
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -158,6 +159,10 @@ def check_settings(config: Mapping[str, Any]) -> None:
     _need(
         prompts is not None or seeds == [0], "suite.seeds", "[0] for files, which have one", seeds
     )
+    aspect = suite.get("aspect")
+    shape = isinstance(aspect, str) and re.fullmatch("[1-9][0-9]*:[1-9][0-9]*", aspect) is not None
+    # Without quotes YAML reads 9:16 as nine minutes and sixteen seconds.
+    _need(aspect is None or shape, "suite.aspect", '"WIDTH:HEIGHT" in quotes, or null', aspect)
     card = model.get("card")
     _need(card is None or isinstance(card, Mapping), "model.card", "keys and values", card)
     for key in ("backbones", "compute"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ from bench.paths import PROMPTS, SAFE_NAME
 
 Motion = Literal["subject", "camera", "any"]
 
+_NAME = "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -22,10 +25,15 @@ class Prompt:
         id: unique within the suite; letters, digits, `.`, `_` and `-`, since it names files.
         text: what the model is asked for; empty only where clips are scored without prompts.
         category: the group the leaderboard can be split by.
-        tags: free labels.
+        tags: labels; in a published suite the first names what the prompt tests.
         motion: what must move for a clip to count as moving: the `subject`, the `camera`, or `any`.
         shots: how many shots the prompt asks for; cuts beyond `shots - 1` are unrequested.
         image: the picture that an image-to-video model begins with; in the file, relative to it.
+        image_prompt: where there is no picture yet, what a text-to-image model is asked for to
+            make it; a video model is not given it.
+        subject: the words of `text` for whom or what must keep its identity.
+        seconds: how long the clip should be, > 0; None where the model's own length will do.
+        group: prompts of one group show the same character.
     """
 
     id: str
@@ -35,13 +43,20 @@ class Prompt:
     motion: Motion = "any"
     shots: int = 1
     image: Path | None = None
+    image_prompt: str | None = None
+    subject: str | None = None
+    seconds: float | None = None
+    group: str | None = None
 
     @cached_property
-    def content(self) -> dict[str, str]:
-        """What a model is given: the text, and the SHA-256 of the image if there is one."""
-        if self.image is None:
-            return {"text": self.text}
-        return {"text": self.text, "image": hashlib.sha256(self.image.read_bytes()).hexdigest()}
+    def content(self) -> dict[str, str | float]:
+        """What a model is given: the text; the SHA-256 of the image and the length, if any."""
+        given: dict[str, str | float] = {"text": self.text}
+        if self.image is not None:
+            given["image"] = hashlib.sha256(self.image.read_bytes()).hexdigest()
+        if self.seconds is not None:
+            given["seconds"] = self.seconds
+        return given
 
 
 def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
@@ -116,6 +131,8 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
     _check(entry, where)
     if "tags" in entry:
         entry["tags"] = tuple(entry["tags"])
+    if "seconds" in entry:
+        entry["seconds"] = float(entry["seconds"])  # 10 and 10.0 are one length
     if "image" in entry:
         entry["image"] = _image(folder / entry["image"], where)
     return Prompt(**entry)
@@ -136,15 +153,11 @@ def _check(entry: dict[str, Any], where: str) -> None:
         if not ok:
             raise BenchError(f"{where}: {key!r} must be {expected}, came {entry.get(key)!r}")
 
-    need(
-        isinstance(entry.get("id"), str) and bool(SAFE_NAME.fullmatch(entry["id"])),
-        "id",
-        "1 to 100 letters, digits, '.', '_' or '-'",
-    )
-    text = entry.get("text")
-    need(isinstance(text, str) and bool(text.strip()), "text", "a text that is not empty")
-    category = entry.get("category", "x")
-    need(isinstance(category, str) and bool(category.strip()), "category", "a text")
+    need(_is_name(entry.get("id")), "id", _NAME)
+    need(_is_name(entry.get("group", "x")), "group", _NAME)
+    need(_is_text(entry.get("text")), "text", "a text that is not empty")
+    for key in ("category", "image_prompt", "subject"):
+        need(_is_text(entry.get(key, "x")), key, "a text that is not empty")
     tags = entry.get("tags", [])
     need(
         isinstance(tags, list) and all(isinstance(tag, str) for tag in tags),
@@ -156,10 +169,26 @@ def _check(entry: dict[str, Any], where: str) -> None:
     need(isinstance(shots, int) and not isinstance(shots, bool) and shots >= 1, "shots", ">= 1")
     image = entry.get("image", "x")
     need(
-        isinstance(image, str) and bool(image.strip()) and not Path(image).is_absolute(),
+        _is_text(image) and not Path(image).is_absolute(),
         "image",
         "a path relative to the suite file",
     )
+    need(
+        "image" not in entry or "image_prompt" not in entry,
+        "image_prompt",
+        "left out beside 'image'",
+    )
+    seconds = entry.get("seconds", 1)
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    need(number and 0 < seconds < math.inf, "seconds", "a number above 0")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(SAFE_NAME.fullmatch(value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _image(path: Path, where: str) -> Path:

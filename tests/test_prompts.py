@@ -1,5 +1,7 @@
 import hashlib
 import json
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,8 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.prompts import load_suite
+from bench.paths import PROMPTS
+from bench.prompts import Prompt, load_suite
 
 
 def suite(tmp_path: Path, *lines: object) -> Path:
@@ -47,6 +50,23 @@ def test_an_image_lies_beside_the_suite_file(tmp_path: Path) -> None:
     assert with_image.content["image"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def test_a_model_is_given_the_length_but_not_what_only_metrics_and_image_makers_read(
+    tmp_path: Path,
+) -> None:
+    aside = {"subject": "x", "group": "g", "image_prompt": "a photograph of x"}
+    plain, noted, timed = load_suite(
+        suite(
+            tmp_path,
+            {"id": "a", "text": "x"},
+            {"id": "b", "text": "x", **aside},
+            {"id": "c", "text": "x", "seconds": 10},
+        )
+    )[0]
+    assert plain.content == noted.content == {"text": "x"}
+    assert timed.content == {"text": "x", "seconds": 10.0}
+    assert (noted.subject, noted.group, noted.image_prompt) == tuple(aside.values())
+
+
 def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
     one = load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1]
     assert load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1] == one
@@ -72,6 +92,17 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
         ([{"id": "a", "text": "x", "image": "/etc/x.png"}], "line 1: 'image' must be a path rel"),
         ([{"id": "a", "text": "x", "image": 3}], "line 1: 'image' must be a path rel"),
         ([{"id": "a", "text": "x", "image": "no.png"}], "line 1: 'image': expected a picture at"),
+        (
+            [{"id": "a", "text": "x", "image": "no.png", "image_prompt": "y"}],
+            "line 1: 'image_prompt' must be left out beside 'image'",
+        ),
+        ([{"id": "a", "text": "x", "image_prompt": ""}], "line 1: 'image_prompt' must be"),
+        ([{"id": "a", "text": "x", "subject": 7}], "line 1: 'subject' must be"),
+        ([{"id": "a", "text": "x", "group": "two words"}], "line 1: 'group' must be"),
+        ([{"id": "a", "text": "x", "seconds": "10"}], "line 1: 'seconds' must be a number above 0"),
+        ([{"id": "a", "text": "x", "seconds": True}], "line 1: 'seconds' must be"),
+        ([{"id": "a", "text": "x", "seconds": 0}], "line 1: 'seconds' must be"),
+        (['{"id": "a", "text": "x", "seconds": Infinity}'], "line 1: 'seconds' must be"),
         (['{"id": "a", "text": "x", "text": "y"}'], "line 1: .*the key 'text' stands twice"),
         (['{"id": "a", "text": "\\ud800"}'], "line 1: expected text, came half a surrogate pair"),
         (["[" * 100_000], "line 1: expected one JSON object, but maximum recursion"),
@@ -121,3 +152,63 @@ def test_a_file_that_cannot_be_read_is_one_line(
 def test_a_name_that_is_no_text_is_refused(name: Any) -> None:
     with pytest.raises(BenchError, match=r"type suite\.prompts=FILE"):
         load_suite(name)
+
+
+def fits(schema: Any, value: Any) -> bool:
+    """Whether a value fits a JSON schema of the few keywords that prompts/schema.json uses."""
+    if "not" in schema and fits(schema["not"], value):
+        return False
+    if "enum" in schema and value not in schema["enum"]:
+        return False
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
+    kind = kinds.get(schema.get("type"), object)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, (int, float))):
+        return False
+    if isinstance(value, str):
+        # In ECMA 262 `$` is the very end; in Python it may stand before a last newline.
+        return re.search(schema.get("pattern", "").replace("$", r"\Z"), value) is not None
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return (
+            all(key in value for key in schema.get("required", []))
+            and (schema.get("additionalProperties", True) or value.keys() <= known.keys())
+            and all(fits(known.get(key, {}), held) for key, held in value.items())
+        )
+    if isinstance(value, list):
+        return all(fits(schema.get("items", {}), held) for held in value)
+    if isinstance(value, int | float):
+        above = value > schema.get("exclusiveMinimum", -math.inf)
+        return bool(above and value >= schema.get("minimum", -math.inf))
+    return True
+
+
+VALUES = [None, True, 0, 1, 2, -1, 0.5, 10, "", " ", "x", "a b", "any", "wild", "/x.png", "a.png"]
+VALUES += ["a\n", ".a", "a" * 100, "a" * 101, [], ["x"], [1], {}]
+
+
+def test_the_schema_and_the_loader_agree(tmp_path: Path) -> None:
+    schema = json.loads((PROMPTS / "schema.json").read_text("utf-8"))
+    assert list(schema["properties"]) == list(Prompt.__dataclass_fields__)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4, 3), np.uint8))
+    whole = {"id": "a", "text": "x"}
+    lines: list[Any] = [{}, {"id": "a"}, {"text": "x"}, whole, whole | {"prompt": "x"}, [1], "x"]
+    lines += [whole | {"image": "a.png", "image_prompt": "x"}]
+    lines += [whole | {key: value} for key in schema["properties"] for value in VALUES]
+    verdicts = set()
+    for line in lines:
+        try:
+            load_suite(suite(tmp_path, json.dumps(line)))
+            accepted = True
+        except BenchError as error:
+            # That a picture is missing, no schema can know.
+            accepted = "expected a picture" in str(error)
+        assert accepted == fits(schema, line), line
+        verdicts.add(accepted)
+    assert verdicts == {True, False}
+
+
+@pytest.mark.parametrize("path", sorted(PROMPTS.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_every_published_line_fits_the_schema(path: Path) -> None:
+    schema = json.loads((PROMPTS / "schema.json").read_text("utf-8"))
+    for line in path.read_text("utf-8").splitlines():
+        assert fits(schema, json.loads(line)), line

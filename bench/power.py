@@ -1,0 +1,163 @@
+"""How many prompts and seeds tell what difference between two models.
+
+python -m bench.power outputs/toy/* --metric adherence warp_mae
+
+A value is taken as y[m, p, s] = model + prompt + (model x prompt) + seed. What is hard about a
+prompt is so for both models and leaves their difference; what remains gives it the standard error
+
+    SE = sqrt(2 (s_mp^2 + s_seed^2 / S) / P)        P prompts, S seeds
+
+(two-way analysis of variance with replication; Montgomery 2017, chapters 5 and 13). Prompts
+lower the whole of it, seeds only their own part.
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.errors import BenchError, nearest
+from bench.report.results import Result, find, load
+
+DESIGNS = ((10, 2), (20, 1), (20, 2), (40, 4), (60, 4), (100, 1), (100, 2), (100, 4), (200, 4))
+"""Prompts and seeds of the table: the published suites, and what stands beside them."""
+
+_NORMAL_975 = 1.959964  # two-sided test at 5%
+_NORMAL_80 = 0.841621  # found four times out of five
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviations of what a value is made of, in the metric's unit.
+
+    Attributes:
+        prompt: what all models find easy or hard about a prompt; cancels in a difference.
+        interaction: s_mp, what one model makes of one prompt.
+        seed: s_seed, between draws of one model on one prompt.
+    """
+
+    prompt: float
+    interaction: float
+    seed: float
+
+    def standard_error(self, prompts: int, seeds: int) -> float:
+        """SE of the difference between two models on the same prompts and seeds."""
+        return math.sqrt(2 * (self.interaction**2 + self.seed**2 / seeds) / prompts)
+
+    def detectable(self, prompts: int, seeds: int) -> float:
+        """The difference that a two-sided test at 5% finds four times out of five: 2.80 SE."""
+        return (_NORMAL_975 + _NORMAL_80) * self.standard_error(prompts, seeds)
+
+
+def spread(values: ArrayLike) -> Spread:
+    """Estimate the standard deviations from a complete table, by the expected mean squares.
+
+    E[MS_seed] = s_seed^2, E[MS_mp] = s_seed^2 + S s_mp^2, E[MS_p] = E[MS_mp] + M S s_p^2. An
+    estimate below zero is taken as zero.
+
+    Args:
+        values: one value per model, prompt and seed, float `[M, P, S]`, finite, all sides >= 2.
+    """
+    table = np.asarray(values, np.float64)
+    if table.ndim != 3 or min(table.shape) < 2 or not np.isfinite(table).all():
+        raise ValueError(f"expected finite values [M, P, S], all at least 2, came {table.shape}")
+    models, prompts, seeds = table.shape
+    cells = table.mean(axis=2)
+    rows, columns = cells.mean(axis=1, keepdims=True), cells.mean(axis=0, keepdims=True)
+    within = table - cells[:, :, None]
+    beyond = cells - rows - columns + cells.mean()
+    seed = (within**2).sum() / (models * prompts * (seeds - 1))
+    interaction = seeds * (beyond**2).sum() / ((models - 1) * (prompts - 1))
+    prompt = models * seeds * ((columns - cells.mean()) ** 2).sum() / (prompts - 1)
+    return Spread(
+        prompt=math.sqrt(max(0.0, prompt - interaction) / (models * seeds)),
+        interaction=math.sqrt(max(0.0, interaction - seed) / seeds),
+        seed=math.sqrt(seed),
+    )
+
+
+def table_of(results: Sequence[Result], metric: str) -> NDArray[np.float64]:
+    """One metric of several results of one suite, float `[M, P, S]`.
+
+    A prompt that lacks a value of any model or seed is left out of all.
+
+    Raises:
+        BenchError: if fewer than two models, seeds or complete prompts are there.
+    """
+    if len({result.suite for result in results}) != 1 or len(results) < 2:
+        raise BenchError("expected results of two models or more on one suite: type RESULT RESULT")
+    known = sorted(set.intersection(*(set(result.metrics) for result in results)))
+    if metric not in known:
+        raise BenchError(
+            f"expected a metric of every result, came {metric!r}{nearest(metric, known)}; "
+            f"known are {', '.join(known)}"
+        )
+    seeds = sorted(set.intersection(*(set(result.seeds) for result in results)))
+    if len(seeds) < 2:
+        raise BenchError(
+            "expected two seeds or more, since one cannot tell seeds from prompts: "
+            "run the models with suite.seeds=[0,1,2,3]"
+        )
+    scores = [
+        {(clip.prompt, clip.seed): clip.scores.get(metric) for clip in result.clips}
+        for result in results
+    ]
+    complete = []
+    for prompt in results[0].expected_prompts:
+        cells = [[held.get((prompt, seed)) for seed in seeds] for held in scores]
+        if all(value is not None for row in cells for value in row):
+            complete.append(cells)
+    if len(complete) < 2:
+        raise BenchError(f"expected two prompts or more with {metric} of every model and seed")
+    return np.array(complete, np.float64).transpose(1, 0, 2)
+
+
+def render(spreads: dict[str, Spread]) -> str:
+    """Two markdown tables: the standard deviations, and what each design can tell apart."""
+    lines = ["| metric | prompt | model x prompt | seed |", "| --- | ---: | ---: | ---: |"]
+    for name, part in spreads.items():
+        lines.append(f"| `{name}` | {part.prompt:.2g} | {part.interaction:.2g} | {part.seed:.2g} |")
+    lines += ["", f"| prompts x seeds | clips | {' | '.join(f'`{name}`' for name in spreads)} |"]
+    lines.append("| --- | ---: |" + " ---: |" * len(spreads))
+    for prompts, seeds in DESIGNS:
+        found = (f"{part.detectable(prompts, seeds):.2g}" for part in spreads.values())
+        lines.append(f"| {prompts} x {seeds} | {prompts * seeds} | {' | '.join(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; those of the process by default.
+
+    Returns:
+        Exit code: 0, or 2 after a mistake that the user can mend.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.power",
+        description="How many prompts and seeds tell what difference between two models, judged "
+        "by the spread of results that are there.",
+    )
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", type=Path, help="results or run folders"
+    )
+    parser.add_argument("--metric", nargs="+", required=True, metavar="NAME", help="columns")
+    given = parser.parse_args(arguments)
+    try:
+        results = [load(path) for path in find(given.paths)]
+        spreads = {name: spread(table_of(results, name)) for name in given.metric}
+    except BenchError as error:
+        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
+        return 2
+    sys.stdout.write(render(spreads))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
