@@ -26,6 +26,7 @@ class Prompt:
         motion: what must move for a clip to count as moving: the `subject`, the `camera`, or `any`.
         shots: how many shots the prompt asks for; cuts beyond `shots - 1` are unrequested.
         image: the picture that an image-to-video model begins with; in the file, relative to it.
+        driving_video: the poses that an animation model follows; in the file, relative to it.
     """
 
     id: str
@@ -35,23 +36,28 @@ class Prompt:
     motion: Motion = "any"
     shots: int = 1
     image: Path | None = None
+    driving_video: Path | None = None
 
     @cached_property
     def content(self) -> dict[str, str]:
-        """What a model is given: the text, and the SHA-256 of the image if there is one."""
-        if self.image is None:
-            return {"text": self.text}
-        return {"text": self.text, "image": hashlib.sha256(self.image.read_bytes()).hexdigest()}
+        """What a model is given: the text, and the SHA-256 of each file that goes with it."""
+        files = {"image": self.image, "driving_video": self.driving_video}
+        return {"text": self.text} | {
+            key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items() if path
+        }
 
 
-def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
+def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[Prompt], str]:
     """Read a suite file: one JSON object a line.
 
     Args:
         name: a file of the published `prompts/` folder, or a path to a file of the user's own.
+        files: folder of the images and driving videos that it names, where the user supplies
+            them; None where they lie beside the suite file.
 
     Returns:
-        The prompts in file order, and the SHA-256 of the file's bytes as hex.
+        The prompts in file order, and the SHA-256 (hex) of the file's bytes; with `files`, of
+        those and of what the user supplied, since results compare only over the same.
 
     Raises:
         BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
@@ -75,12 +81,13 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
         raise BenchError(f"expected to read {path}, but {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+    folder = path.parent if files is None else _supplied(files)
     prompts: list[Prompt] = []
     line_of: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        prompt = _parse(line, f"{path}, line {number}", path.parent)
+        prompt = _parse(line, f"{path}, line {number}", folder)
         if prompt.id in line_of:
             raise BenchError(
                 f"{path}, line {number}: prompt id {prompt.id!r} stands already on line "
@@ -90,7 +97,20 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
         prompts.append(prompt)
     if not prompts:
         raise BenchError(f"{path}: expected at least one prompt, found none")
-    return prompts, hashlib.sha256(raw).hexdigest()
+    sha = hashlib.sha256(raw)
+    if files is not None:
+        for prompt in prompts:
+            sha.update(repr(sorted(prompt.content.items())).encode())
+    return prompts, sha.hexdigest()
+
+
+def _supplied(files: str | Path) -> Path:
+    if isinstance(files, str | Path) and Path(files).expanduser().is_dir():
+        return Path(files).expanduser()
+    raise BenchError(
+        f"expected a folder of images and driving videos, {str(files)!r} is none: "
+        "type suite.files=DIR"
+    )
 
 
 def _parse(line: str, where: str, folder: Path) -> Prompt:
@@ -118,6 +138,8 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
         entry["tags"] = tuple(entry["tags"])
     if "image" in entry:
         entry["image"] = _image(folder / entry["image"], where)
+    if "driving_video" in entry:
+        entry["driving_video"] = _driving_video(folder / entry["driving_video"], where)
     return Prompt(**entry)
 
 
@@ -154,12 +176,13 @@ def _check(entry: dict[str, Any], where: str) -> None:
     need(entry.get("motion", "any") in get_args(Motion), "motion", " | ".join(get_args(Motion)))
     shots = entry.get("shots", 1)
     need(isinstance(shots, int) and not isinstance(shots, bool) and shots >= 1, "shots", ">= 1")
-    image = entry.get("image", "x")
-    need(
-        isinstance(image, str) and bool(image.strip()) and not Path(image).is_absolute(),
-        "image",
-        "a path relative to the suite file",
-    )
+    for key in ("image", "driving_video"):
+        file = entry.get(key, "x")
+        need(
+            isinstance(file, str) and bool(file.strip()) and not Path(file).is_absolute(),
+            key,
+            "a path relative to the suite file",
+        )
 
 
 def _image(path: Path, where: str) -> Path:
@@ -168,3 +191,15 @@ def _image(path: Path, where: str) -> Path:
     except BenchError as error:
         raise BenchError(f"{where}: 'image': {error}") from None
     return path
+
+
+def _driving_video(path: Path, where: str) -> Path:
+    if not path.is_file():
+        raise BenchError(f"{where}: 'driving_video': expected a video at {path}, there is none")
+    return path
+
+
+if __name__ == "__main__":
+    from bench.expected_files import main
+
+    raise SystemExit(main())
