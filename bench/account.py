@@ -70,5 +70,6 @@ def read_account(entry: object, where: str) -> Account | None:
 
 def is_amount(value: object) -> bool:
     """Whether a value is a finite number from 0."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value >= 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value >= 0

@@ -43,7 +43,9 @@ class Prompt:
         """What a model is given: the text, and the SHA-256 of each file that goes with it."""
         files = {"image": self.image, "driving_video": self.driving_video}
         return {"text": self.text} | {
-            key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items() if path
+            key: hashlib.sha256(path.read_bytes()).hexdigest()
+            for key, path in files.items()
+            if path
         }
 
 

@@ -70,7 +70,8 @@ class CommandGenerator(Generator):
         fps: float | None = None,
     ) -> None:
         texts = isinstance(command, list | tuple) and all(isinstance(a, str) for a in command)
-        _need(texts and len(command) > 0, "command", "a list of texts, as [python3, run.py]", command)
+        example = "a list of texts, as [python3, run.py]"
+        _need(texts and len(command) > 0, "command", example, command)
         _need(isinstance(output, str) and bool(output.strip()), "output", "a glob pattern", output)
         _need(isinstance(workdir, str), "workdir", "the name of a folder", workdir)
         _need(_is_file_name(config_name), "config_name", "a file name", config_name)
@@ -171,7 +172,8 @@ class CommandGenerator(Generator):
                 },
             )
         if exit_code:
-            raise ClipError(f"the program ended with {_ending(exit_code)}: {_last_line(_tail(errors))}")
+            said = _last_line(_tail(errors))
+            raise ClipError(f"the program ended with {_ending(exit_code)}: {said}")
 
 
 def _run_group(
@@ -233,7 +235,7 @@ def _names(value: object) -> list[str]:
 
 
 def _fill(value: object, values: Values) -> object:
-    """The same with placeholders replaced; a text that is one placeholder keeps the value's type."""
+    """The same with placeholders replaced; a text that is one of them keeps the value's type."""
     if isinstance(value, str):
         alone = _PLACEHOLDER.fullmatch(value)
         return values[alone[1]] if alone else _text(value, values)

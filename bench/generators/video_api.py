@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast, get_args
+from typing import Any, Self, get_args
 
 from bench.account import Account
 from bench.clip import Clip
@@ -48,7 +48,7 @@ class VideoApiGenerator(Generator):
     """
 
     measured = False  # a wait for somebody else's hardware, in the account
-    incidental = frozenset({"base_url", "key_env", "timeout_s", "answer_s", "poll_s", "retries"})
+    incidental = frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"})
 
     def __init__(
         self,
@@ -138,6 +138,7 @@ class VideoApiGenerator(Generator):
         """
         future = self._begun.pop((prompt.id, seed), None) or self._submit(prompt, seed)
         self._begin_next()
+        self.account = Account(basis="request", concurrency=self.concurrency)
         answer = future.result()
         self.account = Account(
             basis="request",
@@ -147,6 +148,7 @@ class VideoApiGenerator(Generator):
             concurrency=self.concurrency,
             server_latency_s=answer.server_latency_s,
             server_peak_memory_bytes=answer.server_peak_memory_bytes,
+            details={"model": answer.model},
         )
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
             file = Path(scratch, "answer.mp4")

@@ -37,6 +37,7 @@ class Answer:
         started_at_s: when the request was begun, seconds since 1970.
         latency_s: from there to the last byte, queue and retries included.
         attempts: requests sent until the job was accepted.
+        model: as the server calls it; None if it does not.
         server_latency_s: seconds of compute as the server reports them; None if it does not.
         server_peak_memory_bytes: as the server reports it; None if it does not.
     """
@@ -45,6 +46,7 @@ class Answer:
     started_at_s: float
     latency_s: float
     attempts: int
+    model: str | None
     server_latency_s: float | None
     server_peak_memory_bytes: int | None
 
@@ -78,7 +80,6 @@ class VideoClient:
         self._timeout_s, self._answer_s, self._poll_s = timeout_s, answer_s, poll_s
         self._retries = retries
         self._stopped = threading.Event()
-        self._opener = urllib.request.build_opener(_Redirects)
 
     def stop(self) -> None:
         """Give up every request that is under way; each raises ClipError."""
@@ -118,6 +119,7 @@ class VideoClient:
             started_at_s=started_at_s,
             latency_s=time.monotonic() - start,
             attempts=attempts,
+            model=str(job["model"]) if job.get("model") else None,
             server_latency_s=seconds if is_amount(seconds) and seconds else None,
             server_peak_memory_bytes=(
                 round(megabytes * 2**20) if is_amount(megabytes) and megabytes else None
@@ -161,12 +163,10 @@ class VideoClient:
     def _send(
         self, address: str, deadline: float, body: bytes | None, kind: str | None
     ) -> "_Response":
-        request = urllib.request.Request(address, data=body)  # noqa: S310 - http(s), checked by its owner
+        request = self._request(address, body)
         if kind:
             request.add_header("Content-Type", kind)
-        if self._key:
-            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
-        with self._opener.open(request, timeout=self._answer_s) as response:
+        with urllib.request.urlopen(request, timeout=self._answer_s) as response:
             content = bytearray()
             while chunk := response.read(_CHUNK_BYTES):
                 content += chunk
@@ -175,6 +175,14 @@ class VideoClient:
             if expected is not None and expected.isdecimal() and int(expected) != len(content):
                 raise http.client.IncompleteRead(bytes(content), int(expected) - len(content))
             return _Response(response.headers.get_content_type(), bytes(content))
+
+    def _request(
+        self, address: str, body: bytes | None, method: str | None = None
+    ) -> urllib.request.Request:
+        request = urllib.request.Request(address, data=body, method=method)
+        if self._key:  # not sent on where the server redirects to, which may be another's storage
+            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
+        return request
 
     def _sleep(self, seconds: float, deadline: float) -> None:
         self._check(deadline)
@@ -189,19 +197,22 @@ class VideoClient:
 
     def _abandon(self, address: str) -> None:
         """Tell the server that nobody waits any more, so that it need not go on."""
-        request = urllib.request.Request(address, method="DELETE")  # noqa: S310 - as above
-        if self._key:
-            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
+        request = self._request(address, None, "DELETE")
         try:
-            self._opener.open(request, timeout=min(self._answer_s, 5.0)).close()
+            urllib.request.urlopen(request, timeout=min(self._answer_s, 5.0)).close()
         except (OSError, http.client.HTTPException):
             return  # the clip has failed already; that is what will be said
 
     def _refuse_other_than_video(self, content: "_Response") -> None:
         start = content.body[:_CHUNK_BYTES].lstrip()
-        if content.kind.startswith("text/") or content.kind == "application/json" or start[:1] in (
-            b"<",
-            b"{",
+        if (
+            content.kind.startswith("text/")
+            or content.kind == "application/json"
+            or start[:1]
+            in (
+                b"<",
+                b"{",
+            )
         ):
             said = self._clean(start.decode("utf-8", errors="replace"))
             raise ClipError(f"expected a video, the server sent {content.kind}: {said}")
@@ -218,10 +229,6 @@ class VideoClient:
 class _Response:
     kind: str
     body: bytes
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects; `add_unredirected_header` keeps the key from going along."""
 
 
 def _job(response: _Response) -> dict[str, Any]:
@@ -287,4 +294,4 @@ def _retry_after_s(header: str | None) -> float | None:
 def _backoff_s(attempt: int) -> float:
     """Doubling, with half of it random, so that clients refused together return apart."""
     longest = min(_LONGEST_BACKOFF_S, 2.0 ** (attempt - 1))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
+    return longest * random.uniform(0.5, 1.0)
