@@ -29,7 +29,7 @@ class VideoApiGenerator(Generator):
     its own word; the time kept here is that of waiting, its queue included.
 
     Args:
-        base_url: up to and without `/v1/videos`, as http://127.0.0.1:30010.
+        base_url: up to and without `/v1/videos`, as http://127.0.0.1:30000.
         fields: sent with every request as they are. Must hold `num_frames` or `seconds`: left to
             itself, a server may make a single frame.
         dialect: how a request is written: `json`, with a form where an image goes along (SGLang
@@ -63,7 +63,8 @@ class VideoApiGenerator(Generator):
         poll_s: float = 2.0,
         retries: int = 5,
     ) -> None:
-        _need(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30010", base_url)
+        came = "one that holds a password" if "@" in str(base_url) else base_url
+        _need(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30000", came)
         _need(isinstance(fields, Mapping), "fields", "keys and values", fields)
         length = any(fields.get(key) for key in ("num_frames", "seconds"))
         _need(length, "fields", "values that hold num_frames or seconds", dict(fields))
