@@ -18,7 +18,6 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from bench.config import check_name
 from bench.errors import BenchError, ClipError, ClipMissing, nearest
 from bench.generators.folder import FolderGenerator, Names, stem
 from bench.generators.manifest import NEEDED, OPTIONAL
@@ -147,7 +146,7 @@ def _items(overrides: Sequence[str], config_dir: str | None) -> list[Item]:
     suite = _suite(overrides, config_dir)
     if suite.get("prompts") is None:
         raise BenchError(
-            f"suite {check_name(suite.get('name'))} has no prompts, so it expects no files: "
+            f"suite {suite.get('name')} has no prompts, so it expects no files: "
             "choose another with suite=NAME"
         )
     prompts, _ = load_suite(suite["prompts"], suite.get("files"))
