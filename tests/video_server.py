@@ -1,8 +1,12 @@
-"""A server of the OpenAI-shaped `/v1/videos`, in this process, that can be told to misbehave."""
+"""A server of the OpenAI-shaped `/v1/videos`, in this process, that can be told to misbehave.
+
+By hand: python tests/video_server.py CLIP.mp4 PORT
+"""
 
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +15,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -58,13 +63,13 @@ class VideoServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def serving(self) -> Iterator["VideoServer"]:
+    def serving(self, port: int = 0) -> Iterator["VideoServer"]:
         owner = self
 
         class Handler(_Handler):
             server_of_tests = owner
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         server.daemon_threads = True
         self.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -218,3 +223,8 @@ def _parse(body: bytes, kind: str, authorization: str | None) -> Request | None:
         else:
             fields[name] = content.decode()
     return Request(fields, "multipart", image, authorization)
+
+
+if __name__ == "__main__":
+    with VideoServer(Path(sys.argv[1]).read_bytes(), takes_s=2.0).serving(int(sys.argv[2])):
+        threading.Event().wait()

@@ -41,7 +41,9 @@ def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
-        raise BenchError(f"expected a manifest at {path}, but {error.strerror}") from None
+        raise BenchError(
+            f"expected a manifest at {path}, but {error.strerror}: type model.manifest=FILE"
+        ) from None
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
     rows = _json_lines(text, path) if path.suffix.lower() == ".jsonl" else _csv_lines(text, path)

@@ -15,6 +15,7 @@ from bench.report.table import NONE, Cell, Column, Table, text_columns
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 SCORES_PER_TABLE = 8
 LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
+NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
 _Filled = tuple[Column, list[Cell]]
 
@@ -158,8 +159,9 @@ def _not_made(rows: Sequence[Row]) -> Iterator[str]:
             if (prompt, seed) not in made
         ]
         if lacking:
-            more = f" and {len(lacking) - LINES_PER_MODEL} more" * (len(lacking) > LINES_PER_MODEL)
-            yield f"{row.label} lacks {', '.join(lacking[:LINES_PER_MODEL])}{more}."
+            hidden = len(lacking) - NAMED_PER_MODEL
+            more = f" and {hidden} more" if hidden > 0 else ""
+            yield f"{row.label} lacks {', '.join(lacking[:NAMED_PER_MODEL])}{more}."
 
 
 def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
