@@ -163,7 +163,7 @@ def _overview(board: SuiteBoard, headline: str) -> Table:
         tuple(columns[index] for index in shown),
         tuple(tuple(row[index] for index in shown) for row in rows),
         above=(
-            "Largest and longest are what a maker publishes; resolution is that of the clips here.",
+            "Resolution is that of the clips here; largest and longest are as the cards have them.",
         ),
     )
 
