@@ -9,7 +9,8 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -51,15 +52,17 @@ def export(items: Sequence[Item], names: Names = "id", kind: str = "csv") -> str
             "price_usd": None,
             "text": item.prompt.text,
         }
+        | ({} if item.prompt.image is None else {"image": str(item.prompt.image)})
         for item in items
     ]
-    twice = _first_twice([str(row["file"]) for row in rows])
-    if twice is not None:
-        raise BenchError(f"two draws would share the file {twice!r}: take --names id")
+    for file, count in Counter(row["file"] for row in rows).items():
+        if count > 1:
+            raise BenchError(f"two draws would share the file {file!r}: take --names id")
     if kind == "jsonl":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     sheet = io.StringIO()
-    writer = csv.DictWriter(sheet, [*NEEDED, *OPTIONAL], lineterminator="\n")
+    columns = [name for name in NEEDED + OPTIONAL if any(name in row for row in rows)]
+    writer = csv.DictWriter(sheet, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return sheet.getvalue()
@@ -179,8 +182,3 @@ def _name(item: Item, names: Names) -> str:
             f"the text of prompt {item.prompt.id!r} can be no file's name: take --names id"
         )
     return name
-
-
-def _first_twice(values: Sequence[str]) -> str | None:
-    seen: Iterator[str] = (value for index, value in enumerate(values) if value in values[:index])
-    return next(seen, None)

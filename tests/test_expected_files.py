@@ -27,6 +27,15 @@ def test_an_export_is_a_manifest(tmp_path: Path) -> None:
     assert rows[0]["text"] == ITEMS[0].prompt.text
 
 
+def test_images_are_named_for_whoever_makes_the_clips(tmp_path: Path) -> None:
+    items = [Item(Prompt("a", "x", image=Path("pictures/a.png")), 0), Item(Prompt("b", "y"), 0)]
+    path = tmp_path / "list.csv"
+    path.write_text(export(items))
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    assert [row["image"] for row in rows] == ["pictures/a.png", ""]
+    assert len(read_manifest(path)) == 2
+
+
 def test_names_of_vbench_are_the_texts() -> None:
     items = [Item(Prompt("a", "a cat, running"), 3)]
     (row,) = csv.DictReader(io.StringIO(export(items, names="vbench")))

@@ -12,7 +12,7 @@ from bench.account import is_amount
 from bench.errors import BenchError, nearest
 
 NEEDED = ("file", "prompt", "seed")
-OPTIONAL = ("wait_s", "price_usd", "text")  # text is for whoever makes the clips
+OPTIONAL = ("wait_s", "price_usd", "text", "image")  # the last two are for whoever makes the clips
 
 _KNOWN = NEEDED + OPTIONAL
 
