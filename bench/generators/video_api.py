@@ -65,6 +65,8 @@ class VideoApiGenerator(Generator):
     ) -> None:
         came = "one that holds a password" if "@" in str(base_url) else base_url
         _need(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30000", came)
+        bare = not base_url.rstrip("/").endswith(("/v1", "/videos"))
+        _need(bare, "base_url", "an address without /v1/videos", base_url)
         _need(isinstance(fields, Mapping), "fields", "keys and values", fields)
         length = any(fields.get(key) for key in ("num_frames", "seconds"))
         _need(length, "fields", "values that hold num_frames or seconds", dict(fields))
@@ -137,7 +139,10 @@ class VideoApiGenerator(Generator):
         Raises:
             ClipError: if the server makes none, or sends no whole video.
         """
-        future = self._begun.pop((prompt.id, seed), None) or self._submit(prompt, seed)
+        key = (prompt.id, seed)
+        while self._waiting and key not in self._begun:  # draws before it may have been skipped
+            self._begin_next()
+        future = self._begun.pop(key, None) or self._submit(prompt, seed)
         self._begin_next()
         self.account = Account(basis="request", concurrency=self.concurrency)
         answer = future.result()

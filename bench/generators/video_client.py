@@ -141,6 +141,7 @@ class VideoClient:
         """
         for attempt in range(1, self._retries + 2):
             last = attempt > self._retries
+            self._check(deadline)
             try:
                 return self._send(address, deadline, body, kind), attempt
             except urllib.error.HTTPError as error:

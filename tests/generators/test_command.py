@@ -153,8 +153,8 @@ def test_what_lay_there_before_is_no_answer(place: Path) -> None:
 
 
 def test_a_time_out_ends_the_program_and_all_it_started(place: Path) -> None:
-    message = r"stopped after 1 s \(timeout_s\); the last it said: line one"
-    with generator(place, timeout_s=1.0) as made, pytest.raises(ClipError, match=message):
+    message = r"stopped after 2.5 s \(timeout_s\); the last it said: line one"
+    with generator(place, timeout_s=2.5) as made, pytest.raises(ClipError, match=message):
         made.generate(Prompt("p", "hangs"), 0)
     assert is_gone(int((place / "child").read_text()))
     assert made.account is not None

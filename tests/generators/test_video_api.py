@@ -156,7 +156,7 @@ def test_no_server_is_one_line() -> None:
 
 
 def test_as_many_requests_are_under_way_as_were_asked_for(server: VideoServer) -> None:
-    server.takes_s = 0.2
+    server.takes_s = 0.5
     draws = [(Prompt(f"p{n}", f"cat {n}"), 0) for n in range(7)]
     with generator(server, concurrency=3) as made:
         made.expect(draws)
@@ -165,6 +165,16 @@ def test_as_many_requests_are_under_way_as_were_asked_for(server: VideoServer) -
     assert server.most_at_once == 3
     assert [request.fields["prompt"] for request in server.requests[:1]] == ["cat 0"]
     assert len(server.requests) == 7
+
+
+def test_no_draw_is_asked_for_twice_where_some_are_skipped(server: VideoServer) -> None:
+    draws = [(Prompt(f"p{n}", f"cat {n}"), 0) for n in range(6)]
+    with generator(server) as made:
+        made.expect(draws)
+        for draw in draws[4:]:
+            made.generate(*draw)
+    asked = [request.fields["prompt"] for request in server.requests]
+    assert len(asked) == len(set(asked))
 
 
 def test_one_failure_among_many_stops_no_other(server: VideoServer) -> None:
@@ -229,6 +239,7 @@ def test_a_missing_key_is_said_before_the_first_request(server: VideoServer) -> 
     ("changes", "message"),
     [
         ({"base_url": "localhost:8000"}, "model.base_url must be an address"),
+        ({"base_url": "http://localhost:8000/v1/"}, "model.base_url must be .* without /v1/videos"),
         ({"base_url": "http://me:secret@host"}, "model.base_url must be an address"),
         ({"fields": {"size": "64x64"}}, "model.fields must be values that hold num_frames or sec"),
         ({"fields": {"num_frames": 8, "seed": 1}}, "without what each draw brings, came 'seed'"),
