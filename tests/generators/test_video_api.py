@@ -163,7 +163,6 @@ def test_as_many_requests_are_under_way_as_were_asked_for(server: VideoServer) -
         clips = [made.generate(*draw) for draw in draws]
     assert [len(clip.frames) for clip in clips] == [8] * 7
     assert server.most_at_once == 3
-    assert [request.fields["prompt"] for request in server.requests[:1]] == ["cat 0"]
     assert len(server.requests) == 7
 
 
