@@ -211,7 +211,7 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
 def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
     frames, height, width, _ = clip.frames.shape
     timed = generator.measured
-    reasons = {} if timed else {"latency_s": "made elsewhere; what is known is in account"}
+    reasons = {} if timed else {"latency_s": "the clip was not made in this process"}
     if took.peak_memory_allocated_bytes is None:
         reason = "no CUDA device"
         reasons |= {"peak_memory_allocated_bytes": reason, "peak_memory_reserved_bytes": reason}

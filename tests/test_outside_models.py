@@ -49,6 +49,7 @@ shutil.copy(video, videos / name / "grid.mp4")
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Main:
     """Type `steadybench ARGUMENTS` in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
     def type_(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["steadybench", *arguments, *QUICK])

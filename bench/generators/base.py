@@ -21,7 +21,7 @@ class Generator(ABC):
         version: changed whenever the same arguments give other frames; part of the fingerprint.
         measured: whether the time `generate` takes says anything about a model. False where
             clips are only read from disk, or made by somebody else while this process waits.
-        incidental: arguments of the constructor that decide no frame (time-outs, addresses), and
+        incidental: arguments of the constructor that decide no frame (time-outs, retries), and
             so are no part of a clip's fingerprint.
         frames_requested: how many frames were asked for; None where nobody asked.
         account: how the clip last asked for came about; None where `generate` computed it here.

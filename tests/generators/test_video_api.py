@@ -33,7 +33,8 @@ def server(video: bytes) -> Iterator[VideoServer]:
 
 
 @pytest.fixture(autouse=True)
-def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def _here_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(video_client, "_backoff_s", lambda _: 0.01)
 
 
