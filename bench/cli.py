@@ -131,7 +131,9 @@ def _publish(results: list[Path], board: Path) -> None:
 
 def _report_failures(outcome: Outcome) -> int:
     if outcome.failures:
-        console.print(f"{outcome.folder.root}: {_count(outcome.failures)} failed", style="red")
+        console.print(
+            f"{outcome.folder.root}: {_count(outcome.failures)} failed or missing", style="red"
+        )
         for line in outcome.failures[:_SHOWN_FAILURES]:
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
         hidden = len(outcome.failures) - _SHOWN_FAILURES

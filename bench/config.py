@@ -48,6 +48,13 @@ def functional(model: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def deciding(model: Mapping[str, Any], generator: Generator) -> dict[str, Any]:
+    """A model's configuration less what decides no frame of it; part of every fingerprint."""
+    return {
+        key: value for key, value in functional(model).items() if key not in generator.incidental
+    }
+
+
 def build_generator(model: Mapping[str, Any]) -> Generator:
     """The generator that a model's configuration describes, not yet loaded.
 

@@ -23,6 +23,13 @@ class ClipError(Exception):
     """A clip that cannot be used; recorded against that clip, the others go on."""
 
 
+class ClipMissing(ClipError):  # noqa: N818 - nothing went wrong, it is only not there yet
+    """A clip that somebody has yet to supply.
+
+    No failure of the model: it leaves no record, and the row stays partial until it is there.
+    """
+
+
 def one_line(error: Exception) -> str:
     """Kind and message of an error that was not expected, folded into one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"

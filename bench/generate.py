@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from bench.clip import Clip, write_master, write_preview
-from bench.errors import BenchError, ClipError, one_line
+from bench.errors import BenchError, ClipError, ClipMissing, one_line
 from bench.generators.base import Generator
 from bench.layout import Item, RunFolder
 from bench.measure.environment import device_name
@@ -63,20 +63,25 @@ def generate(
     missing: Sequence[Item],
     folder: RunFolder,
     device: torch.device,
-) -> None:
+) -> list[str]:
     """Make the clips that are missing.
 
     A clip that fails becomes a record with its error; the others go on. The clip is written
     first and its record last, so that a record always has its clip.
 
+    Returns:
+        One line for each clip that nobody has supplied yet; those leave no record.
+
     Raises:
         BenchError: if the folder cannot be written.
     """
+    absent: list[str] = []
     if not missing:
-        return
+        return absent
     warm = False
     with ExitStack() as opened:
         _open(generator, plan.label, opened)
+        generator.expect([(item.prompt, item.seed) for item in missing])
         for item in track(missing, f"{plan.label}: generate"):
             inputs = _inputs(generator, plan, item)
             record: Record = {
@@ -89,6 +94,7 @@ def generate(
                 "fingerprint": fingerprint(inputs),
             }
             tries = _begin(item, folder)
+            generator.account = None
             try:
                 if tries > plan.max_tries:
                     died = f"the process died {plan.max_tries} times while making this clip"
@@ -99,8 +105,15 @@ def generate(
             except KeyboardInterrupt:
                 folder.tries(item).unlink(missing_ok=True)  # the user stopped it, it did not die
                 raise
+            except ClipMissing as error:
+                folder.tries(item).unlink(missing_ok=True)
+                absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
+                continue
+            if generator.account is not None:
+                record |= generator.account.record
             write_json(folder.record(item), record)
             folder.tries(item).unlink(missing_ok=True)
+    return absent
 
 
 def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
@@ -173,6 +186,8 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
     except torch.OutOfMemoryError as error:
         free(device)
         return _failure(generator, "oom", one_line(error))
+    except ClipMissing:
+        raise
     except (BenchError, ClipError) as error:
         return _failure(generator, "error", str(error))
     except Exception as error:
@@ -196,7 +211,7 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
 def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
     frames, height, width, _ = clip.frames.shape
     timed = generator.measured
-    reasons = {} if timed else {"latency_s": "the clip was made elsewhere and only read"}
+    reasons = {} if timed else {"latency_s": "the clip was not made in this process"}
     if took.peak_memory_allocated_bytes is None:
         reason = "no CUDA device"
         reasons |= {"peak_memory_allocated_bytes": reason, "peak_memory_reserved_bytes": reason}

@@ -34,6 +34,7 @@ class Prompt:
         subject: the words of `text` for whom or what must keep its identity.
         seconds: how long the clip should be, > 0; None where the model's own length will do.
         group: prompts of one group show the same character.
+        driving_video: the poses that an animation model follows; in the file, relative to it.
     """
 
     id: str
@@ -47,26 +48,32 @@ class Prompt:
     subject: str | None = None
     seconds: float | None = None
     group: str | None = None
+    driving_video: Path | None = None
 
     @cached_property
     def content(self) -> dict[str, str | float]:
-        """What a model is given: the text; the SHA-256 of the image and the length, if any."""
+        """What a model is given: the text, the SHA-256 of each file, the length, if any."""
+        files = {"image": self.image, "driving_video": self.driving_video}
         given: dict[str, str | float] = {"text": self.text}
-        if self.image is not None:
-            given["image"] = hashlib.sha256(self.image.read_bytes()).hexdigest()
+        for key, path in files.items():
+            if path:
+                given[key] = hashlib.sha256(path.read_bytes()).hexdigest()
         if self.seconds is not None:
             given["seconds"] = self.seconds
         return given
 
 
-def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
+def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[Prompt], str]:
     """Read a suite file: one JSON object a line.
 
     Args:
         name: a file of the published `prompts/` folder, or a path to a file of the user's own.
+        files: folder of the images and driving videos that it names, where the user supplies
+            them; None where they lie beside the suite file.
 
     Returns:
-        The prompts in file order, and the SHA-256 of the file's bytes as hex.
+        The prompts in file order, and the SHA-256 (hex) of the file's bytes; with `files`, of
+        those and of what the user supplied, since results compare only over the same.
 
     Raises:
         BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
@@ -90,12 +97,13 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
         raise BenchError(f"expected to read {path}, but {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+    folder = path.parent if files is None else _supplied(files)
     prompts: list[Prompt] = []
     line_of: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        prompt = _parse(line, f"{path}, line {number}", path.parent)
+        prompt = _parse(line, f"{path}, line {number}", folder)
         if prompt.id in line_of:
             raise BenchError(
                 f"{path}, line {number}: prompt id {prompt.id!r} stands already on line "
@@ -105,7 +113,20 @@ def load_suite(name: str | Path) -> tuple[list[Prompt], str]:
         prompts.append(prompt)
     if not prompts:
         raise BenchError(f"{path}: expected at least one prompt, found none")
-    return prompts, hashlib.sha256(raw).hexdigest()
+    sha = hashlib.sha256(raw)
+    if files is not None:
+        for prompt in prompts:
+            sha.update(repr(sorted(prompt.content.items())).encode())
+    return prompts, sha.hexdigest()
+
+
+def _supplied(files: str | Path) -> Path:
+    if isinstance(files, str | Path) and Path(files).expanduser().is_dir():
+        return Path(files).expanduser()
+    raise BenchError(
+        f"expected a folder of images and driving videos, {str(files)!r} is none: "
+        "type suite.files=DIR"
+    )
 
 
 def _parse(line: str, where: str, folder: Path) -> Prompt:
@@ -135,6 +156,8 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
         entry["seconds"] = float(entry["seconds"])  # 10 and 10.0 are one length
     if "image" in entry:
         entry["image"] = _image(folder / entry["image"], where)
+    if "driving_video" in entry:
+        entry["driving_video"] = _driving_video(folder / entry["driving_video"], where)
     return Prompt(**entry)
 
 
@@ -167,12 +190,13 @@ def _check(entry: dict[str, Any], where: str) -> None:
     need(entry.get("motion", "any") in get_args(Motion), "motion", " | ".join(get_args(Motion)))
     shots = entry.get("shots", 1)
     need(isinstance(shots, int) and not isinstance(shots, bool) and shots >= 1, "shots", ">= 1")
-    image = entry.get("image", "x")
-    need(
-        _is_text(image) and not Path(image).is_absolute(),
-        "image",
-        "a path relative to the suite file",
-    )
+    for key in ("image", "driving_video"):
+        file = entry.get(key, "x")
+        need(
+            _is_text(file) and not Path(file).is_absolute(),
+            key,
+            "a path relative to the suite file",
+        )
     need(
         "image" not in entry or "image_prompt" not in entry,
         "image_prompt",
@@ -197,3 +221,15 @@ def _image(path: Path, where: str) -> Path:
     except BenchError as error:
         raise BenchError(f"{where}: 'image': {error}") from None
     return path
+
+
+def _driving_video(path: Path, where: str) -> Path:
+    if not path.is_file():
+        raise BenchError(f"{where}: 'driving_video': expected a video at {path}, there is none")
+    return path
+
+
+if __name__ == "__main__":
+    from bench.expected_files import main
+
+    raise SystemExit(main())

@@ -9,8 +9,9 @@ from bench.records import fingerprint, read_json, write_json
 
 SCHEMA = 1
 
-# What a clip's record keeps to itself: the fingerprint's ingredients stand in run.json.
-_PRIVATE = frozenset({"schema", "inputs", "fingerprint"})
+# What a clip's record keeps to itself: the fingerprint's ingredients stand in run.json, and
+# details (commands, what programs said) may name folders and people.
+_PRIVATE = frozenset({"schema", "inputs", "fingerprint", "details"})
 
 
 def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Outcome:
 
     Attributes:
         folder: the run's folder, with its result.json.
-        failures: one line for each clip that could not be made, read or scored.
+        failures: one line for each clip that could not be made, found, read or scored.
     """
 
     folder: RunFolder
@@ -61,7 +61,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     if suite["prompts"] is None:
         prompts = generator.own_prompts()
     else:
-        prompts, sha256 = load_suite(suite["prompts"])
+        prompts, sha256 = load_suite(suite["prompts"], suite.get("files"))
     items = [Item(prompt, seed) for prompt in prompts for seed in suite["seeds"]]
     chosen = items if config["limit"] is None else _first(config["limit"], prompts, items)
 
@@ -70,7 +70,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
         raise BenchError(
             f"two jobs of this command are called {name}: tell them apart with ++model.name=NAME"
         )
-    functional = configuration.functional(model)
+    functional = configuration.deciding(model, generator)
     expected = {"prompts": [prompt.id for prompt in prompts], "seeds": suite["seeds"]}
     plan = Plan(
         label=name,
@@ -85,6 +85,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     if known is not None and not plan.overwrite:
         _refuse_to_shrink(known["expected"], expected, folder)
     missing = find_missing(generator, plan, folder)
+    absent: list[str] = []
     if "generate" in stages:
         # The environment is that of the clips: a run that makes none must not replace it.
         kept = known["environment"] if known and not missing else None
@@ -105,7 +106,8 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             folder.record(item).unlink(missing_ok=True)
         with log_to(folder.log):
             wanted = set(chosen)
-            generate(generator, plan, [item for item in missing if item in wanted], folder, device)
+            todo = [item for item in missing if item in wanted]
+            absent = generate(generator, plan, todo, folder, device)
     elif known is None:
         raise BenchError(
             f"expected clips in {folder.root}, there are none: "
@@ -121,7 +123,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
         for clip in result["clips"]
         if clip["status"] != "ok"
     ]
-    return Outcome(folder, failed + damaged)
+    return Outcome(folder, failed + absent + damaged)
 
 
 def _refuse_to_shrink(known: dict[str, Any], expected: dict[str, Any], folder: RunFolder) -> None:

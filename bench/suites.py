@@ -25,7 +25,7 @@ NEAR = 0.5
 """Texts at least this similar are near-duplicates."""
 
 _GRAM = 4
-_TOY = "toy"  # sentences of a small grammar, alike by design
+_ASIDE = {"toy", "dance"}  # drawn scenes; pictures and poses that users supply
 
 
 class Pair(NamedTuple):
@@ -37,9 +37,9 @@ class Pair(NamedTuple):
 
 
 def published() -> dict[str, list[Prompt]]:
-    """The suites of `prompts/` by name, less the toy one."""
+    """The suites of `prompts/` by name, less those of drawn scenes and of supplied files."""
     names = sorted(path.stem for path in PROMPTS.glob("*.jsonl"))
-    return {name: load_suite(f"{name}.jsonl")[0] for name in names if name != _TOY}
+    return {name: load_suite(f"{name}.jsonl")[0] for name in names if name not in _ASIDE}
 
 
 def clip_tokens(text: str) -> int:

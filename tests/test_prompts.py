@@ -67,6 +67,23 @@ def test_a_model_is_given_the_length_but_not_what_only_metrics_and_image_makers_
     assert (noted.subject, noted.group, noted.image_prompt) == tuple(aside.values())
 
 
+def test_files_may_be_supplied_by_the_user(tmp_path: Path) -> None:
+    path = suite(tmp_path, {"id": "a", "text": "x", "image": "a.png", "driving_video": "a.mp4"})
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    cv2.imwrite(str(mine / "a.png"), np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(BenchError, match=r"line 1: 'driving_video': expected a video at .*a\.mp4"):
+        load_suite(path, mine)
+    (mine / "a.mp4").write_bytes(b"poses")
+    (prompt,), sha256 = load_suite(path, mine)
+    assert (prompt.image, prompt.driving_video) == (mine / "a.png", mine / "a.mp4")
+    assert prompt.content["driving_video"] == hashlib.sha256(b"poses").hexdigest()
+    (mine / "a.mp4").write_bytes(b"other poses")
+    assert load_suite(path, mine)[1] != sha256
+    with pytest.raises(BenchError, match=r"'nowhere' is none: type suite\.files=DIR"):
+        load_suite(path, "nowhere")
+
+
 def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
     one = load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1]
     assert load_suite(suite(tmp_path, {"id": "a", "text": "x"}))[1] == one
@@ -91,6 +108,7 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
         ([{"id": "a", "text": "x", "tags": "one"}], "line 1: 'tags' must be"),
         ([{"id": "a", "text": "x", "image": "/etc/x.png"}], "line 1: 'image' must be a path rel"),
         ([{"id": "a", "text": "x", "image": 3}], "line 1: 'image' must be a path rel"),
+        ([{"id": "a", "text": "x", "driving_video": "/x"}], "line 1: 'driving_video' must be a pa"),
         ([{"id": "a", "text": "x", "image": "no.png"}], "line 1: 'image': expected a picture at"),
         (
             [{"id": "a", "text": "x", "image": "no.png", "image_prompt": "y"}],
@@ -200,8 +218,8 @@ def test_the_schema_and_the_loader_agree(tmp_path: Path) -> None:
             load_suite(suite(tmp_path, json.dumps(line)))
             accepted = True
         except BenchError as error:
-            # That a picture is missing, no schema can know.
-            accepted = "expected a picture" in str(error)
+            # That a file is missing, no schema can know.
+            accepted = bool(re.search("expected a (picture|video)", str(error)))
         assert accepted == fits(schema, line), line
         verdicts.add(accepted)
     assert verdicts == {True, False}

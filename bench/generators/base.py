@@ -1,9 +1,11 @@
 """What every generator is: a cheap constructor, weights inside `with`, one clip a call."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from bench.account import Account
 from bench.clip import Clip
 from bench.errors import BenchError
 from bench.prompts import Prompt
@@ -18,13 +20,18 @@ class Generator(ABC):
     Attributes:
         version: changed whenever the same arguments give other frames; part of the fingerprint.
         measured: whether the time `generate` takes says anything about a model. False where
-            clips are only read from disk.
+            clips are only read from disk, or made by somebody else while this process waits.
+        incidental: arguments of the constructor that decide no frame (time-outs, retries), and
+            so are no part of a clip's fingerprint.
         frames_requested: how many frames were asked for; None where nobody asked.
+        account: how the clip last asked for came about; None where `generate` computed it here.
     """
 
     version: str = "1"
     measured: bool = True
+    incidental: frozenset[str] = frozenset()
     frames_requested: int | None = None
+    account: Account | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -36,6 +43,15 @@ class Generator(ABC):
         traceback: TracebackType | None,
     ) -> None:
         return None
+
+    def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:  # noqa: B027 - most need no notice
+        """Hear, before the first of them, which prompts and seeds will be asked for, in order.
+
+        A generator may check that it has all it needs, or begin to work ahead.
+
+        Raises:
+            BenchError: if something is missing without which they cannot be made.
+        """
 
     @abstractmethod
     def generate(self, prompt: Prompt, seed: int) -> Clip:

@@ -1,6 +1,7 @@
 """A generator with a known fault: what another one makes, damaged on purpose."""
 
 import hashlib
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -54,9 +55,16 @@ class Degraded(Generator):
     ) -> None:
         self.of.__exit__(kind, error, traceback)
 
+    def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
+        """Pass on to the generator it damages."""
+        self.of.expect(draws)
+
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Make the other generator's clip, and damage it."""
-        clip = self.of.generate(prompt, seed)
+        try:
+            clip = self.of.generate(prompt, seed)
+        finally:
+            self.account = self.of.account
         digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
         frames = FAULTS[self.fault](clip.frames, self.level, rng)

@@ -5,32 +5,60 @@ import math
 import os
 import re
 from pathlib import Path
+from typing import Literal, get_args
 
+from bench.account import Account
 from bench.clip import Clip
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, ClipMissing, nearest
 from bench.generators.base import Generator
+from bench.generators.manifest import Entry, read_manifest
 from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
 from bench.video import VIDEO_SUFFIXES, natural_order, read_video
+
+Names = Literal["id", "vbench"]
+
+
+def stem(prompt: Prompt, seed: int, names: Names = "id") -> str:
+    """What the file of a draw is called, less its suffix.
+
+    Args:
+        prompt: of the suite.
+        seed: of the draw.
+        names: `id` for `<prompt-id>-<seed>`; `vbench` for `<prompt>-<index>`, the text itself,
+            with the seed as the index.
+    """
+    return f"{prompt.text if names == 'vbench' else prompt.id}-{seed}"
 
 
 class FolderGenerator(Generator):
     """Reads clips instead of making them.
 
-    With a suite, the clip for a prompt and seed is the file `<prompt-id>-<seed>.<ext>`. With
-    `suite=files`, every video in the folder is a clip of its own.
+    With a suite, a draw's clip is found by its name or through a manifest; without (`suite=files`)
+    every video in the folder is a clip of its own.
 
     Args:
         path: a folder of video files, or of sub-folders that hold PNG frames; `~` is home.
         fps: frames per second of PNG frames, above 0; video files carry their own.
+        names: how files are called; see `stem`.
+        manifest: a CSV or JSONL file that says which file answers which prompt and seed, and may
+            declare what it took; takes the place of `names`. See `bench.generators.manifest`.
 
     Raises:
-        BenchError: if `path` is no folder, or `fps` no rate.
+        BenchError: if `path` is no folder, `fps` no rate, or the manifest none.
     """
 
     measured = False
+    # `source` holds each file's name and hash; how it was found decides nothing more.
+    incidental = frozenset({"names", "manifest"})
 
-    def __init__(self, path: str, fps: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        fps: float | None = None,
+        names: Names = "id",
+        manifest: str | None = None,
+    ) -> None:
         if not isinstance(path, str) or not path.strip():
             raise BenchError(f"expected a folder of videos, came {path!r}: type model.path=DIR")
         if fps is not None and (
@@ -44,25 +72,46 @@ class FolderGenerator(Generator):
             raise BenchError(
                 f"expected a folder of videos at {path!r}, there is {came}: type model.path=DIR"
             )
+        if names not in get_args(Names):
+            close = nearest(str(names), get_args(Names))
+            raise BenchError(
+                f"folder of videos: names must be {' or '.join(get_args(Names))}{close}, "
+                f"came {names!r}"
+            )
+        if manifest is not None and (not isinstance(manifest, str) or not manifest.strip()):
+            raise BenchError(f"folder of videos: manifest must be a file, came {manifest!r}")
+        self.names = names
+        self.manifest: dict[tuple[str, int], Entry] | None = None
+        if manifest is not None:
+            self.manifest = read_manifest(Path(os.path.expanduser(manifest)))  # noqa: PTH111 - as above
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Read the clip for this prompt and seed.
 
         Raises:
-            ClipError: if its file is missing, cannot be read or is no whole video.
+            ClipMissing: if nobody has put its file there.
+            ClipError: if its file cannot be read or is no whole video.
         """
-        return read_video(self._find(prompt, seed), self.fps)
+        found = self.find(prompt, seed)
+        entry = (self.manifest or {}).get((prompt.id, seed))
+        if entry is not None and (entry.wait_s, entry.price_usd) != (None, None):
+            self.account = Account("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
+        return read_video(found, self.fps)
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
-        """Name and hash of the file, so that a replaced file is another clip.
+        """Name and hash of the file, so that a replaced file is another clip; what is declared.
 
         Nothing where it cannot be read; `generate` says why.
         """
         try:
-            found = self._find(prompt, seed)
-            return {"file": _printable(found.name), "sha256": _digest(found)}
+            found = self.find(prompt, seed)
+            source = {"file": _printable(found.name), "sha256": _digest(found)}
         except (ClipError, OSError):
             return {}
+        entry = (self.manifest or {}).get((prompt.id, seed))
+        if entry is not None:
+            source |= {"wait_s": str(entry.wait_s), "price_usd": str(entry.price_usd)}
+        return source
 
     def own_prompts(self) -> list[Prompt]:
         """One prompt without text for each video, named after its file, in natural order.
@@ -70,7 +119,7 @@ class FolderGenerator(Generator):
         Raises:
             BenchError: if the folder holds no video.
         """
-        ids = [_safe(path.name) for path in self._videos()]
+        ids = [_safe(path.name) for path in self.videos()]
         if not ids and any(self.path.glob("*.png")):
             raise BenchError(
                 f"expected sub-folders of PNG frames in {str(self.path)!r}, it holds frames "
@@ -84,7 +133,12 @@ class FolderGenerator(Generator):
             )
         return [Prompt(id=name, text="") for name in ids]
 
-    def _videos(self) -> list[Path]:
+    def videos(self) -> list[Path]:
+        """Video files, and folders of PNG frames, in natural order.
+
+        Raises:
+            BenchError: if the folder cannot be listed.
+        """
         try:
             return sorted(filter(_holds_video, self.path.iterdir()), key=natural_order)
         except OSError as error:
@@ -93,18 +147,34 @@ class FolderGenerator(Generator):
                 "make it readable, or type model.path=DIR"
             ) from None
 
-    def _find(self, prompt: Prompt, seed: int) -> Path:
-        wanted = f"{prompt.id}-{seed}"
+    def find(self, prompt: Prompt, seed: int) -> Path:
+        """The file of this draw.
+
+        Raises:
+            ClipMissing: if there is none.
+            ClipError: if there are several.
+        """
+        if self.manifest is not None:
+            return self._listed(self.manifest.get((prompt.id, seed)), prompt, seed)
+        wanted = stem(prompt, seed, self.names)
         if prompt.text:
-            found = [path for path in self._videos() if wanted in (path.name, path.stem)]
+            found = [path for path in self.videos() if wanted in (path.name, path.stem)]
         else:
-            found = [path for path in self._videos() if _safe(path.name) == prompt.id]
+            found = [path for path in self.videos() if _safe(path.name) == prompt.id]
         if not found:
-            raise ClipError(f"expected the file {wanted}.<mp4, mkv, ...> in {self.path}")
+            raise ClipMissing(f"expected the file {wanted}.<mp4, mkv, ...> in {self.path}")
         if len(found) > 1:
             names = ", ".join(_printable(path.name) for path in found)
             raise ClipError(f"expected one file for {wanted} in {self.path}, found {names}")
         return found[0]
+
+    def _listed(self, entry: Entry | None, prompt: Prompt, seed: int) -> Path:
+        if entry is None:
+            raise ClipMissing(f"expected a line for {prompt.id}, seed {seed} in the manifest")
+        path = self.path / entry.file
+        if not path.exists():
+            raise ClipMissing(f"expected the file {entry.file} in {self.path}")
+        return path
 
 
 def _holds_video(path: Path) -> bool:

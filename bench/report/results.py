@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.account import Account, read_account
 from bench.errors import BenchError
 from bench.records import read_json
 from bench.result import SCHEMA
@@ -37,11 +38,25 @@ class Metric:
 
 @dataclass(frozen=True)
 class Card:
-    """What the maker of a model says about it; anything may be missing."""
+    """What the maker of a model says about it; anything may be missing.
+
+    Attributes:
+        title: for people.
+        licence: of the weights, or how they may be used.
+        parameters: how many.
+        open_weights: whether anybody can have the weights.
+        max_seconds: longest clip, in seconds of video.
+        resolution: largest, as a text: 1280x720.
+        declared_s_per_video_s: seconds from request to clip per second of video, as published.
+    """
 
     title: str | None
     licence: str | None
     parameters: str | None
+    open_weights: bool | None = None
+    max_seconds: float | None = None
+    resolution: str | None = None
+    declared_s_per_video_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,7 @@ class ClipResult:
         warm: False for a clip whose time includes what only the first one pays.
         scores: value of each metric; None where it has none.
         unscored: why a metric has no value.
+        account: what the clip took where it was made, if that was not here.
     """
 
     prompt: str
@@ -83,6 +99,7 @@ class ClipResult:
     warm: bool
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
+    account: Account | None = None
 
     @property
     def video_s(self) -> float:
@@ -201,6 +218,10 @@ def load(path: Path) -> Result:
             title=_text(card.get("title")),
             licence=_text(card.get("licence")),
             parameters=_text(card.get("parameters")),
+            open_weights=_optional(card, "open_weights", (bool,), where),
+            max_seconds=_optional(card, "max_seconds", _NUMBER, where),
+            resolution=_text(card.get("resolution")),
+            declared_s_per_video_s=_optional(card, "declared_s_per_video_s", _NUMBER, where),
         ),
         random_weights=content.get("weights") == "random",
         measured=_get(content, "measured", (bool,), where),
@@ -261,7 +282,10 @@ _CLIP_KEYS: dict[str, tuple[type, ...]] = {
 
 
 def _clip(entry: dict[str, Any], where: str) -> ClipResult:
-    clip = ClipResult(**{key: _get(entry, key, kinds, where) for key, kinds in _CLIP_KEYS.items()})
+    clip = ClipResult(
+        **{key: _get(entry, key, kinds, where) for key, kinds in _CLIP_KEYS.items()},
+        account=read_account(entry.get("account"), where),
+    )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
     if clip.status == "ok":
         for key in ("frames", "height", "width", "fps"):
@@ -293,6 +317,14 @@ def _get(entry: Mapping[str, Any], key: str, kinds: tuple[type, ...], where: str
         raise BenchError(f"{where}: expected the key {key!r}, it is missing")
     _of_kind(entry[key], key, kinds, where)
     return entry[key]
+
+
+def _optional(entry: Mapping[str, Any], key: str, kinds: tuple[type, ...], where: str) -> Any:  # noqa: ANN401 - JSON
+    """The value of a key that may be missing, or null, checked to be of one of the kinds."""
+    value = entry.get(key)
+    if value is not None:
+        _of_kind(value, key, kinds, f"{where}: card")
+    return value
 
 
 def _list(entry: Mapping[str, Any], key: str, kinds: tuple[type, ...], where: str) -> list[Any]:

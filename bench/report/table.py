@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+NONE = "-"  # a value that nobody has
+
 
 @dataclass(frozen=True)
 class Column:

@@ -9,12 +9,13 @@ from bench.report.digits import number, with_interval
 from bench.report.results import ClipResult, Metric
 from bench.report.rows import HEADLINE, Group, Row, Score, SuiteBoard, has_quality
 from bench.report.speed import Speed
-from bench.report.table import Cell, Column, Table, text_columns
+from bench.report.systems import systems
+from bench.report.table import NONE, Cell, Column, Table, text_columns
 
-NONE = "-"
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 SCORES_PER_TABLE = 8
 LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
+NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
 _Filled = tuple[Column, list[Cell]]
 
@@ -24,6 +25,7 @@ def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
     for number_, group in enumerate(board.groups, start=1):
         suffix = f", table {number_} of {len(board.groups)}" if len(board.groups) > 1 else ""
         yield from _quality(group, suffix, headline)
+    yield from systems(board, headline)
     for device, rows in board.speeds.items():
         yield _speed(device, rows)
     yield from _failures(board)
@@ -93,7 +95,7 @@ def _score_tables(
             tuple(column for column, _ in filled),
             tuple(zip(*(cells for _, cells in filled), strict=True)),
             above=() if part else tuple(above),
-            below=() if part else tuple(_why_unscored(rows)),
+            below=() if part else (*_not_made(rows), *_why_unscored(rows)),
             summary=part == 0,  # on a screen, the columns that matter most are enough
         )
 
@@ -144,6 +146,22 @@ def _why_partial(row: Row) -> str:
     return f"of {_plural(row.result.expected_clips, 'clip')}, " + ", ".join(
         f"{count} {reason}" for count, reason in reasons if count
     )
+
+
+def _not_made(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each row that lacks clips, naming the first of them."""
+    for row in rows:
+        made = {(clip.prompt, clip.seed) for clip in row.result.clips}
+        lacking = [
+            f"{prompt} seed {seed}"
+            for prompt in row.result.expected_prompts
+            for seed in row.result.seeds
+            if (prompt, seed) not in made
+        ]
+        if lacking:
+            hidden = len(lacking) - NAMED_PER_MODEL
+            more = f" and {hidden} more" if hidden > 0 else ""
+            yield f"{row.label} lacks {', '.join(lacking[:NAMED_PER_MODEL])}{more}."
 
 
 def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:

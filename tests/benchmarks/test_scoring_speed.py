@@ -1,7 +1,9 @@
 """Speed of scoring, as ratios within one run."""
 
+import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import lpips
@@ -69,7 +71,6 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
             np.zeros((len(given[0]), *given[0].shape[2:], 3), "u1")
         )
     )
-    flows: list[tuple[Any, int]] = []
     flow: Any = backbones.get("flow")
 
     def everything() -> None:
@@ -92,13 +93,11 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
         backbones.get("identity").encode(clip.frames)  # type: ignore[attr-defined]
         backbones.get("cuts").probabilities(clip.frames)  # type: ignore[attr-defined]
 
-    del flows
     networks_alone()
-    ratios = []
-    for _ in range(ROUNDS):  # interleaved, so that a busy machine disturbs both alike
-        ratios.append(cpu_s(everything) / cpu_s(networks_alone))
+    # Interleaved, so that a busy machine disturbs both alike.
+    ratios = [cpu_s(everything) / cpu_s(networks_alone) for _ in range(ROUNDS)]
     with capsys.disabled():
-        print(f"\nall metrics / bare networks: {np.median(ratios):.3f} {np.round(ratios, 3)}")
+        sys.stdout.write(f"\nall metrics / bare networks: {np.median(ratios):.3f}\n")
     assert np.median(ratios) <= 1 + MOST_OVERHEAD
 
 
@@ -116,7 +115,7 @@ def test_adjacent_lpips_is_faster_than_a_loop_over_the_package(
             torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
             for frame in clip.frames
         ]
-        return [float(naive(a, b)) for a, b in zip(images[:-1], images[1:], strict=True)]
+        return [float(naive(a, b)) for a, b in pairwise(images)]
 
     def once_each() -> NDArray[np.float64]:
         first = torch.arange(len(clip.frames) - 1)
@@ -125,5 +124,5 @@ def test_adjacent_lpips_is_faster_than_a_loop_over_the_package(
     np.testing.assert_allclose(once_each(), loop(), atol=1e-5)
     ratios = [cpu_s(loop) / cpu_s(once_each) for _ in range(ROUNDS)]
     with capsys.disabled():
-        print(f"\nloop over the package / features once: {np.median(ratios):.2f}")
+        sys.stdout.write(f"\nloop over the package / features once: {np.median(ratios):.2f}\n")
     assert np.median(ratios) >= LEAST_GAIN

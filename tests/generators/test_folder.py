@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from conftest import moving_texture
 
+from bench.account import Account
 from bench.clip import Clip, write_master
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, ClipMissing
 from bench.generators.folder import FolderGenerator
 from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
@@ -47,6 +48,41 @@ def test_with_a_suite_files_are_found_by_prompt_and_seed(videos: Path) -> None:
         generator.generate(Prompt("cat", "a cat"), 1)
     shutil.copy(videos / "cat-0.mkv", videos / "cat-0.avi")
     with pytest.raises(ClipError, match=r"found cat-0\.avi, cat-0\.mkv"):
+        generator.generate(Prompt("cat", "a cat"), 0)
+
+
+def test_what_nobody_has_supplied_is_missing_and_no_failure(videos: Path) -> None:
+    with pytest.raises(ClipMissing):
+        FolderGenerator(str(videos)).generate(Prompt("cow", "a cow"), 0)
+
+
+def test_files_may_be_called_as_vbench_calls_them(videos: Path) -> None:
+    shutil.copy(videos / "cat-0.mkv", videos / "a cat, on a boat-3.mkv")
+    generator = FolderGenerator(str(videos), names="vbench")
+    assert len(generator.generate(Prompt("p", "a cat, on a boat"), 3).frames) == 4
+    with pytest.raises(ClipMissing, match=r"expected the file a cat, on a boat-4\.<mp4"):
+        generator.generate(Prompt("p", "a cat, on a boat"), 4)
+    with pytest.raises(BenchError, match="names must be id or vbench, did you mean 'vbench'"):
+        FolderGenerator(str(videos), names="v_bench")  # type: ignore[arg-type]
+
+
+def test_a_manifest_says_which_file_is_which_and_what_it_took(videos: Path) -> None:
+    (videos / "list.csv").write_text(
+        "file,prompt,seed,wait_s,price_usd\n"
+        "dog on a boat.mkv,dog,0,12.5,0.4\n"
+        "cat-0.mkv,cat,1,,\n"
+        "gone.mp4,cow,0,,\n"
+    )
+    generator = FolderGenerator(str(videos), manifest=str(videos / "list.csv"))
+    assert len(generator.generate(Prompt("dog", "a dog"), 0).frames) == 5
+    assert generator.account == Account("declared", latency_s=12.5, price_usd=0.4)
+    assert generator.source(Prompt("dog", "a dog"), 0)["wait_s"] == "12.5"
+    generator.account = None
+    assert len(generator.generate(Prompt("cat", "a cat"), 1).frames) == 4
+    assert generator.account is None  # nothing is declared of it
+    with pytest.raises(ClipMissing, match=r"expected the file gone\.mp4"):
+        generator.generate(Prompt("cow", "a cow"), 0)
+    with pytest.raises(ClipMissing, match="expected a line for cat, seed 0"):
         generator.generate(Prompt("cat", "a cat"), 0)
 
 

@@ -1,0 +1,75 @@
+"""Account: what making a clip took where this process could only wait for it, or be told."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args, get_type_hints
+
+from bench.errors import BenchError
+
+Basis = Literal["program", "request", "declared"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """How one clip came about outside this process.
+
+    Attributes:
+        basis: who says so. `program`: a program was run and timed as a whole, the loading of its
+            weights included. `request`: a server was asked and the answer waited for, its queue
+            included. `declared`: whoever supplied the clip says so, and nobody checked.
+        latency_s: seconds from the start to the clip; None if unknown.
+        price_usd: what the clip cost; None if unknown.
+        started_at_s: when it was begun, seconds since 1970; None if unknown.
+        attempts: how many requests were sent to have the job accepted; None for other clips.
+        concurrency: how many requests were under way at once; None for other clips.
+        server_latency_s: seconds of compute as the server reports them; None if it does not.
+        server_peak_memory_bytes: of its accelerator, as the server reports it; None if not.
+        details: what stays in the clip's own record and is not published: the command that was
+            run, how it ended, the last it said.
+    """
+
+    basis: Basis
+    latency_s: float | None = None
+    price_usd: float | None = None
+    started_at_s: float | None = None
+    attempts: int | None = None
+    concurrency: int | None = None
+    server_latency_s: float | None = None
+    server_peak_memory_bytes: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a clip's record keeps: `account`, which is published, and `details`."""
+        public = asdict(self)
+        details = public.pop("details")
+        return {"account": public, "details": details}
+
+
+_PUBLIC = {name: kind for name, kind in get_type_hints(Account).items() if name != "details"}
+
+
+def read_account(entry: object, where: str) -> Account | None:
+    """The account that stands in a result file, checked; None where a clip has none.
+
+    Raises:
+        BenchError: if it is anything but an account; `where` is named.
+    """
+    if entry is None:
+        return None
+    if not isinstance(entry, Mapping) or entry.keys() != _PUBLIC.keys():
+        raise BenchError(f"{where}: expected 'account' with the keys {', '.join(_PUBLIC)}")
+    if entry["basis"] not in get_args(Basis):
+        raise BenchError(f"{where}: expected 'basis' as one of {get_args(Basis)}")
+    for key in _PUBLIC.keys() - {"basis"}:
+        if entry[key] is not None and not is_amount(entry[key]):
+            raise BenchError(f"{where}: expected {key!r} as a number from 0, came {entry[key]!r}")
+    return Account(**entry)
+
+
+def is_amount(value: object) -> bool:
+    """Whether a value is a finite number from 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value >= 0

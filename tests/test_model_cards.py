@@ -1,0 +1,62 @@
+"""Every model that runs elsewhere: its YAML composes, builds, and says only what has a source."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from bench.config import build_generator
+from bench.generators.command import CommandGenerator
+from bench.generators.folder import FolderGenerator
+from bench.generators.video_api import VideoApiGenerator
+from bench.paths import CONF
+
+CLOSED = (
+    *("runway_gen3_alpha", "pika_2_0", "sora", "kling", "veo_3", "seedance", "lumiere"),
+    *("hailuo", "pixverse", "luma", "vidu", "hidream", "magicvideo_v2"),
+)
+
+
+def composed(*overrides: str) -> dict[str, Any]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("bench", [*overrides])
+    model = OmegaConf.to_container(config.model, resolve=True, throw_on_missing=True)
+    assert isinstance(model, dict)
+    return {str(key): value for key, value in model.items()}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_closed_system_takes_a_folder_and_its_facts_have_sources(
+    name: str, tmp_path: Path
+) -> None:
+    model = composed(f"model={name}", f"model.path={tmp_path}")
+    assert isinstance(build_generator(model), FolderGenerator)
+    assert model["name"] == name
+    card = model["card"]
+    assert card["open_weights"] is False
+    assert card["title"]
+    facts = {"max_seconds", "resolution", "declared_s_per_video_s"}
+    assert card["sources"].keys() == {key for key in facts if card[key] is not None}
+    assert all(card["sources"].values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "overrides"),
+    [
+        (CommandGenerator, ["model=magicanimate", "model.workdir=."]),
+        (VideoApiGenerator, ["model=sglang_diffusion"]),
+        (VideoApiGenerator, ["model=vllm_omni"]),
+        (
+            VideoApiGenerator,
+            ["model=video_gateway", "model.base_url=https://host", "model.fields.model=x"],
+        ),
+    ],
+)
+def test_ready_configurations_build(kind: type, overrides: list[str]) -> None:
+    model = composed(*overrides)
+    assert isinstance(build_generator(model), kind)
+    # On a server of one's own, what would change frames or speed unseen is off in so many words.
+    if kind is VideoApiGenerator and model["card"]["open_weights"]:
+        assert model["fields"]["enable_frame_interpolation"] is False
