@@ -98,7 +98,7 @@ def moving(pieces: Pieces) -> Pieces:
 
 
 def moving_enough(speed: float) -> bool:
-    """Whether something other than the camera surely moves: .03 short sides per second."""
+    """Whether something other than the camera surely moves: .035 short sides per second."""
     return speed >= MOVING
 
 

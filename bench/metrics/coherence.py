@@ -36,7 +36,7 @@ ROUNDING_ALLOWED = 0.1
 
 POWER = 2.75
 ORDER_NONE, ORDER_SURE, ORDER_FLOOR = 3.0, 3.8, 0.05
-STILL, MOVING = 0.0225, 0.03
+STILL, MOVING = 0.025, 0.035
 
 WORST_S, WORST_HOP_S = 1.0, 0.25
 
@@ -160,7 +160,7 @@ def coherence_order(analysis: Analysis) -> float:
 
 @metric(unit="points", better="higher", needs=NEEDS)
 def coherence_motion(analysis: Analysis) -> Scored:
-    """Factor: 0 for a still, rising to 100 between .0225 and .03 short sides per second.
+    """Factor: 0 for a still, rising to 100 between .025 and .035 short sides per second.
 
     Of the motion of things against the camera where the prompt says `motion: subject`, of all
     motion otherwise; the note says which.

@@ -91,10 +91,8 @@ class Analysis:
         count = len(self.frames) - lag
         if count < 1:
             raise Unscored(f"{len(self.frames)} frames, needs at least {lag + 1}")
-        first = torch.arange(count)
         return self.once(
-            ("lpips", lag),
-            lambda: self.lpips_network.distance(self.lpips_features, first, first + lag),
+            ("lpips", lag), lambda: self.lpips_network.lagged(self.lpips_features, lag)
         )
 
     @property

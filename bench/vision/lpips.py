@@ -134,6 +134,26 @@ class Lpips:
         return total.numpy()
 
     @torch.inference_mode()
+    def lagged(self, features: list[Tensor], lag: int) -> NDArray[np.float64]:
+        """D between every frame and the one `lag` later; `distance` without copies.
+
+        Args:
+            features: what `features` returned, T frames.
+            lag: 1 <= lag < T.
+
+        Returns:
+            float64 `[T - lag]`, >= 0.
+        """
+        total = torch.zeros(len(features[0]) - lag, dtype=torch.float64)
+        for start in range(0, len(total), self.batch_size):
+            stop = min(start + self.batch_size, len(total))
+            for layer in features:
+                change = layer[start:stop] - layer[start + lag : stop + lag]
+                squared = change.square_().sum(dim=1)
+                total[start:stop] += squared.mean(dim=(1, 2)).double().cpu()
+        return total.numpy()
+
+    @torch.inference_mode()
     def cells(self, features: list[Tensor], a: Tensor, b: Tensor) -> NDArray[np.float32]:
         """D between frames `a[i]` and `b[i]` of one clip, place by place.
 

@@ -92,8 +92,8 @@ def test_every_kind_of_damage_costs_and_more_costs_more() -> None:
         assert len(set(worse)) == 4
     assert headline(SOUND, 0.5, SCALES) == pytest.approx(best / 2)
     assert headline(replace(SOUND, order=0.0), 0.0, SCALES) < 6
-    assert headline(replace(SOUND, speed=0.022), 0.0, SCALES) == 0
-    assert headline(replace(SOUND, speed=0.02625), 0.0, SCALES) == pytest.approx(best / 2)
+    assert headline(replace(SOUND, speed=0.024), 0.0, SCALES) == 0
+    assert headline(replace(SOUND, speed=0.03), 0.0, SCALES) == pytest.approx(best / 2)
 
 
 def test_each_part_sees_what_it_is_for(analyse: Analyse, toy: Clip) -> None:
