@@ -1,0 +1,382 @@
+"""Any pipeline of diffusers as a generator: one YAML for each model, no code for any."""
+
+import contextlib
+import gc
+import hashlib
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import diffusers
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.clip import Clip
+from bench.errors import BenchError, ClipError
+from bench.generators import diffusers_options as speed
+from bench.generators.base import Generator, Weights
+from bench.generators.diffusers_checks import (
+    FrameRule,
+    build,
+    check_call,
+    check_frames,
+    check_size,
+)
+from bench.generators.diffusers_load import Load, describe, load_pipeline, resolve_class
+from bench.generators.random_weights import find_description, parts, random_pipeline
+from bench.image import crop_to, read_image
+from bench.prompts import Prompt
+from bench.video import read_video
+
+Task = Literal["t2v", "i2v", "ti2v"]
+_TASKS = ("t2v", "i2v", "ti2v")
+
+# The number of frames goes by another name in some pipelines; see `inputs`.
+_FRAMES = "num_frames"
+
+# Values may leave 0..1 by rounding; further out something is wrong.
+_OVERSHOOT = 1e-3
+_FLAT = 1 / 255  # a frame whose pixels differ by less is of one colour
+
+
+class DiffusersGenerator(Generator):
+    """Loads a pipeline, calls it, and refuses what is no video.
+
+    Args:
+        pipeline: name of its class in diffusers.
+        call: keyword arguments of every call, as the pipeline takes them.
+        fps: frames per second of what it makes. Arguments of a similar name in `call` only tell
+            some models how fast things should seem to move.
+        repo: on the hub.
+        path: a folder that `save_pretrained` wrote, in place of `repo`.
+        task: `t2v` never gets an image, `i2v` must, `ti2v` gets one where the prompt has it.
+        load: see `bench.generators.diffusers_load.Load`.
+        inputs: `{num_frames: NAME}` where the pipeline calls it otherwise.
+        output: field of the answer that holds the frames.
+        frames: which frame counts come back as asked; see `FrameRule.parse`.
+        multiple: of which height and width must be, in pixels.
+        image_size: `height` and `width` to which images are cropped for a pipeline that takes
+            none and follows its image.
+        videos: files that drive an animation, by the pipeline's argument.
+        prompt_suffix: added to every prompt, where a model was trained with one.
+        options: see `bench.generators.diffusers_options.Options`.
+        weights: `real`, or `random` at full size, for timing only.
+
+    Raises:
+        BenchError: if an argument is not what it may be.
+    """
+
+    version = "1"
+
+    def __init__(
+        self,
+        pipeline: str,
+        call: Mapping[str, Any],
+        fps: float,
+        repo: str | None = None,
+        path: str | None = None,
+        task: Task = "t2v",
+        load: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        output: str = "frames",
+        frames: str | int = "any",
+        multiple: int = 8,
+        image_size: Mapping[str, int] | None = None,
+        videos: Mapping[str, str] | None = None,
+        prompt_suffix: str = "",
+        options: Mapping[str, Any] | None = None,
+        weights: Weights = "real",
+    ) -> None:
+        if repo is None and path is None:
+            raise BenchError(
+                "expected a model to load: add model.repo=OWNER/NAME or model.path=DIR"
+            )
+        if task not in _TASKS:
+            raise BenchError(f"model.task must be one of {', '.join(_TASKS)}, came {task!r}")
+        if weights not in ("real", "random"):
+            raise BenchError(f"model.weights must be real or random, came {weights!r}")
+        if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
+            raise BenchError(f"model.fps must be a number above 0, came {fps!r}")
+        self.pipeline, self.repo, self.path, self.task = pipeline, repo, path, task
+        self.load = build(Load, load, "model.load")
+        self.options = build(speed.Options, options, "model.options")
+        self.call = dict(call)
+        if self.options.steps is not None:
+            self.call["num_inference_steps"] = self.options.steps
+        self.inputs = dict(inputs or {})
+        self.output, self.fps, self.multiple = output, float(fps), multiple
+        self.rule = FrameRule.parse(frames)
+        self.image_size = image_size
+        self.videos = {name: Path(file) for name, file in (videos or {}).items()}
+        self.prompt_suffix = prompt_suffix
+        self.weights = weights
+        self.frames_requested = self.call.get(self._frames_key)
+        self.size_requested = self._size
+        self.variant = "-".join(
+            filter(None, ("random" if weights == "random" else "", self.options.label))
+        )
+        #: The loaded pipeline; None outside `with`.
+        self.pipe: Any = None
+
+    @property
+    def source_name(self) -> str:
+        """The folder or repository that the weights come from."""
+        return str(self.path if self.path is not None else self.repo)
+
+    @property
+    def dtypes(self) -> dict[str, torch.dtype]:
+        """Component to dtype of its weights, and `default` for the rest."""
+        return self.load.dtypes(self.options.dtype)
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse, before weights are loaded, what the pipeline would refuse or quietly change.
+
+        Raises:
+            BenchError: naming the key, and what it could be.
+        """
+        kind = resolve_class(self.pipeline, "model.pipeline")
+        if self.path is not None and not (Path(self.path) / "model_index.json").is_file():
+            raise BenchError(
+                f"expected a folder that save_pretrained wrote at {self.path!r}, "
+                "it holds no model_index.json: type model.path=DIR"
+            )
+        check_call(kind, self.call, self.inputs, tuple(self.videos))
+        if self.frames_requested is not None:
+            check_frames(self.rule, self._frames_key, self.frames_requested)
+        if self._size is not None:
+            where = "model.call" if self.image_size is None else "model.image_size"
+            check_size(self.image_size or self.call, self.multiple, where)
+        if self.task == "i2v":
+            for prompt in prompts:
+                if prompt.image is None:
+                    raise BenchError(
+                        f"{self.pipeline} animates an image, and prompt {prompt.id!r} has none: "
+                        "take suite=i2v, or a model that makes video from text"
+                    )
+            if self._size is None:
+                raise BenchError(
+                    "the image must be cropped to some size: add model.image_size.height=PIXELS "
+                    "and model.image_size.width=PIXELS"
+                )
+        halves = [n for n, dtype in self.dtypes.items() if dtype == torch.float16]
+        if halves and self.device.type == "cpu":
+            raise BenchError(
+                f"{self.pipeline} in float16 does not run on a CPU: "
+                "type model.options.dtype=float32, or device=cuda on a machine that has a GPU"
+            )
+        for name, file in self.videos.items():
+            if not file.is_file():
+                raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
+        self.options.check(self.device, random_weights=self.weights == "random")
+
+    def __enter__(self) -> Self:
+        kind = resolve_class(self.pipeline, "model.pipeline")
+        with _quiet():
+            if self.weights == "random":
+                described = find_description(self.repo, self.path, self.load.revision)
+                self.pipe = random_pipeline(kind, described, self.load, self.dtypes, self.device)
+            else:
+                self._refuse_too_large()
+                self.pipe = load_pipeline(
+                    kind,
+                    self.source_name,
+                    self.load,
+                    self.dtypes,
+                    self.options.quantization_config(),
+                )
+            self.pipe.set_progress_bar_config(disable=True)
+            speed.apply(self.options, self.pipe, self.dtypes["default"])
+            speed.place(self.options, self.pipe, self.device)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.pipe = None
+        if self.options.attention is not None:
+            speed.reset_attention()
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        """Call the pipeline, and hold what comes back against what a video is.
+
+        Raises:
+            ClipError: if the frames are not finite, not in range, or all of one colour each.
+            BenchError: if the prompt's image cannot be read.
+            torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
+        """
+        arguments = self._arguments(prompt)
+        # Some pipelines draw from the global generator, whatever they are given.
+        torch.manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed)
+        try:
+            with _quiet():
+                answer = self.pipe(**arguments, generator=generator, output_type="np")
+        except torch.OutOfMemoryError:
+            self.pipe.maybe_free_model_hooks()
+            raise
+        if not hasattr(answer, self.output):
+            given = ", ".join(answer.keys())
+            raise ClipError(f"{self.pipeline} gave {given} and no {self.output}: see model.output")
+        frames = to_frames(getattr(answer, self.output), flat_allowed=self.weights == "random")
+        return Clip(frames, self.fps)
+
+    def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
+        """Hashes of the videos that drive the animation."""
+        return {
+            name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for name, file in self.videos.items()
+            if file.is_file()
+        }
+
+    def loaded(self) -> dict[str, Any]:
+        """What is really in use, read back from the loaded pipeline."""
+        modules = {
+            name: part
+            for name, part in self.pipe.components.items()
+            if isinstance(part, torch.nn.Module)
+        }
+        scheduler = self.pipe.scheduler
+        return {
+            "pipeline": type(self.pipe).__name__,
+            "source": self.source_name,
+            "revision": _revision(self.pipe),
+            "weights": self.weights,
+            "parameters": {name: _count(module) for name, module in modules.items()},
+            "dtypes": {name: _dtypes(module) for name, module in modules.items()},
+            "attention": {
+                name: speed.attention_in_use(module)
+                for name, module in speed.denoisers(self.pipe).items()
+            },
+            "scheduler": {"class": type(scheduler).__name__, **_plain(dict(scheduler.config))},
+        }
+
+    @property
+    def _frames_key(self) -> str:
+        return self.inputs.get(_FRAMES, _FRAMES)
+
+    @property
+    def _size(self) -> tuple[int, int] | None:
+        """Height and width that are asked for; None where neither is said."""
+        said = self.image_size or self.call
+        if "height" not in said and "width" not in said:
+            return None
+        return said.get("height"), said.get("width")  # type: ignore[return-value]  # checked later
+
+    def _arguments(self, prompt: Prompt) -> dict[str, Any]:
+        arguments = dict(self.call)
+        if "prompt" in inspect.signature(type(self.pipe).__call__).parameters:
+            arguments["prompt"] = prompt.text + self.prompt_suffix
+        if self.task != "t2v" and prompt.image is not None:
+            assert self._size is not None
+            arguments["image"] = Image.fromarray(crop_to(read_image(prompt.image), *self._size))
+        for name, file in self.videos.items():
+            arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
+        return arguments
+
+    def _refuse_too_large(self) -> None:
+        """Hold the weights against the GPU's memory before they are loaded."""
+        folder = Path(self.path) if self.path else describe(str(self.repo), self.load.revision)
+        if self.device.type != "cuda" or self.options.offload or self.options.quantise:
+            return
+        needed = sum(part.weight_bytes for part in parts(folder, self.load, self.dtypes))
+        there = torch.cuda.get_device_properties(self.device).total_memory
+        if needed > there:
+            raise BenchError(
+                f"{self.pipeline} needs about {needed / 2**30:.0f} GiB for its weights alone (an "
+                f"estimate, from parameters and dtype), this GPU has {there / 2**30:.0f}: "
+                "type model.options.offload=model, or model.options.quantise=float8"
+            )
+
+
+def to_frames(answer: Any, *, flat_allowed: bool = False) -> NDArray[np.uint8]:  # noqa: ANN401 - see below
+    """What a pipeline calls frames, as uint8 `[T, H, W, 3]`.
+
+    Args:
+        answer: floats in 0..1, `[1, T, H, W, 3]` or `[T, H, W, 3]`, as an array or a list.
+        flat_allowed: accept frames of one colour each.
+
+    Raises:
+        ClipError: if it is anything else, is not finite, or shows nothing.
+    """
+    frames = np.asarray(answer)
+    if frames.ndim == 5 and len(frames) == 1:
+        frames = frames[0]
+    if frames.ndim != 4 or frames.shape[-1] != 3 or not np.issubdtype(frames.dtype, np.floating):
+        raise ClipError(
+            "expected float frames [T, H, W, 3] of the pipeline, "
+            f"came {frames.dtype} {list(frames.shape)}"
+        )
+    finite = np.isfinite(frames)
+    if not finite.all():
+        share = 1 - finite.mean()
+        raise ClipError(f"expected finite pixels, {share:.0%} of them are NaN or infinite")
+    low, high = float(frames.min()), float(frames.max())
+    if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
+        raise ClipError(f"expected pixels from 0 to 1, came {low:.3g} to {high:.3g}")
+    spread = np.ptp(frames.reshape(len(frames), -1, 3), axis=1).max()
+    if spread < _FLAT and not flat_allowed:
+        colour = ", ".join(f"{value:.2f}" for value in frames.mean(axis=(0, 1, 2)))
+        raise ClipError(
+            f"the pipeline gave {len(frames)} frames that show nothing, all of one colour "
+            f"(about {colour} of 1): see model.call and model.load.dtype"
+        )
+    whole: NDArray[np.uint8] = np.rint(frames.clip(0, 1) * 255).astype(np.uint8)
+    return whole
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep two libraries from talking over the progress bar; their errors come as errors."""
+    libraries: tuple[Any, ...] = (diffusers.utils.logging, transformers.logging)
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in libraries]
+    for log in libraries:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, (verbosity, bars) in zip(libraries, before, strict=True):
+            log.set_verbosity(verbosity)
+            if bars:
+                log.enable_progress_bar()
+
+
+def _count(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _dtypes(module: torch.nn.Module) -> list[str]:
+    found = {str(parameter.dtype).removeprefix("torch.") for parameter in module.parameters()}
+    return sorted(found)
+
+
+def _revision(pipe: Any) -> str | None:  # noqa: ANN401 - any diffusers pipeline
+    """The commit of the hub that the weights are from, as its cache names their folder."""
+    place = Path(str(pipe.config.get("_name_or_path", "")))
+    parts_ = place.parts
+    if "snapshots" in parts_:
+        return parts_[parts_.index("snapshots") + 1]
+    return None
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The value as JSON holds it; anything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
