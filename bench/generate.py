@@ -77,6 +77,7 @@ def generate(
     warm = False
     with ExitStack() as opened:
         _open(generator, plan.label, opened)
+        write_json(folder.loaded, generator.loaded())
         for item in track(missing, f"{plan.label}: generate"):
             inputs = _inputs(generator, plan, item)
             record: Record = {
@@ -84,6 +85,7 @@ def generate(
                 "prompt": item.prompt.id,
                 "category": item.prompt.category,
                 "seed": item.seed,
+                "image_sha256": item.prompt.content.get("image"),
                 "device": device_name(device),
                 "inputs": inputs,
                 "fingerprint": fingerprint(inputs),
@@ -171,13 +173,22 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
     try:
         clip, took = measure(lambda: generator.generate(item.prompt, item.seed), device)
     except torch.OutOfMemoryError as error:
-        free(device)
-        return _failure(generator, "oom", one_line(error))
+        failure = _failure(generator, "oom", one_line(error))
     except (BenchError, ClipError) as error:
         return _failure(generator, "error", str(error))
     except Exception as error:
         log.info("%s, seed %d", item.prompt.id, item.seed, exc_info=True)
         return _failure(generator, "error", one_line(error))
+    else:
+        return _store(clip, took, generator, item, folder)
+    # Only here, where the error and with it the frames that it came through are gone.
+    free(device)
+    return failure
+
+
+def _store(
+    clip: object, took: Measured, generator: Generator, item: Item, folder: RunFolder
+) -> Record:
     if not isinstance(clip, Clip):
         return _failure(generator, "error", f"expected a Clip, came {type(clip).__name__}")
     try:
@@ -204,7 +215,7 @@ def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
     return {
         "status": "ok",
         "error": None,
-        "frames_requested": generator.frames_requested,
+        **_requested(generator),
         "frames": frames,
         "height": height,
         "width": width,
@@ -220,6 +231,15 @@ def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
     }
 
 
+def _requested(generator: Generator) -> Record:
+    height, width = generator.size_requested or (None, None)
+    return {
+        "frames_requested": generator.frames_requested,
+        "height_requested": height,
+        "width_requested": width,
+    }
+
+
 def _failure(generator: Generator, status: str, error: str) -> Record:
     absent = (
         "frames height width fps frames_sha256 latency_s "
@@ -228,7 +248,7 @@ def _failure(generator: Generator, status: str, error: str) -> Record:
     return dict.fromkeys(absent.split()) | {
         "status": status,
         "error": error,
-        "frames_requested": generator.frames_requested,
+        **_requested(generator),
         "lossy": False,
         "stages": {},
         "unmeasured": {},

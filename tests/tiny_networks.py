@@ -224,7 +224,9 @@ def llava() -> Any:
         num_hidden_layers=2,
         image_size=224,
     )
-    config = transformers.LlavaConfig(vision_config=vision, text_config=text, image_token_id=300, pad_token_id=2)
+    config = transformers.LlavaConfig(
+        vision_config=vision, text_config=text, image_token_id=300, pad_token_id=2
+    )
     return transformers.LlavaForConditionalGeneration(config).eval()
 
 

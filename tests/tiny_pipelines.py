@@ -251,9 +251,7 @@ def _text(width: int = 32) -> dict[str, Any]:
 
 
 def _wan(kind: Any, transformer: Any, scheduler: Any, **more: Any) -> Any:
-    return kind(
-        transformer=transformer, vae=net.wan_vae(), scheduler=scheduler, **_text(), **more
-    )
+    return kind(transformer=transformer, vae=net.wan_vae(), scheduler=scheduler, **_text(), **more)
 
 
 def wan() -> Any:
@@ -286,7 +284,9 @@ def wan_i2v(
 
 def skyreels_v2(kind: Any = diffusers.SkyReelsV2Pipeline) -> Any:
     network = net.wan_transformer(diffusers.SkyReelsV2Transformer3DModel)
-    return _wan(kind, network, diffusers.UniPCMultistepScheduler(flow_shift=8.0, use_flow_sigmas=True))
+    return _wan(
+        kind, network, diffusers.UniPCMultistepScheduler(flow_shift=8.0, use_flow_sigmas=True)
+    )
 
 
 def skyreels_v2_i2v() -> Any:
@@ -434,9 +434,7 @@ def mochi() -> Any:
         layers_per_block=(1,) * 5,
     )
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
-    return diffusers.MochiPipeline(
-        transformer=transformer, vae=vae, scheduler=scheduler, **_text()
-    )
+    return diffusers.MochiPipeline(transformer=transformer, vae=vae, scheduler=scheduler, **_text())
 
 
 def latte() -> Any:
@@ -544,7 +542,9 @@ TINY: dict[str, Tiny] = {
         {**I2V, "frames": "8k+1", "multiple": 32},
     ),
     "hunyuan": Tiny(hunyuan, {**GUIDED, **PLAIN_TEMPLATE}, {"frames": "4k+1", "multiple": 16}),
-    "hunyuan15": Tiny(hunyuan15, NINE, {"frames": "4k+1", "load": {"guider": {"guidance_scale": 2.0}}}),
+    "hunyuan15": Tiny(
+        hunyuan15, NINE, {"frames": "4k+1", "load": {"guider": {"guidance_scale": 2.0}}}
+    ),
     "mochi": Tiny(mochi, {**GUIDED, "num_frames": 7}, {"frames": "6k+1"}),
     "latte": Tiny(
         latte,

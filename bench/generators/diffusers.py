@@ -105,6 +105,8 @@ class DiffusersGenerator(Generator):
             raise BenchError(f"model.fps must be a number above 0, came {fps!r}")
         self.pipeline, self.repo, self.path, self.task = pipeline, repo, path, task
         self.load = build(Load, load, "model.load")
+        if path is not None:
+            self.load = self.load.within(Path(path))
         self.options = build(speed.Options, options, "model.options")
         self.call = dict(call)
         if self.options.steps is not None:
@@ -152,6 +154,11 @@ class DiffusersGenerator(Generator):
         if self._size is not None:
             where = "model.call" if self.image_size is None else "model.image_size"
             check_size(self.image_size or self.call, self.multiple, where)
+        image = inspect.signature(kind.__call__).parameters.get("image")
+        if image is None and self.task != "t2v":
+            raise BenchError(f"{self.pipeline} takes no image: type model.task=t2v")
+        if image is not None and image.default is image.empty and self.task != "i2v":
+            raise BenchError(f"{self.pipeline} animates an image: type model.task=i2v")
         if self.task == "i2v":
             for prompt in prompts:
                 if prompt.image is None:

@@ -1,7 +1,7 @@
 """From a YAML's `load` to a pipeline with its weights: components, scheduler, LoRA, patches."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,6 +91,15 @@ class Load:
             }:
                 raise BenchError(f"model.load.loras: expected repo, file, weight, came {lora!r}")
 
+    def within(self, folder: Path) -> "Load":
+        """The same from a folder that holds a whole pipeline, parts from elsewhere included."""
+        elsewhere = {
+            name: part
+            for name, part in self.components.items()
+            if part is None or not (folder / name).is_dir()
+        }
+        return replace(self, components=elsewhere, variant=None, revision=None)
+
     def dtypes(self, default: str | None = None) -> dict[str, torch.dtype]:
         """Component to dtype, and `default` for the rest."""
         named = {"default": default or self.dtype, **self.component_dtypes}
@@ -159,12 +168,10 @@ def load_pipeline(
         BenchError: if the repository, or a file in it, cannot be had.
     """
     given = dict(parts or {})
-    folder = Path(source)
     for name, part in load.components.items():
-        # A folder that holds the whole pipeline holds this part of it too.
         if part is None:
             given[name] = None
-        elif name not in given and not (folder / name).is_dir():
+        elif name not in given:
             given[name] = _component(part, source, load, dtypes.get(name, dtypes["default"]))
     settings: dict[str, Any] = {"dtype": dict(dtypes), **given}
     if load.variant is not None and not parts:

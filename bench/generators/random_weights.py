@@ -184,7 +184,6 @@ def _entries(described: Description, load: Load) -> dict[str, Any]:
     for name, part in load.components.items():
         if part is None:
             entries.pop(name, None)
-        if part is None or (described / name).is_dir():
             continue
         cls = resolve_class(part["class"], f"model.load.components.{name}.class")
         if "file" in part:
