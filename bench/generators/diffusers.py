@@ -29,7 +29,7 @@ from bench.generators.diffusers_checks import (
     check_size,
 )
 from bench.generators.diffusers_load import Load, describe, load_pipeline, resolve_class
-from bench.generators.random_weights import find_description, parts, random_pipeline
+from bench.generators.random_weights import Part, find_description, parts, random_pipeline
 from bench.image import crop_to, read_image
 from bench.prompts import Prompt
 from bench.video import read_video
@@ -133,8 +133,24 @@ class DiffusersGenerator(Generator):
 
     @property
     def dtypes(self) -> dict[str, torch.dtype]:
-        """Component to dtype of its weights, and `default` for the rest."""
-        return self.load.dtypes(self.options.dtype)
+        """Component to dtype of its weights, and `default` for the rest.
+
+        Random weights overflow float16; bfloat16, which takes as long, stands in for it.
+        """
+        published = self.load.dtypes(self.options.dtype)
+        if self.weights == "real":
+            return published
+        half, stand_in = torch.float16, torch.bfloat16
+        return {name: stand_in if dtype == half else dtype for name, dtype in published.items()}
+
+    def parts(self) -> list[Part]:
+        """Every network with its size, in seconds and without its weights.
+
+        Raises:
+            BenchError: if nothing on this machine or the hub describes them.
+        """
+        described = find_description(self.repo, self.path, self.load.revision)
+        return parts(described, self.load, self.dtypes)
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """Refuse, before weights are loaded, what the pipeline would refuse or quietly change.
@@ -255,6 +271,7 @@ class DiffusersGenerator(Generator):
             if isinstance(part, torch.nn.Module)
         }
         scheduler = self.pipe.scheduler
+        settings = {k: v for k, v in scheduler.config.items() if not k.startswith("_")}
         return {
             "pipeline": type(self.pipe).__name__,
             "source": self.source_name,
@@ -266,7 +283,7 @@ class DiffusersGenerator(Generator):
                 name: speed.attention_in_use(module)
                 for name, module in speed.denoisers(self.pipe).items()
             },
-            "scheduler": {"class": type(scheduler).__name__, **_plain(dict(scheduler.config))},
+            "scheduler": {"class": type(scheduler).__name__, **_plain(settings)},
         }
 
     @property
@@ -294,10 +311,11 @@ class DiffusersGenerator(Generator):
 
     def _refuse_too_large(self) -> None:
         """Hold the weights against the GPU's memory before they are loaded."""
-        folder = Path(self.path) if self.path else describe(str(self.repo), self.load.revision)
+        if self.path is None:
+            describe(str(self.repo), self.load.revision)  # says in one line what keeps it away
         if self.device.type != "cuda" or self.options.offload or self.options.quantise:
             return
-        needed = sum(part.weight_bytes for part in parts(folder, self.load, self.dtypes))
+        needed = sum(part.weight_bytes for part in self.parts())
         there = torch.cuda.get_device_properties(self.device).total_memory
         if needed > there:
             raise BenchError(

@@ -1,5 +1,7 @@
 """From a YAML's `load` to a pipeline with its weights: components, scheduler, LoRA, patches."""
 
+import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,21 +109,24 @@ class Load:
 
 
 def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of either library
-    """A class of diffusers, or of transformers if the name begins with `transformers.`.
+    """A class of diffusers, or one named with its module of diffusers or transformers.
 
     Raises:
         BenchError: if the installed version has no such class.
     """
-    library: Any = diffusers
-    bare = str(name)
-    if bare.startswith("transformers."):
-        library, bare = transformers, bare.removeprefix("transformers.")
+    home, _, bare = str(name).rpartition(".")
+    home = home or "diffusers"
     try:
+        if home.partition(".")[0] not in ("diffusers", "transformers"):
+            raise ImportError
+        library = importlib.import_module(home)
         return getattr(library, bare)
-    except AttributeError:
-        close = nearest(bare, [known for known in dir(library) if known[:1].isupper()])
+    except (ImportError, AttributeError):
+        listed = dir(sys.modules.get(home, diffusers))
+        close = nearest(bare, [known for known in listed if known[:1].isupper()])
         raise BenchError(
-            f"{where}: {library.__name__} {library.__version__} has no {bare!r}{close}"
+            f"{where}: diffusers {diffusers.__version__} and transformers "
+            f"{transformers.__version__} have no {name!r}{close}"
         ) from None
 
 
@@ -191,6 +196,9 @@ def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipel
     Raises:
         BenchError: if a method does not exist, or a LoRA cannot be had.
     """
+    for part in pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval()  # what a pipeline puts together itself is in training mode
     if load.scheduler is not None:
         changed = {key: value for key, value in load.scheduler.items() if key != "class"}
         named = load.scheduler.get("class")

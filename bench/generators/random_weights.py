@@ -66,15 +66,15 @@ def find_description(repo: str | None, path: str | None, revision: str | None) -
     try:
         return describe(repo, revision, local=True)
     except BenchError:
-        known = architectures().get(repo)
+        known = architectures("models").get(repo)
     return known or describe(repo, revision)
 
 
 @cache
-def architectures() -> dict[str, dict[str, Any]]:
-    """Repository to its components, for models whose real size is known without the hub."""
+def architectures(kind: str) -> dict[str, dict[str, Any]]:
+    """What is known without the hub: repository to the components of `models`, or `components`."""
     read: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(_ARCHITECTURES.read_text("utf-8"))
-    return read["models"]
+    return read[kind]
 
 
 def parts(described: Description, load: Load, dtypes: Mapping[str, torch.dtype]) -> list[Part]:
@@ -105,6 +105,8 @@ def hollow(described: Description, load: Load) -> dict[str, torch.nn.Module]:
                 raise BenchError(f"{name} cannot be built: {one_line(error)}") from None
             if isinstance(module, torch.nn.Module):
                 modules[name] = module.eval()
+    for module in modules.values():
+        _tie(module)
     return modules
 
 
@@ -127,8 +129,9 @@ def random_pipeline(
     }
     if isinstance(described, Path):
         return load_pipeline(kind, str(described), load, dtypes, parts=filled)
+    absent = dict.fromkeys(name for name, part in load.components.items() if part is None)
     others = {name: _small(entry) for name, entry in described.items() if name not in filled}
-    pipe = kind(**filled, **others)
+    pipe = kind(**filled, **{**others, **absent})
     finish(pipe, load)
     return pipe
 
@@ -144,9 +147,13 @@ def fill(
 
     Each is made on the device in its dtype, so that no larger copy ever exists.
     """
+    filled: dict[int, torch.nn.Parameter] = {}  # a parameter may stand in several places
     for path, inner in module.named_modules():
         for key, parameter in list(inner._parameters.items()):
             if parameter is None:
+                continue
+            if id(parameter) in filled:
+                inner._parameters[key] = filled[id(parameter)]
                 continue
             dtype = _dtype(module, f"{path}.{key}".lstrip("."), name, dtypes)
             values = torch.empty(parameter.shape, device=device, dtype=dtype)
@@ -154,11 +161,19 @@ def fill(
                 values.fill_(0.0 if key == "bias" else 1.0)
             else:
                 values.normal_(0, _STD, generator=generator)
-            inner._parameters[key] = torch.nn.Parameter(values, requires_grad=False)
+            made = torch.nn.Parameter(values, requires_grad=False)
+            inner._parameters[key] = filled[id(parameter)] = made
         for key, buffer in inner._buffers.items():
             if buffer is not None:
                 inner._buffers[key] = buffer.to(device)
     return module
+
+
+def _tie(module: torch.nn.Module) -> None:
+    """Let parameters that are one and the same be so again; on the meta device each is its own."""
+    for target, origin in getattr(module, "all_tied_weights_keys", {}).items():
+        owner, _, key = target.rpartition(".")
+        module.get_submodule(owner)._parameters[key] = module.get_parameter(origin)
 
 
 def _dtype(
@@ -174,7 +189,18 @@ def _dtype(
 def _entries(described: Description, load: Load) -> dict[str, Any]:
     """Component to how it is built."""
     if not isinstance(described, Path):
-        return {name: entry for name, entry in described.items() if isinstance(entry, Mapping)}
+        known = {name: entry for name, entry in described.items() if isinstance(entry, Mapping)}
+        for name, part in load.components.items():
+            if part is None:
+                known.pop(name, None)
+            elif (entry := architectures("components").get(part.get("repo", ""))) is not None:
+                known[name] = entry
+            else:
+                raise BenchError(
+                    f"{name} of {part.get('repo')} is not on this machine: connect once to the "
+                    "hub, or load a folder with model.path=DIR"
+                )
+        return known
     index = json.loads((described / "model_index.json").read_text("utf-8"))
     entries: dict[str, Any] = {
         name: (_listed_class(*entry), described / name)

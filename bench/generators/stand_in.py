@@ -53,7 +53,19 @@ def qwen(length: int = 1000) -> Any:  # noqa: ANN401 - a tokenizer
     return made
 
 
-STAND_INS: Mapping[str, Callable[..., Any]] = {"clip": clip, "t5": t5, "llama": llama, "qwen": qwen}
+def gemma(length: int = 1024) -> Any:  # noqa: ANN401 - a tokenizer
+    """As Gemma's where it knows no word: bytes."""
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁"]
+    return transformers.GemmaTokenizer(vocab=_numbered(tokens), merges=[], model_max_length=length)
+
+
+STAND_INS: Mapping[str, Callable[..., Any]] = {
+    "clip": clip,
+    "t5": t5,
+    "llama": llama,
+    "qwen": qwen,
+    "gemma": gemma,
+}
 
 
 def _numbered(tokens: list[str]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Every YAML of a diffusers model: composed as a user would, held against the installed version."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,21 @@ MODELS = sorted(
 )
 
 
-@pytest.fixture(params=MODELS)
-def model(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """Each model's configuration, with the files that one of them asks for."""
-    video = tmp_path / "driving.mp4"
-    video.touch()
-    animate = [f"model.videos.{name}={video}" for name in ("pose_video", "face_video")]
-    overrides = animate if request.param == "wan2_2_animate" else []
+@cache
+def composed(name: str) -> dict[str, Any]:
+    """The configuration, with any file where one is asked for."""
+    animate = [f"model.videos.{video}={__file__}" for video in ("pose_video", "face_video")]
+    overrides = animate if name == "wan2_2_animate" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("bench", [f"model={request.param}", *overrides])
-    whole: dict[str, Any] = configuration.plain(config)["model"]
+        whole: dict[str, Any] = configuration.plain(
+            compose("bench", [f"model={name}", *overrides])
+        )["model"]
     return whole
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return composed(request.param)
 
 
 def built(model: dict[str, Any]) -> DiffusersGenerator:
