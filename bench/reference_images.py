@@ -44,9 +44,12 @@ def make_images(prompts: Sequence[Prompt], maker: Generator, device: torch.devic
     Raises:
         BenchError: if the model cannot be loaded, or an image cannot be made.
     """
-    maker.device = device
     bare = [replace(prompt, image=None) for prompt in prompts]
-    maker.check(bare)
+    maker.device = device
+    try:
+        maker.check(bare)
+    except BenchError as error:  # a generator knows itself as `model`
+        raise BenchError(str(error).replace("model.", "suite.images.")) from None
     with maker:
         for prompt, text in zip(track(prompts, "reference images"), bare, strict=True):
             try:

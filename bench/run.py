@@ -102,7 +102,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "schema": SCHEMA,
             "model": name,
             "suite": suite["name"],
-            "card": model.get("card") or {},
+            "card": _card(model, generator),
             "measured": generator.measured,
             "weights": generator.weights,
             "prompts": {"name": suite["prompts"], "count": len(prompts), "sha256": sha256},
@@ -138,6 +138,14 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
 def _row_name(choice: str, generator: Generator) -> str:
     """The YAML's name, and what sets this row apart from the model as published."""
     return "-".join(filter(None, (choice, generator.variant)))
+
+
+def _card(model: dict[str, Any], generator: Generator) -> dict[str, Any]:
+    """The card, whose title says what sets this row apart from the model as published."""
+    card = dict(model.get("card") or {})
+    if generator.variant and card.get("title"):
+        card["title"] = f"{card['title']}, {generator.variant.replace('-', ' ')}"
+    return card
 
 
 def _with_images(

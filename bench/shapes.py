@@ -20,7 +20,8 @@ _NEAR = 1.15
 def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dict[str, Any]:
     """A model's configuration at the legal size nearest to an aspect ratio.
 
-    Nearest in ratio, then in pixels to the size that the configuration says.
+    Nearest in ratio, to about 5%, so that 832x480 is as good a 16:9 as 1280x720; then in pixels
+    to the size that the configuration says.
 
     Args:
         model: the configuration; its `card.sizes` lists what the model was made for.
@@ -52,7 +53,7 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
     width, height = min(
         sizes,
         key=lambda size: (
-            round(abs(math.log(size[0] / size[1] / asked)), 3),
+            round(abs(math.log(size[0] / size[1] / asked)), 1),
             abs(size[0] * size[1] - pixels),
         ),
     )

@@ -108,7 +108,7 @@ def _stable_diffusion() -> dict[str, Any]:
     return {
         "unet": unet,
         "vae": net.image_vae(),
-        "scheduler": net.ddim(beta_schedule="linear"),
+        "scheduler": net.ddim(beta_schedule="linear", steps_offset=1),
         "text_encoder": net.clip_text(),
         "tokenizer": stand_in.clip(),
     }
@@ -130,7 +130,17 @@ def animatediff() -> Any:
     )
 
 
+def stable_diffusion_xl() -> Any:
+    """Makes images too."""
+    return diffusers.StableDiffusionXLPipeline(**_stable_diffusion_xl())
+
+
 def animatediff_sdxl() -> Any:
+    parts = _stable_diffusion_xl()
+    return _eval(diffusers.AnimateDiffSDXLPipeline(**parts, motion_adapter=motion_adapter()))
+
+
+def _stable_diffusion_xl() -> dict[str, Any]:
     parts = _stable_diffusion()
     parts["unet"] = net.made(
         diffusers.UNet2DConditionModel,
@@ -150,13 +160,8 @@ def animatediff_sdxl() -> Any:
     )
     parts["text_encoder"] = net.clip_text(32)
     projected = transformers.CLIPTextModelWithProjection
-    pipe = diffusers.AnimateDiffSDXLPipeline(
-        **parts,
-        motion_adapter=motion_adapter(),
-        text_encoder_2=net.clip_text(32, kind=projected),
-        tokenizer_2=stand_in.clip(),
-    )
-    return _eval(pipe)
+    second = {"text_encoder_2": net.clip_text(32, kind=projected), "tokenizer_2": stand_in.clip()}
+    return {**parts, **second}
 
 
 def _eval(pipe: Any) -> Any:
@@ -609,8 +614,9 @@ TINY: dict[str, Tiny] = {
     "helios": Tiny(helios, {**SHORT, "num_frames": 33}, {"task": "ti2v", "frames": "33k"}),
 }
 
-# Everything that can be written as a folder; the first makes images, which others animate.
+# Everything that can be written as a folder; the first two make images, which others animate.
 BUILDERS: dict[str, Callable[[], Any]] = {
     "stable_diffusion": stable_diffusion,
+    "stable_diffusion_xl": stable_diffusion_xl,
     **{name: made.build for name, made in TINY.items()},
 }

@@ -1,20 +1,14 @@
 """Any pipeline of diffusers as a generator: one YAML for each model, no code for any."""
 
-import contextlib
 import gc
 import hashlib
 import inspect
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import diffusers
-import numpy as np
 import torch
-import transformers
-from numpy.typing import NDArray
 from PIL import Image
 
 from bench.clip import Clip
@@ -28,7 +22,10 @@ from bench.generators.diffusers_checks import (
     check_frames,
     check_size,
 )
+from bench.generators.diffusers_facts import read_back
+from bench.generators.diffusers_frames import to_frames
 from bench.generators.diffusers_load import Load, describe, load_pipeline, resolve_class
+from bench.generators.quiet import quiet
 from bench.generators.random_weights import Part, find_description, parts, random_pipeline
 from bench.image import crop_to, read_image
 from bench.prompts import Prompt
@@ -39,10 +36,6 @@ _TASKS = ("t2v", "i2v", "ti2v")
 
 # The number of frames goes by another name in some pipelines; see `inputs`.
 _FRAMES = "num_frames"
-
-# Values may leave 0..1 by rounding; further out something is wrong.
-_OVERSHOOT = 1e-3
-_FLAT = 1 / 255  # a frame whose pixels differ by less is of one colour
 
 
 class DiffusersGenerator(Generator):
@@ -125,6 +118,7 @@ class DiffusersGenerator(Generator):
         )
         #: The loaded pipeline; None outside `with`.
         self.pipe: Any = None
+        self._revisions: dict[str, str] = {}  # repository to the commit its files are of
 
     @property
     def source_name(self) -> str:
@@ -200,11 +194,12 @@ class DiffusersGenerator(Generator):
 
     def __enter__(self) -> Self:
         kind = resolve_class(self.pipeline, "model.pipeline")
-        with _quiet():
+        with quiet():
             if self.weights == "random":
                 described = find_description(self.repo, self.path, self.load.revision)
                 self.pipe = random_pipeline(kind, described, self.load, self.dtypes, self.device)
             else:
+                self._revisions = self._find_repositories()
                 self._refuse_too_large()
                 self.pipe = load_pipeline(
                     kind,
@@ -244,7 +239,7 @@ class DiffusersGenerator(Generator):
         torch.manual_seed(seed)
         generator = torch.Generator(self.device).manual_seed(seed)
         try:
-            with _quiet():
+            with quiet():
                 answer = self.pipe(**arguments, generator=generator, output_type="np")
         except torch.OutOfMemoryError:
             self.pipe.maybe_free_model_hooks()
@@ -265,25 +260,11 @@ class DiffusersGenerator(Generator):
 
     def loaded(self) -> dict[str, Any]:
         """What is really in use, read back from the loaded pipeline."""
-        modules = {
-            name: part
-            for name, part in self.pipe.components.items()
-            if isinstance(part, torch.nn.Module)
-        }
-        scheduler = self.pipe.scheduler
-        settings = {k: v for k, v in scheduler.config.items() if not k.startswith("_")}
         return {
-            "pipeline": type(self.pipe).__name__,
             "source": self.source_name,
-            "revision": _revision(self.pipe),
+            "revisions": self._revisions,
             "weights": self.weights,
-            "parameters": {name: _count(module) for name, module in modules.items()},
-            "dtypes": {name: _dtypes(module) for name, module in modules.items()},
-            "attention": {
-                name: speed.attention_in_use(module)
-                for name, module in speed.denoisers(self.pipe).items()
-            },
-            "scheduler": {"class": type(scheduler).__name__, **_plain(settings)},
+            **read_back(self.pipe),
         }
 
     @property
@@ -309,10 +290,22 @@ class DiffusersGenerator(Generator):
             arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
         return arguments
 
+    def _find_repositories(self) -> dict[str, str]:
+        """The commit of every repository that is loaded from, as the hub's cache names it.
+
+        Raises:
+            BenchError: if one is missing or gated, before the weights of another are fetched.
+        """
+        parts = [part for part in self.load.components.values() if part is not None]
+        named = [str(part["repo"]) for part in (*parts, *self.load.loras) if part.get("repo")]
+        remote = [repo for repo in named if not Path(repo).is_dir()]
+        found = {repo: describe(repo).name for repo in remote}
+        if self.path is None:
+            found[str(self.repo)] = describe(str(self.repo), self.load.revision).name
+        return found
+
     def _refuse_too_large(self) -> None:
         """Hold the weights against the GPU's memory before they are loaded."""
-        if self.path is None:
-            describe(str(self.repo), self.load.revision)  # says in one line what keeps it away
         if self.device.type != "cuda" or self.options.offload or self.options.quantise:
             return
         needed = sum(part.weight_bytes for part in self.parts())
@@ -323,85 +316,3 @@ class DiffusersGenerator(Generator):
                 f"estimate, from parameters and dtype), this GPU has {there / 2**30:.0f}: "
                 "type model.options.offload=model, or model.options.quantise=float8"
             )
-
-
-def to_frames(answer: Any, *, flat_allowed: bool = False) -> NDArray[np.uint8]:  # noqa: ANN401 - see below
-    """What a pipeline calls frames, as uint8 `[T, H, W, 3]`.
-
-    Args:
-        answer: floats in 0..1, `[1, T, H, W, 3]` or `[T, H, W, 3]`, as an array or a list.
-        flat_allowed: accept frames of one colour each.
-
-    Raises:
-        ClipError: if it is anything else, is not finite, or shows nothing.
-    """
-    frames = np.asarray(answer)
-    if frames.ndim == 5 and len(frames) == 1:
-        frames = frames[0]
-    if frames.ndim != 4 or frames.shape[-1] != 3 or not np.issubdtype(frames.dtype, np.floating):
-        raise ClipError(
-            "expected float frames [T, H, W, 3] of the pipeline, "
-            f"came {frames.dtype} {list(frames.shape)}"
-        )
-    finite = np.isfinite(frames)
-    if not finite.all():
-        share = 1 - finite.mean()
-        raise ClipError(f"expected finite pixels, {share:.0%} of them are NaN or infinite")
-    low, high = float(frames.min()), float(frames.max())
-    if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
-        raise ClipError(f"expected pixels from 0 to 1, came {low:.3g} to {high:.3g}")
-    spread = np.ptp(frames.reshape(len(frames), -1, 3), axis=1).max()
-    if spread < _FLAT and not flat_allowed:
-        colour = ", ".join(f"{value:.2f}" for value in frames.mean(axis=(0, 1, 2)))
-        raise ClipError(
-            f"the pipeline gave {len(frames)} frames that show nothing, all of one colour "
-            f"(about {colour} of 1): see model.call and model.load.dtype"
-        )
-    whole: NDArray[np.uint8] = np.rint(frames.clip(0, 1) * 255).astype(np.uint8)
-    return whole
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep two libraries from talking over the progress bar; their errors come as errors."""
-    libraries: tuple[Any, ...] = (diffusers.utils.logging, transformers.logging)
-    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in libraries]
-    for log in libraries:
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, (verbosity, bars) in zip(libraries, before, strict=True):
-            log.set_verbosity(verbosity)
-            if bars:
-                log.enable_progress_bar()
-
-
-def _count(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _dtypes(module: torch.nn.Module) -> list[str]:
-    found = {str(parameter.dtype).removeprefix("torch.") for parameter in module.parameters()}
-    return sorted(found)
-
-
-def _revision(pipe: Any) -> str | None:  # noqa: ANN401 - any diffusers pipeline
-    """The commit of the hub that the weights are from, as its cache names their folder."""
-    place = Path(str(pipe.config.get("_name_or_path", "")))
-    parts_ = place.parts
-    if "snapshots" in parts_:
-        return parts_[parts_.index("snapshots") + 1]
-    return None
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """The value as JSON holds it; anything else as text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from tiny_pipelines import TINY, motion_adapter
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers import DiffusersGenerator, to_frames
+from bench.generators.diffusers import DiffusersGenerator
 from bench.generators.diffusers_checks import FrameRule
+from bench.generators.diffusers_frames import to_frames
 from bench.prompts import Prompt
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence")
@@ -239,8 +240,7 @@ def test_a_scheduler_is_changed_by_configuration(make: Make) -> None:
 def test_a_component_may_come_from_elsewhere(make: Make, tiny: Callable[[str], Path]) -> None:
     elsewhere = str(tiny("animatediff"))
     part = {"class": "MotionAdapter", "repo": elsewhere, "subfolder": "motion_adapter"}
-    # Stable Diffusion's own pipeline changes its scheduler, and so what it saves.
-    load = {"components": {"motion_adapter": part}, "scheduler": {"steps_offset": 1}}
+    load = {"components": {"motion_adapter": part}}
     made = []
     for path in (tiny("stable_diffusion"), tiny("animatediff")):
         with make("animatediff", path=str(path), load=load) as generator:
