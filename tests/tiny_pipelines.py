@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import diffusers
+import tiny_more as more
 import tiny_networks as net
 import transformers
 
@@ -42,6 +43,8 @@ I2V = {"task": "i2v"}
 NINE = {"num_frames": 9}
 SHORT = {**NINE, "max_sequence_length": 16}
 GUIDED = {**SHORT, "guidance_scale": 5.0}
+SANA = {"frames": 9, "max_sequence_length": 16, "use_resolution_binning": False}
+SANA_FRAMES = {"inputs": {"num_frames": "frames"}}
 PLAIN_TEMPLATE = {"prompt_template": {"template": "{}", "crop_start": 0}}
 
 
@@ -527,6 +530,16 @@ PIPELINES: dict[str, str] = {
     "hunyuan_i2v": "HunyuanVideoImageToVideoPipeline",
     "framepack": "HunyuanVideoFramepackPipeline",
     "helios": "HeliosPipeline",
+    "sana_video": "SanaVideoPipeline",
+    "sana_video_i2v": "SanaImageToVideoPipeline",
+    "anyflow": "AnyFlowPipeline",
+    "ltx_2": "LTX2Pipeline",
+    "ltx_2_i2v": "LTX2ImageToVideoPipeline",
+    "hunyuan15_i2v": "HunyuanVideo15ImageToVideoPipeline",
+    "kandinsky5": "Kandinsky5T2VPipeline",
+    "kandinsky5_i2v": "Kandinsky5I2VPipeline",
+    "motif": "MotifVideoPipeline",
+    "easyanimate": "EasyAnimatePipeline",
 }
 
 TINY: dict[str, Tiny] = {
@@ -612,11 +625,32 @@ TINY: dict[str, Tiny] = {
         I2V,
     ),
     "helios": Tiny(helios, {**SHORT, "num_frames": 33}, {"task": "ti2v", "frames": "33k"}),
+    "sana_video": Tiny(more.sana_video, SANA, {**SANA_FRAMES, "frames": "4k+1"}),
+    "sana_video_i2v": Tiny(more.sana_video_i2v, SANA, {**SANA_FRAMES, **I2V, "frames": "4k+1"}),
+    "anyflow": Tiny(more.anyflow, SHORT, {"frames": "4k+1", "multiple": 16}),
+    "ltx_2": Tiny(more.ltx_2, {**SHORT, "frame_rate": 24.0}, {"frames": "8k+1"}),
+    "ltx_2_i2v": Tiny(more.ltx_2_i2v, {**SHORT, "frame_rate": 24.0}, {**I2V, "frames": "8k+1"}),
+    "hunyuan15_i2v": Tiny(
+        lambda: more.hunyuan15_i2v(hunyuan15()),
+        {**NINE, "height": None, "width": None},
+        {**I2V, "frames": "4k+1", "image_size": {"height": 32, "width": 32}},
+    ),
+    "kandinsky5": Tiny(more.kandinsky5, {"num_frames": 5}, {"frames": "4k+1", "multiple": 16}),
+    "kandinsky5_i2v": Tiny(
+        more.kandinsky5_i2v, {"num_frames": 17}, {**I2V, "frames": "4k+1", "multiple": 16}
+    ),
+    "motif": Tiny(more.motif, SHORT, {"frames": "4k+1", "multiple": 16}),
+    "easyanimate": Tiny(
+        more.easyanimate,
+        {"num_frames": 5, "negative_prompt": "blurry"},
+        {"frames": "4k+1", "multiple": 16},
+    ),
 }
 
 # Everything that can be written as a folder; the first two make images, which others animate.
 BUILDERS: dict[str, Callable[[], Any]] = {
     "stable_diffusion": stable_diffusion,
     "stable_diffusion_xl": stable_diffusion_xl,
+    "wan_animate": more.wan_animate,  # apart, since it takes videos
     **{name: made.build for name, made in TINY.items()},
 }

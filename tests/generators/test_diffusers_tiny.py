@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_pipelines import TINY, shrink_tiles
 
+from bench.clip import Clip, write_master
 from bench.generators.diffusers import DiffusersGenerator
 from bench.prompts import Prompt
 
@@ -45,6 +46,32 @@ def test_the_same_seed_gives_the_same_clip_bit_for_bit(
     assert clip.fps == 8
     assert all(dtypes == ["float32"] for dtypes in found["dtypes"].values())
     assert all(used for used in found["attention"].values())
+
+
+def test_an_animation_is_driven_by_videos(
+    tiny: Callable[[str], Path], prompt: Prompt, tmp_path: Path
+) -> None:
+    videos = {}
+    for number, name in enumerate(("pose_video", "face_video")):
+        frames = np.random.default_rng(number).integers(0, 255, (5, 32, 32, 3), dtype=np.uint8)
+        write_master(Clip(frames, 16), tmp_path / f"{name}.mkv")
+        videos[name] = str(tmp_path / f"{name}.mkv")
+    call = {"height": 32, "width": 32, "num_inference_steps": 2, "segment_frame_length": 5}
+    generator = DiffusersGenerator(
+        "WanAnimatePipeline",
+        {**call, "prev_segment_conditioning_frames": 1, "max_sequence_length": 16},
+        16,
+        path=str(tiny("wan_animate")),
+        task="i2v",
+        load={"dtype": "float32"},
+        videos=videos,
+    )
+    generator.check([prompt])
+    with generator:
+        clips = [generator.generate(prompt, 0) for _ in range(2)]
+    assert clips[0].sha256 == clips[1].sha256
+    assert clips[0].frames.shape == (5, 32, 32, 3)
+    assert len(set(generator.source(prompt, 0).values())) == 2
 
 
 def test_a_pipeline_loaded_anew_gives_the_same_clip(
