@@ -248,7 +248,8 @@ def _add_lora(pipe: Any, lora: Mapping[str, Any], name: str) -> None:  # noqa: A
             lambda: pipe.load_lora_weights(lora["repo"], adapter_name=name, **settings),
         )
     except (ValueError, ImportError) as error:
-        raise BenchError(f"model.load.loras: {lora['repo']}: {one_line(error)}") from None
+        mend = ": type pip install 'steadybench[lora]'" if "PEFT" in str(error) else ""
+        raise BenchError(f"model.load.loras: {lora['repo']}: {one_line(error)}{mend}") from None
 
 
 def _file(repo: str, name: str) -> str:

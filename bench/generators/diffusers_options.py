@@ -167,7 +167,7 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
                 _cache_config(options.cache, lambda: pipe.current_timestep)
             )
         if options.compile == "blocks":
-            denoiser.compile_repeated_blocks()
+            _compile_blocks(denoiser)
         elif options.compile == "whole":
             denoiser.compile()
 
@@ -211,6 +211,15 @@ def attention_in_use(module: torch.nn.Module) -> list[str]:
 def reset_attention() -> None:
     """Undo what setting a backend leaves behind for the next model of this process."""
     _AttentionBackendRegistry.set_active_backend(AttentionBackendName.NATIVE)
+
+
+def _compile_blocks(denoiser: Any) -> None:  # noqa: ANN401 - any diffusers model
+    try:
+        denoiser.compile_repeated_blocks()
+    except ValueError as error:  # a model that does not say which of its blocks repeat
+        raise BenchError(
+            f"model.options.compile=blocks: {one_line(error)}: type model.options.compile=whole"
+        ) from None
 
 
 def _set_attention(denoiser: Any, backend: str) -> None:  # noqa: ANN401 - any diffusers model

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -261,6 +262,45 @@ def test_a_component_may_be_one_file(
     load = {"components": {"motion_adapter": part}}
     with make("animatediff", path=str(tiny("stable_diffusion")), load=load) as generator:
         assert len(generator.generate(PROMPT, 0).frames) == 4
+
+
+def test_a_lora_changes_the_clip(make: Make, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft", reason="pip install 'steadybench[lora]'")
+    pipe = TINY["animatediff"].build()
+    adapter = peft.LoraConfig(r=2, target_modules=["to_q", "to_k"], init_lora_weights=False)
+    pipe.unet.add_adapter(adapter)
+    layers = peft.utils.get_peft_model_state_dict(pipe.unet)
+    pipe.save_lora_weights(tmp_path, unet_lora_layers=layers)
+    made = []
+    for loras in ([], [{"repo": str(tmp_path), "weight": 0}], [{"repo": str(tmp_path)}]):
+        with make("animatediff", load={"loras": loras}) as generator:
+            made.append(generator.generate(PROMPT, 0).sha256)
+    assert made[0] == made[1] != made[2]
+
+
+def test_a_lora_without_its_library_says_what_to_type(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(*_: Any, **__: Any) -> None:
+        raise ValueError("PEFT backend is required for this method.")
+
+    monkeypatch.setattr(diffusers.AnimateDiffPipeline, "load_lora_weights", without)
+    with pytest.raises(BenchError, match=r"pip install 'steadybench\[lora\]'"):
+        make("animatediff", load={"loras": [{"repo": str(tmp_path)}]}).__enter__()
+
+
+def test_a_gpu_that_is_too_small_is_named_before_weights_are_loaded(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = make("wan")
+    generator.device = torch.device("cuda")
+    there = SimpleNamespace(total_memory=2**17)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: there)
+    monkeypatch.setattr(
+        diffusers.WanPipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded")
+    )
+    with pytest.raises(BenchError, match=r"an estimate.*type model\.options\.offload=model"):
+        generator.__enter__()
 
 
 def test_memory_that_runs_out_leaves_the_pipeline_usable(
