@@ -137,7 +137,8 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
 
 def _row_name(choice: str, generator: Generator) -> str:
     """The YAML's name, and what sets this row apart from the model as published."""
-    return "-".join(filter(None, (choice, generator.variant)))
+    random = "random" if generator.weights == "random" else ""
+    return "-".join(filter(None, (choice, random, generator.variant)))
 
 
 def _card(model: dict[str, Any], generator: Generator) -> dict[str, Any]:

@@ -113,9 +113,7 @@ class DiffusersGenerator(Generator):
         self.weights = weights
         self.frames_requested = self.call.get(self._frames_key)
         self.size_requested = self._size
-        self.variant = "-".join(
-            filter(None, ("random" if weights == "random" else "", self.options.label))
-        )
+        self.variant = self.options.label
         #: The loaded pipeline; None outside `with`.
         self.pipe: Any = None
         self._revisions: dict[str, str] = {}  # repository to the commit its files are of
@@ -191,6 +189,9 @@ class DiffusersGenerator(Generator):
             if not file.is_file():
                 raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
         self.options.check(self.device, random_weights=self.weights == "random")
+        if self.weights == "real":
+            with quiet():
+                self._revisions = self._find_repositories()
 
     def __enter__(self) -> Self:
         kind = resolve_class(self.pipeline, "model.pipeline")
@@ -199,7 +200,7 @@ class DiffusersGenerator(Generator):
                 described = find_description(self.repo, self.path, self.load.revision)
                 self.pipe = random_pipeline(kind, described, self.load, self.dtypes, self.device)
             else:
-                self._revisions = self._find_repositories()
+                self._revisions = self._revisions or self._find_repositories()
                 self._refuse_too_large()
                 self.pipe = load_pipeline(
                     kind,

@@ -47,8 +47,9 @@ def test_a_model_that_is_nowhere_is_one_line(
 ) -> None:
     tiny_hub.fill_cache(tmp_path, {}, monkeypatch)
     model = DiffusersGenerator("WanPipeline", {}, 16, repo="Wan-AI/Wan2.1-T2V-14B-Diffusers")
-    with pytest.raises(BenchError, match=r"not on this machine.*model\.path=DIR"):
-        model.__enter__()
+    for late in (lambda: model.check([]), model.__enter__):
+        with pytest.raises(BenchError, match=r"not on this machine.*model\.path=DIR"):
+            late()
 
 
 def test_a_folder_that_is_damaged_is_one_line(tiny: Callable[[str], Path], tmp_path: Path) -> None:

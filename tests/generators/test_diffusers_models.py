@@ -40,6 +40,11 @@ def model(request: pytest.FixtureRequest) -> dict[str, Any]:
     return composed(request.param)
 
 
+@pytest.fixture(autouse=True)
+def _a_hub_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.generators.diffusers.describe", lambda *_: Path("commit"))
+
+
 def built(model: dict[str, Any]) -> DiffusersGenerator:
     """As for a run on a GPU, without one."""
     made = configuration.build_generator(model)
