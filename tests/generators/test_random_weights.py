@@ -5,16 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import diffusers
 import numpy as np
 import pytest
 import tiny_hub
 import torch
+from hydra import compose, initialize_config_dir
 from tiny_pipelines import TINY
 
+from bench import config as configuration
 from bench.errors import BenchError
 from bench.generators.diffusers import DiffusersGenerator
 from bench.generators.diffusers_load import Load
-from bench.generators.random_weights import architectures, find_description, hollow, parts
+from bench.generators.random_weights import (
+    architectures,
+    find_description,
+    hollow,
+    parts,
+    random_pipeline,
+)
+from bench.paths import CONF
 from bench.prompts import Prompt
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence")
@@ -33,6 +43,23 @@ DENOISERS = {
     "genmo/mochi-1-preview": 10028,
     "Lightricks/LTX-2": 18876,
 }
+# Without AnimateDiff, whose pipeline copies its weights and so needs them.
+KNOWN = (
+    "svd_xt",
+    "text2video_zero",
+    "i2vgen_xl",
+    "modelscope",
+    "zeroscope_v2_576w",
+    "cogvideox_2b",
+    "wan2_1_1_3b",
+    "wan2_1_14b",
+    "ltx_video_2b",
+    "ltx_video_2b_i2v",
+    "hunyuanvideo",
+    "mochi_1",
+    "ltx_2",
+    "ltx_2_i2v",
+)
 TEXT_ENCODERS = {"transformers.T5EncoderModel": 4762, "transformers.UMT5EncoderModel": 5681}
 
 
@@ -46,6 +73,26 @@ def test_a_denoiser_has_its_published_size(repo: str) -> None:
     described = architectures("models")[repo]
     entry = described.get("transformer") or described["unet"]
     assert millions(entry) == pytest.approx(DENOISERS[repo], abs=0.6)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_parts_of_a_known_model_make_its_pipeline(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the filling, for which a test has no memory."""
+    tiny_hub.fill_cache(tmp_path, {}, monkeypatch)
+    monkeypatch.setattr("bench.generators.random_weights.fill", lambda module, *_: module)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = compose("bench", [f"model={name}", "model.weights=random"])
+    generator = configuration.build_generator(configuration.plain(composed)["model"])
+    assert isinstance(generator, DiffusersGenerator)
+    described = find_description(generator.repo, None, None)
+    kind = getattr(diffusers, generator.pipeline)
+    pipe = random_pipeline(kind, described, generator.load, generator.dtypes, generator.device)
+    found = {part.name: part.parameters for part in generator.parts()}
+    assert found
+    expected = {name for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}
+    assert found.keys() == expected
 
 
 @pytest.mark.parametrize("kind", TEXT_ENCODERS)
