@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tiny_pipelines import BUILDERS
 
 from bench.clip import Clip
 from bench.prompts import Prompt
@@ -64,6 +63,8 @@ def backbones() -> Backbones:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a tiny pipeline, as `save_pretrained` writes it; each written once."""
+    from tiny_pipelines import BUILDERS  # which takes seconds that other tests need not spend
+
     root = tmp_path_factory.mktemp("tiny")
 
     def folder(name: str) -> Path:

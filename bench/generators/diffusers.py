@@ -194,24 +194,11 @@ class DiffusersGenerator(Generator):
                 self._revisions = self._find_repositories()
 
     def __enter__(self) -> Self:
-        kind = resolve_class(self.pipeline, "model.pipeline")
-        with quiet():
-            if self.weights == "random":
-                described = find_description(self.repo, self.path, self.load.revision)
-                self.pipe = random_pipeline(kind, described, self.load, self.dtypes, self.device)
-            else:
-                self._revisions = self._revisions or self._find_repositories()
-                self._refuse_too_large()
-                self.pipe = load_pipeline(
-                    kind,
-                    self.source_name,
-                    self.load,
-                    self.dtypes,
-                    self.options.quantization_config(),
-                )
-            self.pipe.set_progress_bar_config(disable=True)
-            speed.apply(self.options, self.pipe, self.dtypes["default"])
-            speed.place(self.options, self.pipe, self.device)
+        try:
+            self._load()
+        except BaseException:
+            self.__exit__(None, None, None)  # half a model must not stay on the GPU
+            raise
         return self
 
     def __exit__(
@@ -267,6 +254,26 @@ class DiffusersGenerator(Generator):
             "weights": self.weights,
             **read_back(self.pipe),
         }
+
+    def _load(self) -> None:
+        kind = resolve_class(self.pipeline, "model.pipeline")
+        with quiet():
+            if self.weights == "random":
+                described = find_description(self.repo, self.path, self.load.revision)
+                self.pipe = random_pipeline(kind, described, self.load, self.dtypes, self.device)
+            else:
+                self._revisions = self._revisions or self._find_repositories()
+                self._refuse_too_large()
+                self.pipe = load_pipeline(
+                    kind,
+                    self.source_name,
+                    self.load,
+                    self.dtypes,
+                    self.options.quantization_config(),
+                )
+            self.pipe.set_progress_bar_config(disable=True)
+            speed.apply(self.options, self.pipe, self.dtypes["default"])
+            speed.place(self.options, self.pipe, self.device)
 
     @property
     def _frames_key(self) -> str:

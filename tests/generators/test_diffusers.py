@@ -196,8 +196,12 @@ def test_an_option_names_a_row_of_its_own_and_is_read_back(make: Make) -> None:
 
 
 def test_an_attention_backend_that_changes_nothing_is_refused(make: Make) -> None:
+    generator = make("cogvideox", options={"attention": "_native_math"})
     with pytest.raises(BenchError, match=r"CogVideoXAttnProcessor2_0.*attention=null"):
-        make("cogvideox", options={"attention": "_native_math"}).__enter__()
+        generator.__enter__()
+    assert generator.pipe is None  # nothing of it stays behind
+    with make("wan") as other:
+        assert other.loaded()["attention"] == {"transformer": ["native"]}
 
 
 def test_an_option_without_anything_to_work_on_is_refused(make: Make) -> None:
