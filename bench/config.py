@@ -55,16 +55,20 @@ def deciding(model: Mapping[str, Any], generator: Generator) -> dict[str, Any]:
     }
 
 
-def build_generator(model: Mapping[str, Any]) -> Generator:
+def build_generator(model: Mapping[str, Any], where: str = "model") -> Generator:
     """The generator that a model's configuration describes, not yet loaded.
+
+    Args:
+        model: the configuration.
+        where: its key, for messages.
 
     Raises:
         BenchError: if an argument is unknown or missing, or the target is no generator.
     """
-    made = _build(functional(model), "model")
+    made = _build(functional(model), where)
     if not isinstance(made, Generator):
         raise BenchError(
-            f"model._target_: expected a Generator, came {type(made).__name__}; "
+            f"{where}._target_: expected a Generator, came {type(made).__name__}; "
             "see bench/generators/base.py"
         )
     return made
@@ -155,7 +159,8 @@ def check_settings(config: Mapping[str, Any]) -> None:
     _need(_is_count(config["max_tries"], 1), "max_tries", "a number from 1", config["max_tries"])
     _need(_is_text(suite.get("name")), "suite.name", "a name", suite.get("name"))
     check_name(suite["name"])
-    _need(suite["name"] != "leaderboard", "suite.name", "another name", suite["name"])
+    taken = ("leaderboard", "images")  # folders of ${out} that hold no suite
+    _need(suite["name"] not in taken, "suite.name", "another name", suite["name"])
     prompts = suite.get("prompts")
     _need(prompts is None or _is_text(prompts), "suite.prompts", "a prompt file, or null", prompts)
     seeds = suite.get("seeds")

@@ -42,6 +42,9 @@ def explain(error: Exception) -> str:
         return "several values were given for one key: add -m to run one job for each"
     if isinstance(error, OverrideParseException):
         return f"cannot read the argument {error.override!r}: expected KEY=VALUE, {error}"
+    if str(error).startswith("Could not override 'model.") and {"-m", "--multirun"} & {*sys.argv}:
+        key = str(error).split("'")[1]  # composed with the default model first, which lacks it
+        return f"with -m, a key that not every model has needs a prefix: type ++{key}=VALUE"
     cause = error.__cause__
     if isinstance(cause, ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
         keys = [str(key) for key in cause.parent_node]

@@ -81,6 +81,7 @@ def generate(
     warm = False
     with ExitStack() as opened:
         _open(generator, plan.label, opened)
+        write_json(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for item in missing])
         for item in track(missing, f"{plan.label}: generate"):
             inputs = _inputs(generator, plan, item)
@@ -89,6 +90,7 @@ def generate(
                 "prompt": item.prompt.id,
                 "category": item.prompt.category,
                 "seed": item.seed,
+                "image_sha256": item.prompt.content.get("image"),
                 "device": device_name(device),
                 "inputs": inputs,
                 "fingerprint": fingerprint(inputs),
@@ -184,8 +186,7 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
     try:
         clip, took = measure(lambda: generator.generate(item.prompt, item.seed), device)
     except torch.OutOfMemoryError as error:
-        free(device)
-        return _failure(generator, "oom", one_line(error))
+        failure = _failure(generator, "oom", one_line(error))
     except ClipMissing:
         raise
     except (BenchError, ClipError) as error:
@@ -193,6 +194,16 @@ def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.
     except Exception as error:
         log.info("%s, seed %d", item.prompt.id, item.seed, exc_info=True)
         return _failure(generator, "error", one_line(error))
+    else:
+        return _store(clip, took, generator, item, folder)
+    # Only here, where the error and with it the frames that it came through are gone.
+    free(device)
+    return failure
+
+
+def _store(
+    clip: object, took: Measured, generator: Generator, item: Item, folder: RunFolder
+) -> Record:
     if not isinstance(clip, Clip):
         return _failure(generator, "error", f"expected a Clip, came {type(clip).__name__}")
     try:
@@ -219,7 +230,7 @@ def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
     return {
         "status": "ok",
         "error": None,
-        "frames_requested": generator.frames_requested,
+        **_requested(generator),
         "frames": frames,
         "height": height,
         "width": width,
@@ -235,6 +246,15 @@ def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
     }
 
 
+def _requested(generator: Generator) -> Record:
+    height, width = generator.size_requested or (None, None)
+    return {
+        "frames_requested": generator.frames_requested,
+        "height_requested": height,
+        "width_requested": width,
+    }
+
+
 def _failure(generator: Generator, status: str, error: str) -> Record:
     absent = (
         "frames height width fps frames_sha256 latency_s "
@@ -243,7 +263,7 @@ def _failure(generator: Generator, status: str, error: str) -> Record:
     return dict.fromkeys(absent.split()) | {
         "status": status,
         "error": error,
-        "frames_requested": generator.frames_requested,
+        **_requested(generator),
         "lossy": False,
         "stages": {},
         "unmeasured": {},

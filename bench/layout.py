@@ -26,6 +26,11 @@ class RunFolder:
         return self.root / "run.json"
 
     @property
+    def loaded(self) -> Path:
+        """What was really in use when clips were last made: weights, dtypes, attention."""
+        return self.root / "loaded.json"
+
+    @property
     def result(self) -> Path:
         """The one file that is published."""
         return self.root / "result.json"

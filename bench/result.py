@@ -49,7 +49,10 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
         clip["notes"] = {name: entry["note"] for name, entry in scored.items() if "note" in entry}
         clips.append(clip)
     public = ("model", "suite", "card", "measured", "environment", "prompts", "expected")
+    loaded = read_json(folder.loaded) if folder.loaded.exists() else {}
     result = {key: run[key] for key in public} | {
+        "weights": run.get("weights", "real"),  # runs of before there were others do not say
+        "loaded": loaded,
         "schema": SCHEMA,
         "metrics": metrics,
         "calibration": calibration,

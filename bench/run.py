@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from bench import config as configuration
 from bench.errors import BenchError
 from bench.generate import Plan, find_missing, generate
+from bench.generators.base import Generator
 from bench.layout import Item, RunFolder
 from bench.measure.environment import environment, resolve_device
 from bench.prompts import Prompt, load_suite
 from bench.records import read_json, write_json
+from bench.reference_images import make_images, missing_images, suite_sha256
 from bench.result import assemble
 from bench.score import score
+from bench.shapes import with_aspect
 from bench.vision.backbones import Backbones
 
 SCHEMA = 1
@@ -48,20 +53,23 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     configuration.check_settings(config)
     stages = config["stages"]
     device = resolve_device(config["device"])
-    model = config["model"]
-    name = configuration.check_name(model.get("name") or model_choice)
+    suite = config["suite"]
+    model = with_aspect(config["model"], suite.get("aspect"), model_choice)
     generator = configuration.build_generator(model)
+    generator.device = device
+    name = configuration.check_name(model.get("name") or _row_name(model_choice, generator))
     metrics = configuration.build_metrics(config["metrics"]["compute"])
     configured = configuration.build_backbones(config["metrics"]["backbones"])
     backbones = Backbones(configured, device)
 
-    suite = config["suite"]
     configuration.check_network(suite, configured)
     sha256: str | None = None
     if suite["prompts"] is None:
         prompts = generator.own_prompts()
     else:
         prompts, sha256 = load_suite(suite["prompts"], suite.get("files"))
+        prompts = _with_images(prompts, config, device)
+        sha256 = suite_sha256(sha256, prompts)
     items = [Item(prompt, seed) for prompt in prompts for seed in suite["seeds"]]
     chosen = items if config["limit"] is None else _first(config["limit"], prompts, items)
 
@@ -87,14 +95,17 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     missing = find_missing(generator, plan, folder)
     absent: list[str] = []
     if "generate" in stages:
+        if missing:
+            generator.check(prompts)
         # The environment is that of the clips: a run that makes none must not replace it.
         kept = known["environment"] if known and not missing else None
         described = {
             "schema": SCHEMA,
             "model": name,
             "suite": suite["name"],
-            "card": model.get("card") or {},
+            "card": _card(model, generator),
             "measured": generator.measured,
+            "weights": generator.weights,
             "prompts": {"name": suite["prompts"], "count": len(prompts), "sha256": sha256},
             "expected": expected,
             "functional": functional,
@@ -114,7 +125,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "run with stages=[generate,score,publish] first, or name their place with out=DIR"
         )
     damaged: list[str] = []
-    if "score" in stages:
+    if "score" in stages and generator.weights == "real":  # random ones are timed, never scored
         with log_to(folder.log):
             damaged = score(name, items, metrics, backbones, folder, prompts)
     result = assemble(items, folder)
@@ -124,6 +135,42 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
         if clip["status"] != "ok"
     ]
     return Outcome(folder, failed + absent + damaged)
+
+
+def _row_name(choice: str, generator: Generator) -> str:
+    """The YAML's name, and what sets this row apart from the model as published."""
+    random = "random" if generator.weights == "random" else ""
+    return "-".join(filter(None, (choice, random, generator.variant)))
+
+
+def _card(model: dict[str, Any], generator: Generator) -> dict[str, Any]:
+    """The card, whose title says what sets this row apart from the model as published."""
+    card = dict(model.get("card") or {})
+    if generator.variant and card.get("title"):
+        card["title"] = f"{card['title']}, {generator.variant.replace('-', ' ')}"
+    return card
+
+
+def _with_images(
+    prompts: list[Prompt], config: dict[str, Any], device: torch.device
+) -> list[Prompt]:
+    """The prompts with their images, which are made now where the suite has them made."""
+    suite = config["suite"]
+    if suite.get("images") is None:
+        return prompts
+    settings = with_aspect(suite["images"], suite.get("aspect"), "suite.images")
+    maker = configuration.build_generator(settings, "suite.images")
+    folder = Path(config["out"]) / "images"
+    functional = configuration.functional(settings)
+    prompts, missing = missing_images(prompts, maker, functional, folder)
+    if missing and "generate" not in config["stages"]:
+        raise BenchError(
+            f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "
+            "there: run with stages=[generate] first, or name its place with out=DIR"
+        )
+    if missing:
+        make_images(missing, maker, device)
+    return prompts
 
 
 def _refuse_to_shrink(known: dict[str, Any], expected: dict[str, Any], folder: RunFolder) -> None:

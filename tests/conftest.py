@@ -1,6 +1,7 @@
 """What tests share: one thread, small clips, and the footage and weights that packages carry."""
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,24 @@ def backbones() -> Backbones:
         },
         torch.device("cpu"),
     )
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny pipeline, as `save_pretrained` writes it; each written once."""
+    from tiny_pipelines import BUILDERS  # which takes seconds that other tests need not spend
+
+    root = tmp_path_factory.mktemp("tiny")
+
+    def folder(name: str) -> Path:
+        path = root / name
+        if not path.exists():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                BUILDERS[name]().save_pretrained(path)
+        return path
+
+    return folder
 
 
 @pytest.fixture

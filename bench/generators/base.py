@@ -3,12 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
+
+import torch
 
 from bench.account import Account
 from bench.clip import Clip
 from bench.errors import BenchError
 from bench.prompts import Prompt
+
+Weights = Literal["real", "random"]
 
 
 class Generator(ABC):
@@ -25,6 +29,11 @@ class Generator(ABC):
             so are no part of a clip's fingerprint.
         frames_requested: how many frames were asked for; None where nobody asked.
         account: how the clip last asked for came about; None where `generate` computed it here.
+        size_requested: height and width that were asked for, in pixels; None where nobody asked.
+        weights: `random` where parameters mean nothing, so that only speed is measured.
+        variant: what sets this row apart from the model as published, as part of a name; empty
+            where nothing does.
+        device: where to compute; set before the weights are loaded.
     """
 
     version: str = "1"
@@ -32,6 +41,10 @@ class Generator(ABC):
     incidental: frozenset[str] = frozenset()
     frames_requested: int | None = None
     account: Account | None = None
+    size_requested: tuple[int, int] | None = None
+    weights: Weights = "real"
+    variant: str = ""
+    device: torch.device = torch.device("cpu")
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +72,20 @@ class Generator(ABC):
 
         The same arguments give the same frames, bit for bit, on the same machine.
         """
+
+    def check(self, prompts: Sequence[Prompt]) -> None:  # noqa: B027 - most have nothing to refuse
+        """Refuse, before weights are loaded or anything is written, what cannot be made.
+
+        Raises:
+            BenchError: if a prompt or the configuration cannot work.
+        """
+
+    def loaded(self) -> dict[str, Any]:
+        """What is really in use once the weights are there, as JSON values; read, not assumed.
+
+        Part of the result: versions of weights, dtypes, schedulers, attention.
+        """
+        return {}
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - most need neither
         """What, beside configuration, prompt and seed, decides the frames: hashes of files read.

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -42,8 +42,20 @@ class Degraded(Generator):
         self.version = f"1 of {of.version}"  # other frames underneath make other frames here
         self.measured = of.measured
         self.frames_requested = of.frames_requested
+        self.size_requested = of.size_requested
+        self.weights, self.variant = of.weights, of.variant
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """As the generator it damages."""
+        self.of.device = self.device
+        self.of.check(prompts)
+
+    def loaded(self) -> dict[str, Any]:
+        """As the generator it damages."""
+        return self.of.loaded()
 
     def __enter__(self) -> Self:
+        self.of.device = self.device
         self.of.__enter__()
         return self
 

@@ -1,5 +1,6 @@
 """Time and memory of one generation, between two synchronised moments."""
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,5 +54,6 @@ def measure(
 
 def free(device: torch.device) -> None:
     """Give unused device memory back, so that the next clip or model finds it."""
+    gc.collect()  # an error and the frames it came through may refer to each other
     if device.type == "cuda":
         torch.cuda.empty_cache()

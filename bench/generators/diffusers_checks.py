@@ -1,0 +1,166 @@
+"""What can be said about a call before any weights are loaded: keys, frames, size."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+from bench.errors import BenchError, nearest
+
+T = TypeVar("T")
+
+_RULE = re.compile(
+    r"(?P<any>any)|(?:(?P<step>\d+)k(?:\+(?P<offset>\d+))?)?(?: ?up to (?P<most>\d+))?"
+)
+
+# What the generator passes itself; a YAML that sets one of these would be overruled unseen.
+_OURS = ("self", "generator", "output_type", "return_dict", "prompt", "image")
+
+
+@dataclass(frozen=True)
+class FrameRule:
+    """Which frame counts a model makes as asked; others come back changed or not at all.
+
+    Attributes:
+        text: as written in the YAML.
+        step: legal counts are `step * k + offset`, k = 0, 1, ...
+        offset: see `step`.
+        least: the smallest legal count.
+        most: the largest; None without a limit.
+    """
+
+    text: str
+    step: int = 1
+    offset: int = 0
+    least: int = 1
+    most: int | None = None
+
+    @classmethod
+    def parse(cls, rule: str | int) -> "FrameRule":
+        """Read `any`, `16` (exactly), `up to 32`, `4k+1`, `8k+1 up to 49` or `4k`.
+
+        Raises:
+            BenchError: if it is none of these.
+        """
+        text = str(rule).strip()
+        if text.isdecimal() and int(text) > 0:
+            return cls(text, least=int(text), most=int(text))
+        match = _RULE.fullmatch(text)
+        if not text or match is None or match["step"] == "0":
+            raise BenchError(
+                f"model.frames must be any, a number, 'up to 32', '4k+1' or '8k+1 up to 49', "
+                f"came {rule!r}"
+            )
+        step, offset = int(match["step"] or 1), int(match["offset"] or 0)
+        most = int(match["most"]) if match["most"] else None
+        return cls(text, step, offset, max(1, offset or step), most)
+
+    def holds(self, count: int) -> bool:
+        """Whether a model makes exactly this many frames."""
+        within = count >= self.least and (self.most is None or count <= self.most)
+        return within and (count - self.offset) % self.step == 0
+
+    def nearest(self, count: int) -> list[int]:
+        """The legal counts next to this one, below and above, as far as there are any."""
+        below = count - (count - self.offset) % self.step
+        candidates = {below, below + self.step, self.least}
+        if self.most is not None:
+            candidates.add(self.most - (self.most - self.offset) % self.step)
+        legal = sorted(filter(self.holds, candidates))
+        lower = [legal_count for legal_count in legal if legal_count < count][-1:]
+        return lower + [legal_count for legal_count in legal if legal_count > count][:1]
+
+
+def build(kind: type[T], given: Mapping[str, Any] | None, where: str) -> T:
+    """A dataclass from a part of the configuration.
+
+    Raises:
+        BenchError: if a key is none of its fields; the nearest is named.
+    """
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for key in given or {}:
+        if key not in known:
+            raise BenchError(
+                f"{where} takes no {key!r}{nearest(key, known)}; it takes {', '.join(known)}"
+            )
+    return kind(**(given or {}))
+
+
+def check_call(
+    pipeline: type, call: Mapping[str, Any], inputs: Mapping[str, str], also: tuple[str, ...] = ()
+) -> None:
+    """Hold the keys of a call against the pipeline's signature.
+
+    Args:
+        pipeline: the class.
+        call: keyword arguments as the YAML gives them.
+        inputs: our names to the pipeline's, where they differ.
+        also: arguments that the generator will add.
+
+    Raises:
+        BenchError: naming the first key that the pipeline does not take and the nearest it does,
+            or an argument that it needs and nobody gives.
+    """
+    parameters = inspect.signature(pipeline.__call__).parameters
+    takes = [name for name in parameters if name not in _OURS]
+    for key in call:
+        if key in _OURS:
+            raise BenchError(f"model.call.{key} is set by the run itself: leave it out")
+        if key not in parameters:
+            # A key of the wrong model may be near to nothing: then all are named.
+            close = difflib.get_close_matches(key, takes, n=1, cutoff=0.6)
+            mend = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(takes)}"
+            raise BenchError(f"model.call.{key}: {pipeline.__name__} takes no {key!r}; {mend}")
+    for ours, theirs in inputs.items():
+        if theirs not in parameters:
+            raise BenchError(
+                f"model.inputs.{ours}: {pipeline.__name__} takes no {theirs!r}"
+                f"{nearest(theirs, parameters)}"
+            )
+    given = {*call, *inputs.values(), *also}
+    for name, parameter in parameters.items():
+        missing = parameter.default is inspect.Parameter.empty and name not in given
+        variable = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        if missing and not variable and name not in _OURS:
+            raise BenchError(f"{pipeline.__name__} needs {name!r}: add +model.call.{name}=VALUE")
+
+
+def check_frames(rule: FrameRule, key: str, count: object) -> None:
+    """Refuse a count that the model would change without a word.
+
+    Raises:
+        BenchError: naming the nearest counts that it makes.
+    """
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise BenchError(f"model.call.{key} must be a number of frames, came {count!r}")
+    if not rule.holds(count):
+        near = rule.nearest(count)
+        raise BenchError(
+            f"model.call.{key} must be {_said(rule)}, came {count}: "
+            f"type model.call.{key}={' or '.join(map(str, reversed(near)))}"
+        )
+
+
+def _said(rule: FrameRule) -> str:
+    return f"exactly {rule.text}" if rule.text.isdecimal() else rule.text
+
+
+def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
+    """Refuse a height or width that the model cannot make.
+
+    Raises:
+        BenchError: naming the nearest that it can.
+    """
+    for key in ("height", "width"):
+        pixels = size.get(key)
+        if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
+            raise BenchError(f"{where}.{key} must be a number of pixels, came {pixels!r}")
+        if pixels % multiple:
+            below = pixels - pixels % multiple
+            near = [str(n) for n in (below + multiple, below) if n > 0]
+            raise BenchError(
+                f"{where}.{key} must be a multiple of {multiple}, came {pixels}: "
+                f"type {where}.{key}={' or '.join(near)}"
+            )

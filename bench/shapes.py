@@ -1,0 +1,69 @@
+"""Aspect ratios: which of the sizes that a model's card lists comes nearest to that asked for."""
+
+import logging
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bench.errors import BenchError
+
+log = logging.getLogger(__name__)
+
+_RATIO = re.compile(r"([1-9]\d*):([1-9]\d*)")
+_SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
+
+# A legal size may miss the ratio by rounding to its multiple; further off it is another shape.
+_NEAR = 1.15
+
+
+def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dict[str, Any]:
+    """A model's configuration at the legal size nearest to an aspect ratio.
+
+    Nearest in ratio, to about 5%, so that 832x480 is as good a 16:9 as 1280x720; then in pixels
+    to the size that the configuration says.
+
+    Args:
+        model: the configuration; its `card.sizes` lists what the model was made for.
+        aspect: as `9:16`, width to height; None leaves everything as it is.
+        label: what messages call the model.
+
+    Raises:
+        BenchError: if `aspect` is no ratio, or the card lists no sizes.
+    """
+    if aspect is None:
+        return dict(model)
+    match = _RATIO.fullmatch(aspect) if isinstance(aspect, str) else None
+    if match is None:
+        raise BenchError(
+            f'suite.aspect must be width to height, as 9:16 (in a file "9:16"), came {aspect!r}'
+        )
+    asked = int(match[1]) / int(match[2])
+    sizes = [_size(text, label) for text in (model.get("card") or {}).get("sizes") or ()]
+    where = next(
+        (key for key in ("image_size", "call") if "height" in (model.get(key) or {})), None
+    )
+    if not sizes or where is None:
+        raise BenchError(
+            f"suite.aspect={aspect}: {label} lists no sizes: add them to its YAML, as "
+            "card: {sizes: [832x480, 480x832]}, or leave the aspect out"
+        )
+    now = model[where]
+    pixels = now["width"] * now["height"]
+    width, height = min(
+        sizes,
+        key=lambda size: (
+            round(abs(math.log(size[0] / size[1] / asked)), 1),
+            abs(size[0] * size[1] - pixels),
+        ),
+    )
+    if not 1 / _NEAR < width / height / asked < _NEAR:
+        log.warning("%s: nothing near %s is legal; it runs at %dx%d", label, aspect, width, height)
+    return {**model, where: {**now, "height": height, "width": width}}
+
+
+def _size(text: object, label: str) -> tuple[int, int]:
+    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise BenchError(f"{label}: card.sizes must be as 832x480, came {text!r}")
+    return int(match[1]), int(match[2])

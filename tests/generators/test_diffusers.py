@@ -1,0 +1,326 @@
+"""The diffusers generator: what it refuses before and after, and what it reads back."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import diffusers
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from tiny_pipelines import TINY, motion_adapter
+
+from bench.errors import BenchError, ClipError
+from bench.generators.diffusers import DiffusersGenerator
+from bench.generators.diffusers_checks import FrameRule
+from bench.generators.diffusers_frames import to_frames
+from bench.prompts import Prompt
+
+PROMPT = Prompt(id="p", text="a cat walks past a fence")
+
+Make = Callable[..., DiffusersGenerator]
+
+
+@pytest.fixture
+def make(tiny: Callable[[str], Path]) -> Make:
+    """A generator of a tiny pipeline; keys of the same name are replaced, dicts are merged."""
+
+    def build(name: str = "wan", **changed: Any) -> DiffusersGenerator:
+        arguments = TINY[name].arguments(name, str(tiny(name)))
+        for key, value in changed.items():
+            merges = isinstance(value, dict) and key in arguments
+            arguments[key] = {**arguments[key], **value} if merges else value
+        return DiffusersGenerator(**arguments)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("rule", "legal", "count", "near"),
+    [
+        ("4k+1", [1, 5, 81], 80, [77, 81]),
+        ("8k+1 up to 49", [9, 49], 57, [49]),
+        ("8k+1 up to 49", [], 10, [9, 17]),
+        ("6k+1", [7, 85], 84, [79, 85]),
+        ("33k", [33, 99], 1, [33]),
+        ("16k+8 up to 88", [24, 88], 90, [88]),
+        ("up to 32", [1, 32], 40, [32]),
+        (16, [16], 15, [16]),
+        ("any", [1, 7], 0, [1]),
+    ],
+)
+def test_a_frame_rule_knows_its_counts_and_the_nearest(
+    rule: str | int, legal: list[int], count: int, near: list[int]
+) -> None:
+    found = FrameRule.parse(rule)
+    assert all(found.holds(n) for n in legal)
+    assert not found.holds(count)
+    assert found.nearest(count) == near
+
+
+@pytest.mark.parametrize("rule", ["", "0k", "4k-1", "some", "0", "k+1", "up to"])
+def test_what_is_no_frame_rule_is_refused(rule: str) -> None:
+    with pytest.raises(BenchError, match="4k\\+1"):
+        FrameRule.parse(rule)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"call": {"num_inference_stps": 3}}, "did you mean 'num_inference_steps'"),
+        ({"call": {"decode_chunk_size": 3}}, "WanPipeline takes no 'decode_chunk_size'; it takes"),
+        ({"call": {"prompt": "mine"}}, "model.call.prompt is set by the run itself"),
+        (
+            {"call": {"num_frames": 80}},
+            "must be 4k+1, came 80: type model.call.num_frames=81 or 77",
+        ),
+        ({"call": {"num_frames": "many"}}, "must be a number of frames"),
+        (
+            {"call": {"height": 500}, "multiple": 32},
+            "multiple of 32, came 500: type model.call.height=512 or 480",
+        ),
+        ({"call": {"width": -16}}, "must be a number of pixels"),
+        ({"load": {"dtype": "float16"}}, "model.options.dtype=float32"),
+        ({"load": {"component_dtypes": {"vae": "float16"}}}, "float16 does not run on a CPU"),
+        ({"options": {"offload": "model"}}, "brings weights to a GPU"),
+        ({"path": "nowhere"}, "no model_index.json"),
+        ({"inputs": {"num_frames": "frames"}, "call": {}}, "model.inputs.num_frames"),
+        ({"task": "i2v"}, "WanPipeline takes no image: type model.task=t2v"),
+        ({"pipeline": "WanPipelin"}, "did you mean 'WanPipeline'"),
+    ],
+)
+def test_a_mistake_is_named_before_weights_are_loaded(
+    make: Make, changed: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(BenchError) as caught:
+        make(**changed).check([PROMPT])
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"task": "t2x"}, "model.task"),
+        ({"fps": 0}, "model.fps"),
+        ({"weights": "zero"}, "model.weights"),
+        ({"load": {"dtpe": "float32"}}, "did you mean 'dtype'"),
+        ({"load": {"dtype": "fp16"}}, "float16"),
+        ({"load": {"patches": ["clip_text_model_alais"]}}, "did you mean 'clip_text_model_alias'"),
+        ({"load": {"components": {"vae": {"repo": "x/y"}}}}, "must have a class"),
+        ({"load": {"components": {"vae": {"class": "AutoencoderKLWann"}}}}, "'AutoencoderKLWan'"),
+        ({"load": {"loras": [{"file": "x"}]}}, "model.load.loras"),
+        ({"options": {"tilling": True}}, "did you mean 'tiling'"),
+        ({"options": {"attention": "flsh"}}, "did you mean 'flash'"),
+        ({"options": {"steps": 0}}, "model.options.steps"),
+        ({"options": {"quantise": "int3"}}, "model.options.quantise"),
+        ({"options": {"cache": "all"}}, "model.options.cache"),
+        ({"options": {"compile": "yes"}}, "blocks"),
+        ({"repo": None, "path": None}, "model.repo=OWNER/NAME"),
+    ],
+)
+def test_a_configuration_that_means_nothing_is_refused_at_once(
+    make: Make, changed: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(BenchError) as caught:
+        make(**changed)
+    assert expected in str(caught.value)
+
+
+def test_an_image_to_video_model_needs_an_image(make: Make) -> None:
+    with pytest.raises(BenchError, match="prompt 'p' has none: take suite=i2v"):
+        make("svd").check([PROMPT])
+
+
+def test_the_image_is_cropped_to_the_shape_of_the_model(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.zeros((64, 256, 3), np.uint8)
+    image[:, 96:160] = 255  # all that is left in a square
+    cv2.imwrite(str(tmp_path / "wide.png"), image)
+    prompt = Prompt(id="p", text="x", image=tmp_path / "wide.png")
+    given = []
+    call = diffusers.WanImageToVideoPipeline.__call__
+
+    @functools.wraps(call)
+    def spy(pipe: Any, **arguments: Any) -> Any:
+        given.append(arguments["image"])
+        return call(pipe, **arguments)
+
+    monkeypatch.setattr(diffusers.WanImageToVideoPipeline, "__call__", spy)
+    with make("wan_i2v") as generator:
+        generator.generate(prompt, 0)
+    assert given[0].size == (32, 32)
+    assert np.asarray(given[0]).min() == 255
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        (np.zeros((1, 4, 8, 8, 3), np.float32), "4 frames that show nothing"),
+        (np.full((4, 8, 8, 3), 0.5, np.float32), "show nothing"),
+        (np.full((1, 4, 8, 8, 3), np.nan, np.float32), "100% of them are NaN"),
+        (np.linspace(0, 3, 4 * 8 * 8 * 3).reshape(4, 8, 8, 3), "from 0 to 1, came 0 to 3"),
+        (np.zeros((4, 8, 8, 3), np.uint8), "expected float frames"),
+        (np.zeros((2, 4, 8, 8, 3), np.float32), "expected float frames"),
+        (np.zeros((4, 8, 8), np.float32), "expected float frames"),
+    ],
+)
+def test_what_is_no_video_is_refused(frames: Any, expected: str) -> None:
+    with pytest.raises(ClipError, match=expected):
+        to_frames(frames)
+
+
+def test_frames_are_rounded_to_the_nearest_of_256() -> None:
+    ramp = np.linspace(0, 1, 3 * 256, dtype=np.float32).reshape(1, 1, 1, 256, 3)
+    made = to_frames(ramp)
+    assert made.shape == (1, 1, 256, 3)
+    assert np.abs(made / 255 - ramp[0]).max() <= 0.5001 / 255
+
+
+def test_an_option_names_a_row_of_its_own_and_is_read_back(make: Make) -> None:
+    with make(
+        "wan", options={"attention": "_native_math", "steps": 3, "tiling": True}
+    ) as generator:
+        assert generator.variant == "3steps-attention-native_math-tiling"
+        assert generator.loaded()["attention"] == {"transformer": ["_native_math"]}
+        assert generator.pipe.vae.use_tiling
+        assert len(generator.generate(PROMPT, 0).frames) == 9
+    with make("wan") as plain:  # what one model sets, the next of this process must not inherit
+        assert plain.variant == ""
+        assert plain.loaded()["attention"] == {"transformer": ["native"]}
+
+
+def test_an_attention_backend_that_changes_nothing_is_refused(make: Make) -> None:
+    generator = make("cogvideox", options={"attention": "_native_math"})
+    with pytest.raises(BenchError, match=r"CogVideoXAttnProcessor2_0.*attention=null"):
+        generator.__enter__()
+    assert generator.pipe is None  # nothing of it stays behind
+    with make("wan") as other:
+        assert other.loaded()["attention"] == {"transformer": ["native"]}
+
+
+def test_an_option_without_anything_to_work_on_is_refused(make: Make) -> None:
+    cache = {"class": "FirstBlockCacheConfig", "threshold": 0.1}
+    with pytest.raises(BenchError, match="UNet"):
+        make("modelscope", options={"cache": cache}).__enter__()
+    with pytest.raises(BenchError, match="did you mean 'threshold'"):
+        make("wan", options={"cache": {"class": "FirstBlockCacheConfig", "treshold": 1}}).check(
+            [PROMPT]
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cache": {"class": "FirstBlockCacheConfig", "threshold": 0.9}},
+        {
+            "cache": {
+                "class": "PyramidAttentionBroadcastConfig",
+                "spatial_attention_block_skip_range": 2,
+            }
+        },
+        {"quantise": "float8", "dtype": "bfloat16"},
+        {"slicing": True},
+    ],
+    ids=["first-block", "pyramid", "float8", "slicing"],
+)
+def test_options_keep_clips_reproducible(make: Make, options: dict[str, Any]) -> None:
+    with make("wan", options=options) as generator:
+        clips = [generator.generate(PROMPT, 0) for _ in range(2)]
+    assert clips[0].sha256 == clips[1].sha256
+
+
+def test_a_scheduler_is_changed_by_configuration(make: Make) -> None:
+    load = {"scheduler": {"class": "FlowMatchEulerDiscreteScheduler", "shift": 5.0}}
+    with make("wan", load=load) as generator:
+        found = generator.loaded()["scheduler"]
+    assert (found["class"], found["shift"]) == ("FlowMatchEulerDiscreteScheduler", 5.0)
+
+
+def test_a_component_may_come_from_elsewhere(make: Make, tiny: Callable[[str], Path]) -> None:
+    elsewhere = str(tiny("animatediff"))
+    part = {"class": "MotionAdapter", "repo": elsewhere, "subfolder": "motion_adapter"}
+    load = {"components": {"motion_adapter": part}}
+    made = []
+    for path in (tiny("stable_diffusion"), tiny("animatediff")):
+        with make("animatediff", path=str(path), load=load) as generator:
+            assert type(generator.pipe.unet).__name__ == "UNetMotionModel"
+            assert not generator.pipe.unet.training
+            made.append(generator.generate(PROMPT, 0).sha256)
+    assert made[0] == made[1]
+
+
+def test_a_component_may_be_one_file(
+    make: Make, tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As AnimateDiff-Lightning's adapter is."""
+    adapter = motion_adapter()
+    save_file(adapter.state_dict(), tmp_path / "adapter.safetensors")
+    monkeypatch.setattr(diffusers, "MotionAdapter", lambda: adapter)  # by default, 453M
+    part = {"class": "MotionAdapter", "repo": str(tmp_path), "file": "adapter.safetensors"}
+    load = {"components": {"motion_adapter": part}}
+    with make("animatediff", path=str(tiny("stable_diffusion")), load=load) as generator:
+        assert len(generator.generate(PROMPT, 0).frames) == 4
+
+
+def test_a_lora_changes_the_clip(make: Make, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft", reason="pip install 'steadybench[lora]'")
+    pipe = TINY["animatediff"].build()
+    adapter = peft.LoraConfig(r=2, target_modules=["to_q", "to_k"], init_lora_weights=False)
+    pipe.unet.add_adapter(adapter)
+    layers = peft.utils.get_peft_model_state_dict(pipe.unet)
+    pipe.save_lora_weights(tmp_path, unet_lora_layers=layers)
+    made = []
+    for loras in ([], [{"repo": str(tmp_path), "weight": 0}], [{"repo": str(tmp_path)}]):
+        with make("animatediff", load={"loras": loras}) as generator:
+            made.append(generator.generate(PROMPT, 0).sha256)
+    assert made[0] == made[1] != made[2]
+
+
+def test_a_lora_without_its_library_says_what_to_type(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(*_: Any, **__: Any) -> None:
+        raise ValueError("PEFT backend is required for this method.")
+
+    monkeypatch.setattr(diffusers.AnimateDiffPipeline, "load_lora_weights", without)
+    with pytest.raises(BenchError, match=r"pip install 'steadybench\[lora\]'"):
+        make("animatediff", load={"loras": [{"repo": str(tmp_path)}]}).__enter__()
+
+
+def test_a_gpu_that_is_too_small_is_named_before_weights_are_loaded(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = make("wan")
+    generator.device = torch.device("cuda")
+    there = SimpleNamespace(total_memory=2**17)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: there)
+    monkeypatch.setattr(
+        diffusers.WanPipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded")
+    )
+    with pytest.raises(BenchError, match=r"an estimate.*type model\.options\.offload=model"):
+        generator.__enter__()
+
+
+def test_memory_that_runs_out_leaves_the_pipeline_usable(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make("wan") as generator:
+        freed = []
+        monkeypatch.setattr(generator.pipe, "maybe_free_model_hooks", lambda: freed.append(True))
+        forward = generator.pipe.transformer.forward
+
+        def full(*_: object, **__: object) -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+        monkeypatch.setattr(generator.pipe.transformer, "forward", full)
+        with pytest.raises(torch.OutOfMemoryError):
+            generator.generate(PROMPT, 0)
+        assert freed
+        monkeypatch.setattr(generator.pipe.transformer, "forward", forward)
+        assert len(generator.generate(PROMPT, 0).frames) == 9

@@ -1,0 +1,90 @@
+"""Every YAML of a diffusers model: composed as a user would, held against the installed version."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from bench import config as configuration
+from bench.generators.diffusers import DiffusersGenerator
+from bench.paths import CONF
+from bench.prompts import Prompt
+from bench.shapes import with_aspect
+
+PROMPT = Prompt(id="p", text="a cat walks past a fence", image=Path("unread.png"))
+
+MODELS = sorted(
+    path.stem
+    for path in (CONF / "model").glob("*.yaml")
+    if "defaults: [diffusers," in path.read_text()
+)
+
+
+@cache
+def composed(name: str) -> dict[str, Any]:
+    """The configuration, with any file where one is asked for."""
+    animate = [f"model.videos.{video}={__file__}" for video in ("pose_video", "face_video")]
+    overrides = animate if name == "wan2_2_animate" else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        whole: dict[str, Any] = configuration.plain(
+            compose("bench", [f"model={name}", *overrides])
+        )["model"]
+    return whole
+
+
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return composed(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _a_hub_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.generators.diffusers.describe", lambda *_: Path("commit"))
+
+
+def built(model: dict[str, Any]) -> DiffusersGenerator:
+    """As for a run on a GPU, without one."""
+    made = configuration.build_generator(model)
+    assert isinstance(made, DiffusersGenerator)
+    made.device = torch.device("cuda")
+    return made
+
+
+def test_the_catalogue_is_here() -> None:
+    assert len(MODELS) >= 58
+    assert not [name for name in MODELS if name.startswith("toy_")]  # the demo runs toy_*
+
+
+def test_a_yaml_composes_and_binds_to_its_pipeline(model: dict[str, Any]) -> None:
+    made = built(model)
+    made.check([PROMPT])
+    assert made.repo
+    assert made.path is None
+    assert made.variant == ""
+    assert made.size_requested is not None
+
+
+def test_every_size_of_a_card_is_legal_and_the_default_among_them(model: dict[str, Any]) -> None:
+    sizes = model["card"]["sizes"]
+    own = model["image_size"] or model["call"]
+    assert f"{own['width']}x{own['height']}" in sizes
+    for size in sizes:
+        width, height = map(int, size.split("x"))
+        made = built(with_aspect(model, f"{width}:{height}", "it"))
+        made.check([PROMPT])
+        assert made.size_requested is not None
+        assert made.size_requested[1] / made.size_requested[0] == pytest.approx(
+            width / height, rel=0.06
+        )
+
+
+def test_a_card_says_what_a_studio_asks(model: dict[str, Any]) -> None:
+    card = model["card"]
+    assert card["title"]
+    assert card["licence"]
+    assert card["open_weights"] is True
+    if card["commercial_use"] is True:
+        assert "unverified" not in card["licence"]

@@ -1,0 +1,184 @@
+"""Models at full size: counted without memory, filled without a download."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import diffusers
+import numpy as np
+import pytest
+import tiny_hub
+import torch
+from hydra import compose, initialize_config_dir
+from tiny_pipelines import TINY
+
+from bench import config as configuration
+from bench.errors import BenchError
+from bench.generators.diffusers import DiffusersGenerator
+from bench.generators.diffusers_load import Load
+from bench.generators.random_weights import (
+    architectures,
+    find_description,
+    hollow,
+    parts,
+    random_pipeline,
+)
+from bench.paths import CONF
+from bench.prompts import Prompt
+
+PROMPT = Prompt(id="p", text="a cat walks past a fence")
+
+# Millions of parameters of the denoiser, as published or as counted from the published weights.
+DENOISERS = {
+    "stabilityai/stable-video-diffusion-img2vid-xt": 1525,
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": 860,
+    "ali-vilab/i2vgen-xl": 1420,
+    "ali-vilab/text-to-video-ms-1.7b": 1411,
+    "THUDM/CogVideoX-2b": 1694,
+    "Wan-AI/Wan2.1-T2V-1.3B-Diffusers": 1419,
+    "Wan-AI/Wan2.1-T2V-14B-Diffusers": 14288,
+    "Lightricks/LTX-Video": 1923,
+    "hunyuanvideo-community/HunyuanVideo": 12821,
+    "genmo/mochi-1-preview": 10028,
+    "Lightricks/LTX-2": 18876,
+}
+# Without AnimateDiff, whose pipeline copies its weights and so needs them.
+KNOWN = (
+    "svd_xt",
+    "text2video_zero",
+    "i2vgen_xl",
+    "modelscope",
+    "zeroscope_v2_576w",
+    "cogvideox_2b",
+    "wan2_1_1_3b",
+    "wan2_1_14b",
+    "ltx_video_2b",
+    "ltx_video_2b_i2v",
+    "hunyuanvideo",
+    "mochi_1",
+    "ltx_2",
+    "ltx_2_i2v",
+)
+TEXT_ENCODERS = {"transformers.T5EncoderModel": 4762, "transformers.UMT5EncoderModel": 5681}
+
+
+def millions(entry: dict[str, Any]) -> float:
+    (part,) = parts({"it": entry}, Load(), Load().dtypes())
+    return part.parameters / 1e6
+
+
+@pytest.mark.parametrize("repo", DENOISERS)
+def test_a_denoiser_has_its_published_size(repo: str) -> None:
+    described = architectures("models")[repo]
+    entry = described.get("transformer") or described["unet"]
+    assert millions(entry) == pytest.approx(DENOISERS[repo], abs=0.6)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_parts_of_a_known_model_make_its_pipeline(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the filling, for which a test has no memory."""
+    tiny_hub.fill_cache(tmp_path, {}, monkeypatch)
+    monkeypatch.setattr("bench.generators.random_weights.fill", lambda module, *_: module)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = compose("bench", [f"model={name}", "model.weights=random"])
+    generator = configuration.build_generator(configuration.plain(composed)["model"])
+    assert isinstance(generator, DiffusersGenerator)
+    described = find_description(generator.repo, None, None)
+    kind = getattr(diffusers, generator.pipeline)
+    pipe = random_pipeline(kind, described, generator.load, generator.dtypes, generator.device)
+    found = {part.name: part.parameters for part in generator.parts()}
+    assert found
+    expected = {name for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}
+    assert found.keys() == expected
+
+
+@pytest.mark.parametrize("kind", TEXT_ENCODERS)
+def test_embeddings_that_stand_twice_are_counted_once(kind: str) -> None:
+    described = architectures("models").values()
+    entry = next(e for m in described for e in m.values() if e.get("class") == kind)
+    assert millions(entry) == pytest.approx(TEXT_ENCODERS[kind], abs=0.6)
+
+
+def test_a_folder_is_counted_from_its_configuration(tiny: Callable[[str], Path]) -> None:
+    path = tiny("wan22")
+    model = DiffusersGenerator(**TINY["wan22"].arguments("wan22", str(path)))
+    counted = {part.name: part.parameters for part in model.parts()}
+    with model:
+        assert counted == model.loaded()["parameters"]
+    float32 = {part.name: part.weight_bytes for part in model.parts()}
+    assert float32 == {name: 4 * count for name, count in counted.items()}
+
+
+def test_a_local_folder_is_preferred_and_nowhere_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
+    assert find_description("genmo/mochi-1-preview", "/here", None) == Path("/here")
+    known = find_description("genmo/mochi-1-preview", None, None)
+    assert known == architectures("models")["genmo/mochi-1-preview"]
+    with pytest.raises(BenchError, match="hub cannot be reached"):
+        find_description("owner/unknown", None, None)
+
+
+@pytest.mark.parametrize("name", ["wan", "ltx", "modelscope"])
+def test_random_weights_run_and_are_the_same_each_time(
+    name: str, tiny: Callable[[str], Path]
+) -> None:
+    arguments = TINY[name].arguments(name, str(tiny(name)))
+    made = []
+    for _ in range(2):
+        with DiffusersGenerator(**arguments, weights="random") as generator:
+            made.append(generator.generate(PROMPT, 0))
+            network = next(iter(generator.pipe.components.values()))
+            assert not any(p.requires_grad for p in network.parameters())
+            assert all(p.device.type == "cpu" for p in network.parameters())
+    assert made[0].sha256 == made[1].sha256
+    with DiffusersGenerator(**arguments) as real:
+        assert real.generate(PROMPT, 0).sha256 != made[0].sha256
+    assert generator.weights == "random"
+
+
+def test_half_precision_gives_way_to_bfloat16_and_caches_are_refused() -> None:
+    halves = {"dtype": "float16", "component_dtypes": {"vae": "float32"}}
+    arguments: dict[str, Any] = {"pipeline": "WanPipeline", "call": {}, "fps": 16, "repo": "a/b"}
+    made = DiffusersGenerator(**arguments, load=halves, weights="random")
+    assert made.dtypes == {"default": torch.bfloat16, "vae": torch.float32}
+    cache = {"cache": {"class": "FirstBlockCacheConfig", "threshold": 0.1}}
+    with pytest.raises(BenchError, match=r"model\.options\.cache=null"):
+        DiffusersGenerator(**arguments, weights="random", options=cache).check([PROMPT])
+
+
+def test_parameters_wait_on_the_meta_device_and_tables_do_not() -> None:
+    described = architectures("models")["Wan-AI/Wan2.1-T2V-1.3B-Diffusers"]
+    network = hollow({"transformer": described["transformer"]}, Load())["transformer"]
+    assert {p.device.type for p in network.parameters()} == {"meta"}
+    assert {b.device.type for b in network.buffers()} == {"cpu"}
+
+
+SHAPES = {
+    "svd_xt": ("stabilityai/stable-video-diffusion-img2vid-xt", "StableVideoDiffusionPipeline"),
+    "modelscope": ("ali-vilab/text-to-video-ms-1.7b", "TextToVideoSDPipeline"),
+    "wan2_1_1_3b": ("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", "WanPipeline"),
+    "ltx_video_2b": ("Lightricks/LTX-Video", "LTXPipeline"),
+}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_full_size_architecture_runs_on_a_gpu(name: str, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "i.png"), np.full((64, 64, 3), 100, np.uint8))
+    prompt = Prompt(id="p", text="a cat", image=tmp_path / "i.png")
+    repo, pipeline = SHAPES[name]
+    call = {"height": 256, "width": 256, "num_frames": 9, "num_inference_steps": 2}
+    task = "i2v" if name == "svd_xt" else "t2v"
+    with_fps: dict[str, Any] = {"call": call, "fps": 8, "repo": repo, "task": task}
+    generator = DiffusersGenerator(pipeline, **with_fps, weights="random")
+    generator.device = torch.device("cuda")
+    generator.check([prompt])
+    with generator:
+        assert len(generator.generate(prompt, 0).frames) == 9
+        assert {p.device.type for p in generator.pipe.vae.parameters()} == {"cuda"}
+    assert torch.cuda.memory_allocated() < 2**28

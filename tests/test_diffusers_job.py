@@ -1,0 +1,322 @@
+"""Diffusers models from the command line to the leaderboard, with tiny ones in place of a hub."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import diffusers
+import numpy as np
+import pytest
+import tiny_hub
+import tiny_pipelines
+import torch
+import yaml
+from tiny_pipelines import TINY, shrink_tiles
+
+from bench import cli, fit
+
+Main = Callable[..., int]
+
+SMALL = [
+    "++model.options.dtype=float32",
+    "++model.options.steps=2",
+    "++model.call.height=64",
+    "++model.call.width=64",
+    "++model.call.num_frames=4",
+    "suite.images.options.dtype=float32",
+    "suite.images.options.steps=2",
+    "suite.images.call.height=64",
+    "suite.images.call.width=128",
+]
+# The sixteen of the first list, and those whose answers or sizes are of another kind.
+ONE_BY_ONE = [*list(TINY)[:16], "text2video_zero", "sana_video", "hunyuan15_i2v", "framepack"]
+FEW_METRICS = ["text=none", "~metrics.compute.cuts", "~metrics.compute.cuts_unrequested"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Main:
+    """Type `steadybench ARGUMENTS` in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def type_(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["steadybench", *arguments])
+        return cli.main()
+
+    return type_
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """Two prompts, with an image each."""
+    for n in range(2):
+        noise = np.random.default_rng(n).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / f"{n}.png"), cv2.resize(noise, (180, 120)))
+    lines = [
+        {"id": f"p{n}", "text": f"a cat walks past {n} fences", "image": f"{n}.png"} for n in (0, 1)
+    ]
+    path = tmp_path / "two.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tiny models under the names of those that the suite of images is made with."""
+    tiny_hub.fill_cache(
+        tmp_path / "hub",
+        {
+            "stabilityai/stable-video-diffusion-img2vid-xt": tiny_pipelines.svd(),
+            "stable-diffusion-v1-5/stable-diffusion-v1-5": tiny_pipelines.stable_diffusion(),
+            "guoyww/animatediff-motion-adapter-v1-5-2": tiny_pipelines.motion_adapter(),
+            "ali-vilab/i2vgen-xl": tiny_pipelines.i2vgen_xl(),
+            "stabilityai/stable-diffusion-xl-base-1.0": tiny_pipelines.stable_diffusion_xl(),
+        },
+        monkeypatch,
+    )
+
+
+def own_model(folder: Path, name: str, path: Path, **changed: Any) -> list[str]:
+    """A YAML of the user's own, and what to type for it."""
+    (folder / "mine" / "model").mkdir(parents=True, exist_ok=True)
+    content = {"defaults": ["diffusers", "_self_"], **TINY[name].arguments(name, str(path))}
+    (folder / "mine" / "model" / f"tiny_{name}.yaml").write_text(yaml.safe_dump(content | changed))
+    return [f"--config-dir={folder / 'mine'}", f"model=tiny_{name}"]
+
+
+def result(folder: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return loaded
+
+
+def stderr_line(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if "steadybench:" in line]
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_every_tiny_pipeline_from_a_folder_to_the_leaderboard(
+    bench: Main,
+    suite: Path,
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(diffusers.AutoencoderKLAllegro, "enable_tiling", shrink_tiles)
+    for name in ONE_BY_ONE:
+        own = own_model(tmp_path, name, tiny(name), card={"title": f"Tiny {name}", "sizes": []})
+    arguments = ["-m", own[0], "model=glob(tiny_*)", f"suite.prompts={suite}", "suite.name=two"]
+    assert bench(*arguments, "suite=i2v", *FEW_METRICS, "warmup=0", "limit=1") == 0
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    for name in ONE_BY_ONE:
+        assert f"Tiny {name}" in page
+        made = result(tmp_path / f"outputs/two/tiny_{name}")
+        (clip,) = made["clips"]
+        assert clip["status"] == "ok"
+        assert (clip["height_requested"], clip["width_requested"]) == (32, 32)
+        assert clip["frames_requested"] > 0
+        assert clip["image_sha256"]
+        assert clip["scores"]["stutter"] is not None
+        assert made["loaded"]["pipeline"] == tiny_pipelines.PIPELINES[name]
+        assert made["weights"] == "real"
+
+
+@pytest.mark.usefixtures("hub")
+def test_three_models_animate_the_same_pictures(bench: Main, suite: Path, tmp_path: Path) -> None:
+    suite.write_text(suite.read_text().replace(', "image": "0.png"', ""))  # this one is made
+    models = "model=svd_xt,animatediff_v1_5_2,i2vgen_xl"
+    command = ["-m", models, "suite=i2v", f"suite.prompts={suite}", *SMALL, *FEW_METRICS]
+    command.append("warmup=0")
+    assert bench(*command) == 0
+    (image,) = (tmp_path / "outputs/images").iterdir()
+    before = image.stat().st_mtime_ns
+    results = [
+        result(tmp_path / f"outputs/i2v/{name}-float32-2steps")
+        for name in ("svd_xt", "animatediff_v1_5_2", "i2vgen_xl")
+    ]
+    hashes = [[clip["image_sha256"] for clip in made["clips"]] for made in results]
+    assert hashes[0] == hashes[1] == hashes[2]
+    assert all(hashes[0])
+    assert len({made["prompts"]["sha256"] for made in results}) == 1
+    for made in results:
+        assert set(made["loaded"]["revisions"].values()) == {tiny_hub.COMMIT}
+    assert "guoyww/animatediff-motion-adapter-v1-5-2" in results[1]["loaded"]["revisions"]
+    assert results[0]["card"]["title"] == "Stable Video Diffusion XT, float32 2steps"
+    assert results[1]["card"]["licence"].startswith("Apache-2.0")
+    assert all(clip["scores"]["i2v_first"] > 0 for made in results for clip in made["clips"])
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert "table 1 of" not in page  # all share one
+    assert bench(*command) == 0
+    assert image.stat().st_mtime_ns == before
+    # Other pixels are another question: clips of the old ones are not passed off as the new.
+    cv2.imwrite(str(image), np.zeros((64, 64, 3), np.uint8))
+    assert bench(*command) == 2
+
+
+def test_the_shape_of_a_suite_is_taken_from_each_card(
+    bench: Main, suite: Path, tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    own = own_model(tmp_path, "wan_i2v", tiny("wan_i2v"), card={"sizes": ["64x32", "32x64"]})
+    command = [
+        *own,
+        "suite=i2v",
+        f"suite.prompts={suite}",
+        "stages=[generate]",
+        "suite.images=null",
+    ]
+    assert bench(*command, "suite.aspect=9:16") == 0
+    made = result(tmp_path / "outputs/i2v/tiny_wan_i2v")
+    clip = made["clips"][0]
+    assert [clip[key] for key in ("height", "width", "height_requested")] == [64, 32, 64]
+    run = json.loads((tmp_path / "outputs/i2v/tiny_wan_i2v/run.json").read_text())
+    assert run["functional"]["call"]["height"] == 64
+    assert run["config"]["suite"]["aspect"] == "9:16"
+
+
+def test_memory_that_runs_out_is_recorded_and_the_next_clip_tried(
+    bench: Main,
+    suite: Path,
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    call = diffusers.AutoencoderKLWan.decode
+    full = iter([True])
+
+    def decode(vae: Any, *arguments: Any, **more: Any) -> Any:
+        if next(full, False):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        return call(vae, *arguments, **more)
+
+    monkeypatch.setattr(diffusers.AutoencoderKLWan, "decode", decode)
+    own = own_model(tmp_path, "wan", tiny("wan"))
+    command = [*own, f"suite.prompts={suite}", "suite.name=two", "stages=[generate]", "warmup=0"]
+    assert bench(*command) == 1
+    clips = result(tmp_path / "outputs/two/tiny_wan")["clips"]
+    assert [clip["status"] for clip in clips] == ["oom", "ok"]
+    assert "9 GiB" in clips[0]["error"]
+    assert bench(*command, "retry_failed=true") == 0
+
+
+def test_black_frames_are_a_recorded_failure(
+    bench: Main,
+    suite: Path,
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    call = diffusers.AutoencoderKLWan.decode
+
+    def black(vae: Any, *arguments: Any, **more: Any) -> Any:
+        made = call(vae, *arguments, **more)
+        made[0].fill_(-1.0)
+        return made
+
+    monkeypatch.setattr(diffusers.AutoencoderKLWan, "decode", black)
+    own = own_model(tmp_path, "wan", tiny("wan"))
+    assert bench(*own, f"suite.prompts={suite}", "suite.name=two", "stages=[generate]") == 1
+    clips = result(tmp_path / "outputs/two/tiny_wan")["clips"]
+    assert {clip["status"] for clip in clips} == {"error"}
+    assert "9 frames that show nothing" in clips[0]["error"]
+
+
+def test_random_weights_take_a_row_of_speed_and_no_score(
+    bench: Main, suite: Path, tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    own = own_model(tmp_path, "wan", tiny("wan"), card={"title": "Tiny Wan"})
+    command = [*own, f"suite.prompts={suite}", "suite.name=two", *FEW_METRICS]
+    assert bench(*command, "model.weights=random") == 0
+    made = result(tmp_path / "outputs/two/tiny_wan-random")
+    assert made["weights"] == "random"
+    assert made["metrics"] == {}
+    assert all(clip["latency_s"] > 0 and not clip["scores"] for clip in made["clips"])
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert "its weights are random, so only its speed means anything" in page
+    assert "(random weights)" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["+model.call.num_inference_stps=3"], "did you mean 'num_inference_steps'"),
+        (["model.call.num_frames=80"], "model.call.num_frames=81 or 77"),
+        (["model.multiple=32", "model.call.height=500"], "model.call.height=512 or 480"),
+        (["model.load.dtype=float16"], "model.options.dtype=float32"),
+        (["model.options.offload=model"], "brings weights to a GPU"),
+        (["+suite.aspect=9:16"], "lists no sizes"),
+        (["model.path=nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_written(
+    bench: Main,
+    suite: Path,
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    expected: str,
+) -> None:
+    own = own_model(tmp_path, "wan", tiny("wan"))
+    assert bench(*own, f"suite.prompts={suite}", "suite.name=two", *arguments) == 2
+    assert expected in stderr_line(capsys)
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_an_image_that_is_none_and_one_that_is_missing(
+    bench: Main,
+    suite: Path,
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = own_model(tmp_path, "wan_i2v", tiny("wan_i2v"))
+    assert bench(*own, "suite=toy", "text=none") == 2
+    assert "has none: take suite=i2v" in stderr_line(capsys)
+    (tmp_path / "1.png").write_text("no picture")
+    assert bench(*own, "suite=i2v", f"suite.prompts={suite}", "suite.images=null") == 2
+    assert "line 2: 'image': expected a picture" in stderr_line(capsys)
+
+
+def test_the_model_that_makes_the_pictures_is_named_by_its_own_key(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("model=svd_xt", "suite=i2v") == 2
+    line = stderr_line(capsys)
+    assert "StableDiffusionXLPipeline in float16 does not run on a CPU" in line
+    assert "type suite.images.options.dtype=float32" in line
+    assert bench("model=svd_xt", "suite=i2v", "stages=[score]") == 2
+    assert "run with stages=[generate] first" in stderr_line(capsys)
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_with_m_a_key_of_some_models_asks_for_two_pluses(
+    bench: Main, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("-m", "model=svd_xt,wan2_1_1_3b", "model.options.steps=2") == 2
+    assert "type ++model.options.steps=VALUE" in stderr_line(capsys)
+
+
+def test_fit_says_what_a_model_weighs(
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
+    assert fit.main(["model=wan2_1_1_3b"]) == 0
+    printed = capsys.readouterr().out
+    assert "WanTransformer3DModel │ 1,418,996,800" in printed
+    assert "Weights alone" in printed
+    own = own_model(tmp_path, "wan", tiny("wan"))
+    assert fit.main([own[0], own[1]]) == 0
+    assert "AutoencoderKLWan" in capsys.readouterr().out
+    for arguments, expected in (
+        ([], "type python -m bench.fit model="),
+        (["model=toy_steady"], "came ToyGenerator"),
+        (["model=nosuch"], "nosuch"),
+        (["model=kandinsky5_lite"], "hub cannot be reached"),
+    ):
+        assert fit.main(arguments) == 2
+        assert expected in stderr_line(capsys)
