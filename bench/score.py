@@ -1,12 +1,13 @@
 """The stage that scores clips: whatever metric has no valid value yet is computed."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from bench.clip import read_master
+from bench.clip import Clip, read_master
 from bench.errors import ClipError, Unscored, one_line
 from bench.layout import Item, RunFolder
 from bench.metrics.base import Metric
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 
 Entry = dict[str, Any]
+
+Pending = tuple[Item, Entry, dict[str, Entry], list[str]]
+"""A draw, its record, its scores so far, and the metrics to compute."""
 
 
 def score(
@@ -58,7 +62,7 @@ def score(
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     wanted: dict[str, str] | None = None
-    pending = []
+    pending: list[Pending] = []
     for item in made:
         record = read_json(folder.record(item))
         if record["status"] != "ok":
@@ -76,11 +80,17 @@ def score(
         return []
     calibration = _calibration(backbones)
     damaged = []
+
+    def read(work: Pending) -> Clip:
+        item, record, _, _ = work
+        return read_master(
+            folder.master(item), frames=record["frames"], sha256=record["frames_sha256"]
+        )
+
+    clips = _ahead(pending, read)
     for item, record, entries, missing in track(pending, f"{label}: score"):
         try:
-            clip = read_master(
-                folder.master(item), frames=record["frames"], sha256=record["frames_sha256"]
-            )
+            clip = next(clips).result()
         except ClipError as error:
             damaged.append(f"{error}; remove {folder.record(item)} and run again to make it anew")
             continue
@@ -125,6 +135,16 @@ def _fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) 
     function = f"{metric.function.__module__}.{metric.function.__qualname__}"
     described = {"function": function, "unit": metric.unit, "better": metric.better}
     return fingerprint(described | {"version": metric.version, "backbones": evidence})
+
+
+def _ahead(pending: Sequence[Pending], read: Callable[[Pending], Clip]) -> Iterator[Future[Clip]]:
+    """Clips as they are read, each while the one before it is being scored."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, pending[0])
+        for following in pending[1:]:
+            clip, coming = coming, reader.submit(read, following)
+            yield clip
+        yield coming
 
 
 def _calibration(backbones: Backbones) -> dict[str, Any] | None:

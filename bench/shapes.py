@@ -20,8 +20,9 @@ _NEAR = 1.15
 def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dict[str, Any]:
     """A model's configuration at the legal size nearest to an aspect ratio.
 
-    Nearest in ratio, to about 5%, so that 832x480 is as good a 16:9 as 1280x720; then in pixels
-    to the size that the configuration says.
+    A model that is not called from here, such as a folder of clips, is left as it is, with a
+    warning. Nearest in ratio, to about 5%, so that 832x480 is as good a 16:9 as 1280x720; then in
+    pixels to the size that the configuration says.
 
     Args:
         model: the configuration; its `card.sizes` lists what the model was made for.
@@ -38,6 +39,11 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
         raise BenchError(
             f'suite.aspect must be width to height, as 9:16 (in a file "9:16"), came {aspect!r}'
         )
+    if "call" not in model:  # made elsewhere, or by rules of its own
+        log.warning(
+            "%s: suite.aspect=%s is not passed on, its clips come as they are", label, aspect
+        )
+        return dict(model)
     asked = int(match[1]) / int(match[2])
     sizes = [_size(text, label) for text in (model.get("card") or {}).get("sizes") or ()]
     where = next(

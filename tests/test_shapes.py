@@ -51,6 +51,13 @@ def test_a_model_that_cannot_says_so_and_runs(caplog: pytest.LogCaptureFixture) 
     assert "nothing near 9:16 is legal; it runs at 720x480" in caplog.text
 
 
+def test_clips_that_are_made_elsewhere_come_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    folder = {"path": "clips", "card": {}}
+    with caplog.at_level(logging.WARNING):
+        assert with_aspect(folder, "9:16", "kling") == folder
+    assert "kling: suite.aspect=9:16 is not passed on" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("model", "aspect", "expected"),
     [
@@ -58,7 +65,6 @@ def test_a_model_that_cannot_says_so_and_runs(caplog: pytest.LogCaptureFixture) 
         (MODEL, 556, 'as 9:16 (in a file "9:16"), came 556'),  # what YAML makes of a bare 9:16
         (MODEL, "0:16", "as 9:16"),
         ({"call": MODEL["call"], "card": {}}, "9:16", "m lists no sizes"),
-        ({"height": 128, "card": {"sizes": ["128x128"]}}, "9:16", "m lists no sizes"),
         ({**MODEL, "card": {"sizes": ["wide"]}}, "9:16", "as 832x480, came 'wide'"),
     ],
 )

@@ -174,7 +174,13 @@ def _worthless(pieces: Pieces) -> Check:
 
 
 def _harmless(pieces: Pieces, kind: str) -> Check:
-    changes = np.array([after - before for before, after in change(pieces, kind, HEADLINE)])
+    changes = np.array(
+        [
+            _headline(value) - _headline(kinds[ORIGINAL][0])
+            for kinds in pieces.values()
+            for value in kinds.get(kind, [])
+        ]
+    )
     what = f"{kind}: within {MOST_HARMLESS_CHANGE:g} points on every clip"
     if not len(changes):
         return Check(what, "no clip has it", held=False)

@@ -12,15 +12,22 @@ from bench.report.speed import Speed, speeds
 
 HEADLINE = "coherence"
 
-# The first columns, in this order, where results have them: one for each way to fail.
+# The columns after the headline, in this order, where results have them: what it is made of first.
 LEAD = (
     "adherence",
-    "flicker",
-    "warp_mae",
-    "identity_min",
+    "coherence_worst_second",
+    "coherence_flicker",
+    "coherence_identity",
+    "coherence_smooth",
+    "coherence_jumps",
+    "coherence_motion",
+    "coherence_order",
     "stutter",
     "cuts_unrequested",
     "dynamics",
+    "flicker",
+    "warp_mae",
+    "identity_min",
 )
 
 

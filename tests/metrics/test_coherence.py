@@ -118,8 +118,8 @@ def test_each_part_sees_what_it_is_for(analyse: Analyse, toy: Clip) -> None:
 
 
 def test_a_cut_that_was_asked_for_costs_nothing(analyse: Analyse, footage: Path) -> None:
-    film = read_video(footage / "bikes.mp4")  # its second cut follows frame 75
-    frames = np.stack([cv2.resize(frame, (160, 68)) for frame in film.frames[31:125:3]])
+    film = read_video(footage / "bikes.mp4")  # its third cut follows frame 136
+    frames = np.stack([cv2.resize(frame, (320, 136)) for frame in film.frames[77:185:3]])
     one, two = (replace(PROMPT, shots=shots) for shots in (1, 2))
     assert coherence(analyse(frames, film.fps / 3, two)) > 80
     assert coherence(analyse(frames, film.fps / 3, one)) < 50
