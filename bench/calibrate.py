@@ -16,7 +16,7 @@ from bench.config import build_backbones, plain
 from bench.controls.footage import Piece, pieces
 from bench.controls.judge import moving_enough
 from bench.errors import BenchError, Unscored
-from bench.explain import MISTAKE, complain, prepare_output
+from bench.explain import MISTAKE, attempt
 from bench.health import folders
 from bench.measure.environment import resolve_device
 from bench.metrics.calibration import CONDITIONS, ROLES, SCALED, SCHEMA, scales_of
@@ -69,10 +69,11 @@ def calibrate(config: dict[str, Any]) -> dict[str, Any]:
             f"expected footage with at least {LEAST_PIECES} pieces in which something moves, "
             f"came {len(seen)}: add files to path=DIR"
         )
+    scales = _scales(seen)
     files = sorted({piece.file for piece, _, _ in seen})
     calibration: dict[str, Any] = {
         "schema": SCHEMA,
-        "scales": _scales(seen),
+        "scales": scales,
         "backbones": {role: backbones.get(role).fingerprint for role in ROLES},
         "conditions": CONDITIONS,
         "size_px": config["size_px"],
@@ -80,7 +81,7 @@ def calibrate(config: dict[str, Any]) -> dict[str, Any]:
             {"file": piece.file, "piece": piece.name, "sha256": piece.small.sha256}
             for piece, _, _ in seen
         ],
-        "scores": _summary(seen, _scales(seen)),
+        "scores": _summary(seen, scales),
         # How each file would have scored, had it not been there: the honest figure.
         "left_out": {
             file: _summary(
@@ -117,13 +118,7 @@ def main() -> int:
     Returns:
         The exit code: 0, or 2 on a mistake.
     """
-    prepare_output()
-    try:
-        _job()
-    except Exception as error:  # whatever Hydra and the footage may raise, in one line
-        complain(error)
-        return MISTAKE
-    return 0
+    return 0 if attempt(_job) else MISTAKE
 
 
 if __name__ == "__main__":

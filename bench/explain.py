@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from collections.abc import Callable
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -25,6 +26,21 @@ def prepare_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a pipe or console may know no arrows
             stream.reconfigure(errors="replace")
+
+
+def attempt(job: Callable[[], None]) -> bool:
+    """Run a Hydra job; whatever it may raise ends in one line.
+
+    Returns:
+        Whether it came through.
+    """
+    prepare_output()
+    try:
+        job()
+    except Exception as error:
+        complain(error)
+        return False
+    return True
 
 
 def complain(error: Exception) -> None:

@@ -19,7 +19,7 @@ from bench.controls.judge import Check, checks
 from bench.controls.page import render
 from bench.controls.values import Value, measure
 from bench.errors import BenchError
-from bench.explain import MISTAKE, complain, prepare_output
+from bench.explain import MISTAKE, attempt
 from bench.measure.environment import resolve_device
 from bench.paths import CONF
 from bench.progress import track
@@ -90,11 +90,7 @@ def main() -> int:
     Returns:
         The exit code; see the module's first lines.
     """
-    prepare_output()
-    try:
-        _job()
-    except Exception as error:  # whatever Hydra and the footage may raise, in one line
-        complain(error)
+    if not attempt(_job):
         return MISTAKE
     screen = Console()
     for check in _found:

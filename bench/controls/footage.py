@@ -14,7 +14,7 @@ from bench.errors import BenchError, Unscored
 from bench.generators.folder import FolderGenerator
 from bench.generators.toy import ToyGenerator
 from bench.metrics.coherence import MIN_S, MIN_SIDE_PX
-from bench.metrics.cuts import THRESHOLD
+from bench.metrics.cuts import parted
 from bench.prompts import Prompt, load_suite
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
@@ -138,11 +138,9 @@ def _of_file(name: str, clip: Clip, backbones: Backbones, size_px: int) -> list[
     clip = resized(clip, 2 * size_px)
     starts = []
     length, shortest = round(PIECE_S * clip.fps), int(np.ceil(MIN_S * clip.fps))
-    # The frames of a transition belong to no shot; see `bench.metrics.cuts.shots`.
-    edges = np.flatnonzero(np.diff(likely > THRESHOLD, prepend=True, append=True))
-    for first, last in _between(edges, len(likely)):
-        for start in range(first, last, length):
-            stop = min(start + length, last)
+    for shot in parted(likely):
+        for start in range(shot.start, shot.stop, length):
+            stop = min(start + length, shot.stop)
             if stop - start >= shortest:
                 starts.append((start, stop))
     chosen = np.unique(np.linspace(0, len(starts) - 1, PIECES_PER_FILE).round().astype(int))
@@ -150,9 +148,3 @@ def _of_file(name: str, clip: Clip, backbones: Backbones, size_px: int) -> list[
         Piece(f"{name}@{start}", name, replace(clip, frames=clip.frames[start:stop]), size_px)
         for start, stop in (starts[i] for i in (chosen if starts else []))
     ]
-
-
-def _between(edges: NDArray[np.intp], count: int) -> Iterator[tuple[int, int]]:
-    """Shots as ranges of frames, from where runs of likely cuts end and begin."""
-    for first, last in edges.reshape(-1, 2).tolist():
-        yield first, min(last + 1, count)

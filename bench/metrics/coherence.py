@@ -13,7 +13,7 @@ several shots, each shot is a clip of its own. Where rounding would change a tim
 over 10%, everything is measured at the two nearest steps and interpolated.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -97,10 +97,7 @@ def coherence_worst_second(analysis: Analysis) -> Scored:
     for shot in shots(analysis):
         travelled = _far(analysis, shot)
         for second in _windows(shot, analysis.clip.fps, 0.0, WORST_S, WORST_HOP_S):
-            local = _average(
-                [_sudden(analysis, step, second, travelled) for step, _ in _steps(analysis)],
-                analysis,
-            )
+            local = _over_steps(_sudden, analysis, second, travelled)
             mixed = Damage(**{**vars(found), **local})
             held_here = float(held[second.start : second.stop - 1].mean())
             starts.append(second.start / analysis.clip.fps)
@@ -223,10 +220,7 @@ def _measure(analysis: Analysis) -> Damage:
     for shot in long_enough:
         travelled = _far(analysis, shot)
         found += [
-            _average(
-                [_at_step(analysis, step, window, travelled) for step, _ in _steps(analysis)],
-                analysis,
-            )
+            _over_steps(_at_step, analysis, window, travelled)
             for window in _windows(shot, fps, WHOLE_S, WINDOW_S, HOP_S)
         ]
     merged = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
@@ -257,12 +251,17 @@ def _sudden(analysis: Analysis, step: int, window: Window, travelled: float) -> 
     }
 
 
-def _average(at_steps: Sequence[Mapping[str, float]], analysis: Analysis) -> dict[str, float]:
-    shares = [share for _, share in _steps(analysis)]
-    return {
-        name: sum(share * each[name] for share, each in zip(shares, at_steps, strict=True))
-        for name in at_steps[0]
-    }
+def _over_steps(
+    at_step: Callable[[Analysis, int, Window, float], dict[str, float]],
+    analysis: Analysis,
+    window: Window,
+    travelled: float,
+) -> dict[str, float]:
+    """What is measured at each time step, interpolated."""
+    found = [
+        (share, at_step(analysis, step, window, travelled)) for step, share in _steps(analysis)
+    ]
+    return {name: sum(share * each[name] for share, each in found) for name in found[0][1]}
 
 
 def _steps(analysis: Analysis) -> list[tuple[int, float]]:

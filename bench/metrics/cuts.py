@@ -47,11 +47,20 @@ def shots(analysis: Analysis) -> list[Window]:
     end = len(analysis.frames)
     if analysis.prompt.shots == 1:
         return [Window(0, end)]
-    likely = analysis.cut_probabilities
+    return parted(analysis.cut_probabilities, analysis.prompt.shots - 1)
+
+
+def parted(likely: NDArray[np.float64], most_cuts: int | None = None) -> list[Window]:
+    """The shots between cuts, in order; some may be empty or a frame long.
+
+    Args:
+        likely: how likely a cut follows each frame, `[T]`, 0..1.
+        most_cuts: part only at the surest so many; None for all.
+    """
     surest = sorted(_runs(likely), key=lambda run: -likely[run.start : run.stop].max())
-    parted = sorted(surest[: analysis.prompt.shots - 1], key=lambda run: run.start)
-    starts = [0, *(run.stop for run in parted)]
-    stops = [*(run.start + 1 for run in parted), end]
+    chosen = sorted(surest[:most_cuts], key=lambda run: run.start)
+    starts = [0, *(run.stop for run in chosen)]
+    stops = [*(run.start + 1 for run in chosen), len(likely)]
     return [Window(a, b) for a, b in zip(starts, stops, strict=True)]
 
 

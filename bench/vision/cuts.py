@@ -141,8 +141,7 @@ class HeuristicCuts:
         """
         if len(frames) < 3:
             raise Unscored(f"{len(frames)} frames, needs at least 3")
-        first = torch.arange(len(frames) - 1)
-        distances = self.lpips.distance(self.lpips.features(frames), first, first + 1)
+        distances = self.lpips.lagged(self.lpips.features(frames), 1)
         seen = self.identity.encode(frames).frames
         alike = (seen[:-1] * seen[1:]).sum(axis=1)
         jumps = (distances > 4 * np.median(distances)) & (alike < 0.7)
