@@ -21,7 +21,7 @@ from bench.leaderboard import publish, published
 from bench.paths import CONF
 from bench.progress import console
 from bench.report.console import show
-from bench.report.results import load
+from bench.report.loading import load
 from bench.run import Outcome, run
 
 DONE, CLIPS_FAILED, INTERRUPTED = 0, 1, 130

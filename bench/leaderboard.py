@@ -15,9 +15,10 @@ from bench.errors import BenchError
 from bench.paths import SAFE_NAME
 from bench.records import write_json, write_text
 from bench.report.console import show
+from bench.report.loading import FILE_NAME, find, load
 from bench.report.markdown import OPENING, render
 from bench.report.pictures import draw_suite
-from bench.report.results import FILE_NAME, Result, find, load
+from bench.report.results import Result
 
 
 def publish(results: Sequence[Path], into: Path) -> Path:

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.errors import BenchError, nearest
-from bench.report.results import Result, find, load
+from bench.report.loading import find, load
+from bench.report.results import Result
 
 DESIGNS = ((10, 2), (20, 1), (20, 2), (40, 4), (60, 4), (100, 1), (100, 2), (100, 4), (200, 4))
 """Prompts and seeds of the table: the published suites, and what stands beside them."""

@@ -4,8 +4,9 @@ import pytest
 
 from bench.leaderboard import published
 from bench.paths import PACKAGE
+from bench.report.loading import load
 from bench.report.markdown import render
-from bench.report.results import Result, load
+from bench.report.results import Result
 from bench.report.rows import prompt_means
 
 ROOT = PACKAGE.parent

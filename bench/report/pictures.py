@@ -6,7 +6,8 @@ from pathlib import Path
 
 from bench.clip import Clip, read_master
 from bench.errors import BenchError, ClipError
-from bench.report.results import FILE_NAME, ClipResult, Result, load
+from bench.report.loading import FILE_NAME, load
+from bench.report.results import ClipResult, Result
 from bench.report.sheet import contact_sheet
 
 _MAX_ROWS = 12

@@ -9,7 +9,7 @@ from fake_results import Content
 from rich.console import Console
 
 from bench.report.console import show
-from bench.report.results import load
+from bench.report.loading import load
 
 
 def printed(contents: Iterable[Content], tmp_path: Path, width: int) -> str:

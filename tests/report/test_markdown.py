@@ -11,8 +11,8 @@ import pytest
 from fake_results import Content, Score
 from markdown_it import MarkdownIt
 
+from bench.report.loading import load
 from bench.report.markdown import escape, render
-from bench.report.results import load
 
 GOLDEN = Path(__file__).parent / "golden" / "leaderboard.md"
 METRICS = fake.COHERENCE | fake.METRICS

@@ -8,7 +8,7 @@ import fake_results as fake
 import pytest
 from fake_results import Content, Score
 
-from bench.report.results import load
+from bench.report.loading import load
 from bench.report.rows import SuiteBoard, boards, prompt_means
 
 WITH_HEADLINE = fake.METRICS | fake.COHERENCE

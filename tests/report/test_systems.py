@@ -7,7 +7,8 @@ import fake_results as fake
 import pytest
 
 from bench.errors import BenchError
-from bench.report.results import Result, load
+from bench.report.loading import load
+from bench.report.results import Result
 from bench.report.rows import boards
 from bench.report.systems import served, systems
 

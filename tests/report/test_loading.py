@@ -10,7 +10,7 @@ import pytest
 from fake_results import Content
 
 from bench.errors import BenchError
-from bench.report.results import find, load
+from bench.report.loading import find, load
 
 
 def error_of(content: Content, tmp_path: Path) -> str:

@@ -1,0 +1,30 @@
+"""Short texts as tables say them."""
+
+from bench.report.results import ClipResult
+from bench.report.table import NONE
+
+
+def reason(clip: ClipResult, metric: str) -> str:
+    """Why a clip that was made has no value of a metric."""
+    return clip.unscored.get(metric, "not scored yet")
+
+
+def failure(clip: ClipResult) -> str:
+    """How a clip failed."""
+    return f"{clip.status}: {one_line(clip.error or 'no message')}"
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Text without line breaks, cut to so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def short(digest: str | None) -> str:
+    """The beginning of a hash, enough to tell two apart."""
+    return digest[:8] if digest else NONE
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
