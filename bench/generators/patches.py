@@ -5,6 +5,8 @@ from typing import Any
 
 import transformers
 
+from bench.generators.consisid import consisid_faces
+
 
 def clip_text_model_alias(pipe: Any) -> None:  # noqa: ANN401 - any diffusers pipeline
     """Give a CLIP text encoder its former attribute `text_model`.
@@ -19,4 +21,7 @@ def clip_text_model_alias(pipe: Any) -> None:  # noqa: ANN401 - any diffusers pi
         setattr(transformers.CLIPTextModel, "text_model", property(lambda self: self))  # noqa: B010
 
 
-PATCHES: Mapping[str, Callable[[Any], None]] = {"clip_text_model_alias": clip_text_model_alias}
+PATCHES: Mapping[str, Callable[[Any], None]] = {
+    "clip_text_model_alias": clip_text_model_alias,
+    "consisid_faces": consisid_faces,
+}

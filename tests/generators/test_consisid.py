@@ -1,0 +1,120 @@
+"""ConsisID's plumbing: its face networks are stood in for, as no package has their weights."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import diffusers
+import numpy as np
+import pytest
+import tiny_networks as net
+import torch
+from PIL import Image
+
+from bench.errors import BenchError
+from bench.generators import consisid, stand_in
+from bench.generators.diffusers import DiffusersGenerator
+from bench.prompts import Prompt
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    transformer = net.made(
+        diffusers.ConsisIDTransformer3DModel,
+        num_attention_heads=3,
+        attention_head_dim=16,
+        in_channels=8,
+        out_channels=4,
+        time_embed_dim=2,
+        text_embed_dim=32,
+        num_layers=2,
+        sample_width=4,
+        sample_height=4,
+        sample_frames=9,
+        max_text_seq_length=16,
+        use_rotary_positional_embeddings=True,
+        use_learned_positional_embeddings=True,
+        is_train_face=True,
+        cross_attn_dim_head=8,
+        cross_attn_num_heads=2,
+        LFE_id_dim=16,
+        LFE_vit_dim=8,
+        LFE_depth=5,
+        LFE_dim_head=8,
+        LFE_num_heads=2,
+        LFE_num_querie=4,
+        LFE_output_dim=32,  # two thirds of the width, which is 3 heads of 16
+    )
+    diffusers.ConsisIDPipeline(
+        transformer=transformer,
+        vae=net.cog_vae(),
+        scheduler=diffusers.CogVideoXDDIMScheduler(),
+        text_encoder=net.t5(),
+        tokenizer=stand_in.t5(),
+    ).save_pretrained(tmp_path / "consisid")
+    return tmp_path / "consisid"
+
+
+@pytest.fixture
+def prompt(tmp_path: Path) -> Prompt:
+    noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "image.png"), noise)
+    return Prompt(id="p", text="she smiles", image=tmp_path / "image.png")
+
+
+def generator(folder: Path) -> DiffusersGenerator:
+    call = {"height": 32, "width": 32, "num_inference_steps": 2, "num_frames": 9}
+    return DiffusersGenerator(
+        "ConsisIDPipeline",
+        {**call, "max_sequence_length": 16},
+        8,
+        path=str(folder),
+        task="i2v",
+        load={"dtype": "float32", "patches": ["consisid_faces"]},
+    )
+
+
+def test_what_is_not_installed_is_named(
+    folder: Path, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consisid, "READERS", ("numpy", "no_such_face_reader"))
+    made = generator(folder)
+    made.check([prompt])
+    with pytest.raises(BenchError, match="type pip install no_such_face_reader"), made:
+        pass
+
+
+def test_the_face_of_each_image_decides(
+    folder: Path, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[tuple[str, torch.device, torch.dtype]] = []
+    seen: list[np.ndarray[Any, Any]] = []
+
+    def prepare(where: str, device: torch.device, dtype: torch.dtype) -> tuple[str, ...]:
+        prepared.append((where, device, dtype))
+        return ("helper", "recogniser", "network", "detector", "mean", "deviation")
+
+    def read(*given: Any) -> tuple[Any, ...]:
+        *readers, _, dtype, image = given
+        assert readers == ["helper", "network", "recogniser", "mean", "deviation", "detector"]
+        seen.append(image)
+        drawn = torch.Generator().manual_seed(face)
+        features = [torch.randn(1, 3, 8, generator=drawn, dtype=dtype) for _ in range(5)]
+        identity = torch.randn(1, 16, generator=drawn, dtype=dtype)
+        return identity, features, Image.fromarray(image), np.zeros((5, 2), np.float32)
+
+    module = "diffusers.pipelines.consisid.consisid_utils"
+    stood_in = SimpleNamespace(prepare_face_models=prepare, process_face_embeddings_infer=read)
+    monkeypatch.setitem(sys.modules, module, stood_in)
+    monkeypatch.setattr("diffusers.pipelines.consisid.consisid_utils", stood_in, raising=False)
+    monkeypatch.setattr(consisid, "READERS", ())
+    face = 0
+    with generator(folder) as made:
+        shas = [made.generate(prompt, 0).sha256 for _ in range(2)]
+        face = 1
+        shas.append(made.generate(prompt, 0).sha256)
+    assert prepared == [(str(folder), torch.device("cpu"), torch.float32)]
+    assert [image.shape for image in seen] == [(32, 32, 3)] * 3
+    assert shas[0] == shas[1] != shas[2]
