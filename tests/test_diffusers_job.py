@@ -11,10 +11,11 @@ import diffusers
 import numpy as np
 import pytest
 import tiny_hub
-import tiny_pipelines
+import tiny_unets
 import torch
 import yaml
-from tiny_pipelines import TINY, shrink_tiles
+from tiny_dits import shrink_tiles
+from tiny_pipelines import TINY
 
 from bench import cli, fit
 
@@ -68,11 +69,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_hub.fill_cache(
         tmp_path / "hub",
         {
-            "stabilityai/stable-video-diffusion-img2vid-xt": tiny_pipelines.svd(),
-            "stable-diffusion-v1-5/stable-diffusion-v1-5": tiny_pipelines.stable_diffusion(),
-            "guoyww/animatediff-motion-adapter-v1-5-2": tiny_pipelines.motion_adapter(),
-            "ali-vilab/i2vgen-xl": tiny_pipelines.i2vgen_xl(),
-            "stabilityai/stable-diffusion-xl-base-1.0": tiny_pipelines.stable_diffusion_xl(),
+            "stabilityai/stable-video-diffusion-img2vid-xt": tiny_unets.svd(),
+            "stable-diffusion-v1-5/stable-diffusion-v1-5": tiny_unets.stable_diffusion(),
+            "guoyww/animatediff-motion-adapter-v1-5-2": tiny_unets.motion_adapter(),
+            "ali-vilab/i2vgen-xl": tiny_unets.i2vgen_xl(),
+            "stabilityai/stable-diffusion-xl-base-1.0": tiny_unets.stable_diffusion_xl(),
         },
         monkeypatch,
     )
@@ -81,7 +82,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def own_model(folder: Path, name: str, path: Path, **changed: Any) -> list[str]:
     """A YAML of the user's own, and what to type for it."""
     (folder / "mine" / "model").mkdir(parents=True, exist_ok=True)
-    content = {"defaults": ["diffusers", "_self_"], **TINY[name].arguments(name, str(path))}
+    content = {"defaults": ["diffusers", "_self_"], **TINY[name].arguments(str(path))}
     (folder / "mine" / "model" / f"tiny_{name}.yaml").write_text(yaml.safe_dump(content | changed))
     return [f"--config-dir={folder / 'mine'}", f"model=tiny_{name}"]
 
@@ -120,7 +121,7 @@ def test_every_tiny_pipeline_from_a_folder_to_the_leaderboard(
         assert clip["frames_requested"] > 0
         assert clip["image_sha256"]
         assert clip["scores"]["stutter"] is not None
-        assert made["loaded"]["pipeline"] == tiny_pipelines.PIPELINES[name]
+        assert made["loaded"]["pipeline"] == TINY[name].pipeline
         assert made["weights"] == "real"
 
 

@@ -1,60 +1,26 @@
 """ConsisID's plumbing: its face networks are stood in for, as no package has their weights."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import cv2
-import diffusers
 import numpy as np
 import pytest
-import tiny_networks as net
 import torch
 from PIL import Image
 
 from bench.errors import BenchError
-from bench.generators import consisid, stand_in
+from bench.generators import consisid
 from bench.generators.diffusers import DiffusersGenerator
 from bench.prompts import Prompt
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    transformer = net.made(
-        diffusers.ConsisIDTransformer3DModel,
-        num_attention_heads=3,
-        attention_head_dim=16,
-        in_channels=8,
-        out_channels=4,
-        time_embed_dim=2,
-        text_embed_dim=32,
-        num_layers=2,
-        sample_width=4,
-        sample_height=4,
-        sample_frames=9,
-        max_text_seq_length=16,
-        use_rotary_positional_embeddings=True,
-        use_learned_positional_embeddings=True,
-        is_train_face=True,
-        cross_attn_dim_head=8,
-        cross_attn_num_heads=2,
-        LFE_id_dim=16,
-        LFE_vit_dim=8,
-        LFE_depth=5,
-        LFE_dim_head=8,
-        LFE_num_heads=2,
-        LFE_num_querie=4,
-        LFE_output_dim=32,  # two thirds of the width, which is 3 heads of 16
-    )
-    diffusers.ConsisIDPipeline(
-        transformer=transformer,
-        vae=net.cog_vae(),
-        scheduler=diffusers.CogVideoXDDIMScheduler(),
-        text_encoder=net.t5(),
-        tokenizer=stand_in.t5(),
-    ).save_pretrained(tmp_path / "consisid")
-    return tmp_path / "consisid"
+def folder(tiny: Callable[[str], Path]) -> Path:
+    return tiny("consisid")
 
 
 @pytest.fixture

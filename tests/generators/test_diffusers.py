@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny_pipelines import TINY, motion_adapter
+from tiny_pipelines import TINY
+from tiny_unets import motion_adapter
 
 from bench.errors import BenchError, ClipError
 from bench.generators.diffusers import DiffusersGenerator
@@ -30,7 +31,7 @@ def make(tiny: Callable[[str], Path]) -> Make:
     """A generator of a tiny pipeline; keys of the same name are replaced, dicts are merged."""
 
     def build(name: str = "wan", **changed: Any) -> DiffusersGenerator:
-        arguments = TINY[name].arguments(name, str(tiny(name)))
+        arguments = TINY[name].arguments(str(tiny(name)))
         for key, value in changed.items():
             merges = isinstance(value, dict) and key in arguments
             arguments[key] = {**arguments[key], **value} if merges else value

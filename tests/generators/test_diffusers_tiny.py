@@ -8,7 +8,8 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from tiny_pipelines import TINY, shrink_tiles
+from tiny_dits import shrink_tiles
+from tiny_pipelines import TINY
 
 from bench.clip import Clip, write_master
 from bench.generators.diffusers import DiffusersGenerator
@@ -30,7 +31,7 @@ def test_the_same_seed_gives_the_same_clip_bit_for_bit(
     name: str, tiny: Callable[[str], Path], prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diffusers.AutoencoderKLAllegro, "enable_tiling", shrink_tiles)
-    generator = DiffusersGenerator(**TINY[name].arguments(name, str(tiny(name))))
+    generator = DiffusersGenerator(**TINY[name].arguments(str(tiny(name))))
     generator.check([prompt])
     with generator:
         clip = generator.generate(prompt, 0)
@@ -79,8 +80,6 @@ def test_a_pipeline_loaded_anew_gives_the_same_clip(
 ) -> None:
     made = []
     for _ in range(2):
-        with DiffusersGenerator(
-            **TINY["i2vgen_xl"].arguments("i2vgen_xl", str(tiny("i2vgen_xl")))
-        ) as g:
+        with DiffusersGenerator(**TINY["i2vgen_xl"].arguments(str(tiny("i2vgen_xl")))) as g:
             made.append(g.generate(prompt, 0).sha256)
     assert made[0] == made[1]

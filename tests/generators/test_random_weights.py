@@ -104,7 +104,7 @@ def test_embeddings_that_stand_twice_are_counted_once(kind: str) -> None:
 
 def test_a_folder_is_counted_from_its_configuration(tiny: Callable[[str], Path]) -> None:
     path = tiny("wan22")
-    model = DiffusersGenerator(**TINY["wan22"].arguments("wan22", str(path)))
+    model = DiffusersGenerator(**TINY["wan22"].arguments(str(path)))
     counted = {part.name: part.parameters for part in model.parts()}
     with model:
         assert counted == model.loaded()["parameters"]
@@ -127,7 +127,7 @@ def test_a_local_folder_is_preferred_and_nowhere_is_said(
 def test_random_weights_run_and_are_the_same_each_time(
     name: str, tiny: Callable[[str], Path]
 ) -> None:
-    arguments = TINY[name].arguments(name, str(tiny(name)))
+    arguments = TINY[name].arguments(str(tiny(name)))
     made = []
     for _ in range(2):
         with DiffusersGenerator(**arguments, weights="random") as generator:

@@ -1,4 +1,4 @@
-"""More tiny pipelines: those whose text encoders or latents are of their own kind."""
+"""Tiny pipelines whose text encoder is a language model of its own kind."""
 
 from typing import Any
 
@@ -49,32 +49,6 @@ def sana_video(kind: Any = diffusers.SanaVideoPipeline) -> Any:
 
 def sana_video_i2v() -> Any:
     return sana_video(diffusers.SanaImageToVideoPipeline)
-
-
-def anyflow() -> Any:
-    transformer = net.made(
-        diffusers.AnyFlowTransformer3DModel,
-        patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
-        text_dim=32,
-        freq_dim=256,
-        ffn_dim=32,
-        num_layers=2,
-        cross_attn_norm=True,
-        rope_max_seq_len=32,
-        gate_value=0.25,
-        deltatime_type="r",
-    )
-    return diffusers.AnyFlowPipeline(
-        transformer=transformer,
-        vae=net.wan_vae(),
-        scheduler=diffusers.FlowMapEulerDiscreteScheduler(shift=5.0),
-        text_encoder=net.t5(),
-        tokenizer=stand_in.t5(),
-    )
 
 
 def ltx_2(kind: Any = diffusers.LTX2Pipeline) -> Any:
@@ -185,25 +159,6 @@ def ltx_2_i2v() -> Any:
     return ltx_2(diffusers.LTX2ImageToVideoPipeline)
 
 
-def hunyuan15_i2v(base: Any) -> Any:
-    """From the text-to-video pipeline, with an image encoder."""
-    parts = dict(base.components)
-    parts["transformer"] = net.made(
-        diffusers.HunyuanVideo15Transformer3DModel,
-        **{
-            **{k: v for k, v in parts["transformer"].config.items() if not k.startswith("_")},
-            "image_embed_dim": 32,
-            "target_size": 32,
-            "task_type": "i2v",
-        },
-    )
-    return diffusers.HunyuanVideo15ImageToVideoPipeline(
-        **parts,
-        image_encoder=net.siglip(),
-        feature_extractor=transformers.SiglipImageProcessor(size={"height": 32, "width": 32}),
-    )
-
-
 def kandinsky5(kind: Any = diffusers.Kandinsky5T2VPipeline, *, image: bool = False) -> Any:
     width = 32
     torch.manual_seed(0)
@@ -257,33 +212,6 @@ def kandinsky5(kind: Any = diffusers.Kandinsky5T2VPipeline, *, image: bool = Fal
 
 def kandinsky5_i2v() -> Any:
     return kandinsky5(diffusers.Kandinsky5I2VPipeline, image=True)
-
-
-def wan_animate() -> Any:
-    transformer = net.wan_transformer(
-        diffusers.WanAnimateTransformer3DModel,
-        36,
-        latent_channels=16,
-        image_dim=4,
-        rope_max_seq_len=32,
-        motion_encoder_channel_sizes={"4": 16, "8": 16, "16": 16},
-        motion_encoder_size=16,
-        motion_style_dim=8,
-        motion_dim=4,
-        motion_encoder_dim=16,
-        face_encoder_hidden_dim=16,
-        face_encoder_num_heads=2,
-        inject_face_latents_blocks=2,
-    )
-    return diffusers.WanAnimatePipeline(
-        transformer=transformer,
-        vae=net.wan_vae(),
-        scheduler=net.euler_shift(),
-        text_encoder=net.t5(),
-        tokenizer=stand_in.t5(),
-        image_encoder=net.clip_vision(4),
-        image_processor=net.clip_images(),
-    )
 
 
 def motif() -> Any:
