@@ -22,7 +22,7 @@ from bench.report.loading import FILE_NAME, find, load
 from bench.report.markdown import OPENING, render
 from bench.report.pictures import draw_suite
 from bench.report.results import Result
-from bench.report.words import plural
+from bench.report.words import plain, plural
 from bench.submissions import Finding, Inspection, inspect
 
 DONE, WRONG, MISTAKE = 0, 1, 2
@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(found: Inspection) -> int:
     for finding in sorted(found.findings, key=lambda finding: finding.wrong):
         kind = "wrong" if finding.wrong else "note"
-        sys.stdout.write(f"{kind}: {finding.file}: {' '.join(finding.text.split())}\n")
+        sys.stdout.write(f"{kind}: {finding.file}: {plain(finding.text)}\n")
     wrong = sum(finding.wrong for finding in found.findings)
     notes = plural(len(found.findings) - wrong, "note")
     sys.stdout.write(f"{plural(len(found.results), 'result')}, {wrong} wrong, {notes}\n")
