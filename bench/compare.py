@@ -23,7 +23,7 @@ from bench.report.markdown import draw
 from bench.report.pair_tables import by_category, extremes, most, overall, verdict
 from bench.report.pairs import Pairs, apart, categories, common, left_out, pairs, widest
 from bench.report.results import Result
-from bench.report.rows import HEADLINE, LEAD
+from bench.report.rows import HEADLINE, in_order
 from bench.report.table import Table
 from bench.report.words import failure, plain, plural
 
@@ -97,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _show(overall(compared), a.result.suite, screen)
     if len(groups := categories(a.result)) > 1:
         _show(by_category(compared, groups), a.result.suite, screen)
-    _show(most(compared[0]), a.result.suite, screen)
+    if extremes(compared[0]):
+        _show(most(compared[0]), a.result.suite, screen)
     screen.print()
     for line in _clips(a, b, compared[0]):
         screen.print(Text(line))
@@ -130,9 +131,7 @@ def _compared(a: Side, b: Side, judged: str) -> list[Pairs]:
             f"expected a metric of both results to judge by, {judged!r} {why}"
             f"{nearest(judged, known)}: type --metric NAME, of {', '.join(known)}"
         )
-    lead = [judged, HEADLINE, *LEAD]
-    known.sort(key=lambda name: (lead.index(name) if name in lead else len(lead), name))
-    return [pairs(a.result, b.result, name) for name in known]
+    return [pairs(a.result, b.result, name) for name in in_order(known, judged)]
 
 
 def _heading(a: Side, b: Side) -> Iterator[str]:

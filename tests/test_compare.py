@@ -15,7 +15,6 @@ from bench.report.pair_tables import verdict
 from bench.report.pairs import Pairs, pairs, widest
 from bench.report.results import Metric
 
-POINTS = Metric(unit="points", better="higher", version=1, fingerprint="c0")
 NOISE = np.random.default_rng(5).normal(0, 3, (2, 40)).tolist()
 
 

@@ -127,7 +127,6 @@ def most(compared: Pairs) -> Table:
         f"Where {compared.metric} differs most",
         (Column("prompt", text=True), Column("A"), Column("B"), Column("A - B")),
         tuple(rows),
-        above=() if rows else ("Nowhere.",),
     )
 
 
