@@ -80,10 +80,7 @@ def load(path: Path) -> Result:
     if schema != SCHEMA:
         age = "newer: update steadybench" if schema > SCHEMA else "older: run the suite again"
         raise BenchError(f"{where}: expected schema {SCHEMA}, came {schema}, which is {age}")
-    faults = [
-        f"{where}: expected finite numbers, {place} is not; it should be null"
-        for place in _not_finite(content)
-    ]
+    faults = [f"{where}: {fault}" for fault in _unwritable(content)]
     card = _get(content, "card", (dict,), where)
     environment = _get(content, "environment", (dict,), where)
     versions = _get(environment, "versions", (dict,), f"{where}: environment")
@@ -250,13 +247,17 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _not_finite(value: object, place: str = "") -> Iterator[str]:
-    """Places, as dotted paths, where a JSON value holds NaN or an infinity."""
+def _unwritable(value: object, place: str = "") -> Iterator[str]:
+    """What can be read from JSON and not be published: NaN, infinities, halves of characters."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield place
+        yield f"expected finite numbers, {place} is not; it should be null"
+    elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        yield f"expected text at {place}, came half a surrogate pair"
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _not_finite(inner, f"{place}.{key}".lstrip("."))
+            inside = f"{place}.{key}".lstrip(".")
+            yield from _unwritable(key, f"the key {inside!r}")
+            yield from _unwritable(inner, inside)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _not_finite(inner, f"{place}.{index}".lstrip("."))
+            yield from _unwritable(inner, f"{place}.{index}".lstrip("."))

@@ -120,6 +120,15 @@ def test_numbers_that_are_not_finite_are_refused(value: Any, tmp_path: Path) -> 
     assert "clips.2.scores.flicker" in error_of(content, tmp_path)
 
 
+@pytest.mark.parametrize("change", [{"error": "x\ud800"}, {"\udfff": 1}])
+def test_half_a_character_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    content = fake.result("wan")
+    content["clips"][2] |= change
+    message = error_of(content, tmp_path)
+    assert "half a surrogate pair" in message
+    assert message.isprintable()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
