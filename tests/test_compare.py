@@ -232,3 +232,25 @@ def test_an_ambiguous_or_missing_result_is_a_mistake(
     code, _, err = run(capsys, a, a, "--metric", "coherense")
     assert code == 2
     assert "did you mean 'coherence'?" in err
+
+
+def test_a_terminal_of_80_columns_shows_every_metric_in_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    names = ["coherence", "coherence_worst_second", "dynamics_raw"]
+    metrics = dict.fromkeys(names, fake.COHERENCE["coherence"])
+    folders = []
+    for model in ("a", "b"):
+        content = fake.result(
+            model, score=lambda p, _: dict.fromkeys(names, p / 70000), metrics=metrics
+        )
+        content["card"]["title"] = "[red]bold"
+        folders.append(fake.write(content, tmp_path).parent)
+    code, out, _ = run(capsys, *folders)
+    assert code == 0
+    assert "━" in out
+    assert "…" not in out
+    assert all(f"{name} ↑" in out for name in names)
+    assert "A: [red]bold" in out

@@ -13,6 +13,8 @@ SHOWN_PROMPTS = 5
 SHOWN_BY_CATEGORY = 4
 """Metrics that the table of categories has room for."""
 
+_MAJOR = 2  # of those, so many stay on a narrow screen
+
 _ROUNDING = 1e-9  # of sums in another order: no difference between models
 
 
@@ -107,7 +109,10 @@ def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[s
         (
             Column("category", text=True),
             Column("prompts"),
-            *(Column(each.metric + ARROWS[each.meaning.better]) for each in shown),
+            *(
+                Column(each.metric + ARROWS[each.meaning.better], minor=place >= _MAJOR)
+                for place, each in enumerate(shown)
+            ),
         ),
         tuple(rows),
         below=(
