@@ -1,16 +1,20 @@
 # make demo: from a fresh clone to a leaderboard. make test: everything that must hold.
-# make benchmark: what it costs. make health: whether the metrics can be trusted.
+# make check: is the published leaderboard what its results say? make benchmark: what it costs.
+# make health: whether the metrics can be trusted.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test benchmark health lint format clean
+.PHONY: demo test check benchmark health lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m bench -m 'model=glob(toy_*)' suite=toy
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/python -m bench.leaderboard --check leaderboard
 
 # Speed and memory, as ratios within one run: figures of a busy machine, so not part of test.
 benchmark: $(INSTALLED)

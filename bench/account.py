@@ -53,19 +53,21 @@ _PUBLIC = {name: kind for name, kind in get_type_hints(Account).items() if name 
 def read_account(entry: object, where: str) -> Account | None:
     """The account that stands in a result file, checked; None where a clip has none.
 
+    Keys that are not known are left alone.
+
     Raises:
         BenchError: if it is anything but an account; `where` is named.
     """
     if entry is None:
         return None
-    if not isinstance(entry, Mapping) or entry.keys() != _PUBLIC.keys():
+    if not isinstance(entry, Mapping) or not _PUBLIC.keys() <= entry.keys():
         raise BenchError(f"{where}: expected 'account' with the keys {', '.join(_PUBLIC)}")
     if entry["basis"] not in get_args(Basis):
         raise BenchError(f"{where}: expected 'basis' as one of {get_args(Basis)}")
     for key in _PUBLIC.keys() - {"basis"}:
         if entry[key] is not None and not is_amount(entry[key]):
             raise BenchError(f"{where}: expected {key!r} as a number from 0, came {entry[key]!r}")
-    return Account(**entry)
+    return Account(**{key: entry[key] for key in _PUBLIC})
 
 
 def is_amount(value: object) -> bool:

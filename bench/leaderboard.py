@@ -1,12 +1,15 @@
 """Publish results: copy result files into a leaderboard's folder and render its page.
 
 python -m bench.leaderboard outputs/standard/* --into leaderboard
+python -m bench.leaderboard --check leaderboard      is everything there as it should be?
 """
 
 import argparse
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +22,10 @@ from bench.report.loading import FILE_NAME, find, load
 from bench.report.markdown import OPENING, render
 from bench.report.pictures import draw_suite
 from bench.report.results import Result
+from bench.report.words import plain, plural
+from bench.submissions import Finding, Inspection, inspect
+
+DONE, WRONG, MISTAKE = 0, 1, 2
 
 
 def publish(results: Sequence[Path], into: Path) -> Path:
@@ -68,9 +75,32 @@ def publish(results: Sequence[Path], into: Path) -> Path:
     }
     for folder, suite in folders.items():
         draw_suite(folder, into / "figures" / f"{suite}.png")
-    pictures = {path.stem: f"figures/{path.name}" for path in sorted(into.glob("figures/*.png"))}
-    write_text(page, render(board.values(), pictures))
+    write_text(page, _page(board.values(), into))
     return page
+
+
+def check(board: Path) -> Inspection:
+    """Whether a leaderboard's folder holds valid results, and the very page they give.
+
+    Every aggregate stands on the page and is computed from clips, so that rendering it anew and
+    comparing bytes recomputes them all.
+
+    Args:
+        board: folder of the leaderboard.
+
+    Raises:
+        BenchError: if there is no leaderboard.
+    """
+    found = inspect(board / "results")
+    page = board / "README.md"
+    if any(finding.wrong for finding in found.findings):
+        said = Finding(page, "not compared with its results until these are mended", wrong=False)
+    elif stale := _first_difference(page, _page(found.results.values(), board)):
+        mend = f"type python -m bench.leaderboard {board} --into {board}"
+        said = Finding(page, f"expected what its results give, {stale}; {mend}", wrong=True)
+    else:
+        return found
+    return replace(found, findings=(*found.findings, said))
 
 
 def published(into: Path) -> list[Path]:
@@ -85,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; those of the process by default.
 
     Returns:
-        Exit code: 0, or 2 after a mistake that the user can mend.
+        Exit code: 0, 1 if a check found what is wrong, 2 after a mistake that the user can mend.
     """
     parser = argparse.ArgumentParser(
         prog="python -m bench.leaderboard",
@@ -93,30 +123,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         metavar="PATH",
         help="a result.json, a run's folder, or a folder of run folders",
     )
-    parser.add_argument("--into", required=True, metavar="DIR", help="folder of the leaderboard")
+    parser.add_argument("--into", metavar="DIR", help="folder of the leaderboard")
+    parser.add_argument(
+        "--check",
+        nargs="?",
+        const="leaderboard",
+        metavar="DIR",
+        help="publish nothing; say what is wrong in the leaderboard (default: leaderboard)",
+    )
     given = parser.parse_args(arguments)
+    if given.check is None and not (given.paths and given.into is not None):
+        parser.error("expected PATH... --into DIR, or --check DIR")
+    if given.check is not None and (given.paths or given.into is not None):
+        parser.error("expected --check DIR alone: publish first, then check")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # not every terminal has arrows
     try:
+        if given.check is not None:
+            return _report(check(_path(given.check)))
         *paths, into = map(_path, (*given.paths, given.into))
         page = publish(find(paths), into)
         everything = [load(file) for file in published(into)]
     except BenchError as error:
         sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
-        return 2
+        return MISTAKE
     console = Console()
     show(everything, console)
     console.print(f"Written: {page}", markup=False, highlight=False, soft_wrap=True)
-    return 0
+    return DONE
+
+
+def _report(found: Inspection) -> int:
+    for finding in sorted(found.findings, key=lambda finding: finding.wrong):
+        kind = "wrong" if finding.wrong else "note"
+        sys.stdout.write(f"{kind}: {finding.file}: {plain(finding.text)}\n")
+    wrong = sum(finding.wrong for finding in found.findings)
+    notes = plural(len(found.findings) - wrong, "note")
+    sys.stdout.write(f"{plural(len(found.results), 'result')}, {wrong} wrong, {notes}\n")
+    return WRONG if wrong else DONE
+
+
+def _page(results: Iterable[Result], into: Path) -> str:
+    """The page of these results, with the pictures that lie in the leaderboard's folder."""
+    pictures = {path.stem: f"figures/{path.name}" for path in sorted(into.glob("figures/*.png"))}
+    return render(results, pictures)
+
+
+def _first_difference(page: Path, expected: str) -> str | None:
+    """Where a page is not the text it should be; None if it is."""
+    try:
+        held = page.read_bytes()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    if held == expected.encode():
+        return None
+    lines = held.decode("utf-8", errors="replace").split("\n")
+    pairs = enumerate(zip_longest(lines, expected.split("\n")), start=1)
+    line = next((number for number, (one, other) in pairs if one != other), len(lines))
+    return f"line {line} is another"
 
 
 def _path(text: str) -> Path:
     if not text.strip():  # an unset variable in a script; pathlib takes it for this very folder
-        raise BenchError("expected a path, came an empty one: type PATH... --into DIR")
+        raise BenchError(
+            "expected a path, came an empty one: type PATH... --into DIR, or --check DIR"
+        )
     return Path(text)
 
 

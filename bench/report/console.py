@@ -12,6 +12,7 @@ from bench.report.results import Result
 from bench.report.rows import HEADLINE, boards
 from bench.report.table import Cell, Column, Table
 from bench.report.tables import tables, without_scores
+from bench.report.words import plain
 
 
 def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) -> None:
@@ -24,26 +25,30 @@ def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) 
         for line in without_scores(board):
             console.print(Text(line))
         for table in tables(board, headline):
-            if not table.summary:
-                continue
-            drawn = _draw(table, board.suite)
-            if _width(drawn, console) > console.width:
-                table = _major(table)
-                drawn = _draw(table, board.suite)
-            if _width(drawn, console) > console.width and len(table.rows) < len(table.columns):
-                drawn = _draw(_turned(table), board.suite)
-            console.print(drawn)
-            for line in (*table.above, *table.units, *table.below):
-                console.print(Text(line, style="dim"), soft_wrap=True)
+            if table.summary:
+                show_table(table, board.suite, console)
 
 
-def _draw(table: Table, suite: str) -> Drawn:
-    # Text, never markup: a model's name may hold square brackets.
-    drawn = Drawn(title=Text(f"{suite}: {table.title}"), title_justify="left")
+def show_table(table: Table, about: str, console: Console) -> None:
+    """Print one table, under a title that says what it is about, as the screen has room for it."""
+    drawn = _draw(table, about)
+    if _width(drawn, console) > console.width:
+        table = _major(table)
+        drawn = _draw(table, about)
+    if _width(drawn, console) > console.width and len(table.rows) < len(table.columns):
+        drawn = _draw(_turned(table), about)
+    console.print(drawn)
+    for line in (*table.above, *table.units, *table.below):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _draw(table: Table, about: str) -> Drawn:
+    # Plain text, never markup: a model's name may hold square brackets, or worse.
+    drawn = Drawn(title=Text(f"{about}: {table.title}"), title_justify="left")
     for column in table.columns:
         drawn.add_column(Text(column.name), justify="left" if column.text else "right")
     for row in table.rows:
-        drawn.add_row(*(Text(cell.text, style="bold" if cell.strong else "") for cell in row))
+        drawn.add_row(*(Text(plain(cell.text), "bold" if cell.strong else "") for cell in row))
     return drawn
 
 
@@ -61,8 +66,8 @@ def _major(table: Table) -> Table:
 
 
 def _turned(table: Table) -> Table:
-    """Rows become columns: the models stand side by side."""
-    label = [column.name for column in table.columns].index("model")
+    """Rows become columns: what the first text names (models, mostly) stands side by side."""
+    label = [column.text for column in table.columns].index(True)
     return replace(
         table,
         columns=(Column("", text=True), *(Column(row[label].text) for row in table.rows)),

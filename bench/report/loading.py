@@ -1,9 +1,9 @@
 """Result files: found, read and checked."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from bench.account import read_account
 from bench.errors import BenchError
@@ -12,16 +12,34 @@ from bench.report.results import Card, ClipResult, Metric, Result
 from bench.result import SCHEMA
 
 FILE_NAME = "result.json"
+PUBLISHED = "results/*/*.json"
+"""Where a leaderboard's folder holds results: one folder a suite, one file a model."""
 
 _ABSENT = type(None)
 _NUMBER = (int, float)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ResultError(BenchError):
+    """A result file that holds what it should not; the message names the first fault.
+
+    Attributes:
+        faults: all of them, one line each: one for each metric, clip and number that is wrong.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        more = f" (the first of {len(faults)} faults)" if len(faults) > 1 else ""
+        super().__init__(faults[0] + more)
+        self.faults = tuple(faults)
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
     """Result files at or under the paths, each once, in the order given.
 
     A path may be a result file, a run's folder that holds one, a folder of such folders (one
-    suite), or a folder of those (a whole output folder).
+    suite), a folder of those (a whole output folder), or the folder of a leaderboard.
 
     Raises:
         BenchError: if a path does not exist, or a folder holds no result.
@@ -38,7 +56,7 @@ def _find(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise BenchError(f"expected a result file or a run's folder, {path} does not exist")
-    for pattern in (FILE_NAME, f"*/{FILE_NAME}", f"*/*/{FILE_NAME}"):
+    for pattern in (FILE_NAME, f"*/{FILE_NAME}", f"*/*/{FILE_NAME}", PUBLISHED):
         if files := sorted(path.glob(pattern)):
             return files
     raise BenchError(
@@ -50,8 +68,11 @@ def _find(path: Path) -> list[Path]:
 def load(path: Path) -> Result:
     """Read and check one result file.
 
+    Keys that are not known are left alone: a file may say more than is read here.
+
     Raises:
-        BenchError: if it is not a result of this schema; the file and the key are named.
+        BenchError: if it is not a result of this schema; the file and the key are named. A
+            ResultError if single metrics, clips or numbers are wrong.
     """
     content = read_json(path, mend=f"give a {FILE_NAME} as a run wrote it")
     where = str(path)
@@ -59,8 +80,7 @@ def load(path: Path) -> Result:
     if schema != SCHEMA:
         age = "newer: update steadybench" if schema > SCHEMA else "older: run the suite again"
         raise BenchError(f"{where}: expected schema {SCHEMA}, came {schema}, which is {age}")
-    for place in _not_finite(content):
-        raise BenchError(f"{where}: expected finite numbers, {place} is not; it should be null")
+    faults = [f"{where}: {fault}" for fault in _unwritable(content)]
     card = _get(content, "card", (dict,), where)
     environment = _get(content, "environment", (dict,), where)
     versions = _get(environment, "versions", (dict,), f"{where}: environment")
@@ -68,6 +88,7 @@ def load(path: Path) -> Result:
     prompts = _get(content, "prompts", (dict,), where)
     expected = _get(content, "expected", (dict,), where)
     metrics = _get(content, "metrics", (dict,), where)
+    clips = _list(content, "clips", (dict,), where)
     result = Result(
         model=_get(content, "model", (str,), where),
         suite=_get(content, "suite", (str,), where),
@@ -90,16 +111,34 @@ def load(path: Path) -> Result:
         prompts_sha256=_get(prompts, "sha256", (str, _ABSENT), f"{where}: prompts"),
         expected_prompts=tuple(_list(expected, "prompts", (str,), f"{where}: expected")),
         seeds=tuple(_list(expected, "seeds", (int,), f"{where}: expected")),
-        metrics={name: _metric(metrics[name], name, where) for name in sorted(metrics)},
+        metrics={
+            name: metric
+            for name in sorted(metrics)
+            if (metric := _noting(faults, _metric, metrics[name], name, where))
+        },
         fingerprint=_get(content, "fingerprint", (str,), where),
         clips=tuple(
-            _clip(entry, f"{where}: clip {number}")
-            for number, entry in enumerate(_list(content, "clips", (dict,), where), start=1)
+            clip
+            for number, entry in enumerate(clips, start=1)
+            if (clip := _noting(faults, _clip, entry, f"{where}: clip {number}"))
         ),
         content=content,
     )
-    _check_clips(result, where)
+    faults += _misplaced(result, where)
+    if faults:
+        raise ResultError(faults)
     return result
+
+
+def _noting(
+    faults: list[str], make: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+) -> T | None:
+    """What `make` returns; None, and a line more in `faults`, where that is a BenchError."""
+    try:
+        return make(*args, **kwargs)
+    except BenchError as error:
+        faults.append(str(error))
+        return None
 
 
 def _metric(entry: object, name: str, where: str) -> Metric:
@@ -155,16 +194,17 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
     return clip
 
 
-def _check_clips(result: Result, where: str) -> None:
+def _misplaced(result: Result, where: str) -> Iterator[str]:
+    """One line for each clip that stands twice or that a complete run would not hold."""
     prompts, seeds = set(result.expected_prompts), set(result.seeds)
     seen: set[tuple[str, int]] = set()
     for clip in result.clips:
         key = (clip.prompt, clip.seed)
         name = f"prompt {clip.prompt!r} seed {clip.seed}"
         if key in seen:
-            raise BenchError(f"{where}: expected each clip once, {name} stands twice")
+            yield f"{where}: expected each clip once, {name} stands twice"
         if clip.prompt not in prompts or clip.seed not in seeds:
-            raise BenchError(f"{where}: {name} is not among the expected prompts and seeds")
+            yield f"{where}: {name} is not among the expected prompts and seeds"
         seen.add(key)
 
 
@@ -207,13 +247,17 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _not_finite(value: object, place: str = "") -> Iterator[str]:
-    """Places, as dotted paths, where a JSON value holds NaN or an infinity."""
+def _unwritable(value: object, place: str = "") -> Iterator[str]:
+    """What can be read from JSON and not be published: NaN, infinities, halves of characters."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield place
+        yield f"expected finite numbers, {place} is not; it should be null"
+    elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        yield f"expected text at {place}, came half a surrogate pair"
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _not_finite(inner, f"{place}.{key}".lstrip("."))
+            inside = f"{place}.{key}".lstrip(".")
+            yield from _unwritable(key, f"the key {inside!r}")
+            yield from _unwritable(inner, inside)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _not_finite(inner, f"{place}.{index}".lstrip("."))
+            yield from _unwritable(inner, f"{place}.{index}".lstrip("."))

@@ -138,6 +138,12 @@ def has_quality(result: Result) -> bool:
     return bool(result.metrics) and not result.random_weights
 
 
+def in_order(metrics: Iterable[str], first: str = HEADLINE) -> list[str]:
+    """Names of metrics as they are read: one first, then the headline, LEAD, the rest."""
+    lead = [first, HEADLINE, *LEAD]
+    return sorted(metrics, key=lambda name: (lead.index(name) if name in lead else len(lead), name))
+
+
 def clip_value(clip: ClipResult, metric: str, headline: str = HEADLINE) -> float | None:
     """The value with which a clip counts: a failed clip is a headline of 0, and nothing else."""
     if clip.status != "ok":

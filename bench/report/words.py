@@ -28,3 +28,8 @@ def short(digest: str | None) -> str:
 def plural(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def plain(text: str) -> str:
+    """Text on one line, with nothing in it that a terminal would obey."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -10,7 +10,11 @@ import pytest
 from fake_results import Content
 
 from bench.errors import BenchError
-from bench.report.loading import find, load
+from bench.report.loading import ResultError, find, load
+from bench.report.markdown import render
+
+SCHEMA_1 = Path(__file__).parent / "fixtures" / "result_schema_1.json"
+"""A result as a run wrote it when schema 1 was new; it must load for as long as schema 1 does."""
 
 
 def error_of(content: Content, tmp_path: Path) -> str:
@@ -37,6 +41,52 @@ def test_a_result_is_read(tmp_path: Path) -> None:
     assert result.torch == "2.15.0"
     assert not result.random_weights
     assert result.content == content
+
+
+def test_a_result_of_the_first_schema_loads_and_renders() -> None:
+    result = load(SCHEMA_1)
+    assert (result.model, result.suite, result.seeds) == ("pan", "few", (0, 1))
+    assert (result.card.title, result.card.licence) == ("Pan", "MIT")
+    assert result.card.open_weights is True
+    assert not result.measured
+    assert [clip.status for clip in result.clips] == ["ok", "ok", "error", "error", "ok", "ok"]
+    ball, cube = result.clips[0], result.clips[4]
+    assert ball.scores["adherence"] == 14.435319043695927
+    assert ball.shape == (16, 128, 128, 8.0)
+    assert ball.lossy
+    assert ball.account is not None
+    assert ball.account.latency_s == 0.47891338399858796
+    assert cube.scores["warp"] is None
+    assert "static clip" in cube.unscored["warp"]
+    page = render([result])
+    assert "Pan" in page
+    assert "no stars tonight" in page
+
+
+def test_keys_of_tomorrow_are_left_alone(tmp_path: Path) -> None:
+    content = json.loads(SCHEMA_1.read_text("utf-8"))
+    clip = content["clips"][0]
+    metric = content["metrics"]["warp"]
+    for place in (content, content["card"], content["environment"], content["prompts"], clip):
+        place["tomorrow"] = {"more": 1}
+    for place in (clip["account"], content["expected"], content["calibration"], metric):
+        place["tomorrow"] = None
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(content), "utf-8")
+    assert load(path).clips == load(SCHEMA_1).clips
+    assert render([load(path)]) == render([load(SCHEMA_1)])
+
+
+def test_every_fault_is_kept_and_the_first_is_the_message(tmp_path: Path) -> None:
+    content = fake.result("wan")
+    content["clips"][4]["fps"] = 0
+    content["clips"][9]["status"] = "lost"
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ResultError, match=r"clip 5.*first of 2 faults") as caught:
+        load(path)
+    assert ["clip 5" in fault for fault in caught.value.faults] == [True, False]
+    assert "clip 10" in caught.value.faults[1]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +118,15 @@ def test_numbers_that_are_not_finite_are_refused(value: Any, tmp_path: Path) -> 
     content = fake.result("wan")
     content["clips"][2]["scores"] = {"flicker": value}
     assert "clips.2.scores.flicker" in error_of(content, tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"error": "x\ud800"}, {"\udfff": 1}])
+def test_half_a_character_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    content = fake.result("wan")
+    content["clips"][2] |= change
+    message = error_of(content, tmp_path)
+    assert "half a surrogate pair" in message
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -112,6 +171,13 @@ def test_find_takes_files_run_folders_suites_and_output_folders(tmp_path: Path) 
     assert find([tmp_path / "toy"]) == [one, two]
     assert find([tmp_path]) == [one, two]
     assert find([two, tmp_path, one.parent]) == [two, one]
+
+
+def test_find_takes_a_leaderboard(tmp_path: Path) -> None:
+    file = tmp_path / "results" / "toy" / "wan.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    assert find([tmp_path]) == [file]
 
 
 def test_find_refuses_what_holds_no_result(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Suites and calibrations that come with the benchmark, recognised by their hashes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+
+from bench.paths import CONF, PROMPTS
+from bench.records import fingerprint, read_json
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A published suite file.
+
+    Attributes:
+        file: its path, for people.
+        sha256: hex, of its bytes.
+        categories: prompt id to category.
+    """
+
+    file: str
+    sha256: str
+    categories: Mapping[str, str]
+
+
+def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | None:
+    """The published suite that a result's hash of prompts stands for; None if it is none.
+
+    Args:
+        prompts_sha256: hex, as the result has it.
+        images: prompt id to the SHA-256 of the picture its clips began with; the hash covers
+            these too (see `reference_images.suite_sha256`).
+    """
+    for suite in suites():
+        if prompts_sha256 in {suite.sha256, fingerprint([suite.sha256, images])}:
+            return suite
+    return None
+
+
+@cache
+def suites() -> tuple[Suite, ...]:
+    """The published suites, by file name."""
+    found = []
+    for path in sorted(PROMPTS.glob("*.jsonl")):
+        raw = path.read_bytes()
+        entries = [json.loads(line) for line in raw.decode("utf-8-sig").split("\n") if line.strip()]
+        categories = {entry["id"]: entry.get("category", "uncategorised") for entry in entries}
+        found.append(Suite(f"prompts/{path.name}", sha256(raw).hexdigest(), categories))
+    return tuple(found)
+
+
+@cache
+def calibrations() -> Mapping[str, Mapping[str, float]]:
+    """The published calibrations: hash to scales."""
+    contents = map(read_json, sorted((CONF / "calibration").glob("*.json")))
+    return {fingerprint(content): content["scales"] for content in contents}

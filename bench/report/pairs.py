@@ -1,0 +1,137 @@
+"""Two results side by side: the same prompts and seeds, and how far the values differ on each."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from bench import stats
+from bench.report.results import ClipResult, Metric, Result
+from bench.report.rows import HEADLINE, clip_value, has_quality, prompt_means
+from bench.report.words import short
+
+Key = tuple[str, int]
+"""A prompt's id, or a file's name, and a seed."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Values of one metric for two results, over the clips of which both have one.
+
+    Attributes:
+        metric: its name.
+        meaning: unit, direction, and what it was computed with.
+        a: mean over seeds, for each prompt; of the first result.
+        b: of the second, for the same prompts.
+    """
+
+    metric: str
+    meaning: Metric
+    a: Mapping[str, float]
+    b: Mapping[str, float]
+
+    def differences(self, prompts: Collection[str] | None = None) -> dict[str, float]:
+        """A - B for each prompt, or for those of the prompts that have values."""
+        wanted = self.a if prompts is None else [name for name in self.a if name in prompts]
+        return {name: self.a[name] - self.b[name] for name in wanted}
+
+    def interval(self, prompts: Collection[str] | None = None) -> stats.Interval | None:
+        """Mean of A - B and its interval, resampling prompts; None without prompts."""
+        return stats.interval(list(self.differences(prompts).values()))
+
+
+def apart(a: Result, b: Result) -> list[str]:
+    """Why two results do not compare, each reason naming what differs; empty if they do.
+
+    Footage without prompts compares file by file, if the same files are there.
+    """
+    if unscored := [result.model for result in (a, b) if not has_quality(result)]:
+        return [f"{' and '.join(unscored)} has no scores"]
+    found = []
+    if a.prompts_sha256 != b.prompts_sha256:
+        found.append(f"other prompts ({_prompts(a)} and {_prompts(b)})")
+    elif a.prompts_sha256 and set(a.expected_prompts) != set(b.expected_prompts):
+        found.append("another selection of the prompts")
+    elif not a.clips or not b.clips or not common(a, b):
+        found.append("no clips of the same prompt and seed")
+    if set(a.seeds) != set(b.seeds):
+        found.append(f"other seeds ({_listed(a.seeds)} and {_listed(b.seeds)})")
+    if (lossy := [_is_lossy(result) for result in (a, b)]) != [lossy[0]] * 2:
+        found.append(
+            f"clips that exist only as lossy files ({a.model if lossy[0] else b.model}'s alone; "
+            "compression smooths frames, which some scores reward)"
+        )
+    if not any(b.metrics.get(name) == metric for name, metric in a.metrics.items()):
+        found.append("other versions or backbones of every metric")
+    return found
+
+
+def common(a: Result, b: Result) -> set[Key]:
+    """Prompts and seeds of which both results have a clip, or the failure to make one."""
+    return _clips(a).keys() & _clips(b).keys()
+
+
+def left_out(a: Result, b: Result) -> dict[str, str]:
+    """Metrics of either result that do not compare, and why."""
+    found = {}
+    for name in sorted(a.metrics.keys() | b.metrics.keys()):
+        if name not in a.metrics or name not in b.metrics:
+            found[name] = "not in both"
+        elif a.metrics[name] != b.metrics[name]:
+            found[name] = "other version or backbones"
+    return found
+
+
+def pairs(a: Result, b: Result, metric: str, headline: str = HEADLINE) -> Pairs:
+    """The values of one metric that both results have, paired clip by clip."""
+    known = [_clips(a), _clips(b)]
+    both = {
+        key
+        for key in common(a, b)
+        if all(clip_value(clips[key], metric, headline) is not None for clips in known)
+    }
+    means = [
+        prompt_means(
+            replace(result, clips=tuple(clip for key, clip in clips.items() if key in both)),
+            metric,
+            headline,
+        )
+        for result, clips in zip((a, b), known, strict=True)
+    ]
+    return Pairs(metric, a.metrics[metric], *means)
+
+
+def widest(a: Result, b: Result, metric: str, prompt: str, headline: str = HEADLINE) -> int:
+    """The seed with which two results differ most on a prompt; the first of several."""
+    known = [_clips(a), _clips(b)]
+
+    def distance(seed: int) -> float:
+        values = [clip_value(clips[prompt, seed], metric, headline) for clips in known]
+        first, second = values
+        return -1.0 if first is None or second is None else abs(first - second)
+
+    return max(sorted(seed for name, seed in common(a, b) if name == prompt), key=distance)
+
+
+def categories(result: Result) -> dict[str, set[str]]:
+    """Category to its prompts, in the order of the result's clips."""
+    found: dict[str, set[str]] = {}
+    for entry in result.content["clips"]:
+        found.setdefault(str(entry.get("category")), set()).add(entry["prompt"])
+    return found
+
+
+def _clips(result: Result) -> dict[Key, ClipResult]:
+    return {(clip.prompt, clip.seed): clip for clip in result.clips}
+
+
+def _is_lossy(result: Result) -> bool:
+    return any(clip.lossy for clip in result.clips)
+
+
+def _prompts(result: Result) -> str:
+    if result.prompts_sha256 is None:
+        return "footage without any"
+    return f"{result.content['prompts'].get('name')}, sha256 {short(result.prompts_sha256)}"
+
+
+def _listed(seeds: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))

@@ -1,0 +1,42 @@
+"""Suites and calibrations recognised by the hashes that runs write."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bench.known import calibrations, suite_of, suites
+from bench.metrics.calibration import Calibration
+from bench.paths import PROMPTS
+from bench.prompts import Prompt, load_suite
+from bench.reference_images import suite_sha256
+
+
+def test_every_published_suite_is_recognised_by_the_hash_of_its_run() -> None:
+    found = [suite.file for suite in suites()]
+    assert found == [f"prompts/{path.name}" for path in sorted(PROMPTS.glob("*.jsonl"))]
+    prompts, sha256 = load_suite("standard.jsonl")
+    suite = suite_of(sha256, {})
+    assert suite is not None
+    assert suite.file == "prompts/standard.jsonl"
+    assert suite.categories == {prompt.id: prompt.category for prompt in prompts}
+    assert suite_of("0" * 64, {}) is None
+    assert suite_of(None, {}) is None
+
+
+def test_a_suite_is_recognised_whatever_pictures_its_clips_began_with(tmp_path: Path) -> None:
+    _, sha256 = load_suite("i2v.jsonl")
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "one.png")
+    prompts = [Prompt(id="one", text="x", image=tmp_path / "one.png"), Prompt(id="two", text="y")]
+    images = {"one": str(prompts[0].content["image"])}
+    suite = suite_of(suite_sha256(sha256, prompts), images)
+    assert suite is not None
+    assert suite.file == "prompts/i2v.jsonl"
+    assert suite_of(suite_sha256(sha256, prompts), {}) is None
+
+
+def test_the_shipped_calibration_is_recognised() -> None:
+    shipped = Calibration("offline-1.json")
+    shipped.load(torch.device("cpu"))
+    assert calibrations()[shipped.fingerprint] == shipped.scales
