@@ -28,17 +28,17 @@ from bench.vision.backbones import Backbones
 
 HEALTHY, UNHEALTHY = 0, 1
 
-PACKAGED = "packaged"
-"""`path=packaged`: the footage that installed packages carry."""
+PACKAGED, TOY = "packaged", "toy"
+"""`path=packaged`: the footage that installed packages carry; `path=toy`: drawn scenes."""
 
-TOY = "The footage is drawn: scenes of the toy world, whose level is not judged, only the order."
+DRAWN = "The footage is drawn: scenes of the toy world, which are shown and not judged."
 
-_found: list[Check] = []  # Hydra drops what a job returns; this is where it lands
+_given: list[dict[str, Any]] = []  # Hydra drops what a job returns, and prints about what it raises
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="health")
-def _job(config: DictConfig) -> None:
-    _found.extend(examine(plain(config)))
+def _compose(config: DictConfig) -> None:
+    _given.append(plain(config))
 
 
 def examine(config: dict[str, Any]) -> list[Check]:
@@ -48,7 +48,7 @@ def examine(config: dict[str, Any]) -> list[Check]:
         config: `conf/health.yaml`, composed and resolved.
 
     Returns:
-        What must hold, and whether it does.
+        What must hold, and whether it does; nothing where the footage is drawn.
 
     Raises:
         BenchError: if there is no footage to be had.
@@ -64,20 +64,20 @@ def examine(config: dict[str, Any]) -> list[Check]:
     scored = measure(footage, config["metrics"], device, workers=workers)
     for _ in track(footage, "health"):
         values += next(scored)
-    found = checks(values, real=bool(paths))
+    found = checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
-    said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else TOY
-    arguments = f" path={config['path']}" if config["path"] == PACKAGED else ""
+    said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
+    arguments = f" path={config['path']}" if config["path"] in (PACKAGED, TOY) else ""
     into = Path(config["into"])
     write_text(into / "health.md", render(values, metrics, found, arguments, said))
     write_json(into / "health.json", [value.as_json() for value in values])
     return found
 
 
-def folders(path: str | list[str] | None) -> list[str]:
+def folders(path: str | list[str]) -> list[str]:
     """The folders that `path` names; none for the toy world."""
-    if path is None:
+    if path == TOY:
         return []
     if path == PACKAGED:
         return packaged()
@@ -90,13 +90,20 @@ def main() -> int:
     Returns:
         The exit code; see the module's first lines.
     """
-    if not attempt(_job):
+    found: list[Check] = []
+
+    def job() -> None:
+        _compose()
+        while _given:
+            found.extend(examine(_given.pop(0)))
+
+    if not attempt(job):
         return MISTAKE
     screen = Console()
-    for check in _found:
+    for check in found:
         mark = "[green]held[/green]" if check.held else "[red]MISSED[/red]"
         screen.print(f"{mark}  {check.what}: {check.found}", highlight=False)
-    return HEALTHY if all(check.held for check in _found) else UNHEALTHY
+    return HEALTHY if all(check.held for check in found) else UNHEALTHY
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def healthy(name: str) -> list[Value]:
 
 
 def held(values: list[Value]) -> list[bool]:
-    return [check.held for check in checks(values, real=True)]
+    return [check.held for check in checks(values)]
 
 
 def test_a_healthy_metric_passes_and_each_illness_is_found() -> None:
@@ -90,7 +90,7 @@ def test_a_step_without_a_value_is_not_a_right_step() -> None:
 
 def test_footage_in_which_nothing_moves_is_not_judged() -> None:
     still = [value("a", ORIGINAL, 0, 0.0, speed=0.01)]
-    assert [check.held for check in checks(still, real=True)] == [False]
+    assert [check.held for check in checks(still)] == [False]
 
 
 def test_variants_are_what_they_are_called_and_the_same_every_time() -> None:
@@ -139,7 +139,7 @@ def test_the_headline_keeps_its_promises_on_packaged_footage(backbones: Backbone
     scored = measure(footage, CONFIGURED, torch.device("cpu"), only=kinds)
     values = [v for piece_values in scored for v in piece_values]
     # What two pieces have for a median says nothing; the published table has that of all.
-    promised = [check for check in checks(values, real=True) if ": median" not in check.what]
+    promised = [check for check in checks(values) if ": median" not in check.what]
     assert not [check for check in promised if not check.held]
 
 
@@ -149,7 +149,7 @@ def test_the_published_health_is_what_its_values_say() -> None:
         Value(**entry, series={}) for entry in json.loads((PUBLISHED / "health.json").read_text())
     ]
     page = (PUBLISHED / "health.md").read_text("utf-8")
-    for check in checks(values, real=True):
+    for check in checks(values):
         mark = "| yes |" if check.held else "| **NO** |"
         assert f"{mark} {check.what} | {check.found} |" in page
 
@@ -157,6 +157,6 @@ def test_the_published_health_is_what_its_values_say() -> None:
 def test_the_page_is_the_same_every_time() -> None:
     values = healthy("a")
     metrics = {"coherence": coherence, "dynamics": dynamics}
-    pages = [render(values, metrics, checks(values, real=True), "", "Drawn.") for _ in range(2)]
+    pages = [render(values, metrics, checks(values), "", "Drawn.") for _ in range(2)]
     assert pages[0] == pages[1]
     assert "| coherence | **100%** |" in pages[0]
