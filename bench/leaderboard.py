@@ -6,41 +6,51 @@ python -m bench.leaderboard outputs/standard/* --into leaderboard
 import argparse
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.errors import BenchError
 from bench.paths import SAFE_NAME
-from bench.records import write_json, write_text
+from bench.records import write_bytes, write_json, write_text
+from bench.report.clips import Shelf, categories, keep, shelf, spread
 from bench.report.console import show
+from bench.report.figures import figures
 from bench.report.loading import FILE_NAME, find, load
 from bench.report.markdown import OPENING, render
-from bench.report.pictures import draw_suite
+from bench.report.page import MARK, Beside, page
+from bench.report.pictures import draw_model, draw_suite, pictures
 from bench.report.results import Result
+from bench.report.rows import SuiteBoard, boards
+
+PAGE = "index.html"
+_HEAD_CHARACTERS = 1000
 
 
-def publish(results: Sequence[Path], into: Path) -> Path:
-    """Copy results to `into/results/<suite>/<model>.json` and render `into/README.md`.
+def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Path:
+    """Copy results to `into/results/<suite>/<model>.json`; render `README.md` and `index.html`.
 
-    The page shows everything under `into/results`, so that results of other runs stay on it; a
+    Both show everything under `into/results`, so that results of other runs stay on them; a
     newer result of the same suite and model takes the place of the older. Nothing is written
     unless every input is valid.
 
     Args:
         results: result files.
         into: folder of the leaderboard; made if it is missing.
+        copy_clips: whether to copy previews, a few of each model, so that the leaderboard can
+            travel; else they are linked where they lie.
 
     Returns:
-        Path of the page.
+        Path of `README.md`.
 
     Raises:
         BenchError: if a file is not a result, two land on the same place, a name is no file
-            name, or `into/README.md` is not a leaderboard's.
+            name, or what lies at `README.md` or `index.html` is not a leaderboard's.
     """
-    page = into / "README.md"
-    _refuse_foreign(page)
+    readme = into / "README.md"
+    _refuse_foreign(readme, OPENING)
+    _refuse_foreign(into / PAGE, MARK)
     sources: dict[Path, Path] = {}
     loaded: dict[Path, Result] = {}
     for source in results:
@@ -60,17 +70,46 @@ def publish(results: Sequence[Path], into: Path) -> Path:
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
     for target, result in loaded.items():
         write_json(target, result.content)
-    # A result that lies in its run's folder has its clips beside it; they are drawn once a suite.
-    folders = {
-        source.parent.parent: target.parent.name
-        for target, source in sources.items()
-        if source.name == FILE_NAME
+    # A result that lies in its run's folder has its clips beside it.
+    runs = {target: source.parent for target, source in sources.items() if source.name == FILE_NAME}
+    suites = boards(board.values())
+    for suite in suites:
+        known = categories(suite.results)
+        for result in suite.results:
+            run = runs.get(_target(result, into))
+            if run is not None:
+                draws = spread(result, known)
+                keep(result, draws, run, into, copy=copy_clips)
+                draw_model(run, result, draws, _sheet(into, result))
+    for folder, name in {run.parent: target.parent.name for target, run in runs.items()}.items():
+        draw_suite(folder, into / "figures" / f"{name}.png")
+    shelves = {
+        (result.suite, result.model): shelf(result, into)
+        for suite in suites
+        for result in suite.results
     }
-    for folder, suite in folders.items():
-        draw_suite(folder, into / "figures" / f"{suite}.png")
-    pictures = {path.stem: f"figures/{path.name}" for path in sorted(into.glob("figures/*.png"))}
-    write_text(page, render(board.values(), pictures))
-    return page
+    for suite in suites:
+        _draw_figures(suite, shelves, into / "figures" / suite.suite)
+    shown = pictures(into)
+    write_text(readme, render(board.values(), shown))
+    write_text(into / PAGE, page(board.values(), Beside(shelves, shown, into)))
+    return readme
+
+
+def _draw_figures(
+    suite: SuiteBoard, shelves: Mapping[tuple[str, str], Shelf], folder: Path
+) -> None:
+    """Draw a suite's figures anew; those of results that have changed since do not stay."""
+    lags = {
+        result.model: kept
+        for result in suite.results
+        if (kept := shelves[suite.suite, result.model].lags)
+    }
+    drawn = {folder / f"{figure.name}.svg": figure.svg for figure in figures(suite, lags)}
+    for stale in set(folder.glob("*.svg")) - drawn.keys():
+        stale.unlink()
+    for path, svg in drawn.items():
+        write_bytes(path, svg)
 
 
 def published(into: Path) -> list[Path]:
@@ -103,14 +142,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="replace")  # not every terminal has arrows
     try:
         *paths, into = map(_path, (*given.paths, given.into))
-        page = publish(find(paths), into)
+        readme = publish(find(paths), into)
         everything = [load(file) for file in published(into)]
     except BenchError as error:
         sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
         return 2
     console = Console()
     show(everything, console)
-    console.print(f"Written: {page}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"Written: {readme} and {readme.with_name(PAGE)}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
     return 0
 
 
@@ -120,12 +164,12 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def _refuse_foreign(page: Path) -> None:
-    """Never write over a README that somebody wrote by hand."""
+def _refuse_foreign(page: Path, mark: str) -> None:
+    """Never write over a file that somebody wrote by hand."""
     if not page.exists():
         return
     try:
-        ours = page.read_text("utf-8", errors="replace").startswith(OPENING)
+        ours = mark in page.read_text("utf-8", errors="replace")[:_HEAD_CHARACTERS]
     except OSError as error:
         raise BenchError(f"expected to read {page}, but {error.strerror}") from None
     if not ours:
@@ -143,7 +187,15 @@ def _place(result: Result, source: Path, into: Path) -> Path:
                 f"{source}: expected suite and model of letters, digits, '.', '_' and '-', "
                 f"came {name!r:.80}"
             )
+    return _target(result, into)
+
+
+def _target(result: Result, into: Path) -> Path:
     return into / "results" / result.suite / f"{result.model}.json"
+
+
+def _sheet(into: Path, result: Result) -> Path:
+    return into / "figures" / result.suite / "models" / f"{result.model}.png"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The leaderboard as markdown: a pure, deterministic function of results."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from bench.report.pictures import Picture
 from bench.report.results import Result
 from bench.report.rows import HEADLINE, boards
 from bench.report.table import Table
@@ -29,14 +30,14 @@ SOURCE = "Every number is computed from the files in `results/`."
 
 def render(
     results: Iterable[Result],
-    pictures: Mapping[str, str] | None = None,
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
     headline: str = HEADLINE,
 ) -> str:
     """The leaderboard page.
 
     Args:
         results: in any order, at most one per suite and model.
-        pictures: suite to the path of its picture, relative to the page.
+        pictures: suite to its pictures, their paths relative to the page.
         headline: metric that orders and ranks the rows, where results have it.
 
     Returns:
@@ -50,8 +51,7 @@ def render(
     for board in suites:
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
-        if pictures and board.suite in pictures:
-            blocks.append(f"![Frames of {escape(board.suite)}]({pictures[board.suite]})")
+        blocks += map(_shown, (pictures or {}).get(board.suite, ()))
         for table in tables(board, headline):
             blocks += draw(table)
     return "\n\n".join(blocks) + "\n"
@@ -65,6 +65,14 @@ def escape(text: str) -> str:
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return re.sub(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", line)
+
+
+def _shown(picture: Picture) -> str:
+    """A picture; contact sheets, of which there are as many as models, are folded away."""
+    shown = f"![{escape(picture.alt)}]({picture.path})"
+    if not picture.model:
+        return shown
+    return f"<details><summary>{picture.alt}</summary>\n\n{shown}\n\n</details>"
 
 
 def draw(table: Table) -> Iterator[str]:

@@ -1,0 +1,291 @@
+"""The leaderboard as one static page: tables, figures, and clips that play side by side.
+
+Everything but the clips and the contact sheets stands in the file itself, which therefore works
+from any static host and from a disk. What it shows comes from elsewhere, prompts, names and error
+messages, and is treated as text: escaped by the template, made visible where a character would
+act, and kept from loading or running anything by the page's own policy.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.report.clips import MOST_COPIED, Curve, Kept, Shelf, categories, spread
+from bench.report.digits import number
+from bench.report.figures import INK
+from bench.report.markdown import INTRO, RANKS
+from bench.report.pictures import Picture
+from bench.report.results import ClipResult, Result
+from bench.report.rows import HEADLINE, SuiteBoard, boards
+from bench.report.table import Cell, Table
+from bench.report.tables import tables, without_scores
+from bench.report.words import failure, visible
+
+MARK = '<meta name="generator" content="steadybench">'
+"""What every page holds near its beginning; a file without it is somebody else's."""
+
+CURVES = ("adherence", "identity_first", "tlpips", "flicker", "coherence_worst_second")
+"""The curves under the clips, first these and then any other."""
+VALUES = ("adherence", "coherence_worst_second")
+"""What stands under a clip after the headline."""
+
+_WEB = Path(__file__).parent / "web"
+_NAMES = ("model", "system", "name", "file")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a leaderboard's folder holds beside its results.
+
+    Attributes:
+        shelves: suite and model to the clips that are kept.
+        pictures: suite to its pictures, their addresses relative to the page.
+        into: the folder.
+    """
+
+    shelves: Mapping[tuple[str, str], Shelf]
+    pictures: Mapping[str, Sequence[Picture]]
+    into: Path
+
+
+def page(results: Iterable[Result], beside: Beside, headline: str = HEADLINE) -> str:
+    """The page.
+
+    Args:
+        results: in any order, at most one per suite and model.
+        beside: clips and pictures.
+        headline: metric that orders and ranks the rows, where results have it.
+
+    Returns:
+        HTML, the same bytes for the same results, clips and pictures.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_WEB),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    script = (_WEB / "page.js").read_text("utf-8")
+    found = boards(results, headline)
+    players: list[dict[str, Any]] = []
+    suites = []
+    for board in found:
+        player = _player(board, beside, headline)
+        suites.append(_suite(board, beside, headline) | {"player": None})
+        if player:
+            suites[-1]["player"] = len(players)
+            players.append(player)
+    licences = {result.card.licence for board in found for result in board.results}
+    ranked = any(headline in group.metrics for board in found for group in board.groups)
+    return environment.get_template("page.html.j2").render(
+        policy=_policy(script),
+        css=Markup((_WEB / "page.css").read_text("utf-8")),
+        intro=_intro(headline, ranked=ranked),
+        suites=suites,
+        licences=sorted(visible(licence) for licence in licences if licence),
+        data=Markup(_embedded(players)),
+        script=Markup(script),
+    )
+
+
+def _policy(script: str) -> str:
+    """No network, and no script but the page's own; clips and sheets from beside it."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "media-src 'self' file:; img-src 'self' file:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _embedded(value: object) -> str:
+    r"""JSON that may stand inside of a script element.
+
+    Nothing but ASCII, so that no line separator and no control of direction is left, and no `<`,
+    with which `</script>` and `<!--` begin.
+    """
+    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+
+
+def _intro(headline: str, *, ranked: bool) -> list[str]:
+    told = INTRO.split("\n\n", 1)[1] + ("\n" + RANKS.format(headline=headline) if ranked else "")
+    plain = told.replace("**", "").replace("*", "")
+    return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
+
+
+def _suite(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any]:
+    pictures = beside.pictures.get(board.suite, ())
+    return {
+        "name": board.suite,
+        "lines": without_scores(board),
+        "tables": [_table(table, board) for table in tables(board, headline)],
+        "figures": [
+            {"svg": _inline(beside.into / picture.path), "caption": picture.alt}
+            for picture in pictures
+            if picture.path.endswith(".svg")
+        ],
+        "sheets": [
+            {"source": picture.path, "label": board.labels[picture.model]}
+            for picture in pictures
+            if picture.model in board.labels
+        ],
+    }
+
+
+def _inline(path: Path) -> Markup:
+    """A figure as an element of the page, in the page's own ink."""
+    svg = path.read_text("utf-8")
+    return Markup(svg[svg.index("<svg") :].replace(INK, "currentColor"))
+
+
+def _table(table: Table, board: SuiteBoard) -> dict[str, Any]:
+    name = next((n for n, column in enumerate(table.columns) if column.name in _NAMES), None)
+    kinds = [
+        ("text" if column.text else "num") + (" name" if number_ == name else "")
+        for number_, column in enumerate(table.columns)
+    ]
+    firsts = [
+        "ascending" if column.text or column.name.endswith("↓") or column.name == "rank"
+        else "descending"
+        for column in table.columns
+    ]  # fmt: skip
+    rows = []
+    for row in table.rows:
+        result = _model(row, board)
+        known = None if result is None else result.card
+        rows.append(
+            {
+                "open": {True: "yes", False: "no", None: ""}[known and known.open_weights],
+                "licence": (known and known.licence) or "",
+                "cells": [
+                    {
+                        "kind": kind,
+                        "text": cell.text,
+                        "strong": cell.strong,
+                        "number": None if column.text else cell.number,
+                    }
+                    for cell, kind, column in zip(row, kinds, table.columns, strict=True)
+                ],
+            }
+        )
+    return {
+        "title": table.title,
+        "open": table.summary,
+        "above": table.above,
+        "below": (*table.units, *table.below),
+        "columns": [
+            {"name": column.name, "kind": kind, "first": first}
+            for column, kind, first in zip(table.columns, kinds, firsts, strict=True)
+        ],
+        "rows": rows,
+    }
+
+
+def _model(row: Sequence[Cell], board: SuiteBoard) -> Result | None:
+    """The result that a row is about: the one whose label a cell holds, or holds with a remark."""
+    for cell in row:
+        fits = [
+            result
+            for result in board.results
+            if cell.text == (label := board.labels[result.model])
+            or cell.text.startswith(f"{label} (")
+        ]
+        if fits:
+            return max(fits, key=lambda result: len(board.labels[result.model]))
+    return None
+
+
+def _player(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any] | None:
+    """What the clips of a suite need to be played; None if none is kept."""
+    kept = {
+        result.model: {(clip.prompt, clip.seed): clip for clip in shelf.clips}
+        for result in board.results
+        if (shelf := beside.shelves.get((board.suite, result.model))) and shelf.clips
+    }
+    if not any(clip.source for clips in kept.values() for clip in clips.values()):
+        return None
+    ordered = [row.result for group in board.groups for row in (*group.complete, *group.partial)]
+    ordered += [result for result in board.results if result not in ordered]
+    shown = [result for result in ordered if result.model in kept]
+    available = {draw for clips in kept.values() for draw in clips}
+    known = categories(board.results)
+    draws = list(
+        dict.fromkeys(d for result in shown for d in spread(result, known) if d in available)
+    )
+    texts = {d: clip.text for clips in kept.values() for d, clip in clips.items() if clip.text}
+    units = {name: metric.unit for result in shown for name, metric in result.metrics.items()}
+    names = {n for clips in kept.values() for clip in clips.values() for n in clip.curves}
+    curves = [name for name in CURVES if name in names] + sorted(names - {*CURVES})
+    return {
+        "seeds": len({seed for _, seed in draws}),
+        "note": _note(board, draws),
+        "draws": [
+            {
+                "prompt": visible(prompt),
+                "seed": seed,
+                "text": visible(texts.get((prompt, seed), "")),
+                "category": visible(known.get(prompt, "")),
+            }
+            for prompt, seed in draws
+        ],
+        "models": [{"label": visible(board.labels[result.model])} for result in shown],
+        "curves": [
+            {"name": visible(name), "unit": visible(units.get(name, ""))} for name in curves
+        ],
+        "clips": [_clips(result, kept[result.model], draws, headline) for result in shown],
+    }
+
+
+def _clips(
+    result: Result,
+    kept: Mapping[tuple[str, int], Kept],
+    draws: Sequence[tuple[str, int]],
+    headline: str,
+) -> list[dict[str, Any] | None]:
+    """A result's clips in the order of the draws; None where it has none and there is no reason."""
+    made = {(clip.prompt, clip.seed): clip for clip in result.clips}
+    return [_clip(made.get(draw), kept.get(draw), headline) for draw in draws]
+
+
+def _clip(clip: ClipResult | None, kept: Kept | None, headline: str) -> dict[str, Any] | None:
+    if clip is None:
+        return None
+    values = [
+        (visible(name), number(value))
+        for name in (headline, *VALUES)
+        if (value := clip.scores.get(name)) is not None
+    ]
+    why = visible(failure(clip)) if clip.status != "ok" else "this clip is not published"
+    return {
+        "source": kept.source if kept else None,
+        "why": why,
+        "fps": clip.fps,
+        "seconds": clip.video_s,
+        "values": values,
+        "curves": {visible(name): _points(curve) for name, curve in kept.curves.items()}
+        if kept
+        else {},
+    }
+
+
+def _points(curve: Curve) -> dict[str, Any]:
+    return {"at_s": curve.at_s, "values": curve.values}
+
+
+def _note(board: SuiteBoard, draws: Sequence[tuple[str, int]]) -> str:
+    everything = max(result.expected_clips for result in board.results)
+    if len(draws) >= everything:
+        return ""
+    return (
+        f"{len(draws)} of {everything} draws, taken evenly over the categories: published are at "
+        f"most {MOST_COPIED} clips of a model. All of them lie in the folder of its run."
+    )
