@@ -92,7 +92,7 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
         _draw_figures(suite, shelves, into / "figures" / suite.suite)
     shown = pictures(into)
     write_text(readme, render(board.values(), shown))
-    write_text(into / PAGE, page(board.values(), Beside(shelves, shown, into)))
+    write_text(into / PAGE, page(suites, Beside(shelves, shown, into)))
     return readme
 
 

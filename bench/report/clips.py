@@ -133,7 +133,8 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     draws = [draw for draw in draws if draw in made and SAFE_NAME.fullmatch(draw[0])]
     records = {draw: _scores(folder, draw, made[draw]) for draw in draws}
     previews = {draw: folder.preview(_item(draw)) for draw in draws}
-    if not any(records.values()) and not any(path.is_file() for path in previews.values()):
+    draws = [draw for draw in draws if records[draw] or previews[draw].is_file()]
+    if not draws:
         return
     shelf = _shelf(into, result)
     chosen = _within(previews, draws) if copy else draws[:MOST_LINKED]
@@ -197,9 +198,7 @@ def shelf(result: Result, into: Path) -> Shelf:
                 clips.append(Kept(*draw, text, source, curves))
         lags = {str(name): _read(curve) for name, curve in index["lags"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BenchError(
-            f"{path}: expected clips as they were published ({error}); {mend}"
-        ) from None
+        raise BenchError(f"{path}: expected clips as published, but {error!r}; {mend}") from None
     return Shelf(tuple(clips), lags)
 
 
@@ -253,25 +252,24 @@ def _curves(record: Mapping[str, Any], places: Iterable[str]) -> Iterator[tuple[
 
 
 def _mean_lags(records: Mapping[Draw, Mapping[str, Any]]) -> Iterator[tuple[str, Curve]]:
-    """Lag curves, averaged over seeds, then over prompts; of clips of the same rate only."""
+    """Lag curves, averaged over seeds, then over prompts, where all clips have the same lags."""
     found: defaultdict[str, defaultdict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
     for (prompt, _), record in records.items():
         for name, curve in _curves(record, [_LAGS]):
             found[name][prompt].append(curve)
     for name, by_prompt in found.items():
-        at_s = next(iter(by_prompt.values()))[0].at_s
-        intervals = [_at_lag(by_prompt, place) for place in range(len(at_s))]
-        if any(curve.at_s != at_s for curves in by_prompt.values() for curve in curves):
-            continue
-        yield (
-            name,
-            Curve(
-                at_s,
-                tuple(found and found.mean for found in intervals),
-                tuple(found and found.low for found in intervals),
-                tuple(found and found.high for found in intervals),
-            ),
-        )
+        at_s, *others = {curve.at_s for curves in by_prompt.values() for curve in curves}
+        if not others:
+            means = [_at_lag(by_prompt, place) for place in range(len(at_s))]
+            yield (
+                name,
+                Curve(
+                    at_s,
+                    tuple(None if mean is None else mean.mean for mean in means),
+                    tuple(None if mean is None else mean.low for mean in means),
+                    tuple(None if mean is None else mean.high for mean in means),
+                ),
+            )
 
 
 def _at_lag(by_prompt: Mapping[str, Sequence[Curve]], place: int) -> stats.Interval | None:

@@ -31,7 +31,7 @@ COLOURS = (
 )  # fmt: skip
 """Of lines that are told apart by colour; each reads on white and on black."""
 
-_STYLE: Mapping[str, Any] = {
+_STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -56,6 +56,7 @@ _STYLE: Mapping[str, Any] = {
     "svg.hashsalt": "steadybench",
 }
 _LABEL_CHARACTERS = 40
+_FEW = 15  # whiskers of more points than that step back
 _POINT_PER_INCH = 72
 
 
@@ -129,8 +130,8 @@ def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
 
     A label for which there is no room is left out, and counted.
     """
-    with mpl.rc_context(dict(_STYLE)):
-        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.5, 4.4), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title(one_line(visible(title), 90))
         axes.set_xscale("log")
@@ -138,10 +139,11 @@ def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
         axes.set_ylabel(f"{visible(headline)} (more is better)")
         leading = front(points)
         others = [point for point in points if point not in leading]
+        alpha = 0.55 if len(points) <= _FEW else 0.25
         for chosen, colour, order in ((others, INK, 3), (leading, COLOURS[0], 4)):
             for point in chosen:
                 (x_low, x, x_high), (y_low, y, y_high) = point.x, point.y
-                thin = {"color": colour, "linewidth": 0.9, "alpha": 0.55, "zorder": order - 1}
+                thin: Any = {"color": colour, "linewidth": 0.9, "alpha": alpha, "zorder": order - 1}
                 axes.plot([x_low, x_high], [y, y], **thin)
                 axes.plot([x, x], [y_low, y_high], **thin)
                 axes.plot([x], [y], "o", color=colour, markersize=5, zorder=order)
@@ -160,7 +162,7 @@ def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
 
 def part_bars(rows: Sequence[Row], parts: Sequence[str], headline: str) -> bytes:
     """The parts of the headline as bars with intervals: a panel per part, a row per model."""
-    with mpl.rc_context(dict(_STYLE) | {"axes.grid": False}):
+    with mpl.rc_context(_STYLE | {"axes.grid": False}):
         names = [headline, *parts]
         height = 0.75 + 0.24 * len(rows)
         figure = Figure(figsize=(1.9 + 1.15 * len(names), height), layout="constrained")
@@ -195,8 +197,8 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], names: Sequence[str]) 
         curves: label to metric to curve, the best model first.
         names: of the metrics.
     """
-    with mpl.rc_context(dict(_STYLE)):
-        figure = Figure(figsize=(3.6 * len(names) + 1.8, 3.2), layout="constrained")
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.5 / 2 * max(2, len(names)), 4.4), layout="constrained")
         panels = figure.subplots(1, len(names), squeeze=False)[0]
         for axes, name in zip(panels, names, strict=True):
             for number, (label, by_metric) in enumerate(curves.items()):
@@ -207,13 +209,15 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], names: Sequence[str]) 
                 colour = COLOURS[number] if coloured else FAINT
                 at_s, values, low, high = _known(curve)
                 text = _named(label) if coloured else None
-                axes.plot(at_s, values, "o-", color=colour, lw=1.4, ms=3.5, label=text)
+                line: Any = {"lw": 1.4, "marker": "o", "ms": 3.5} if coloured else {"lw": 0.8}
+                order = 2 + len(curves) - number  # the best in front
+                axes.plot(at_s, values, color=colour, label=text, zorder=order, **line)
                 if coloured and low:
                     axes.fill_between(at_s, low, high, color=colour, alpha=0.12, lw=0)
             axes.set_title(visible(name).replace("_", " "))
             axes.set_xlabel("seconds between two frames")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center", fontsize=8)
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
         return _svg(figure)
 
 
@@ -247,7 +251,7 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point], leading: int) ->
     canvas = FigureCanvasSVG(figure)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # as in `_svg`
-        canvas.draw()  # lays the figure out, after which points have places
+        canvas.draw()  # type: ignore[no-untyped-call]  # lays the figure out, after which points have places
     scale = figure.dpi / _POINT_PER_INCH
     to_px, to_data = axes.transData, axes.transData.inverted()
     at = [tuple(to_px.transform((point.x[1], point.y[1]))) for point in points]
@@ -272,8 +276,8 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point], leading: int) ->
         if max(abs(near[0] - x), abs(near[1] - y)) > 12 * scale:  # say whose label it is
             ends = to_data.transform([(x, y), near])
             axes.plot(ends[:, 0], ends[:, 1], color=colour, lw=0.5, alpha=0.7, zorder=2)
-        place_at = to_data.transform((box.left, (box.bottom + box.top) / 2))
-        axes.text(*place_at, text, fontsize=size, color=colour, va="center", zorder=5)
+        left, middle = to_data.transform((box.left, (box.bottom + box.top) / 2))
+        axes.text(left, middle, text, fontsize=size, color=colour, va="center", zorder=5)
     return sum(box is None for box in boxes)
 
 

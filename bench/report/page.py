@@ -9,7 +9,7 @@ act, and kept from loading or running anything by the page's own policy.
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from bench.report.figures import INK
 from bench.report.markdown import INTRO, RANKS
 from bench.report.pictures import Picture
 from bench.report.results import ClipResult, Result
-from bench.report.rows import HEADLINE, SuiteBoard, boards
+from bench.report.rows import HEADLINE, SuiteBoard
 from bench.report.table import Cell, Table
 from bench.report.tables import tables, without_scores
 from bench.report.words import failure, visible
@@ -31,8 +31,14 @@ from bench.report.words import failure, visible
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
 
-CURVES = ("adherence", "identity_first", "tlpips", "flicker", "coherence_worst_second")
-"""The curves under the clips, first these and then any other."""
+CURVES = {
+    "adherence": "adherence to the prompt",
+    "identity_first": "likeness to the first frame",
+    "tlpips": "change from step to step",
+    "flicker": "flicker",
+    "coherence_worst_second": "coherence, second by second",
+}
+"""What the curves under the clips are called; first these and then any other."""
 VALUES = ("adherence", "coherence_worst_second")
 """What stands under a clip after the headline."""
 
@@ -55,16 +61,16 @@ class Beside:
     into: Path
 
 
-def page(results: Iterable[Result], beside: Beside, headline: str = HEADLINE) -> str:
+def page(suites: Sequence[SuiteBoard], beside: Beside, headline: str = HEADLINE) -> str:
     """The page.
 
     Args:
-        results: in any order, at most one per suite and model.
+        suites: what is on it.
         beside: clips and pictures.
-        headline: metric that orders and ranks the rows, where results have it.
+        headline: metric that orders and ranks the rows, where a suite has it.
 
     Returns:
-        HTML, the same bytes for the same results, clips and pictures.
+        HTML, the same bytes for the same suites, clips and pictures.
     """
     environment = Environment(
         loader=FileSystemLoader(_WEB),
@@ -75,23 +81,23 @@ def page(results: Iterable[Result], beside: Beside, headline: str = HEADLINE) ->
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
     script = (_WEB / "page.js").read_text("utf-8")
-    found = boards(results, headline)
     players: list[dict[str, Any]] = []
-    suites = []
-    for board in found:
+    shown = []
+    for board in suites:
         player = _player(board, beside, headline)
-        suites.append(_suite(board, beside, headline) | {"player": None})
+        shown.append(_suite(board, beside, headline) | {"player": None})
         if player:
-            suites[-1]["player"] = len(players)
+            shown[-1]["player"] = len(players)
             players.append(player)
-    licences = {result.card.licence for board in found for result in board.results}
-    ranked = any(headline in group.metrics for board in found for group in board.groups)
+    cards = [result.card for board in suites for result in board.results]
+    ranked = any(headline in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
         intro=_intro(headline, ranked=ranked),
-        suites=suites,
-        licences=sorted(visible(licence) for licence in licences if licence),
+        suites=shown,
+        licences=sorted({visible(card.licence) for card in cards if card.licence}),
+        any_open=any(card.open_weights for card in cards),
         data=Markup(_embedded(players)),
         script=Markup(script),
     )
@@ -102,7 +108,7 @@ def _policy(script: str) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "media-src 'self' file:; img-src 'self' file:; base-uri 'none'; form-action 'none'"
+        "media-src 'self' file:; img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -129,7 +135,11 @@ def _suite(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any]:
         "lines": without_scores(board),
         "tables": [_table(table, board) for table in tables(board, headline)],
         "figures": [
-            {"svg": _inline(beside.into / picture.path), "caption": picture.alt}
+            {
+                "svg": _inline(beside.into / picture.path),
+                "caption": picture.alt,
+                "wide": "/parts" in picture.path,
+            }
             for picture in pictures
             if picture.path.endswith(".svg")
         ],
@@ -161,11 +171,11 @@ def _table(table: Table, board: SuiteBoard) -> dict[str, Any]:
     rows = []
     for row in table.rows:
         result = _model(row, board)
-        known = None if result is None else result.card
+        is_open = None if result is None else result.card.open_weights
         rows.append(
             {
-                "open": {True: "yes", False: "no", None: ""}[known and known.open_weights],
-                "licence": (known and known.licence) or "",
+                "open": {True: "yes", False: "no", None: ""}[is_open],
+                "licence": (result.card.licence if result else None) or "",
                 "cells": [
                     {
                         "kind": kind,
@@ -239,7 +249,12 @@ def _player(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any] 
         ],
         "models": [{"label": visible(board.labels[result.model])} for result in shown],
         "curves": [
-            {"name": visible(name), "unit": visible(units.get(name, ""))} for name in curves
+            {
+                "name": visible(name),
+                "title": CURVES.get(name, visible(name)),
+                "unit": visible(units.get(name, "")),
+            }
+            for name in curves
         ],
         "clips": [_clips(result, kept[result.model], draws, headline) for result in shown],
     }
@@ -260,7 +275,7 @@ def _clip(clip: ClipResult | None, kept: Kept | None, headline: str) -> dict[str
     if clip is None:
         return None
     values = [
-        (visible(name), number(value))
+        (visible(name).removeprefix(f"{headline}_").replace("_", " "), number(value))
         for name in (headline, *VALUES)
         if (value := clip.scores.get(name)) is not None
     ]

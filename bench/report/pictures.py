@@ -62,8 +62,8 @@ def _kind(stem: str) -> int:
 def _alt(stem: str) -> str:
     kind, _, rest = stem.partition("-")
     texts = {
-        "pareto": "Quality against compute, with 95% intervals; the line joins models than which no "
-        "other is both faster and better",
+        "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
+        "times; the line joins models than which no other is both faster and better",
         "parts": "The headline and its parts, with 95% intervals",
         "lag": "Likeness and distance of two frames over the time between them",
     }

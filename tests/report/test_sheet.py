@@ -17,9 +17,9 @@ def test_a_sheet_shows_first_and_last_frame_of_every_clip(tmp_path: Path) -> Non
     sheet = np.asarray(Image.open(tmp_path / "a.png"))
     strip = 4 * 128 + 3 * 4
     assert sheet.shape[0] == 2 * 64 + 4
-    assert tuple(sheet[32, -strip + 60]) == (255, 0, 0)
-    assert tuple(sheet[32, -60]) == (0, 0, 255)
-    assert (sheet[:64, : sheet.shape[1] - strip] < 128).any(), "the label is drawn"
+    assert tuple(sheet[32, -strip + 60]) == (255, 0, 0, 255)
+    assert tuple(sheet[32, -60]) == (0, 0, 255, 255)
+    assert sheet[:64, : sheet.shape[1] - strip, 3].any(), "the label is drawn"
 
 
 def test_the_same_clips_give_the_same_bytes(tmp_path: Path) -> None:
@@ -34,5 +34,5 @@ def test_a_very_wide_clip_makes_no_endless_picture(tmp_path: Path) -> None:
     contact_sheet([("", wide)], tmp_path / "a.png", height_px=100)
     sheet = np.asarray(Image.open(tmp_path / "a.png"))
     assert sheet.shape[:2] == (100, 8 + 8 * 300 + 7 * 4)
-    assert tuple(sheet[50, -100]) == (0, 0, 0)
-    assert tuple(sheet[10, -100]) == (255, 255, 255)
+    assert sheet[50, -100, 3] == 255
+    assert sheet[10, -100, 3] == 0, "nothing lies behind the frames"

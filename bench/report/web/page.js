@@ -172,10 +172,7 @@
       this.time = 0;
       const draw = this.suite.draws[this.draw];
       this.asked.replaceChildren(make("bdi", {}, draw.text || draw.prompt));
-      for (const [index, box] of this.boxes.entries()) {
-        box.disabled = !box.checked && this.chosen.length >= MOST;
-        void index;
-      }
+      for (const box of this.boxes) box.disabled = !box.checked && this.chosen.length >= MOST;
       this.videos = [];
       this.stage.replaceChildren(...this.chosen.map((index, place) => this.card(index, COLOURS[place])));
       const clips = this.chosen.map((index) => this.suite.clips[index][this.draw]);
@@ -299,17 +296,17 @@
     plot(clips) {
       this.cursors = [];
       const panels = [];
-      for (const { name, unit } of this.suite.curves) {
+      for (const { name, title, unit } of this.suite.curves) {
         const lines = clips
           .map((clip, place) => ({ curve: clip && clip.curves[name], colour: COLOURS[place] }))
           .filter(({ curve }) => curve);
         const values = lines.flatMap(({ curve }) => curve.values).filter((value) => value !== null);
-        if (values.length) panels.push(this.panel(name, unit, lines, Math.min(...values), Math.max(...values)));
+        if (values.length) panels.push(this.panel(title, unit, lines, Math.min(...values), Math.max(...values)));
       }
       this.curves.replaceChildren(...panels);
     }
 
-    panel(name, unit, lines, low, high) {
+    panel(title, unit, lines, low, high) {
       const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
       svg.setAttribute("viewBox", "0 0 1 1");
       svg.setAttribute("preserveAspectRatio", "none");
@@ -345,7 +342,7 @@
       track.addEventListener("pointermove", (event) => event.buttons && point(event));
       this.cursors.push({ cursor, readouts });
       return make("div", { class: "curve" },
-        make("header", {}, make("b", {}, name), make("span", {}, unit), ...readouts.map(({ readout }) => readout)), track);
+        make("header", {}, make("b", {}, title), make("span", {}, unit), ...readouts.map(({ readout }) => readout)), track);
     }
   }
 
