@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report.clips import MOST_COPIED, Curve, Kept, Shelf, categories, spread
+from bench.report.clips import Curve, Kept, Shelf, categories, spread
 from bench.report.digits import number
 from bench.report.figures import INK
 from bench.report.markdown import INTRO, RANKS
@@ -301,6 +301,6 @@ def _note(board: SuiteBoard, draws: Sequence[tuple[str, int]]) -> str:
     if len(draws) >= everything:
         return ""
     return (
-        f"{len(draws)} of {everything} draws, taken evenly over the categories: published are at "
-        f"most {MOST_COPIED} clips of a model. All of them lie in the folder of its run."
+        f"{len(draws)} of {everything} draws, taken evenly over the categories, so that a "
+        "leaderboard stays small; all of them lie in the folders of the runs."
     )
