@@ -6,7 +6,7 @@ python -m bench.leaderboard outputs/standard/* --into leaderboard
 import argparse
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.console import Console
 from bench.errors import BenchError
 from bench.paths import SAFE_NAME
 from bench.records import write_bytes, write_json, write_text
-from bench.report.clips import Shelf, categories, keep, shelf, spread
+from bench.report.clips import categories, keep, shelf, spread
 from bench.report.console import show
 from bench.report.figures import figures
 from bench.report.loading import FILE_NAME, find, load
@@ -83,33 +83,38 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
                 draw_model(run, result, draws, _sheet(into, result))
     for folder, name in {run.parent: target.parent.name for target, run in runs.items()}.items():
         draw_suite(folder, into / "figures" / f"{name}.png")
-    shelves = {
-        (result.suite, result.model): shelf(result, into)
-        for suite in suites
-        for result in suite.results
-    }
     for suite in suites:
-        _draw_figures(suite, shelves, into / "figures" / suite.suite)
-    shown = pictures(into)
-    write_text(readme, render(board.values(), shown))
-    write_text(into / PAGE, page(suites, Beside(shelves, shown, into)))
+        _draw_figures(suite, into)
+    write_text(readme, _page(board.values(), into))
+    write_text(into / PAGE, _html(suites, into))
     return readme
 
 
-def _draw_figures(
-    suite: SuiteBoard, shelves: Mapping[tuple[str, str], Shelf], folder: Path
-) -> None:
+def _draw_figures(suite: SuiteBoard, into: Path) -> None:
     """Draw a suite's figures anew; those of results that have changed since do not stay."""
-    lags = {
-        result.model: kept
-        for result in suite.results
-        if (kept := shelves[suite.suite, result.model].lags)
-    }
+    folder = into / "figures" / suite.suite
+    shelves = {result.model: shelf(result, into) for result in suite.results}
+    lags = {model: kept.lags for model, kept in shelves.items() if kept.lags}
     drawn = {folder / f"{figure.name}.svg": figure.svg for figure in figures(suite, lags)}
     for stale in set(folder.glob("*.svg")) - drawn.keys():
         stale.unlink()
     for path, svg in drawn.items():
         write_bytes(path, svg)
+
+
+def _page(results: Iterable[Result], into: Path) -> str:
+    """The markdown of these results, with the pictures that lie in the leaderboard's folder."""
+    return render(results, pictures(into))
+
+
+def _html(suites: Sequence[SuiteBoard], into: Path) -> str:
+    """The page of these suites, with the pictures and clips of the leaderboard's folder."""
+    shelves = {
+        (result.suite, result.model): shelf(result, into)
+        for suite in suites
+        for result in suite.results
+    }
+    return page(suites, Beside(shelves, pictures(into), into))
 
 
 def published(into: Path) -> list[Path]:

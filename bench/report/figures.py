@@ -226,7 +226,7 @@ def _points(group: Group, speeds: Sequence[Speed], headline: str) -> list[Point]
     fast = {speed.result.model: speed for speed in speeds}
     for row in group.complete:
         speed, interval = fast.get(row.result.model), row.scores[headline].interval
-        if speed is None or interval is None:
+        if speed is None or interval is None or speed.latency_s[0] <= 0:
             continue
         x = speed.compute_per_video_s
         x_low, x_high = x, x

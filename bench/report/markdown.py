@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from bench.report.pictures import Picture
 from bench.report.results import Result
@@ -51,7 +52,7 @@ def render(
     for board in suites:
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
-        blocks += map(_shown, (pictures or {}).get(board.suite, ()))
+        blocks += _shown((pictures or {}).get(board.suite, ()))
         for table in tables(board, headline):
             blocks += draw(table)
     return "\n\n".join(blocks) + "\n"
@@ -67,12 +68,16 @@ def escape(text: str) -> str:
     return re.sub(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", line)
 
 
-def _shown(picture: Picture) -> str:
-    """A picture; contact sheets, of which there are as many as models, are folded away."""
-    shown = f"![{escape(picture.alt)}]({picture.path})"
-    if not picture.model:
-        return shown
-    return f"<details><summary>{picture.alt}</summary>\n\n{shown}\n\n</details>"
+def _shown(pictures: Sequence[Picture]) -> Iterator[str]:
+    """Pictures; contact sheets, of which there are as many as models, are folded away."""
+    shown = [
+        (picture.model, f"![{escape(picture.alt)}]({quote(picture.path)})") for picture in pictures
+    ]
+    yield from (text for model, text in shown if not model)
+    if sheets := [f"{escape(model)}\n\n{text}" for model, text in shown if model]:
+        yield "<details>\n<summary>The same prompts, model by model</summary>"
+        yield from sheets
+        yield "</details>"
 
 
 def draw(table: Table) -> Iterator[str]:

@@ -17,6 +17,11 @@
     return element;
   }
 
+  /** Three digits of a number. */
+  function shorten(value) {
+    return value && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  }
+
   // ---- Tables: sorted by a click on a header, cells without a value last ----
 
   function sortBy(table, column, order) {
@@ -288,7 +293,7 @@
           let at = curve.at_s.findIndex((second) => second > time + 1e-6);
           at = at < 0 ? curve.at_s.length - 1 : Math.max(0, at - 1);
           const value = curve.values[at];
-          readout.textContent = value === null || value === undefined ? "-" : Number(value.toPrecision(3));
+          readout.textContent = value === null || value === undefined ? "-" : shorten(value);
         }
       }
     }
@@ -331,7 +336,6 @@
         readouts.push({ curve, readout });
       }
       const cursor = make("div", { class: "cursor" });
-      const shorten = (value) => String(Number(value.toPrecision(3)));
       const track = make("div", { class: "track" }, svg, cursor,
         make("span", { class: "high" }, shorten(high)), make("span", { class: "low" }, shorten(low)));
       const point = (event) => {
