@@ -68,6 +68,7 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
             board[file] = load(file)
             if file != (place := _place(board[file], file, into)):
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
+            shelf(board[file], into)  # damage is said before anything is written
     for target, result in loaded.items():
         write_json(target, result.content)
     # A result that lies in its run's folder has its clips beside it.

@@ -1,23 +1,21 @@
 """The clips that a leaderboard keeps beside its numbers: previews to look at, and their curves."""
 
 import json
-import math
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-from bench import stats
 from bench.errors import BenchError
 from bench.layout import Item, RunFolder
 from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
 from bench.records import read_json, write_text
+from bench.report.curves import Curve, Record, along, mean_lags, read, stored
 from bench.report.results import ClipResult, Result
 
 SCHEMA = 1
@@ -29,29 +27,8 @@ MOST_COPIED_BYTES = 8 * 2**20
 # Links cost nothing but a line of the page.
 MOST_LINKED = 100
 
-_TIMES = ("time_s", "start_s")
-_LAGS = "lag_s"
-_DIGITS = 4
-
 Draw = tuple[str, int]
 """Prompt id and seed."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Numbers along a clip, or along the lag between two of its frames.
-
-    Attributes:
-        at_s: where each value stands, in seconds, rising.
-        values: None where there is none.
-        low: of the 95% interval over prompts; empty for a single clip, as is high.
-        high: see low.
-    """
-
-    at_s: tuple[float, ...]
-    values: tuple[float | None, ...]
-    low: tuple[float | None, ...] = ()
-    high: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +91,9 @@ def spread(result: Result, categories: Mapping[str, str]) -> list[Draw]:
 def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: bool) -> None:
     """Keep the previews and curves of a run beside the leaderboard.
 
-    Copied are at most 8 clips and 8 MiB a model; linked, at most 100. What was kept of an older
-    run of this model goes. A run without previews and scores leaves everything as it is.
+    Kept are at most 8 clips and 8 MiB a model where they are copied, and 100 where they are
+    linked. What was kept of an older run of this model goes. A run without previews and scores
+    leaves everything as it is.
 
     Args:
         result: of the run; suite and model are names that may become paths.
@@ -136,39 +114,37 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     draws = [draw for draw in draws if records[draw] or previews[draw].is_file()]
     if not draws:
         return
-    shelf = _shelf(into, result)
-    chosen = _within(previews, draws) if copy else draws[:MOST_LINKED]
+    place = _shelf(into, result)
+    chosen = draws[: MOST_COPIED if copy else MOST_LINKED]
     entries = [
         {
             "prompt": draw[0],
             "seed": draw[1],
             "text": records[draw].get("prompt", {}).get("text"),
             "frames_sha256": made[draw].frames_sha256,
-            "curves": {name: _stored(curve) for name, curve in _curves(records[draw], _TIMES)},
+            "curves": {name: stored(curve) for name, curve in along(records[draw]).items()},
         }
         for draw in chosen
     ]
-    lags = {name: _stored(curve) for name, curve in _mean_lags(records)}
+    lags = {name: stored(curve) for name, curve in mean_lags(records).items()}
     linked = None if copy else os.path.relpath(run / "previews", into)
     index = {"schema": SCHEMA, "previews": linked, "clips": entries, "lags": lags}
     # One line a clip: small, and a diff still shows which clip changed.
     lines = ",\n".join(_json(entry) for entry in entries)
     text = _json({key: index[key] for key in ("schema", "previews", "lags")})
     try:
-        if shelf.exists():
-            shutil.rmtree(shelf)
-        if copy:
-            for draw in chosen:
-                if previews[draw].is_file():
-                    target = _copied(shelf, draw)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(previews[draw], target)
+        if place.exists():
+            shutil.rmtree(place)
+        for draw in _within(previews, chosen) if copy else ():
+            target = _copied(place, draw)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(previews[draw], target)
     except OSError as error:
         raise BenchError(
-            f"expected to write clips into {shelf}, but {error.strerror}: "
+            f"expected to write clips into {place}, but {error.strerror}: "
             "make that possible, or choose another folder with --into DIR"
         ) from None
-    write_text(shelf / INDEX, f'{text[:-1]},"clips":[\n{lines}\n]}}\n')
+    write_text(place / INDEX, f'{text[:-1]},"clips":[\n{lines}\n]}}\n')
 
 
 def shelf(result: Result, into: Path) -> Shelf:
@@ -192,11 +168,11 @@ def shelf(result: Result, into: Path) -> Shelf:
             if not SAFE_NAME.fullmatch(draw[0]):
                 raise ValueError(f"prompt {draw[0]!r:.80}")
             if digests.get(draw) == entry["frames_sha256"]:
-                curves = {str(name): _read(curve) for name, curve in entry["curves"].items()}
+                curves = {str(name): read(curve) for name, curve in entry["curves"].items()}
                 text = None if entry["text"] is None else str(entry["text"])
                 source = _source(index["previews"], path.parent, draw, into)
                 clips.append(Kept(*draw, text, source, curves))
-        lags = {str(name): _read(curve) for name, curve in index["lags"].items()}
+        lags = {str(name): read(curve) for name, curve in index["lags"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BenchError(f"{path}: expected clips as published, but {error!r}; {mend}") from None
     return Shelf(tuple(clips), lags)
@@ -224,83 +200,17 @@ def _source(linked: object, shelf: Path, draw: Draw, into: Path) -> str | None:
 
 
 def _within(previews: Mapping[Draw, Path], draws: Sequence[Draw]) -> list[Draw]:
-    """The first draws whose previews are few and small enough to be copied."""
-    chosen, total = [], 0
-    for draw in draws[:MOST_COPIED]:
-        total += previews[draw].stat().st_size if previews[draw].is_file() else 0
-        if total > MOST_COPIED_BYTES:
-            break
-        chosen.append(draw)
-    return chosen
+    """The first draws whose previews are small enough, together, to be copied."""
+    there = [draw for draw in draws if previews[draw].is_file()]
+    sizes = accumulate(previews[draw].stat().st_size for draw in there)
+    return [draw for draw, size in zip(there, sizes, strict=True) if size <= MOST_COPIED_BYTES]
 
 
-def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> dict[str, Any]:
+def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> Record:
     """The record of a clip's scores, if it is of these frames."""
     path = folder.score(_item(draw))
     record = read_json(path) if path.exists() else {}
     return record if record.get("frames_sha256") == clip.frames_sha256 else {}
-
-
-def _curves(record: Mapping[str, Any], places: Iterable[str]) -> Iterator[tuple[str, Curve]]:
-    """The series of a score record that say at which second each of their values stands."""
-    for name, entry in sorted(record.get("metrics", {}).items()):
-        series = entry.get("series", {})
-        place = next((place for place in places if place in series), None)
-        values = next((series[key] for key in series if key != place), None)
-        if place is not None and values is not None:
-            yield name, Curve(tuple(series[place]), tuple(values))
-
-
-def _mean_lags(records: Mapping[Draw, Mapping[str, Any]]) -> Iterator[tuple[str, Curve]]:
-    """Lag curves, averaged over seeds, then over prompts, where all clips have the same lags."""
-    found: defaultdict[str, defaultdict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
-    for (prompt, _), record in records.items():
-        for name, curve in _curves(record, [_LAGS]):
-            found[name][prompt].append(curve)
-    for name, by_prompt in found.items():
-        at_s, *others = {curve.at_s for curves in by_prompt.values() for curve in curves}
-        if not others:
-            means = [_at_lag(by_prompt, place) for place in range(len(at_s))]
-            yield (
-                name,
-                Curve(
-                    at_s,
-                    tuple(None if mean is None else mean.mean for mean in means),
-                    tuple(None if mean is None else mean.low for mean in means),
-                    tuple(None if mean is None else mean.high for mean in means),
-                ),
-            )
-
-
-def _at_lag(by_prompt: Mapping[str, Sequence[Curve]], place: int) -> stats.Interval | None:
-    means = []
-    for curves in by_prompt.values():
-        known = [value for curve in curves if (value := curve.values[place]) is not None]
-        if known:
-            means.append(sum(known) / len(known))
-    return stats.interval(means)
-
-
-def _stored(curve: Curve) -> dict[str, list[float | None]]:
-    fields = {"at_s": curve.at_s, "values": curve.values, "low": curve.low, "high": curve.high}
-    return {key: [_short(value) for value in values] for key, values in fields.items() if values}
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{_DIGITS}g}")
-
-
-def _read(stored: Mapping[str, Sequence[float | None]]) -> Curve:
-    at_s, values, low, high = (
-        tuple(None if value is None else float(value) for value in stored.get(key, ()))
-        for key in ("at_s", "values", "low", "high")
-    )
-    seconds = tuple(second for second in at_s if second is not None)
-    if any(value is not None and not math.isfinite(value) for value in at_s + values + low + high):
-        raise ValueError("a curve with infinite values")
-    if {len(seconds), len(values)} != {len(at_s)} or not {len(low), len(high)} <= {0, len(at_s)}:
-        raise ValueError("a curve of uneven length")
-    return Curve(seconds, values, low, high)
 
 
 def _json(value: object) -> str:

@@ -17,30 +17,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.report.clips import Curve, Kept, Shelf, categories, spread
-from bench.report.digits import number
-from bench.report.figures import INK
+from bench.report.clips import Shelf
+from bench.report.drawing import INK
 from bench.report.markdown import INTRO, RANKS
 from bench.report.pictures import Picture
-from bench.report.results import ClipResult, Result
+from bench.report.player import player
+from bench.report.results import Result
 from bench.report.rows import HEADLINE, SuiteBoard
 from bench.report.table import Cell, Table
 from bench.report.tables import tables, without_scores
-from bench.report.words import failure, visible
+from bench.report.words import visible
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
-
-CURVES = {
-    "adherence": "adherence to the prompt",
-    "identity_first": "likeness to the first frame",
-    "tlpips": "change from step to step",
-    "flicker": "flicker",
-    "coherence_worst_second": "coherence, second by second",
-}
-"""What the curves under the clips are called; first these and then any other."""
-VALUES = ("adherence", "coherence_worst_second")
-"""What stands under a clip after the headline."""
 
 _WEB = Path(__file__).parent / "web"
 _NAMES = ("model", "system", "name", "file")
@@ -84,11 +73,10 @@ def page(suites: Sequence[SuiteBoard], beside: Beside, headline: str = HEADLINE)
     players: list[dict[str, Any]] = []
     shown = []
     for board in suites:
-        player = _player(board, beside, headline)
         shown.append(_suite(board, beside, headline) | {"player": None})
-        if player:
+        if clips := player(board, beside.shelves, headline):
             shown[-1]["player"] = len(players)
-            players.append(player)
+            players.append(clips)
     cards = [result.card for board in suites for result in board.results]
     ranked = any(headline in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
@@ -212,95 +200,3 @@ def _model(row: Sequence[Cell], board: SuiteBoard) -> Result | None:
         if fits:
             return max(fits, key=lambda result: len(board.labels[result.model]))
     return None
-
-
-def _player(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any] | None:
-    """What the clips of a suite need to be played; None if none is kept."""
-    kept = {
-        result.model: {(clip.prompt, clip.seed): clip for clip in shelf.clips}
-        for result in board.results
-        if (shelf := beside.shelves.get((board.suite, result.model))) and shelf.clips
-    }
-    if not any(clip.source for clips in kept.values() for clip in clips.values()):
-        return None
-    ordered = [row.result for group in board.groups for row in (*group.complete, *group.partial)]
-    ordered += [result for result in board.results if result not in ordered]
-    shown = [result for result in ordered if result.model in kept]
-    available = {draw for clips in kept.values() for draw in clips}
-    known = categories(board.results)
-    draws = list(
-        dict.fromkeys(d for result in shown for d in spread(result, known) if d in available)
-    )
-    texts = {d: clip.text for clips in kept.values() for d, clip in clips.items() if clip.text}
-    units = {name: metric.unit for result in shown for name, metric in result.metrics.items()}
-    names = {n for clips in kept.values() for clip in clips.values() for n in clip.curves}
-    curves = [name for name in CURVES if name in names] + sorted(names - {*CURVES})
-    return {
-        "seeds": len({seed for _, seed in draws}),
-        "note": _note(board, draws),
-        "draws": [
-            {
-                "prompt": visible(prompt),
-                "seed": seed,
-                "text": visible(texts.get((prompt, seed), "")),
-                "category": visible(known.get(prompt, "")),
-            }
-            for prompt, seed in draws
-        ],
-        "models": [{"label": visible(board.labels[result.model])} for result in shown],
-        "curves": [
-            {
-                "name": visible(name),
-                "title": CURVES.get(name, visible(name)),
-                "unit": visible(units.get(name, "")),
-            }
-            for name in curves
-        ],
-        "clips": [_clips(result, kept[result.model], draws, headline) for result in shown],
-    }
-
-
-def _clips(
-    result: Result,
-    kept: Mapping[tuple[str, int], Kept],
-    draws: Sequence[tuple[str, int]],
-    headline: str,
-) -> list[dict[str, Any] | None]:
-    """A result's clips in the order of the draws; None where it has none and there is no reason."""
-    made = {(clip.prompt, clip.seed): clip for clip in result.clips}
-    return [_clip(made.get(draw), kept.get(draw), headline) for draw in draws]
-
-
-def _clip(clip: ClipResult | None, kept: Kept | None, headline: str) -> dict[str, Any] | None:
-    if clip is None:
-        return None
-    values = [
-        (visible(name).removeprefix(f"{headline}_").replace("_", " "), number(value))
-        for name in (headline, *VALUES)
-        if (value := clip.scores.get(name)) is not None
-    ]
-    why = visible(failure(clip)) if clip.status != "ok" else "this clip is not published"
-    return {
-        "source": kept.source if kept else None,
-        "why": why,
-        "fps": clip.fps,
-        "seconds": clip.video_s,
-        "values": values,
-        "curves": {visible(name): _points(curve) for name, curve in kept.curves.items()}
-        if kept
-        else {},
-    }
-
-
-def _points(curve: Curve) -> dict[str, Any]:
-    return {"at_s": curve.at_s, "values": curve.values}
-
-
-def _note(board: SuiteBoard, draws: Sequence[tuple[str, int]]) -> str:
-    everything = max(result.expected_clips for result in board.results)
-    if len(draws) >= everything:
-        return ""
-    return (
-        f"{len(draws)} of {everything} draws, taken evenly over the categories, so that a "
-        "leaderboard stays small; all of them lie in the folders of the runs."
-    )

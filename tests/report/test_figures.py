@@ -8,10 +8,12 @@ import fake_results as fake
 import numpy as np
 import pytest
 
-from bench.report.clips import Curve
-from bench.report.figures import INK, Point, figures, front, lag_curves, pareto
+from bench.report.curves import Curve
+from bench.report.drawing import INK
+from bench.report.figures import figures, lag_curves
 from bench.report.labels import Box, place
 from bench.report.loading import load
+from bench.report.pareto import Point, front, pareto
 from bench.report.rows import SuiteBoard, boards
 
 METRICS = {

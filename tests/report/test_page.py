@@ -185,6 +185,15 @@ def test_a_page_of_somebody_else_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in board.iterdir()] == ["index.html"]
 
 
+def test_damaged_clips_of_another_result_leave_the_board_as_it_was(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    publish([fake_runs.write(made("a", 50), tmp_path, made=1)], board)
+    (board / "clips" / "toy" / "a" / "clips.json").write_text("{}")
+    with pytest.raises(BenchError, match=r"toy/a/clips\.json.*publish the run again"):
+        publish([fake.write(made("b", 60), tmp_path)], board)
+    assert not (board / "results" / "toy" / "b.json").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
