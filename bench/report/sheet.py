@@ -17,6 +17,7 @@ _FONT = str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
 # Nothing behind the frames, and an ink that reads on white and on black.
 _BACKGROUND = (0, 0, 0, 0)
 _INK = (117, 124, 134, 255)
+_COLOURS = 256
 _GAP_PX = 4
 _WIDEST = 3  # a frame in heights; a wider one is drawn lower
 
@@ -45,8 +46,10 @@ def contact_sheet(
         top = number * (height_px + _GAP_PX)
         draw.text((_GAP_PX, top + height_px / 2), label, fill=_INK, font=font, anchor="lm")
         sheet.paste(strip, (label_px, top))
+    # Few colours: a picture for eyes, and a quarter of the size, in a repository that keeps many.
+    few = sheet.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
     png = io.BytesIO()
-    sheet.save(png, format="PNG", optimize=True)
+    few.save(png, format="PNG", optimize=True)
     write_bytes(path, png.getvalue())
 
 

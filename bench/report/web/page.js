@@ -228,7 +228,9 @@
         if (video.readyState >= 3 || video.error) done();
         else for (const event of ["canplay", "error"]) video.addEventListener(event, done, { once: true });
       });
-      await Promise.all(videos.map(ready));
+      // Some browsers load nothing before they play; those are brought into step on the way.
+      const patience = new Promise((done) => setTimeout(done, 2000));
+      await Promise.race([Promise.all(videos.map(ready)), patience]);
       if (!this.playing || this.videos !== videos) return; // paused, or another prompt meanwhile
       if (this.time >= this.duration - this.frame) this.seek(0);
       await Promise.allSettled(videos.filter((video) => this.time < video.duration).map((video) => video.play()));
@@ -250,7 +252,8 @@
     seek(time) {
       this.moved(Math.min(Math.max(time, 0), this.duration));
       for (const video of this.videos) {
-        video.currentTime = Math.min(this.time, Math.max(0, (video.duration || this.duration) - 0.001));
+        // Into the frame, not onto its edge: times of files are rounded.
+        video.currentTime = Math.min(this.time + 1e-4, Math.max(0, (video.duration || this.duration) - 0.001));
         if (this.playing && video.paused && this.time < video.duration) video.play().catch(() => {});
       }
     }
