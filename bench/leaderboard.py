@@ -1,4 +1,4 @@
-"""Publish results: copy result files into a leaderboard's folder and render its page.
+"""Publish results: copy result files into a leaderboard's folder and render its pages.
 
 python -m bench.leaderboard outputs/standard/* --into leaderboard
 """
