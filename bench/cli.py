@@ -17,9 +17,9 @@ from rich.console import Console
 from bench import config as configuration
 from bench.errors import BenchError
 from bench.explain import MISTAKE, complain, prepare_output
-from bench.leaderboard import publish, published
 from bench.paths import CONF
 from bench.progress import console
+from bench.publish import PAGE, publish, published
 from bench.report.console import show
 from bench.report.loading import load
 from bench.run import Outcome, run
@@ -66,7 +66,7 @@ def _job(config: DictConfig) -> None:
     publishes = "publish" in plain["stages"]
     if _session is None:
         if publishes:
-            publish([outcome.folder.result], board)
+            publish([outcome.folder.result], board, copy_clips=False)
         if outcome.failures:
             raise BenchError(f"{len(outcome.failures)} clips failed: {outcome.failures[0]}")
     else:
@@ -118,12 +118,13 @@ def main() -> int:
 
 def _publish(results: list[Path], board: Path) -> None:
     """Write the leaderboard, and print the tables of the suites that were run."""
-    page = publish(results, board)
+    page = publish(results, board, copy_clips=False)
     suites = {load(path).suite for path in results}
     everything = [load(path) for path in published(board)]
     screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     show([result for result in everything if result.suite in suites], screen)
-    screen.print(f"leaderboard: {page}", highlight=False, markup=False, soft_wrap=True)
+    for path in (page, page.with_name(PAGE)):
+        screen.print(f"leaderboard: {path}", highlight=False, markup=False, soft_wrap=True)
     for folder in sorted({path.parent.parent for path in results}):
         previews = folder / "<model>" / "previews"
         screen.print(f"clips: {previews}", highlight=False, markup=False, soft_wrap=True)

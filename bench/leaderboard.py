@@ -1,4 +1,4 @@
-"""Publish results: copy result files into a leaderboard's folder and render its page.
+"""The leaderboard's command: publish results, or check what is published.
 
 python -m bench.leaderboard outputs/standard/* --into leaderboard
 python -m bench.leaderboard --check leaderboard      is everything there as it should be?
@@ -7,7 +7,7 @@ python -m bench.leaderboard --check leaderboard      is everything there as it s
 import argparse
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -15,68 +15,13 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import BenchError
-from bench.paths import SAFE_NAME
-from bench.records import write_json, write_text
+from bench.publish import PAGE, pages, publish, published
 from bench.report.console import show
-from bench.report.loading import FILE_NAME, find, load
-from bench.report.markdown import OPENING, render
-from bench.report.pictures import draw_suite
-from bench.report.results import Result
+from bench.report.loading import find, load
 from bench.report.words import plain, plural
 from bench.submissions import Finding, Inspection, inspect
 
 DONE, WRONG, MISTAKE = 0, 1, 2
-
-
-def publish(results: Sequence[Path], into: Path) -> Path:
-    """Copy results to `into/results/<suite>/<model>.json` and render `into/README.md`.
-
-    The page shows everything under `into/results`, so that results of other runs stay on it; a
-    newer result of the same suite and model takes the place of the older. Nothing is written
-    unless every input is valid.
-
-    Args:
-        results: result files.
-        into: folder of the leaderboard; made if it is missing.
-
-    Returns:
-        Path of the page.
-
-    Raises:
-        BenchError: if a file is not a result, two land on the same place, a name is no file
-            name, or `into/README.md` is not a leaderboard's.
-    """
-    page = into / "README.md"
-    _refuse_foreign(page)
-    sources: dict[Path, Path] = {}
-    loaded: dict[Path, Result] = {}
-    for source in results:
-        result = load(source)
-        target = _place(result, source, into)
-        if target in sources:
-            raise BenchError(
-                f"expected one result per suite and model, {sources[target]} and {source} are both "
-                f"{result.suite}/{result.model}: publish one of them, or rename a model"
-            )
-        sources[target], loaded[target] = source, result
-    board = dict(loaded)
-    for file in published(into):
-        if file not in loaded:
-            board[file] = load(file)
-            if file != (place := _place(board[file], file, into)):
-                raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
-    for target, result in loaded.items():
-        write_json(target, result.content)
-    # A result that lies in its run's folder has its clips beside it; they are drawn once a suite.
-    folders = {
-        source.parent.parent: target.parent.name
-        for target, source in sources.items()
-        if source.name == FILE_NAME
-    }
-    for folder, suite in folders.items():
-        draw_suite(folder, into / "figures" / f"{suite}.png")
-    write_text(page, _page(board.values(), into))
-    return page
 
 
 def check(board: Path) -> Inspection:
@@ -92,20 +37,16 @@ def check(board: Path) -> Inspection:
         BenchError: if there is no leaderboard.
     """
     found = inspect(board / "results")
-    page = board / "README.md"
     if any(finding.wrong for finding in found.findings):
-        said = Finding(page, "not compared with its results until these are mended", wrong=False)
-    elif stale := _first_difference(page, _page(found.results.values(), board)):
-        mend = f"type python -m bench.leaderboard {board} --into {board}"
-        said = Finding(page, f"expected what its results give, {stale}; {mend}", wrong=True)
-    else:
-        return found
-    return replace(found, findings=(*found.findings, said))
-
-
-def published(into: Path) -> list[Path]:
-    """Result files a leaderboard's folder holds, sorted."""
-    return sorted((into / "results").glob("*/*.json"))
+        why = "its pages are not compared with its results until these are mended"
+        return replace(found, findings=(*found.findings, Finding(board, why, wrong=False)))
+    mend = f"type python -m bench.leaderboard {board} --into {board}"
+    stale = tuple(
+        Finding(page, f"expected what its results give, {differs}; {mend}", wrong=True)
+        for page, expected in pages(found.results.values(), board).items()
+        if (differs := _first_difference(page, expected))
+    )
+    return replace(found, findings=(*found.findings, *stale))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,14 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.check is not None:
             return _report(check(_path(given.check)))
         *paths, into = map(_path, (*given.paths, given.into))
-        page = publish(find(paths), into)
+        readme = publish(find(paths), into)
         everything = [load(file) for file in published(into)]
     except BenchError as error:
         sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
         return MISTAKE
     console = Console()
     show(everything, console)
-    console.print(f"Written: {page}", markup=False, highlight=False, soft_wrap=True)
+    written = f"Written: {readme} and {readme.with_name(PAGE)}"
+    console.print(written, markup=False, highlight=False, soft_wrap=True)
     return DONE
 
 
@@ -165,12 +107,6 @@ def _report(found: Inspection) -> int:
     notes = plural(len(found.findings) - wrong, "note")
     sys.stdout.write(f"{plural(len(found.results), 'result')}, {wrong} wrong, {notes}\n")
     return WRONG if wrong else DONE
-
-
-def _page(results: Iterable[Result], into: Path) -> str:
-    """The page of these results, with the pictures that lie in the leaderboard's folder."""
-    pictures = {path.stem: f"figures/{path.name}" for path in sorted(into.glob("figures/*.png"))}
-    return render(results, pictures)
 
 
 def _first_difference(page: Path, expected: str) -> str | None:
@@ -193,32 +129,6 @@ def _path(text: str) -> Path:
             "expected a path, came an empty one: type PATH... --into DIR, or --check DIR"
         )
     return Path(text)
-
-
-def _refuse_foreign(page: Path) -> None:
-    """Never write over a README that somebody wrote by hand."""
-    if not page.exists():
-        return
-    try:
-        ours = page.read_text("utf-8", errors="replace").startswith(OPENING)
-    except OSError as error:
-        raise BenchError(f"expected to read {page}, but {error.strerror}") from None
-    if not ours:
-        raise BenchError(
-            f"expected a leaderboard's page at {page}, it is another file: "
-            "choose another folder with --into DIR"
-        )
-
-
-def _place(result: Result, source: Path, into: Path) -> Path:
-    """Where a result lies once published."""
-    for name in (result.suite, result.model):
-        if not SAFE_NAME.fullmatch(name):
-            raise BenchError(
-                f"{source}: expected suite and model of letters, digits, '.', '_' and '-', "
-                f"came {name!r:.80}"
-            )
-    return into / "results" / result.suite / f"{result.model}.json"
 
 
 if __name__ == "__main__":

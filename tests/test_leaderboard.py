@@ -9,7 +9,8 @@ import fake_results as fake
 import pytest
 
 from bench.errors import BenchError
-from bench.leaderboard import main, publish
+from bench.leaderboard import main
+from bench.publish import publish
 
 
 def steady(prompt: int, _seed: int) -> dict[str, float | None]:

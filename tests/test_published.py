@@ -2,21 +2,13 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.leaderboard import published
 from bench.paths import PACKAGE
 from bench.report.loading import load
-from bench.report.markdown import render
 from bench.report.results import Result
 from bench.report.rows import prompt_means
 
 ROOT = PACKAGE.parent
 BOARD = ROOT / "leaderboard"
-
-
-def test_the_published_page_is_what_its_result_files_say() -> None:
-    results = [load(path) for path in published(BOARD)]
-    pictures = {path.stem: f"figures/{path.name}" for path in (BOARD / "figures").glob("*.png")}
-    assert (BOARD / "README.md").read_text("utf-8") == render(results, pictures)
 
 
 def test_the_readme_shows_the_published_table() -> None:

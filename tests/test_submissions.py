@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from bench.config import build_metrics
-from bench.leaderboard import check, main, publish
+from bench.leaderboard import check, main
 from bench.paths import CONF, PACKAGE
+from bench.publish import publish
 from bench.submissions import inspect
 from bench.units import OWN_RANGES, allowed, fits
 

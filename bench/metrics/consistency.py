@@ -16,12 +16,15 @@ HELD_SHARE = 0.25
 
 
 @metric(unit="LPIPS", better=None, needs=["lpips"])
-def tlpips(analysis: Analysis) -> float:
+def tlpips(analysis: Analysis) -> Scored:
     """Mean LPIPS over one time step: mean_t D(x_t, x_t+s), s frames being about 1/8 s.
 
-    Range [0, about 1]. Shown, never ranked: a frozen clip has 0.
+    Range [0, about 1]. Shown, never ranked: a frozen clip has 0. The distances are kept, each at
+    the time of its later frame.
     """
-    return float(analysis.lpips(analysis.step).mean())
+    steps = analysis.lpips(analysis.step)
+    times_s = (np.arange(len(steps)) + analysis.step) / analysis.clip.fps
+    return Scored(float(steps.mean()), {"time_s": times_s.tolist(), "lpips": steps.tolist()})
 
 
 @metric(unit="LPIPS", better=None, needs=["lpips"])
@@ -59,22 +62,25 @@ def travelled(analysis: Analysis) -> float:
 
 
 @metric(unit="share of full scale", better="lower", needs=["flow"])
-def flicker(analysis: Analysis) -> float:
+def flicker(analysis: Analysis) -> Scored:
     """Brightness that comes and goes without motion to explain it.
 
     mean_t | median over valid pixels of mean_c( W(x_t+s, f) - x_t ) | / 255, where W pulls the
     next frame back along the flow f. The residual is signed: grain cancels, a change of light
-    does not. Pairs with under 30% valid pixels are dropped. Range [0, 1].
+    does not. Pairs with under 30% valid pixels are dropped. Range [0, 1]. The residuals are kept,
+    each at the time of its later frame.
 
     Raises:
         Unscored: if over a third of the pairs are dropped.
     """
     field, warped = analysis.flow(analysis.step), analysis.warped(analysis.step)
     steps = []
-    for t in field.reliable():
+    pairs = field.reliable()
+    for t in pairs:
         residual = cv2.transform(warped[t] - analysis.frames[t], MEAN_OF_CHANNELS)
         steps.append(abs(float(np.median(residual[field.valid[t]]))) / 255)
-    return float(np.mean(steps))
+    times_s = [float(t + analysis.step) / analysis.clip.fps for t in pairs]
+    return Scored(float(np.mean(steps)), {"time_s": times_s, "residual": steps})
 
 
 @metric(unit="share of frames", better="lower", version=2)

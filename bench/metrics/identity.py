@@ -8,18 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import Unscored
-from bench.metrics.base import metric
+from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
 
 
 @metric(unit="cosine", better="higher", needs=["identity"])
-def identity_first(analysis: Analysis) -> float:
+def identity_first(analysis: Analysis) -> Scored:
     """Likeness to the first frame: mean over t >= 1 of cos(0, t).
+
+    The curve is kept.
 
     Raises:
         Unscored: if the clip has a single frame, or is too small.
     """
-    return float(_to_first(analysis, needed=2).mean())
+    alike = _to_first(analysis, needed=2)
+    times_s = np.arange(1, len(alike) + 1) / analysis.clip.fps
+    return Scored(float(alike.mean()), {"time_s": times_s.tolist(), "cosine": alike.tolist()})
 
 
 @metric(unit="cosine", better="higher", needs=["identity"])

@@ -1,8 +1,10 @@
 """The leaderboard as markdown: a pure, deterministic function of results."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote
 
+from bench.report.pictures import Picture
 from bench.report.results import Result
 from bench.report.rows import HEADLINE, boards
 from bench.report.table import Table
@@ -29,14 +31,14 @@ SOURCE = "Every number is computed from the files in `results/`."
 
 def render(
     results: Iterable[Result],
-    pictures: Mapping[str, str] | None = None,
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
     headline: str = HEADLINE,
 ) -> str:
     """The leaderboard page.
 
     Args:
         results: in any order, at most one per suite and model.
-        pictures: suite to the path of its picture, relative to the page.
+        pictures: suite to its pictures, their paths relative to the page.
         headline: metric that orders and ranks the rows, where results have it.
 
     Returns:
@@ -50,8 +52,7 @@ def render(
     for board in suites:
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
-        if pictures and board.suite in pictures:
-            blocks.append(f"![Frames of {escape(board.suite)}]({pictures[board.suite]})")
+        blocks += _shown((pictures or {}).get(board.suite, ()))
         for table in tables(board, headline):
             blocks += draw(table)
     return "\n\n".join(blocks) + "\n"
@@ -65,6 +66,18 @@ def escape(text: str) -> str:
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return re.sub(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", line)
+
+
+def _shown(pictures: Sequence[Picture]) -> Iterator[str]:
+    """Pictures; contact sheets, of which there are as many as models, are folded away."""
+    shown = [
+        (picture.model, f"![{escape(picture.alt)}]({quote(picture.path)})") for picture in pictures
+    ]
+    yield from (text for model, text in shown if not model)
+    if sheets := [f"{escape(model)}\n\n{text}" for model, text in shown if model]:
+        yield "<details>\n<summary>The same prompts, model by model</summary>"
+        yield from sheets
+        yield "</details>"
 
 
 def draw(table: Table) -> Iterator[str]:

@@ -1,16 +1,73 @@
-"""The picture of a suite: the same prompt as every model shows it, or the clips of a folder."""
+"""Pictures of clips, and which pictures a leaderboard has beside it.
 
+Of a suite, one prompt as every model shows it, or the clips of a folder; of a model, the same three
+prompts as of every other.
+"""
+
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from bench.clip import Clip, read_master
 from bench.errors import BenchError, ClipError
+from bench.report.clips import Draw
 from bench.report.loading import FILE_NAME, load
 from bench.report.results import ClipResult, Result
 from bench.report.sheet import contact_sheet
 
 _MAX_ROWS = 12
+_PROMPTS_PER_MODEL = 3
+_KINDS = ("pareto", "parts", "lag")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that lies beside a leaderboard.
+
+    Attributes:
+        path: relative to the leaderboard's folder.
+        alt: what it shows.
+        model: whose contact sheet it is; empty for a picture of the whole suite.
+    """
+
+    path: str
+    alt: str
+    model: str = ""
+
+
+def pictures(into: Path) -> dict[str, list[Picture]]:
+    """What lies in `into/figures`: suite to its pictures, in the order in which they are shown."""
+    found: defaultdict[str, list[Picture]] = defaultdict(list)
+    figures = into / "figures"
+    for path in sorted(figures.glob("*.png")):
+        found[path.stem].append(Picture(f"figures/{path.name}", f"Frames of {path.stem}"))
+    drawn = sorted(figures.glob("*/*.svg"), key=lambda path: (_kind(path.stem), path.stem))
+    for path in drawn:
+        suite = path.parent.name
+        found[suite].append(Picture(f"figures/{suite}/{path.name}", _alt(path.stem)))
+    for path in sorted(figures.glob("*/models/*.png")):
+        suite = path.parent.parent.name
+        source = f"figures/{suite}/models/{path.name}"
+        found[suite].append(Picture(source, f"Frames of {path.stem}", path.stem))
+    return dict(found)
+
+
+def _kind(stem: str) -> int:
+    kind = stem.split("-")[0]
+    return _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
+
+
+def _alt(stem: str) -> str:
+    kind, _, rest = stem.partition("-")
+    texts = {
+        "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
+        "times; the line joins models than which no other is both faster and better",
+        "parts": "The headline and its parts, with 95% intervals",
+        "lag": "Likeness and distance of two frames over the time between them",
+    }
+    return texts.get(kind, kind) + (f" ({rest.replace('-', ' ')})" if rest else "")
 
 
 def draw_suite(suite_folder: Path, picture: Path) -> bool:
@@ -30,6 +87,29 @@ def draw_suite(suite_folder: Path, picture: Path) -> bool:
     rows = _of_one_prompt(runs) or _of_any_clip(runs)
     if rows:
         contact_sheet(rows, picture)
+    return bool(rows)
+
+
+def draw_model(run: Path, result: Result, draws: Sequence[Draw], picture: Path) -> bool:
+    """Draw a model's clips of the first three draws, where their frames lie in its run's folder.
+
+    Args:
+        run: the folder.
+        result: of the run.
+        draws: in an order that is the same for all models of a suite.
+        picture: PNG to write.
+
+    Returns:
+        Whether there was anything to draw.
+    """
+    made = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
+    rows = [
+        (draw[0], clip)
+        for draw in draws[:_PROMPTS_PER_MODEL]
+        if draw in made and (clip := _frames(run, made[draw])) is not None
+    ]
+    if rows:
+        contact_sheet(rows, picture, columns=6, height_px=96)
     return bool(rows)
 
 

@@ -1,9 +1,13 @@
 """A table of plain text: what the leaderboard builds, and markdown and the console draw."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 NONE = "-"  # a value that nobody has
+
+_LEADING = re.compile(r"[<>≤≥~]?\s*([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
+_SCALED = re.compile(r"\(([-+]?[\d.]+) ±[\d.]+\)(e[-+]?\d+)")  # (3.2 ±3.9)e-5
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,28 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Plain text, not escaped for anything; strong where it leads its column."""
+    """Plain text, not escaped for anything; strong where it leads its column.
+
+    Attributes:
+        text: as it is shown.
+        strong: whether it leads its column.
+        value: what a column is sorted by; None to sort by the number that the text begins with.
+    """
 
     text: str
     strong: bool = False
+    value: float | None = None
+
+    @property
+    def number(self) -> float | None:
+        """What the cell counts as in a column of numbers; None for one that holds no number."""
+        if self.value is not None:
+            return self.value
+        scaled = _SCALED.match(self.text)
+        leading = _LEADING.match(self.text)
+        if scaled:
+            return float(scaled[1] + scaled[2])
+        return float(leading[1]) if leading else None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from bench.report.results import ClipResult
 from bench.report.table import NONE
 
+_JOINERS = "\u200c\u200d"
+
 
 def reason(clip: ClipResult, metric: str) -> str:
     """Why a clip that was made has no value of a metric."""
@@ -23,6 +25,17 @@ def one_line(text: str, most: int = 200) -> str:
 def short(digest: str | None) -> str:
     """The beginning of a hash, enough to tell two apart."""
     return digest[:8] if digest else NONE
+
+
+def visible(text: str) -> str:
+    """Text on one line in which no character acts: those that would, show as [U+202E].
+
+    Prompts and names come from elsewhere. A character that turns the reading direction around,
+    or that a file format forbids, must be seen instead of obeyed. Joiners stay: some scripts
+    cannot be written without.
+    """
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() or c in _JOINERS else f"[U+{ord(c):04X}]" for c in line)
 
 
 def plural(count: int, noun: str) -> str:

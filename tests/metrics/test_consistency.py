@@ -6,7 +6,9 @@ from conftest import moving_texture
 from numpy.typing import NDArray
 
 from bench.errors import Unscored
+from bench.metrics.base import Metric
 from bench.metrics.consistency import flicker, lag_ratio, lpips_far, stutter, tlpips
+from bench.metrics.identity import identity_first
 from bench.metrics.motion import dynamics, dynamics_raw
 from bench.vision.analysis import Analysis
 
@@ -119,3 +121,15 @@ def test_working_frames_are_never_enlarged(analyse: Analyse) -> None:
     assert analyse(moving_texture(4, 96)).frames.shape == (4, 96, 96, 3)
     tall = np.zeros((2, 1024, 512, 3), np.uint8)
     assert analyse(tall).frames.shape == (2, 512, 256, 3)
+
+
+@pytest.mark.parametrize("metric", [tlpips, flicker, identity_first])
+def test_curves_along_the_clip_average_to_the_value(metric: Metric, analyse: Analyse) -> None:
+    analysis = analyse(brightness(moving_texture(), 0.05))
+    scored = metric.score(analysis)
+    times_s, values = scored.series.values()
+    assert np.mean(np.array(values)) == pytest.approx(scored.value)
+    assert len(times_s) == len(values)
+    last_s = (len(analysis.clip.frames) - 1) / analysis.clip.fps
+    assert list(times_s) == sorted(times_s)
+    assert times_s[-1] == pytest.approx(last_s), "the last frame is the later one of a pair"

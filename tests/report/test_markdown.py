@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from bench.report.loading import load
 from bench.report.markdown import escape, render
+from bench.report.pictures import Picture
 
 GOLDEN = Path(__file__).parent / "golden" / "leaderboard.md"
 METRICS = fake.COHERENCE | fake.METRICS
@@ -227,3 +228,13 @@ def test_every_subset_of_results_renders(tmp_path: Path) -> None:
     for subset in itertools.combinations(contents, 2):
         page = page_of(subset, tmp_path)
         assert page.endswith("|\n")
+
+
+def test_pictures_stand_first_and_contact_sheets_are_folded_away(tmp_path: Path) -> None:
+    path = fake.write(fake.result("wan"), tmp_path)
+    shown = [Picture("figures/a b.png", "Frames [of] toy"), Picture("figures/m.png", "x", "wan")]
+    page = render([load(path)], {"toy": shown})
+    assert "![Frames \\[of\\] toy](figures/a%20b.png)" in page
+    folded = page[page.index("<details>") : page.index("</details>")]
+    assert "![x](figures/m.png)" in folded
+    assert "a%20b" not in folded

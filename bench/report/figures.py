@@ -1,0 +1,149 @@
+"""Figures of a suite as SVG: quality against compute, parts of the headline, curves over lag.
+
+Each is drawn on nothing, in inks that read on white and on black, so that one file serves both.
+The same numbers give the same bytes.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bench.report.curves import Curve
+from bench.report.drawing import COLOURS, FAINT, INK, named, styled, to_svg
+from bench.report.pareto import pareto, points_of
+from bench.report.rows import HEADLINE, Row, SuiteBoard
+from bench.report.words import visible
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure.
+
+    Attributes:
+        name: of the file, without suffix.
+        svg: its content.
+    """
+
+    name: str
+    svg: bytes
+
+
+def figures(
+    board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]], headline: str = HEADLINE
+) -> Iterator[Drawn]:
+    """All figures of a suite; those that would compare nothing are left out.
+
+    Args:
+        board: of the suite.
+        lags: model to metric to its curve over lag.
+        headline: metric that ranks.
+    """
+    for number, group in enumerate(board.groups, start=1):
+        suffix = f"-table-{number}" if len(board.groups) > 1 else ""
+        if group.footage or headline not in group.metrics or len(group.complete) < 2:
+            continue
+        for device, speeds in board.speeds.items():
+            if len(points := points_of(group, speeds, headline)) > 1:
+                svg = pareto(points, headline, f"{board.suite}, {device}")
+                yield Drawn(f"pareto-{_slug(device)}{suffix}", svg)
+        parts = [name for name in group.metrics if name.startswith(f"{headline}_")]
+        if parts:
+            yield Drawn(f"parts{suffix}", part_bars(group.complete, parts, headline))
+        shown = [row for row in group.complete if row.result.model in lags]
+        names = sorted({name for row in shown for name in lags[row.result.model]})
+        if len(shown) > 1 and names:
+            curves = {row.label: lags[row.result.model] for row in shown}
+            yield Drawn(f"lag{suffix}", lag_curves(curves, names))
+
+
+def part_bars(rows: Sequence[Row], parts: Sequence[str], headline: str) -> bytes:
+    """The parts of the headline as bars with intervals: a panel per part, a row per model."""
+    with styled(grid=False):
+        names = [headline, *parts]
+        height = 0.75 + 0.24 * len(rows)
+        figure = Figure(figsize=(1.9 + 1.15 * len(names), height), layout="constrained")
+        panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        at = np.arange(len(rows))[::-1]
+        for number, (axes, name) in enumerate(zip(panels, names, strict=True)):
+            colour = COLOURS[0] if number == 0 else INK
+            for place_, row in zip(at, rows, strict=True):
+                interval = row.scores[name].interval
+                if interval is None:
+                    axes.text(2, place_, "-", va="center")
+                    continue
+                axes.barh(place_, interval.mean, height=0.66, color=colour, alpha=0.4, lw=0)
+                if interval.low is not None and interval.high is not None:
+                    axes.plot([interval.low, interval.high], [place_] * 2, color=colour, lw=1.6)
+            axes.set_title(visible(name.removeprefix(f"{headline}_").replace("_", " ")))
+            axes.set_xlim(0, 100)
+            axes.set_xticks([0, 50, 100])
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_color(FAINT)
+        panels[0].set_yticks(at, [named(row.label) for row in rows])
+        panels[0].set_ylim(-0.6, len(rows) - 0.4)
+        return to_svg(figure)
+
+
+def lag_curves(curves: Mapping[str, Mapping[str, Curve]], names: Sequence[str]) -> bytes:
+    """Likeness and distance of two frames over the time between them, a panel per metric.
+
+    The first models have a colour and their interval; the others stay in the background.
+
+    Args:
+        curves: label to metric to curve, the best model first.
+        names: of the metrics.
+    """
+    with styled():
+        figure = Figure(figsize=(6.5 / 2 * max(2, len(names)), 4.4), layout="constrained")
+        panels = figure.subplots(1, len(names), squeeze=False)[0]
+        for axes, name in zip(panels, names, strict=True):
+            for number, (label, by_metric) in enumerate(curves.items()):
+                if name not in by_metric:
+                    continue
+                curve = by_metric[name]
+                coloured = number < len(COLOURS)
+                colour = COLOURS[number] if coloured else FAINT
+                at_s, values, low, high = _known(curve)
+                text = named(label) if coloured else None
+                line: Any = {"lw": 1.4, "marker": "o", "ms": 3.5} if coloured else {"lw": 0.8}
+                order = 2 + len(curves) - number  # the best in front
+                axes.plot(at_s, values, color=colour, label=text, zorder=order, **line)
+                if coloured and low:
+                    axes.fill_between(at_s, low, high, color=colour, alpha=0.12, lw=0)
+            axes.set_title(visible(name).replace("_", " "))
+            axes.set_xlabel("seconds between two frames")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+        return to_svg(figure)
+
+
+def _known(curve: Curve) -> tuple[list[float], list[float], list[float], list[float]]:
+    """The part of a curve that has values; no interval where one of its ends is missing."""
+    rows = [
+        (at_s, value, low, high)
+        for at_s, value, low, high in zip(
+            curve.at_s,
+            curve.values,
+            curve.low or [None] * len(curve.at_s),
+            curve.high or [None] * len(curve.at_s),
+            strict=True,
+        )
+        if value is not None
+    ]
+    lows = [low for _, _, low, _ in rows if low is not None]
+    highs = [high for _, _, _, high in rows if high is not None]
+    whole = len(lows) == len(highs) == len(rows)
+    return (
+        [at_s for at_s, *_ in rows],
+        [value for _, value, *_ in rows],
+        lows if whole else [],
+        highs if whole else [],
+    )
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "device"

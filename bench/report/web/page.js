@@ -1,0 +1,359 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const COLOURS = ["#2f81f7", "#d9730d", "#2a9d5c", "#a463f2", "#e5484d", "#12929e", "#b08408", "#d6409f"];
+  const MOST = COLOURS.length; // models side by side
+  const SHOWN_FIRST = 3;
+
+  /** An element with attributes and children; text stays text. */
+  function make(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes)) {
+      if (key === "class") element.className = value;
+      else if (key in element && key !== "list") element[key] = value;
+      else element.setAttribute(key, value);
+    }
+    element.append(...children);
+    return element;
+  }
+
+  /** Three digits of a number. */
+  function shorten(value) {
+    return value && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  }
+
+  // ---- Tables: sorted by a click on a header, cells without a value last ----
+
+  function sortBy(table, column, order) {
+    const sign = order === "ascending" ? 1 : -1;
+    const numbers = table.tHead.rows[0].cells[column].classList.contains("num");
+    const key = (row) => {
+      const cell = row.cells[column];
+      if (!numbers) return cell.textContent.trim() === "-" ? null : cell.textContent;
+      return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+    };
+    const rows = [...table.tBodies[0].rows].map((row) => [key(row), row]);
+    rows.sort(([a], [b]) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      return sign * (numbers ? a - b : a.localeCompare(b, undefined, { numeric: true }));
+    });
+    table.tBodies[0].append(...rows.map(([, row]) => row));
+  }
+
+  for (const table of document.querySelectorAll("table")) {
+    for (const [column, header] of [...table.tHead.rows[0].cells].entries()) {
+      header.firstElementChild.addEventListener("click", () => {
+        const first = header.dataset.first;
+        const other = first === "ascending" ? "descending" : "ascending";
+        const order = header.getAttribute("aria-sort") === first ? other : first;
+        for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
+        header.setAttribute("aria-sort", order);
+        sortBy(table, column, order);
+      });
+    }
+  }
+
+  // ---- Filters ----
+
+  const filters = document.getElementById("filters");
+
+  function filter() {
+    const wanted = Object.fromEntries(new FormData(filters));
+    const words = (wanted.text || "").toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    let all = 0;
+    for (const suite of document.querySelectorAll(".suite")) {
+      suite.hidden = Boolean(wanted.suite) && suite.dataset.suite !== wanted.suite;
+      const counted = suite.querySelector("table");
+      for (const row of suite.querySelectorAll("tbody tr")) {
+        const text = `${row.textContent} ${row.dataset.licence}`.toLowerCase();
+        row.hidden = !(
+          words.every((word) => text.includes(word)) &&
+          (!wanted.licence || row.dataset.licence === wanted.licence) &&
+          (!wanted.open || row.dataset.open === "yes")
+        );
+        if (row.closest("table") === counted && !suite.hidden) {
+          all += 1;
+          shown += row.hidden ? 0 : 1;
+        }
+      }
+    }
+    document.getElementById("count").textContent = shown === all ? `${all} rows` : `${shown} of ${all} rows`;
+  }
+
+  filters.addEventListener("input", filter);
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  filter();
+
+  // ---- Clips side by side ----
+
+  const players = [];
+
+  class Player {
+    constructor(root, suite) {
+      this.suite = suite;
+      this.chosen = suite.models.map((_, index) => index).slice(0, SHOWN_FIRST);
+      this.videos = [];
+      this.playing = false;
+      this.duration = 0;
+      this.cursors = [];
+      this.build(root);
+      this.show();
+    }
+
+    get draw() {
+      return Number(this.select.value);
+    }
+
+    /** The longest clip: the others keep to its time. */
+    get leader() {
+      return this.videos.reduce((a, b) => (b.duration > (a ? a.duration : 0) ? b : a), null);
+    }
+
+    build(root) {
+      this.select = make("select", { "aria-label": "Prompt" });
+      const groups = new Map();
+      for (const [index, draw] of this.suite.draws.entries()) {
+        const name = draw.category || "prompts";
+        if (!groups.has(name)) groups.set(name, make("optgroup", { label: name }));
+        const seed = this.suite.seeds > 1 ? `, seed ${draw.seed}` : "";
+        groups.get(name).append(make("option", { value: index }, `${draw.prompt}${seed}`));
+      }
+      this.select.append(...groups.values());
+      const order = [...this.select.options].map((option) => option.value);
+      const go = (by) => () => {
+        const at = order.indexOf(this.select.value) + by;
+        this.select.value = order[(at + order.length) % order.length];
+        this.show();
+      };
+      this.select.addEventListener("change", () => this.show());
+
+      this.boxes = this.suite.models.map((model, index) => {
+        const box = make("input", { type: "checkbox", value: index, checked: this.chosen.includes(index) });
+        box.addEventListener("change", () => {
+          this.chosen = this.chosen.filter((other) => other !== index).concat(box.checked ? [index] : []);
+          this.show();
+        });
+        return box;
+      });
+      const choices = this.boxes.map((box, index) =>
+        make("label", {}, box, " ", make("bdi", {}, this.suite.models[index].label)));
+
+      this.asked = make("p", { class: "asked" });
+      this.stage = make("div", { class: "stage", tabIndex: 0, role: "group", "aria-label": "Clips; space plays, arrows step by a frame" });
+      this.button = make("button", { type: "button", class: "play" }, "Play");
+      this.button.addEventListener("click", () => (this.playing ? this.pause() : this.play()));
+      this.scrub = make("input", { type: "range", min: 0, max: 1, step: "any", value: 0, "aria-label": "Position in seconds" });
+      this.scrub.addEventListener("input", () => this.seek(Number(this.scrub.value)));
+      this.speed = make("select", { "aria-label": "Speed" },
+        ...["1", "0.5", "0.25"].map((value) => make("option", { value }, `${value}×`)));
+      this.speed.addEventListener("change", () => this.keepStep());
+      this.clock = make("output", {});
+      this.curves = make("div", { class: "curves" });
+      this.stage.addEventListener("keydown", (event) => {
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (event.key === " ") this.button.click();
+        else if (event.key === "Home") this.seek(0);
+        else if (step) { this.pause(); this.seek(this.time + step * this.frame); }
+        else return;
+        event.preventDefault();
+      });
+      root.append(
+        make("p", { class: "note" }, this.suite.note),
+        make("div", { class: "choose" },
+          make("label", {}, make("span", {}, "Prompt"), this.select),
+          make("button", { type: "button", title: "Previous prompt", "aria-label": "Previous prompt", onclick: go(-1) }, "‹"),
+          make("button", { type: "button", title: "Next prompt", "aria-label": "Next prompt", onclick: go(1) }, "›")),
+        make("fieldset", {}, make("legend", {}, `Models, at most ${MOST} at a time`), make("div", { class: "models" }, ...choices)),
+        this.asked, this.stage,
+        make("div", { class: "transport" }, this.button, this.scrub, this.speed, this.clock),
+        this.curves,
+      );
+    }
+
+    /** Put up the clips of the chosen models for the chosen prompt. */
+    show() {
+      this.pause();
+      this.time = 0;
+      const draw = this.suite.draws[this.draw];
+      this.asked.replaceChildren(make("bdi", {}, draw.text || draw.prompt));
+      for (const box of this.boxes) box.disabled = !box.checked && this.chosen.length >= MOST;
+      this.videos = [];
+      this.stage.replaceChildren(...this.chosen.map((index, place) => this.card(index, COLOURS[place])));
+      const clips = this.chosen.map((index) => this.suite.clips[index][this.draw]);
+      this.frame = Math.min(...clips.filter((clip) => clip && clip.fps).map((clip) => 1 / clip.fps), 1);
+      this.duration = Math.max(0, ...clips.map((clip) => (clip && clip.seconds) || 0));
+      this.scrub.max = this.duration;
+      this.scrub.step = this.frame;
+      this.button.disabled = this.scrub.disabled = this.videos.length === 0;
+      this.plot(clips);
+      this.moved(0);
+    }
+
+    card(index, colour) {
+      const model = this.suite.models[index];
+      const clip = this.suite.clips[index][this.draw];
+      const card = make("figure", {}, make("figcaption", {}, make("span", { class: "swatch" }), make("bdi", {}, model.label)));
+      card.style.setProperty("--colour", colour);
+      if (clip && clip.source) {
+        const video = make("video", {
+          src: clip.source, muted: true, playsInline: true, preload: "auto", tabIndex: -1,
+          "aria-label": `${model.label}: ${this.suite.draws[this.draw].text || this.suite.draws[this.draw].prompt}`,
+        });
+        video.addEventListener("ended", () => this.playing && video === this.leader && this.again());
+        video.addEventListener("timeupdate", () => this.playing && video === this.leader && this.keepStep());
+        video.addEventListener("error", () => {
+          this.videos = this.videos.filter((other) => other !== video);
+          video.replaceWith(make("div", { class: "missing" }, "this clip cannot be played"));
+        });
+        this.videos.push(video);
+        card.append(video);
+      } else {
+        card.append(make("div", { class: "missing" }, (clip && clip.why) || "no clip here"));
+      }
+      if (clip && clip.values.length) {
+        card.append(make("dl", { class: "values" }, ...clip.values.map(([name, value]) =>
+          make("div", {}, make("dt", {}, name), make("dd", {}, value)))));
+      }
+      return card;
+    }
+
+    async play() {
+      for (const other of players) if (other !== this) other.pause();
+      const videos = this.videos;
+      if (!videos.length) return;
+      this.playing = true;
+      this.button.textContent = "Pause";
+      const ready = (video) => new Promise((done) => {
+        if (video.readyState >= 3 || video.error) done();
+        else for (const event of ["canplay", "error"]) video.addEventListener(event, done, { once: true });
+      });
+      // Some browsers load nothing before they play; those are brought into step on the way.
+      const patience = new Promise((done) => setTimeout(done, 2000));
+      await Promise.race([Promise.all(videos.map(ready)), patience]);
+      if (!this.playing || this.videos !== videos) return; // paused, or another prompt meanwhile
+      if (this.time >= this.duration - this.frame) this.seek(0);
+      await Promise.allSettled(videos.filter((video) => this.time < video.duration).map((video) => video.play()));
+      this.keepStep();
+      this.watch();
+    }
+
+    pause() {
+      this.playing = false;
+      for (const video of this.videos) video.pause();
+      if (this.button) this.button.textContent = "Play";
+    }
+
+    again() {
+      this.seek(0);
+      for (const video of this.videos) video.play().catch(() => {});
+    }
+
+    seek(time) {
+      this.moved(Math.min(Math.max(time, 0), this.duration));
+      for (const video of this.videos) {
+        // Into the frame, not onto its edge: times of files are rounded.
+        video.currentTime = Math.min(this.time + 1e-4, Math.max(0, (video.duration || this.duration) - 0.001));
+        if (this.playing && video.paused && this.time < video.duration) video.play().catch(() => {});
+      }
+    }
+
+    /** Follow the frames that the leader shows; browsers that cannot tell them tick by timeupdate. */
+    watch() {
+      const leader = this.leader;
+      if (!leader || !leader.requestVideoFrameCallback) return;
+      leader.requestVideoFrameCallback(() => {
+        if (!this.playing || leader !== this.leader) return;
+        this.keepStep();
+        this.watch();
+      });
+    }
+
+    /** Bring every clip to the leader's time: a nudge for a little, a seek for much. */
+    keepStep() {
+      const leader = this.leader;
+      const speed = Number(this.speed.value);
+      for (const video of this.videos) video.playbackRate = speed;
+      if (!leader || !this.playing) return;
+      for (const video of this.videos) {
+        if (video === leader || leader.currentTime >= video.duration) continue;
+        const ahead = video.currentTime - leader.currentTime;
+        if (Math.abs(ahead) > 0.15) video.currentTime = leader.currentTime;
+        else video.playbackRate = speed * (1 - Math.max(-0.2, Math.min(0.2, 2 * ahead)));
+      }
+      this.moved(leader.currentTime);
+    }
+
+    /** Show where playback is, under every curve. */
+    moved(time) {
+      this.time = time;
+      this.scrub.value = time;
+      this.clock.textContent = `${time.toFixed(2)} / ${this.duration.toFixed(2)} s`;
+      this.scrub.setAttribute("aria-valuetext", this.clock.textContent);
+      for (const { cursor, readouts } of this.cursors) {
+        cursor.style.left = `${this.duration ? (100 * time) / this.duration : 0}%`;
+        for (const { curve, readout } of readouts) {
+          let at = curve.at_s.findIndex((second) => second > time + 1e-6);
+          at = at < 0 ? curve.at_s.length - 1 : Math.max(0, at - 1);
+          const value = curve.values[at];
+          readout.textContent = value === null || value === undefined ? "-" : shorten(value);
+        }
+      }
+    }
+
+    plot(clips) {
+      this.cursors = [];
+      const panels = [];
+      for (const { name, title, unit } of this.suite.curves) {
+        const lines = clips
+          .map((clip, place) => ({ curve: clip && clip.curves[name], colour: COLOURS[place] }))
+          .filter(({ curve }) => curve);
+        const values = lines.flatMap(({ curve }) => curve.values).filter((value) => value !== null);
+        if (values.length) panels.push(this.panel(title, unit, lines, Math.min(...values), Math.max(...values)));
+      }
+      this.curves.replaceChildren(...panels);
+    }
+
+    panel(title, unit, lines, low, high) {
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      svg.setAttribute("viewBox", "0 0 1 1");
+      svg.setAttribute("preserveAspectRatio", "none");
+      svg.setAttribute("aria-hidden", "true");
+      const span = high - low || Math.abs(high) || 1;
+      const readouts = [];
+      for (const { curve, colour } of lines) {
+        const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+        let pen = "M";
+        const parts = [];
+        for (const [index, value] of curve.values.entries()) {
+          if (value === null) { pen = "M"; continue; }
+          const x = curve.at_s[index] / (this.duration || 1);
+          parts.push(`${pen}${x.toFixed(5)} ${(0.95 - (0.9 * (value - low)) / span).toFixed(5)}`);
+          pen = "L";
+        }
+        path.setAttribute("d", parts.join(""));
+        path.style.setProperty("--colour", colour);
+        svg.append(path);
+        const readout = make("i", {});
+        readout.style.setProperty("--colour", colour);
+        readouts.push({ curve, readout });
+      }
+      const cursor = make("div", { class: "cursor" });
+      const track = make("div", { class: "track" }, svg, cursor,
+        make("span", { class: "high" }, shorten(high)), make("span", { class: "low" }, shorten(low)));
+      const point = (event) => {
+        const box = track.getBoundingClientRect();
+        this.seek(((event.clientX - box.left) / box.width) * this.duration);
+      };
+      track.addEventListener("pointerdown", (event) => { track.setPointerCapture(event.pointerId); point(event); });
+      track.addEventListener("pointermove", (event) => event.buttons && point(event));
+      this.cursors.push({ cursor, readouts });
+      return make("div", { class: "curve" },
+        make("header", {}, make("b", {}, title), make("span", {}, unit), ...readouts.map(({ readout }) => readout)), track);
+    }
+  }
+
+  for (const root of document.querySelectorAll("[data-player]")) {
+    players.push(new Player(root, data[Number(root.dataset.player)]));
+  }
+})();
