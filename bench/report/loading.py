@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.account import read_account
 from bench.errors import BenchError
+from bench.groups import read_comparison, read_likeness
 from bench.records import read_json
 from bench.report.results import Card, ClipResult, Metric, Result
 from bench.result import SCHEMA
@@ -97,6 +98,7 @@ def load(path: Path) -> Result:
             for number, entry in enumerate(_list(content, "clips", (dict,), where), start=1)
         ),
         content=content,
+        cross_clip=read_comparison(content.get("cross_clip"), where),
     )
     _check_clips(result, where)
     return result
@@ -142,6 +144,7 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
     clip = ClipResult(
         **{key: _get(entry, key, kinds, where) for key, kinds in _CLIP_KEYS.items()},
         account=read_account(entry.get("account"), where),
+        cross_clip=read_likeness(entry.get("cross_clip"), where),
     )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
     if clip.status == "ok":
