@@ -145,7 +145,7 @@ def score(
             | {
                 "schema": SCHEMA,
                 "frames_sha256": work.record["frames_sha256"],
-                "prompt": item.prompt.content,
+                "prompt": _asked(item.prompt),
                 "calibration": calibration,
             },
         )
@@ -191,12 +191,18 @@ def _calibration(backbones: Backbones) -> dict[str, Any] | None:
         return None
 
 
+def _asked(prompt: Prompt) -> Entry:
+    """What of a prompt decides the scores of a clip that was made for it."""
+    light = {"lighting_change": True} if prompt.lighting_change else {}
+    return prompt.content | light
+
+
 def _valid(item: Item, record: Entry, folder: RunFolder) -> Entry:
     """The score record, if it is of these frames and this prompt; else an empty one."""
     if folder.score(item).exists():
         scored = read_json(folder.score(item))
         same = scored["frames_sha256"] == record["frames_sha256"]
-        if same and scored.get("prompt") == item.prompt.content:
+        if same and scored.get("prompt") == _asked(item.prompt):
             return scored
     return {"metrics": {}}
 

@@ -67,8 +67,11 @@ def flicker(analysis: Analysis) -> float:
     does not. Pairs with under 30% valid pixels are dropped. Range [0, 1].
 
     Raises:
-        Unscored: if over a third of the pairs are dropped.
+        Unscored: if over a third of the pairs are dropped, or the prompt asks for changing light,
+            which this cannot tell from flicker.
     """
+    if analysis.prompt.lighting_change:
+        raise Unscored("changing light was asked for")
     field, warped = analysis.flow(analysis.step), analysis.warped(analysis.step)
     steps = []
     for t in field.reliable():
