@@ -40,7 +40,8 @@ class ToyGenerator(Generator):
         height: of the frames, in pixels, at least 16.
         width: of the frames, in pixels, at least 16.
         fps: frames per second, > 0.
-        seconds: length; a clip has `round(fps * seconds)` frames, at least 2.
+        seconds: length, where the prompt says none; a clip has `round(fps * seconds)` frames, at
+            least 2.
         deaf: draw some other scene than the one asked for: a model that does not listen.
         recasts: draw things of another colour and shape in each prompt, doing what was asked for: a
             model that does not know its characters again.
@@ -92,8 +93,10 @@ class ToyGenerator(Generator):
         if self.recasts:
             sentence = _recast(prompt, sentence, seed)
         scene = _Scene(sentence, _rng("scene", text, seed), self.height, self.width)
-        times_s = np.arange(round(self.fps * self.seconds)) / self.fps
-        frames = [scene.draw(time_s, time_s / self.seconds) for time_s in times_s.tolist()]
+        seconds = self.seconds if prompt.seconds is None else prompt.seconds
+        self.frames_requested = max(2, round(self.fps * seconds))
+        times_s = np.arange(self.frames_requested) / self.fps
+        frames = [scene.draw(time_s, time_s / seconds) for time_s in times_s.tolist()]
         return Clip(np.stack(frames), self.fps)
 
 

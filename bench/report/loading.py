@@ -76,10 +76,12 @@ def load(path: Path) -> Result:
             title=_text(card.get("title")),
             licence=_text(card.get("licence")),
             parameters=_text(card.get("parameters")),
-            open_weights=_optional(card, "open_weights", (bool,), where),
-            max_seconds=_optional(card, "max_seconds", _NUMBER, where),
+            open_weights=_optional(card, "open_weights", (bool,), f"{where}: card"),
+            max_seconds=_optional(card, "max_seconds", _NUMBER, f"{where}: card"),
             resolution=_text(card.get("resolution")),
-            declared_s_per_video_s=_optional(card, "declared_s_per_video_s", _NUMBER, where),
+            declared_s_per_video_s=_optional(
+                card, "declared_s_per_video_s", _NUMBER, f"{where}: card"
+            ),
         ),
         random_weights=content.get("weights") == "random",
         measured=_get(content, "measured", (bool,), where),
@@ -144,6 +146,7 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
     clip = ClipResult(
         **{key: _get(entry, key, kinds, where) for key, kinds in _CLIP_KEYS.items()},
         account=read_account(entry.get("account"), where),
+        seconds_requested=_optional(entry, "seconds_requested", _NUMBER, where),
         cross_clip=read_likeness(entry.get("cross_clip"), where),
     )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
@@ -183,7 +186,7 @@ def _optional(entry: Mapping[str, Any], key: str, kinds: tuple[type, ...], where
     """The value of a key that may be missing, or null, checked to be of one of the kinds."""
     value = entry.get(key)
     if value is not None:
-        _of_kind(value, key, kinds, f"{where}: card")
+        _of_kind(value, key, kinds, where)
     return value
 
 

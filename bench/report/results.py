@@ -71,6 +71,7 @@ class ClipResult:
         scores: value of each metric; None where it has none.
         unscored: why a metric has no value.
         account: what the clip took where it was made, if that was not here.
+        seconds_requested: how long the prompt asks it to be; None where it does not.
         cross_clip: how it compares with the other clips of its group; None where it has none.
     """
 
@@ -93,6 +94,7 @@ class ClipResult:
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
     account: Account | None = None
+    seconds_requested: float | None = None
     cross_clip: Likeness | None = None
 
     @property
