@@ -69,8 +69,8 @@ def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
         "Cross-clip identity",
         (
             Column("model", text=True),
-            *(Column(header) for header in COLUMNS.values()),
-            Column("groups"),
+            *(Column(COLUMNS[field], minor=field in ("own", "others")) for field in COLUMNS),
+            Column("groups", minor=True),
         ),
         tuple(rows),
         above=(
@@ -81,6 +81,7 @@ def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
             f"0 and {CHANCE:g} is a model that draws anybody. Intervals are over groups.",
         ),
         below=tuple(_missing(results, board)),
+        summary=True,
     )
 
 
