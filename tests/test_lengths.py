@@ -7,8 +7,10 @@ import fake_results as fake
 import numpy as np
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
 
 from bench.clip import Clip
+from bench.config import check_settings, plain
 from bench.errors import BenchError
 from bench.generators.degraded import Degraded
 from bench.generators.diffusers import DiffusersGenerator
@@ -91,6 +93,17 @@ def test_the_card_says_how_far_a_model_follows(caplog: pytest.LogCaptureFixture)
     unsaid = {"call": {"num_frames": 9}, "card": {"max_seconds": None}}
     assert with_length(unsaid, True, "m") == unsaid
     assert "has no max_seconds" in caplog.text
+
+
+def test_a_suite_says_whether_lengths_are_followed() -> None:
+    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+        long = plain(compose("bench", ["suite=long"]))
+        toy = plain(compose("bench", ["suite=toy"]))
+    assert long["suite"]["follow_seconds"] is True
+    assert "follow_seconds" not in toy["suite"]
+    long["suite"]["follow_seconds"] = "yes"
+    with pytest.raises(BenchError, match=r"suite\.follow_seconds must be true or false"):
+        check_settings(long)
 
 
 def test_the_toy_model_follows_and_the_toy_suite_says_nothing() -> None:
