@@ -18,8 +18,11 @@ _TEXT = str | None
 _NUMBER = int | float
 _COSINE = int | float | None
 
-# A clip in which nothing moves shows no character in a shot; either metric says that of it.
-_STILL = {"coherence_motion": 0, "stutter": 1}
+STILL = 0.025
+"""Short sides per second of `dynamics_raw` under which nothing moves, as for the headline's gate.
+
+Of all motion, whatever the prompt says: a calm face in close-up shows who it is.
+"""
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,15 @@ def _shot(
             raise Unscored(f"{name} is not scored yet, and all clips of the groups are needed")
         if entry["vector"] is None:
             raise Unscored(f"{name}: {entry['why']}")
-        if not any(clip["scores"].get(name) == value for name, value in _STILL.items()):
+        if not _is_still(clip["scores"]):
             seen = _read(entry["vector"], name)
     return cross_clip.Shot(str(item.prompt.group), item.prompt.category, item.seed, seen)
+
+
+def _is_still(scores: Mapping[str, float | None]) -> bool:
+    """Whether a clip shows one picture, and so no character in a shot; False if nobody knows."""
+    speed = scores.get("dynamics_raw")
+    return scores.get("stutter") == 1 or (speed is not None and speed < STILL)
 
 
 def _read(text: str, name: str) -> NDArray[np.float64]:

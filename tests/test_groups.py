@@ -12,8 +12,9 @@ import yaml
 
 from bench import cli
 from bench.errors import BenchError
-from bench.groups import Comparison, compare_groups, read_comparison, read_likeness
+from bench.groups import STILL, Comparison, compare_groups, read_comparison, read_likeness
 from bench.layout import Item
+from bench.metrics import coherence
 from bench.metrics.cross_clip import Likeness, pack
 from bench.paths import CONF
 from bench.prompts import Prompt
@@ -56,13 +57,17 @@ def test_every_clip_of_a_group_gets_its_part_and_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"status": "oom"}, {"scores": {"coherence_motion": 0.0}}, {"scores": {"stutter": 1}}]
+    "broken", [{"status": "oom"}, {"scores": {"dynamics_raw": 0.02}}, {"scores": {"stutter": 1}}]
 )
 def test_a_clip_that_failed_or_stands_still_shows_no_character(broken: Mapping[str, Any]) -> None:
     clips, looks = records()
     clips[1].update(broken)
     assert compare_groups(ITEMS, clips, looks).why is None
     assert (clips[1]["cross_clip"]["own"], clips[1]["cross_clip"]["value"]) == (None, 0.0)
+
+
+def test_a_still_is_what_the_headline_calls_one() -> None:
+    assert STILL == coherence.STILL
 
 
 def test_without_all_clips_there_is_no_comparison_but_a_reason() -> None:
