@@ -175,6 +175,8 @@ def check_settings(config: Mapping[str, Any]) -> None:
     shape = isinstance(aspect, str) and re.fullmatch("[1-9][0-9]*:[1-9][0-9]*", aspect) is not None
     # Without quotes YAML reads 9:16 as nine minutes and sixteen seconds.
     _need(aspect is None or shape, "suite.aspect", '"WIDTH:HEIGHT" in quotes, or null', aspect)
+    follow = suite.get("follow_seconds", False)
+    _need(isinstance(follow, bool), "suite.follow_seconds", "true or false", follow)
     card = model.get("card")
     _need(card is None or isinstance(card, Mapping), "model.card", "keys and values", card)
     for key in ("backbones", "compute"):

@@ -95,6 +95,8 @@ def generate(
                 "inputs": inputs,
                 "fingerprint": fingerprint(inputs),
             }
+            if item.prompt.seconds is not None:
+                record["seconds_requested"] = item.prompt.seconds
             tries = _begin(item, folder)
             generator.account = None
             try:

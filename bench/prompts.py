@@ -14,6 +14,9 @@ from bench.paths import PROMPTS, SAFE_NAME
 
 Motion = Literal["subject", "camera", "any"]
 
+LIGHTING_CHANGE = "lighting_change"
+"""The tag of a prompt that asks for changing light."""
+
 _NAME = "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit"
 
 
@@ -49,6 +52,11 @@ class Prompt:
     seconds: float | None = None
     group: str | None = None
     driving_video: Path | None = None
+
+    @property
+    def lighting_change(self) -> bool:
+        """Whether it asks for changing light, which then is no flicker."""
+        return LIGHTING_CHANGE in self.tags
 
     @cached_property
     def content(self) -> dict[str, str | float]:

@@ -1,9 +1,11 @@
 """result.json: the one file of a run that is published, put together from its records."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.errors import BenchError
+from bench.groups import compare_groups
 from bench.layout import Item, RunFolder
 from bench.records import fingerprint, read_json, write_json
 
@@ -14,7 +16,7 @@ SCHEMA = 1
 _PRIVATE = frozenset({"schema", "inputs", "fingerprint", "details"})
 
 
-def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
+def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
     """Put result.json together from run.json and the records, and write it.
 
     A pure function of those files: interrupted and resumed runs end with the same result as
@@ -27,6 +29,7 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
     metrics: dict[str, Any] = {}
     calibration = None
     clips = []
+    appearances = {}
     for item in items:
         if not folder.record(item).exists():
             continue
@@ -48,6 +51,7 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
         }
         clip["notes"] = {name: entry["note"] for name, entry in scored.items() if "note" in entry}
         clips.append(clip)
+        appearances[item.prompt.id, item.seed] = stored.get("appearance")
     public = ("model", "suite", "card", "measured", "environment", "prompts", "expected")
     loaded = read_json(folder.loaded) if folder.loaded.exists() else {}
     result = {key: run[key] for key in public} | {
@@ -59,6 +63,10 @@ def assemble(items: Iterable[Item], folder: RunFolder) -> dict[str, Any]:
         "fingerprint": fingerprint([run["functional"], run["prompts"], metrics]),
         "clips": clips,
     }
+    if any(item.prompt.group is not None for item in items):
+        compared = asdict(compare_groups(items, clips, appearances))
+        result["cross_clip"] = compared
+        result["fingerprint"] = fingerprint([result["fingerprint"], compared["fingerprint"]])
     write_json(folder.result, result)
     return result
 

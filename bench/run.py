@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.generate import Plan, find_missing, generate
 from bench.generators.base import Generator
 from bench.layout import Item, RunFolder
+from bench.lengths import with_length
 from bench.measure.environment import environment, resolve_device
 from bench.prompts import Prompt, load_suite
 from bench.records import read_json, write_json
@@ -55,6 +56,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     device = resolve_device(config["device"])
     suite = config["suite"]
     model = with_aspect(config["model"], suite.get("aspect"), model_choice)
+    model = with_length(model, suite.get("follow_seconds", False), model_choice)
     generator = configuration.build_generator(model)
     generator.device = device
     name = configuration.check_name(model.get("name") or _row_name(model_choice, generator))

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -11,6 +12,7 @@ from bench.clip import Clip, read_master
 from bench.errors import ClipError, Unscored, one_line
 from bench.layout import Item, RunFolder
 from bench.metrics.base import Metric
+from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Prompt
 from bench.records import fingerprint, read_json, write_json
@@ -26,8 +28,24 @@ SCHEMA = 1
 
 Entry = dict[str, Any]
 
-Pending = tuple[Item, Entry, dict[str, Entry], list[str]]
-"""A draw, its record, its scores so far, and the metrics to compute."""
+
+@dataclass(frozen=True)
+class Pending:
+    """A clip with something left to compute.
+
+    Attributes:
+        item: the draw.
+        record: its record.
+        scored: its score record so far, less what no longer holds.
+        missing: the metrics to compute.
+        unseen: whether what it looks like is to be computed; see `bench.metrics.cross_clip`.
+    """
+
+    item: Item
+    record: Entry
+    scored: Entry
+    missing: list[str]
+    unseen: bool
 
 
 def score(
@@ -42,7 +60,8 @@ def score(
 
     A value stays valid while the clip's frames, its prompt and the metric's fingerprint (its
     version and the backbones it draws on) stay the same; metrics that are not configured are left
-    alone. A metric without a value gets null and the reason.
+    alone. A metric without a value gets null and the reason. Of clips of a group, what they look
+    like is kept too, for the comparison of all of them.
 
     Args:
         label: what the progress bar calls it.
@@ -62,6 +81,7 @@ def score(
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     wanted: dict[str, str] | None = None
+    looks = ""
     pending: list[Pending] = []
     for item in made:
         record = read_json(folder.record(item))
@@ -70,47 +90,63 @@ def score(
         wanted = wanted or {
             name: _fingerprint(metric, backbones, suite) for name, metric in metrics.items()
         }
-        entries = _valid_entries(item, record, folder)
+        scored = _valid(item, record, folder)
         missing = [
-            name for name in metrics if entries.get(name, {}).get("fingerprint") != wanted[name]
+            name
+            for name in metrics
+            if scored["metrics"].get(name, {}).get("fingerprint") != wanted[name]
         ]
-        if missing:
-            pending.append((item, record, entries, missing))
+        unseen = False
+        if item.prompt.group is not None:
+            looks = looks or appearance_fingerprint(backbones)
+            unseen = scored.get("appearance", {}).get("fingerprint") != looks
+        if missing or unseen:
+            pending.append(Pending(item, record, scored, missing, unseen))
     if not pending or wanted is None:
         return []
     calibration = _calibration(backbones)
     damaged = []
 
     def read(work: Pending) -> Clip:
-        item, record, _, _ = work
         return read_master(
-            folder.master(item), frames=record["frames"], sha256=record["frames_sha256"]
+            folder.master(work.item),
+            frames=work.record["frames"],
+            sha256=work.record["frames_sha256"],
         )
 
     clips = _ahead(pending, read)
-    for item, record, entries, missing in track(pending, f"{label}: score"):
+    for work in track(pending, f"{label}: score"):
+        item, scored = work.item, work.scored
         try:
             clip = next(clips).result()
         except ClipError as error:
             damaged.append(f"{error}; remove {folder.record(item)} and run again to make it anew")
             continue
         analysis = Analysis(clip, item.prompt, backbones, suite)
-        for name in missing:
+        where = f"{item.prompt.id}, seed {item.seed}"
+        entries = scored["metrics"]
+        for name in work.missing:
             try:
                 entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
             except Exception as error:
                 log.info("%s of %s", name, item.prompt.id, exc_info=True)
                 entries.pop(name, None)
-                where = f"{item.prompt.id}, seed {item.seed}"
                 damaged.append(f"{where}: {name} failed: {one_line(error)}")
+        if work.unseen:
+            try:
+                scored["appearance"] = _appearance(analysis) | {"fingerprint": looks}
+            except Exception as error:
+                log.info("appearance of %s", item.prompt.id, exc_info=True)
+                scored.pop("appearance", None)
+                damaged.append(f"{where}: appearance failed: {one_line(error)}")
         write_json(
             folder.score(item),
-            {
+            scored
+            | {
                 "schema": SCHEMA,
-                "frames_sha256": record["frames_sha256"],
-                "prompt": item.prompt.content,
+                "frames_sha256": work.record["frames_sha256"],
+                "prompt": _asked(item.prompt),
                 "calibration": calibration,
-                "metrics": entries,
             },
         )
     for name, reason in backbones.missing.items():
@@ -155,16 +191,20 @@ def _calibration(backbones: Backbones) -> dict[str, Any] | None:
         return None
 
 
-def _valid_entries(item: Item, record: Entry, folder: RunFolder) -> dict[str, Entry]:
-    if not folder.score(item).exists():
-        return {}
-    scored = read_json(folder.score(item))
-    if scored["frames_sha256"] != record["frames_sha256"]:
-        return {}
-    if scored.get("prompt") != item.prompt.content:
-        return {}
-    entries: dict[str, Entry] = scored["metrics"]
-    return entries
+def _asked(prompt: Prompt) -> Entry:
+    """What of a prompt decides the scores of a clip that was made for it."""
+    light = {"lighting_change": True} if prompt.lighting_change else {}
+    return prompt.content | light
+
+
+def _valid(item: Item, record: Entry, folder: RunFolder) -> Entry:
+    """The score record, if it is of these frames and this prompt; else an empty one."""
+    if folder.score(item).exists():
+        scored = read_json(folder.score(item))
+        same = scored["frames_sha256"] == record["frames_sha256"]
+        if same and scored.get("prompt") == _asked(item.prompt):
+            return scored
+    return {"metrics": {}}
 
 
 def _entry(metric: Metric, analysis: Analysis) -> Entry:
@@ -179,3 +219,10 @@ def _entry(metric: Metric, analysis: Analysis) -> Entry:
     if scored.note:
         entry["note"] = scored.note
     return entry
+
+
+def _appearance(analysis: Analysis) -> Entry:
+    try:
+        return {"vector": pack(appearance(analysis)), "why": None}
+    except Unscored as reason:
+        return {"vector": None, "why": str(reason)}

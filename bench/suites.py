@@ -25,7 +25,7 @@ NEAR = 0.5
 """Texts at least this similar are near-duplicates."""
 
 _GRAM = 4
-_ASIDE = {"toy", "dance"}  # drawn scenes; pictures and poses that users supply
+_ASIDE = {"toy", "toy_groups", "dance"}  # drawn scenes; pictures and poses that users supply
 
 
 class Pair(NamedTuple):

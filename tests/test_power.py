@@ -1,11 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fake_results import METRICS, result, write
 from numpy.typing import NDArray
 
-from bench.power import Spread, main, spread
+from bench.errors import BenchError
+from bench.paths import PACKAGE
+from bench.power import Spread, main, spread, spread_of_footage
 
 
 def simulated(
@@ -111,3 +114,71 @@ def test_one_model_is_compared_with_none(
 ) -> None:
     assert main([written(tmp_path, "a", 2), "--metric", "flicker"]) == 2
     assert "two models or more" in capsys.readouterr().err
+
+
+KINDS = (
+    "original",
+    "flicker",
+    "noise",
+    "wobble",
+    "drift",
+    "pop",
+    "order",
+    "hold",
+    "vanish",
+    "morph",
+)
+
+
+def controls(films: int, pieces: int, parts: Spread) -> list[dict[str, Any]]:
+    """What a health check would write of films that differ by chance alone."""
+    rng = np.random.default_rng(0)
+    values = []
+    for film in range(films):
+        of_film = parts.prompt * rng.normal()
+        for piece in range(pieces):
+            shown = of_film + parts.seed * rng.normal()
+            for number, kind in enumerate((*KINDS, "cut", "frozen")):
+                level = int(kind not in ("original", "frozen"))
+                value = 10 * number + shown + parts.interaction * rng.normal()
+                for step in range(level, 1 + 2 * level):  # stronger faults are of no concern
+                    scores = {"flicker": value + 100 * (step - level)}
+                    place = {"piece": f"{film}@{piece}", "file": str(film)}
+                    values.append({**place, "kind": kind, "level": step, "scores": scores})
+    return values
+
+
+def test_the_parts_of_footage_are_found_again() -> None:
+    truth = Spread(prompt=3.0, interaction=1.0, seed=2.0)
+    found = spread_of_footage(controls(300, 4, truth), "flicker")
+    assert found.prompt == pytest.approx(truth.prompt, rel=0.1)
+    assert found.interaction == pytest.approx(truth.interaction, rel=0.05)
+    # A piece shows its own part with every fault, and the fault's part on it.
+    assert found.seed == pytest.approx(np.hypot(truth.seed, truth.interaction), rel=0.05)
+
+
+def test_films_without_two_pieces_tell_no_draws_apart() -> None:
+    parts = Spread(prompt=3.0, interaction=1.0, seed=2.0)
+    for films, pieces in ((4, 1), (1, 4)):
+        with pytest.raises(BenchError, match="two films or more, two of one film"):
+            spread_of_footage(controls(films, pieces, parts), "flicker")
+
+
+def test_the_published_health_check_says_what_footage_tells_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    health = str(PACKAGE.parent / "leaderboard" / "health.json")
+    assert main(["--footage", health, "--metric", "coherence"]) == 0
+    assert "| 100 x 4 | 400 | " in capsys.readouterr().out
+    (tmp_path / "none.json").write_text("{}")
+    for arguments, message in (
+        ([], "expected results or footage"),
+        ([health, "--footage", health], "expected results or footage"),
+        (["--footage", str(tmp_path / "none.json")], "none.json is none"),
+        (["--footage", str(tmp_path / "nowhere.json")], "nowhere.json"),
+    ):
+        assert main([*arguments, "--metric", "coherence"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+    assert main(["--footage", health, "--metric", "nosuch"]) == 2
+    assert "expected nosuch of pieces" in capsys.readouterr().err

@@ -29,6 +29,7 @@ SIZES = {
 SUITES = {name: load_suite(f"{name}.jsonl")[0] for name in SIZES}
 SHA256 = {
     "toy": "52b0c67ec700015c0e2a035b466ea314b2f518ec3a89c5d403f93ca8008d0955",
+    "toy_groups": "cd3b9ad83caafc9baf5a0ae5d63353ef37b61af6a4722c1aadb1602bee70ee25",
     "smoke": "dcf672d390992fa90a044688186883cb1611ada0dba69d7f84fd3515909fb9e3",
     "standard": "4e3f2c70146dc03bd5be3ae18141d05f0c324d617aa92a01d7a0c6698d2fe8c1",
     "short_drama": "5ebd8ea9b1794a454f42ab41a5cf11101fae1670c4bfe3c3aa34de33c09729cd",

@@ -21,7 +21,7 @@ from bench.generators.base import Generator
 from bench.prompts import Prompt
 from bench.video import read_video
 
-PLACEHOLDERS = ("prompt", "id", "seed", "image", "driving_video", "out_dir", "config")
+PLACEHOLDERS = ("prompt", "id", "seed", "image", "driving_video", "seconds", "out_dir", "config")
 
 _STDERR_KEPT_BYTES = 4000
 _GRACE_S = 5.0  # between asking a program to end and ending it
@@ -29,15 +29,16 @@ _LOOK_EVERY_S = 0.02
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 
-Values = Mapping[str, str | int]
+Values = Mapping[str, str | float]
 
 
 class CommandGenerator(Generator):
     """Runs a program for every clip and reads the one video that it leaves.
 
-    `{prompt}`, `{id}` (of the prompt), `{seed}`, `{image}`, `{driving_video}`, `{out_dir}` (empty,
-    made for each clip and removed after it) and `{config}` (path of the rendered configuration)
-    are replaced in `command`, `config`, `env` and `output`. No shell is involved.
+    `{prompt}`, `{id}` (of the prompt), `{seed}`, `{image}`, `{driving_video}`, `{seconds}` (as the
+    prompt asks), `{out_dir}` (empty, made for each clip and removed after it) and `{config}` (path
+    of the rendered configuration) are replaced in `command`, `config`, `env` and `output`. No shell
+    is involved.
 
     Args:
         command: program and arguments, one each.
@@ -104,17 +105,18 @@ class CommandGenerator(Generator):
         return self
 
     def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
-        """Make sure that every prompt has the files the command asks for.
+        """Make sure that every prompt has the files, and the length, that the command asks for.
 
         Raises:
             BenchError: naming the first that has not, and what it lacks.
         """
         for prompt, _ in draws:
-            for name in ("image", "driving_video"):
+            for name in ("image", "driving_video", "seconds"):
                 if name in self._used and getattr(prompt, name) is None:
+                    such = "suite=long" if name == "seconds" else "suite=dance suite.files=DIR"
                     raise BenchError(
                         f"the command needs {{{name}}} and prompt {prompt.id!r} has none: choose a "
-                        f"suite whose prompts name {name!r}, as suite=dance suite.files=DIR"
+                        f"suite whose prompts name {name!r}, as {such}"
                     )
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
@@ -126,12 +128,13 @@ class CommandGenerator(Generator):
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
             out_dir = Path(scratch, "out")
             out_dir.mkdir()
-            values: dict[str, str | int] = {
+            values: dict[str, str | float] = {
                 "prompt": prompt.text,
                 "id": prompt.id,
                 "seed": seed,
                 "image": str(prompt.image and prompt.image.absolute()),
                 "driving_video": str(prompt.driving_video and prompt.driving_video.absolute()),
+                "seconds": prompt.seconds or "",
                 "out_dir": str(out_dir),
                 "config": str(Path(scratch, self.config_name)),
             }

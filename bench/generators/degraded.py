@@ -77,6 +77,7 @@ class Degraded(Generator):
             clip = self.of.generate(prompt, seed)
         finally:
             self.account = self.of.account
+            self.frames_requested = self.of.frames_requested
         digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
         frames = FAULTS[self.fault](clip.frames, self.level, rng)

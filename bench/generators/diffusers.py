@@ -58,6 +58,8 @@ class DiffusersGenerator(Generator):
             none and follows its image.
         videos: files that drive an animation, by the pipeline's argument.
         prompt_suffix: added to every prompt, where a model was trained with one.
+        longest_s: follow the `seconds` of prompts, by the nearest legal number of frames, up to
+            this length; None to make `call.num_frames` of every prompt.
         options: see `bench.generators.diffusers_options.Options`.
         weights: `real`, or `random` at full size, for timing only.
 
@@ -83,6 +85,7 @@ class DiffusersGenerator(Generator):
         image_size: Mapping[str, int] | None = None,
         videos: Mapping[str, str] | None = None,
         prompt_suffix: str = "",
+        longest_s: float | None = None,
         options: Mapping[str, Any] | None = None,
         weights: Weights = "real",
     ) -> None:
@@ -96,6 +99,10 @@ class DiffusersGenerator(Generator):
             raise BenchError(f"model.weights must be real or random, came {weights!r}")
         if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
             raise BenchError(f"model.fps must be a number above 0, came {fps!r}")
+        if longest_s is not None and (
+            isinstance(longest_s, bool) or not isinstance(longest_s, int | float) or longest_s <= 0
+        ):
+            raise BenchError(f"model.longest_s must be seconds above 0, came {longest_s!r}")
         self.pipeline, self.repo, self.path, self.task = pipeline, repo, path, task
         self.load = build(Load, load, "model.load")
         if path is not None:
@@ -109,7 +116,7 @@ class DiffusersGenerator(Generator):
         self.rule = FrameRule.parse(frames)
         self.image_size = image_size
         self.videos = {name: Path(file) for name, file in (videos or {}).items()}
-        self.prompt_suffix = prompt_suffix
+        self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
         self.weights = weights
         self.frames_requested = self.call.get(self._frames_key)
         self.size_requested = self._size
@@ -223,6 +230,7 @@ class DiffusersGenerator(Generator):
             torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
         """
         arguments = self._arguments(prompt)
+        self.frames_requested = arguments.get(self._frames_key)
         # Some pipelines draw from the global generator, whatever they are given.
         torch.manual_seed(seed)
         generator = torch.Generator(self.device).manual_seed(seed)
@@ -289,6 +297,10 @@ class DiffusersGenerator(Generator):
 
     def _arguments(self, prompt: Prompt) -> dict[str, Any]:
         arguments = dict(self.call)
+        own = arguments.get(self._frames_key)
+        if self.longest_s is not None and prompt.seconds is not None and own is not None:
+            count = self.rule.closest(prompt.seconds, self.fps, self.longest_s, own)
+            arguments[self._frames_key] = count
         if "prompt" in inspect.signature(type(self.pipe).__call__).parameters:
             arguments["prompt"] = prompt.text + self.prompt_suffix
         if self.task != "t2v" and prompt.image is not None:

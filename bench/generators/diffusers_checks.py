@@ -72,6 +72,21 @@ class FrameRule:
         lower = [legal_count for legal_count in legal if legal_count < count][-1:]
         return lower + [legal_count for legal_count in legal if legal_count > count][:1]
 
+    def closest(self, seconds: float, fps: float, longest_s: float, own: int) -> int:
+        """The legal count whose length comes nearest to that asked for.
+
+        It is not longer than `longest_s`, to a tenth of a second as cards say it, or than `own`.
+
+        Args:
+            seconds: asked for.
+            fps: frames per second.
+            longest_s: the longest clip of the model, in seconds.
+            own: the count that it makes where nobody asks.
+        """
+        most = max(own, int((longest_s + 0.05) * fps))
+        counts = [count for count in range(1, most + 1) if self.holds(count)]
+        return min(counts, key=lambda count: (abs(count - seconds * fps), -count), default=own)
+
 
 def build(kind: type[T], given: Mapping[str, Any] | None, where: str) -> T:
     """A dataclass from a part of the configuration.

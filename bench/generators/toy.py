@@ -6,7 +6,7 @@ so that the metrics have a known good model to be tested on.
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.generators import toy_grammar
 from bench.generators.base import Generator
 from bench.generators.toy_backgrounds import BACKGROUNDS, paint_plate
-from bench.generators.toy_grammar import Sentence
+from bench.generators.toy_grammar import Sentence, Thing
 from bench.generators.toy_motion import CAMERAS, VERBS, Camera, Motion, Pose, Room
 from bench.generators.toy_shapes import Look, Turn, shade
 from bench.prompts import Prompt
@@ -40,8 +40,11 @@ class ToyGenerator(Generator):
         height: of the frames, in pixels, at least 16.
         width: of the frames, in pixels, at least 16.
         fps: frames per second, > 0.
-        seconds: length; a clip has `round(fps * seconds)` frames, at least 2.
+        seconds: length, where the prompt says none; a clip has `round(fps * seconds)` frames, at
+            least 2.
         deaf: draw some other scene than the one asked for: a model that does not listen.
+        recasts: draw things of another colour and shape in each prompt, doing what was asked for: a
+            model that does not know its characters again.
 
     Raises:
         BenchError: if an argument is out of range.
@@ -54,6 +57,7 @@ class ToyGenerator(Generator):
         fps: float = 8.0,
         seconds: float = 2.0,
         deaf: bool = False,
+        recasts: bool = False,
     ) -> None:
         for name, pixels in (("height", height), ("width", width)):
             if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 16:
@@ -63,8 +67,9 @@ class ToyGenerator(Generator):
         for name, number in (("fps", fps), ("seconds", seconds)):
             if not isinstance(number, int | float) or not 0 < number < math.inf:
                 raise BenchError(f"toy model: {name} must be a number above 0, came {number!r}")
-        if not isinstance(deaf, bool):
-            raise BenchError(f"toy model: deaf must be true or false, came {deaf!r}")
+        for name, flag in (("deaf", deaf), ("recasts", recasts)):
+            if not isinstance(flag, bool):
+                raise BenchError(f"toy model: {name} must be true or false, came {flag!r}")
         if round(fps * seconds) < 2:
             raise BenchError(
                 f"toy model: expected fps and seconds that make 2 frames or more, came fps={fps} "
@@ -72,7 +77,7 @@ class ToyGenerator(Generator):
             )
         self.height, self.width = height, width
         self.fps, self.seconds = float(fps), float(seconds)
-        self.deaf = deaf
+        self.deaf, self.recasts = deaf, recasts
         self.frames_requested = round(fps * seconds)
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
@@ -85,9 +90,13 @@ class ToyGenerator(Generator):
         sentence = toy_grammar.parse(text)
         if self.deaf:
             text, sentence = _mishear(prompt, sentence, seed)
+        if self.recasts:
+            sentence = _recast(prompt, sentence, seed)
         scene = _Scene(sentence, _rng("scene", text, seed), self.height, self.width)
-        times_s = np.arange(round(self.fps * self.seconds)) / self.fps
-        frames = [scene.draw(time_s, time_s / self.seconds) for time_s in times_s.tolist()]
+        seconds = self.seconds if prompt.seconds is None else prompt.seconds
+        self.frames_requested = max(2, round(self.fps * seconds))
+        times_s = np.arange(self.frames_requested) / self.fps
+        frames = [scene.draw(time_s, time_s / seconds) for time_s in times_s.tolist()]
         return Clip(np.stack(frames), self.fps)
 
 
@@ -103,6 +112,17 @@ def _mishear(prompt: Prompt, asked: Sentence, seed: int) -> tuple[str, Sentence]
         heard = toy_grammar.parse(text)
         if not heard.same_scene(asked):
             return text, heard
+
+
+def _recast(prompt: Prompt, asked: Sentence, seed: int) -> Sentence:
+    rng = _rng("recast", prompt.id, seed)
+
+    def other(thing: Thing) -> Thing:
+        colours = [colour for colour in toy_grammar.COLOURS if colour != thing.colour]
+        shapes = [shape for shape in toy_grammar.SHAPES if shape != thing.shape]
+        return replace(thing, colour=str(rng.choice(colours)), shape=str(rng.choice(shapes)))
+
+    return replace(asked, things=tuple(map(other, asked.things)))
 
 
 @dataclass(frozen=True)

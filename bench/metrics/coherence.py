@@ -106,13 +106,18 @@ def coherence_worst_second(analysis: Analysis) -> Scored:
 
 
 @metric(unit="points", better="higher", needs=NEEDS)
-def coherence_flicker(analysis: Analysis) -> float:
+def coherence_flicker(analysis: Analysis) -> Scored:
     """Sub-score: 100 / (1 + (flicker/a)^2.75), what would be left if there were flicker alone.
+
+    Where the prompt asks for changing light, only what swings back is flicker, and the note says
+    so.
 
     Raises:
         Unscored: as `coherence`.
     """
-    return _alone(analysis, "flicker")
+    asked = "changing light was asked for: only what swings back counts"
+    note = asked if analysis.prompt.lighting_change else None
+    return Scored(_alone(analysis, "flicker"), note=note)
 
 
 @metric(unit="points", better="higher", needs=NEEDS)

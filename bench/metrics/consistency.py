@@ -71,8 +71,11 @@ def flicker(analysis: Analysis) -> Scored:
     each at the time of its later frame.
 
     Raises:
-        Unscored: if over a third of the pairs are dropped.
+        Unscored: if over a third of the pairs are dropped, or the prompt asks for changing light,
+            which this cannot tell from flicker.
     """
+    if analysis.prompt.lighting_change:
+        raise Unscored("changing light was asked for")
     field, warped = analysis.flow(analysis.step), analysis.warped(analysis.step)
     steps = []
     pairs = field.reliable()

@@ -53,9 +53,17 @@ def flicker(analysis: Analysis, step: int, window: Window) -> float:
     grid (of which over 30% must be valid) and channel. The value is the mean over t and blocks of
     the largest channel of |r_t+s - r_t| / 2: a steady change of light has equal r and counts
     nothing, a flicker changes its sign. Range [0, 1]; .1 if nothing in the window can be followed.
+    Where the prompt asks for changing light, only what swings back counts: the lesser of |r_t| and
+    |r_t+s| if their signs differ, else 0. So a lamp that is switched on, however suddenly, costs
+    nothing, and what goes on and off costs the same as anywhere.
     """
     residuals = _block_residuals(analysis, step)[window.start : window.stop - step]
-    swings = np.abs(residuals[step:] - residuals[:-step]).max(axis=-1) / 2
+    before, after = residuals[:-step], residuals[step:]
+    if analysis.prompt.lighting_change:
+        swung = np.minimum(np.abs(before), np.abs(after)) * (before * after < 0)
+    else:
+        swung = np.abs(after - before) / 2
+    swings = swung.max(axis=-1)
     known = swings[np.isfinite(swings)]
     return float(known.mean()) if len(known) else UNFOLLOWED_FLICKER
 

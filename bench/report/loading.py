@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from bench.account import read_account
 from bench.errors import BenchError
+from bench.groups import read_comparison, read_likeness
 from bench.records import read_json
 from bench.report.results import Card, ClipResult, Metric, Result
 from bench.result import SCHEMA
@@ -96,10 +97,12 @@ def load(path: Path) -> Result:
             title=_text(card.get("title")),
             licence=_text(card.get("licence")),
             parameters=_text(card.get("parameters")),
-            open_weights=_optional(card, "open_weights", (bool,), where),
-            max_seconds=_optional(card, "max_seconds", _NUMBER, where),
+            open_weights=_optional(card, "open_weights", (bool,), f"{where}: card"),
+            max_seconds=_optional(card, "max_seconds", _NUMBER, f"{where}: card"),
             resolution=_text(card.get("resolution")),
-            declared_s_per_video_s=_optional(card, "declared_s_per_video_s", _NUMBER, where),
+            declared_s_per_video_s=_optional(
+                card, "declared_s_per_video_s", _NUMBER, f"{where}: card"
+            ),
         ),
         random_weights=content.get("weights") == "random",
         measured=_get(content, "measured", (bool,), where),
@@ -123,6 +126,7 @@ def load(path: Path) -> Result:
             if (clip := _noting(faults, _clip, entry, f"{where}: clip {number}"))
         ),
         content=content,
+        cross_clip=read_comparison(content.get("cross_clip"), where),
     )
     faults += _misplaced(result, where)
     if faults:
@@ -181,6 +185,8 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
     clip = ClipResult(
         **{key: _get(entry, key, kinds, where) for key, kinds in _CLIP_KEYS.items()},
         account=read_account(entry.get("account"), where),
+        seconds_requested=_optional(entry, "seconds_requested", _NUMBER, where),
+        cross_clip=read_likeness(entry.get("cross_clip"), where),
     )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
     if clip.status == "ok":
@@ -220,7 +226,7 @@ def _optional(entry: Mapping[str, Any], key: str, kinds: tuple[type, ...], where
     """The value of a key that may be missing, or null, checked to be of one of the kinds."""
     value = entry.get(key)
     if value is not None:
-        _of_kind(value, key, kinds, f"{where}: card")
+        _of_kind(value, key, kinds, where)
     return value
 
 

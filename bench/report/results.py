@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.account import Account
+from bench.groups import Comparison
+from bench.metrics.cross_clip import Likeness
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class ClipResult:
         scores: value of each metric; None where it has none.
         unscored: why a metric has no value.
         account: what the clip took where it was made, if that was not here.
+        seconds_requested: how long the prompt asks it to be; None where it does not.
+        cross_clip: how it compares with the other clips of its group; None where it has none.
     """
 
     prompt: str
@@ -90,6 +94,8 @@ class ClipResult:
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
     account: Account | None = None
+    seconds_requested: float | None = None
+    cross_clip: Likeness | None = None
 
     @property
     def video_s(self) -> float:
@@ -124,6 +130,7 @@ class Result:
         fingerprint: hex, of everything that decides the numbers.
         clips: in the order of the file.
         content: the file as it was read, to be published unchanged.
+        cross_clip: with what the clips of groups were compared; None where there are no groups.
     """
 
     model: str
@@ -143,6 +150,7 @@ class Result:
     fingerprint: str
     clips: tuple[ClipResult, ...]
     content: Mapping[str, Any]
+    cross_clip: Comparison | None = None
 
     @property
     def expected_clips(self) -> int:

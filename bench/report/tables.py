@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bench.report.group_tables import group_tables
+from bench.report.length_tables import length_tables
 from bench.report.rows import HEADLINE, SuiteBoard, has_quality
 from bench.report.score_tables import score_tables
 from bench.report.speed_tables import speed_table
@@ -18,6 +20,8 @@ def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
     for number_, group in enumerate(board.groups, start=1):
         suffix = f", table {number_} of {len(board.groups)}" if len(board.groups) > 1 else ""
         yield from score_tables(group, suffix, headline)
+    yield from group_tables(board)
+    yield from length_tables(board)
     yield from systems(board, headline)
     for device, rows in board.speeds.items():
         yield speed_table(device, rows)

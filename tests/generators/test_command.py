@@ -192,6 +192,20 @@ def test_prompts_must_bring_the_files_that_the_command_names(place: Path) -> Non
             made.expect([(Prompt("q", "x"), 0)])
 
 
+def test_a_program_is_told_how_long_its_clip_should_be(place: Path) -> None:
+    command = [sys.executable, "program.py", "{prompt}", "{seconds}", "{out_dir}", "{config}"]
+    config = {"seconds": "{seconds}"}
+    prompt = Prompt("p", "x", seconds=12.5)
+    with generator(place, command=command, config=config) as made:
+        made.expect([(prompt, 0)])
+        made.generate(prompt, 0)
+        with pytest.raises(BenchError, match=r"needs \{seconds\} and prompt 'q' .* suite=long"):
+            made.expect([(Prompt("q", "x"), 0)])
+    seen = json.loads((place / "seen.json").read_text())
+    assert seen["argv"][1] == "12.5"
+    assert json.loads(seen["config"]) == {"seconds": 12.5}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -224,3 +224,13 @@ def test_a_deaf_model_is_deterministic_and_depends_on_prompt_id_and_seed() -> No
 def test_impossible_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(BenchError, match=f"^toy model: {message}"):
         ToyGenerator(**arguments)
+
+
+def test_a_recast_scene_is_the_one_asked_for_with_somebody_else_in_it() -> None:
+    text = "a large blue cube rests on green grass while the camera zooms in"
+    asked, recast = clip(text, fps=2), clip(text, fps=2, recasts=True)
+    differs = (asked != recast).any(axis=-1)
+    assert differs[:, 48:80, 48:80].mean() > 0.5
+    corner = np.s_[:, :16, :16]
+    assert np.array_equal(asked[corner], recast[corner])
+    assert np.array_equal(recast, clip(text, fps=2, recasts=True))

@@ -1,0 +1,100 @@
+"""Cross-clip identity, as a table: who draws the same character again in another shot?"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bench import stats
+from bench.metrics.cross_clip import CHANCE, UNIT
+from bench.report.digits import with_interval
+from bench.report.results import Result
+from bench.report.rows import SuiteBoard
+from bench.report.table import NONE, Cell, Column, Table
+from bench.report.words import one_line, plural
+
+COLUMNS = {
+    "value": "cross_clip_identity ↑",
+    "won": "told apart ↑",
+    "own": "own",
+    "others": "others",
+}
+"""Field of `Likeness` to the header of its column."""
+
+
+def group_tables(board: SuiteBoard) -> Iterator[Table]:
+    """One table for each set of results that compare, of a suite whose prompts have groups."""
+    for group in board.groups:
+        by_basis: defaultdict[object, list[Result]] = defaultdict(list)
+        for row in (*group.complete, *group.partial):
+            if basis := row.result.cross_clip:
+                by_basis[basis.version, basis.fingerprint].append(row.result)
+        for results in by_basis.values():
+            yield _table(results, board)
+
+
+def group_means(result: Result, field: str) -> dict[str, float]:
+    """Mean over the clips of each group that has any, in the order of the result's clips.
+
+    Args:
+        result: its clips have their parts in the comparison.
+        field: of `Likeness`.
+    """
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for clip in result.clips:
+        if clip.cross_clip is not None and getattr(clip.cross_clip, field) is not None:
+            values[clip.cross_clip.group].append(getattr(clip.cross_clip, field))
+    return {group: float(np.mean(each)) for group, each in values.items()}
+
+
+def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
+    intervals = {
+        result.model: {
+            field: stats.interval(list(group_means(result, field).values())) for field in COLUMNS
+        }
+        for result in results
+    }
+
+    def best_first(result: Result) -> tuple[bool, float, str]:
+        found = intervals[result.model]["value"]
+        return found is None, -found.mean if found else 0.0, result.model
+
+    rows = []
+    for result in sorted(results, key=best_first):
+        shown = intervals[result.model]
+        texts = [with_interval(each) if each else NONE for each in shown.values()]
+        counted = str(shown["value"].n) if shown["value"] else NONE
+        rows.append(tuple(map(Cell, (board.labels[result.model], *texts, counted))))
+    return Table(
+        "Cross-clip identity",
+        (
+            Column("model", text=True),
+            *(Column(COLUMNS[field], minor=field in ("own", "others")) for field in COLUMNS),
+            Column("groups", minor=True),
+        ),
+        tuple(rows),
+        above=(
+            "Does a character stay itself from one shot to the next? own is the mean identity "
+            "cosine between clips of one character, others that between clips of different "
+            "characters over the same kinds of shot and seeds; cross_clip_identity is own - "
+            f"others ({UNIT}), and told apart how often the own character is the more alike. "
+            f"0 and {CHANCE:g} is a model that draws anybody. Intervals are over groups.",
+        ),
+        below=tuple(_missing(results, board)),
+        summary=True,
+    )
+
+
+def _missing(results: Sequence[Result], board: SuiteBoard) -> Iterator[str]:
+    """Who has no comparison and why, and how many clips of a comparison show nothing."""
+    for result in results:
+        label = board.labels[result.model]
+        if result.cross_clip and result.cross_clip.why:
+            yield f"{label} has none: {one_line(result.cross_clip.why)}."
+        parts = [clip.cross_clip for clip in result.clips if clip.cross_clip]
+        if empty := sum(part.own is None for part in parts):
+            yield (
+                f"{label}: {plural(empty, 'clip')} of {len(parts)} could be compared with nothing, "
+                "since these or all others failed or did not move, and counted as "
+                f"0 and {CHANCE:g}."
+            )

@@ -1,0 +1,169 @@
+"""Groups: clips gathered from records, what keeps them from being compared, and reading back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from bench import cli
+from bench.errors import BenchError
+from bench.groups import STILL, Comparison, compare_groups, read_comparison, read_likeness
+from bench.layout import Item
+from bench.metrics import coherence
+from bench.metrics.cross_clip import Likeness, pack
+from bench.paths import CONF
+from bench.prompts import Prompt
+from bench.report.loading import load
+
+ITEMS = [
+    Item(Prompt(f"{group}-{kind}", "x", category=kind, group=group), 0)
+    for group in ("ann", "bob")
+    for kind in ("close", "far")
+]
+
+
+def records() -> tuple[list[dict[str, Any]], dict[tuple[str, int], dict[str, Any] | None]]:
+    rng = np.random.default_rng(0)
+    clips = [
+        {"prompt": item.prompt.id, "seed": 0, "status": "ok", "scores": {"stutter": 0.0}}
+        for item in ITEMS
+    ]
+    looks: dict[tuple[str, int], dict[str, Any] | None] = {
+        (item.prompt.id, 0): {
+            "fingerprint": "f",
+            "vector": pack(rng.normal(size=8).astype(np.float32)),
+            "why": None,
+        }
+        for item in ITEMS
+    }
+    return clips, looks
+
+
+def test_every_clip_of_a_group_gets_its_part_and_no_other() -> None:
+    clips, looks = records()
+    alone = {"prompt": "alone", "seed": 0, "status": "ok", "scores": {}}
+    items = [*ITEMS, Item(Prompt("alone", "x"), 0)]
+    assert compare_groups(items, [*clips, alone], looks) == Comparison(1, "f", None)
+    assert [clip["cross_clip"]["group"] for clip in clips] == ["ann", "ann", "bob", "bob"]
+    assert "cross_clip" not in alone
+    part = clips[0]["cross_clip"]
+    assert part["value"] == pytest.approx(part["own"] - part["others"])
+    assert asdict(read_likeness(part, "here") or Likeness("", None, None, 0, 0)) == part
+
+
+@pytest.mark.parametrize(
+    "broken", [{"status": "oom"}, {"scores": {"dynamics_raw": 0.02}}, {"scores": {"stutter": 1}}]
+)
+def test_a_clip_that_failed_or_stands_still_shows_no_character(broken: Mapping[str, Any]) -> None:
+    clips, looks = records()
+    clips[1].update(broken)
+    assert compare_groups(ITEMS, clips, looks).why is None
+    assert (clips[1]["cross_clip"]["own"], clips[1]["cross_clip"]["value"]) == (None, 0.0)
+
+
+def test_a_still_is_what_the_headline_calls_one() -> None:
+    assert STILL == coherence.STILL
+
+
+def test_without_all_clips_there_is_no_comparison_but_a_reason() -> None:
+    clips, looks = records()
+    unknown = compare_groups(ITEMS, clips[:3], looks)
+    assert "bob-far seed 0 is not made yet" in str(unknown.why)
+    unknown = compare_groups(ITEMS, clips, looks | {("ann-far", 0): None})
+    assert "ann-far seed 0 is not scored yet" in str(unknown.why)
+    small = {"fingerprint": "f", "vector": None, "why": "short side is 16 px"}
+    unknown = compare_groups(ITEMS, clips, looks | {("ann-far", 0): small})
+    assert unknown.why == "ann-far seed 0: short side is 16 px"
+    one = compare_groups(ITEMS[:2], clips[:2], looks)
+    assert "fewer than two groups" in str(one.why)
+    assert not any("cross_clip" in clip for clip in clips)
+
+
+def test_looks_that_do_not_compare_or_cannot_be_read_are_an_error() -> None:
+    clips, looks = records()
+    other = {**(looks["ann-far", 0] or {}), "fingerprint": "g"}
+    with pytest.raises(BenchError, match="two ways"):
+        compare_groups(ITEMS, clips, looks | {("ann-far", 0): other})
+    cut = {"fingerprint": "f", "vector": "A", "why": None}
+    with pytest.raises(BenchError, match="ann-far seed 0: expected the looks"):
+        compare_groups(ITEMS, clips, looks | {("ann-far", 0): cut})
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"group": "a"}, "with the keys group, own, others, value, won"),
+        ({"group": "a", "own": None, "others": 1, "value": None, "won": 1}, "'value' cannot be"),
+        ({"group": "a", "own": True, "others": 1, "value": 0, "won": 1}, "'own' cannot be"),
+    ],
+)
+def test_a_part_that_is_none_is_refused(entry: object, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        read_likeness(entry, "here")
+
+
+def test_files_of_before_say_nothing() -> None:
+    assert read_likeness(None, "here") is None
+    assert read_comparison(None, "here") is None
+    with pytest.raises(BenchError, match="cross_clip"):
+        read_comparison({"version": "1", "fingerprint": None, "why": None}, "here")
+
+
+def test_toy_characters_from_the_command_line_to_the_leaderboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = tmp_path / "two.jsonl"
+    texts = [
+        (who, kind, f"a large {who} {does}")
+        for who in ("red ball", "blue cube")
+        for kind, does in (("grass", "spins over green grass"), ("sand", "spins over yellow sand"))
+    ]
+    lines = [
+        {"id": f"{who[:3]}-{kind}", "text": text, "category": kind, "group": who[:3]}
+        for who, kind, text in texts
+    ]
+    suite.write_text("\n".join(map(json.dumps, lines)))
+    monkeypatch.chdir(tmp_path)
+
+    def bench(*arguments: str) -> dict[str, Any]:
+        common = [
+            "suite=toy_groups",
+            f"suite.prompts={suite}",
+            "suite.seeds=[0]",
+            "model.seconds=1",
+        ]
+        known = yaml.safe_load((CONF / "metrics" / "compute.yaml").read_text())["compute"]
+        costly = [f"~metrics.compute.{name}" for name in known if name != "stutter"]
+        typed = ["steadybench", *common, "text=none", *costly, *arguments]
+        monkeypatch.setattr("sys.argv", typed)
+        assert cli.main() == 0, capsys.readouterr().err
+        path = tmp_path / "outputs" / "toy_groups" / "toy_steady" / "result.json"
+        made: dict[str, Any] = json.loads(path.read_text())
+        return made
+
+    assert "blu-grass seed 0 is not made yet" in bench("limit=2")["cross_clip"]["why"]
+    page = tmp_path / "outputs" / "leaderboard" / "README.md"
+    assert "Toy, steady has none: blu-grass seed 0 is not made yet" in page.read_text()
+    first = bench()
+    assert first["cross_clip"]["why"] is None
+    assert len([clip for clip in first["clips"] if "cross_clip" in clip]) == 4
+    table = page.read_text().split("### Cross-clip identity")[1].split("###")[0]
+    (row,) = [line for line in table.splitlines() if line.startswith("| Toy, steady")]
+    assert row.endswith("| 2 |")
+    # The record of a clip keeps what it looks like: nothing is computed again, or of another clip.
+    scores = sorted((tmp_path / "outputs").rglob("scores/*/0.json"))
+    before = [path.stat().st_mtime_ns for path in scores]
+    assert bench()["cross_clip"] == first["cross_clip"]
+    assert [path.stat().st_mtime_ns for path in scores] == before
+    stored = json.loads(scores[0].read_text())
+    assert stored.pop("appearance")["vector"]
+    scores[0].write_text(json.dumps(stored))
+    assert bench()["clips"][0]["cross_clip"] == first["clips"][0]["cross_clip"]
+    result = load(tmp_path / "outputs" / "toy_groups" / "toy_steady" / "result.json")
+    assert result.clips[0].cross_clip is not None
+    assert result.fingerprint == first["fingerprint"]
