@@ -134,7 +134,7 @@ def generate(
                     record |= generator.account.record
                 timed = generator.measured
                 if isinstance(attempt, Measured) and timed:
-                    timings.append(Timing.of(attempt, warm=warm))
+                    timings.append(_timing(attempt, warm=warm))
                 writer.submit(partial(_finish, record, clip, attempt, item, folder, timed=timed))
             except KeyboardInterrupt:
                 folder.tries(item).unlink(missing_ok=True)  # the user stopped it, it did not die
@@ -239,6 +239,12 @@ def _attempt(
     # Only here, where the error and with it the frames that it came through are gone.
     free(device)
     return out_of_memory
+
+
+def _timing(took: Measured, *, warm: bool) -> Timing:
+    if took.board is None:
+        return Timing(took.latency_s, warm)
+    return Timing(took.latency_s, warm, took.board.alone, took.board.slowed_by or ())
 
 
 def _finish(

@@ -7,8 +7,7 @@ from typing import Any
 import pynvml
 import torch
 
-# Reasons for a lower clock. At the power limit a busy GPU always is, by design; the others say
-# that something is wrong with cooling or supply.
+# Reasons for a lower clock that have to do with power and heat, and what they are called here.
 _REASONS = {
     "nvmlClocksEventReasonSwPowerCap": "power_cap",
     "nvmlClocksEventReasonSwThermalSlowdown": "too_hot",
@@ -16,7 +15,6 @@ _REASONS = {
     "nvmlClocksEventReasonHwPowerBrakeSlowdown": "power_brake",
     "nvmlClocksEventReasonHwSlowdown": "hardware_slowdown",
 }
-SLOWED = frozenset(_REASONS.values()) - {"power_cap"}
 
 # Where the driver lists no process, memory tells: what a lone process holds beside its tensors
 # (the CUDA context, kernels, work space of libraries) is well below this.

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.measure.board import SLOWED
-from bench.measure.throughput import Measured
-
 SLOW_START = 1.2
 """So many times the median of the rest is a first clip that still paid for first-use work."""
 
 WIDE_SPREAD = 0.1
 """(p95 - p05) / p50 above which a median says little."""
+
+# A busy GPU at its power limit is where it should be; every other reason is a fault.
+_BY_DESIGN = frozenset({"power_cap"})
 
 _ENOUGH = 5  # clips, before anything is said about their spread
 _LONG_ENOUGH_S = 0.5  # below, a clip's time is mostly chance, and no model is that fast
@@ -34,43 +34,49 @@ class Timing:
     alone: bool | None = None
     slowed_by: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, took: Measured, *, warm: bool) -> "Timing":
-        """From what was measured."""
-        if took.board is None:
-            return cls(took.latency_s, warm)
-        return cls(took.latency_s, warm, took.board.alone, took.board.slowed_by or ())
-
 
 def remarks(timings: Sequence[Timing]) -> list[str]:
-    """One line for each thing that disturbed the times of clips of one shape, and what to do."""
+    """One line for each thing that is wrong with the times of a run, and what to do about it.
+
+    Args:
+        timings: of clips of one shape, in the order of making.
+    """
+    return disturbances(timings) + _instabilities(timings)
+
+
+def disturbances(timings: Sequence[Timing]) -> list[str]:
+    """What others did to the times: processes on the same GPU, heat and supply."""
     found = []
     shared = sum(timing.alone is False for timing in timings)
     if shared:
         found.append(
             f"another process was on the GPU during {shared} of {len(timings)} clips, whose time "
-            "and memory are not the model's own: free the GPU, then make them again in a new out="
+            "is not the model's own: free the GPU and make them again, in another out=DIR"
         )
-    reasons = sorted({word for timing in timings for word in timing.slowed_by} & SLOWED)
-    if reasons:
-        slowed = sum(bool(SLOWED.intersection(timing.slowed_by)) for timing in timings)
+    slowed = [faults for timing in timings if (faults := {*timing.slowed_by} - _BY_DESIGN)]
+    if slowed:
+        reasons = sorted(set().union(*slowed))
         found.append(
-            f"the GPU slowed down during {slowed} of {len(timings)} clips "
-            f"({', '.join(reasons)}): look after its cooling and power supply"
+            f"the GPU slowed itself down during {len(slowed)} of {len(timings)} clips "
+            f"({', '.join(reasons)}): look after its cooling and its power supply"
         )
+    return found
+
+
+def _instabilities(timings: Sequence[Timing]) -> list[str]:
     times = np.array([timing.latency_s for timing in timings])
     if len(times) < _ENOUGH or np.median(times) < _LONG_ENOUGH_S:
-        return found
-    first, rest = timings[0], times[1:]
-    if first.warm and first.latency_s > SLOW_START * np.median(rest):
+        return []
+    found = []
+    p05, p50, p95 = np.quantile(times[1:], [0.05, 0.5, 0.95])
+    if timings[0].warm and times[0] > SLOW_START * p50:
         found.append(
-            f"the first timed clip took {first.latency_s / np.median(rest):.1f} times the median "
-            "of the rest, so it paid for first-use work: type warmup=2"
+            f"the first timed clip took {times[0] / p50:.1f} times the median of the rest, so it "
+            "still paid for first-use work: type warmup=2"
         )
-    p05, p50, p95 = np.quantile(rest, [0.05, 0.5, 0.95])
     if (p95 - p05) / p50 > WIDE_SPREAD:
         found.append(
-            f"times spread by {(p95 - p05) / p50:.0%} of their median: stop whatever else runs "
-            "on this machine, or take more seeds for a median that holds"
+            f"p95 and p05 of the times are {(p95 - p05) / p50:.0%} of their median apart: stop "
+            "what else runs on this machine, or add seeds, as suite.seeds=[0,1,2,3]"
         )
     return found

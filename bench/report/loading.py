@@ -8,6 +8,7 @@ from typing import Any
 from bench.account import read_account
 from bench.errors import BenchError
 from bench.records import read_json
+from bench.report.measurements import read_amount, read_measurements, read_software
 from bench.report.results import Card, ClipResult, Metric, Result
 from bench.result import SCHEMA
 
@@ -97,6 +98,11 @@ def load(path: Path) -> Result:
             for number, entry in enumerate(_list(content, "clips", (dict,), where), start=1)
         ),
         content=content,
+        software=read_software(environment, _text(versions.get("torch"))),
+        power_limit_w=read_amount(environment.get("gpu"), "power_limit_w", where),
+        weights_on_device_bytes=read_amount(
+            content.get("loaded"), "weights_on_device_bytes", where
+        ),
     )
     _check_clips(result, where)
     return result
@@ -142,6 +148,7 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
     clip = ClipResult(
         **{key: _get(entry, key, kinds, where) for key, kinds in _CLIP_KEYS.items()},
         account=read_account(entry.get("account"), where),
+        took=read_measurements(entry, where),
     )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
     if clip.status == "ok":

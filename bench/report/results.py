@@ -1,10 +1,11 @@
 """What a result file holds: one model on one suite."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.account import Account
+from bench.report.measurements import Measurements
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,15 @@ class ClipResult:
         frames_sha256: hex, of the decoded frames; None without a clip.
         lossy: whether the frames come from a lossy file.
         device: name of the hardware it was made on.
-        latency_s: seconds of compute; None where nobody timed it.
+        latency_s: seconds of compute, until it failed for a clip that did; None where nobody
+            timed it.
         peak_memory_allocated_bytes: on the device; None on a CPU, as is reserved.
         energy_j: joules the device drew; None where nobody measured it.
         warm: False for a clip whose time includes what only the first one pays.
         scores: value of each metric; None where it has none.
         unscored: why a metric has no value.
         account: what the clip took where it was made, if that was not here.
+        took: what else was measured when it was made.
     """
 
     prompt: str
@@ -90,6 +93,7 @@ class ClipResult:
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
     account: Account | None = None
+    took: Measurements = field(default_factory=Measurements)
 
     @property
     def video_s(self) -> float:
@@ -124,6 +128,10 @@ class Result:
         fingerprint: hex, of everything that decides the numbers.
         clips: in the order of the file.
         content: the file as it was read, to be published unchanged.
+        software: the versions that speed depends on most; None if unknown.
+        power_limit_w: watts at which the GPU of the run is capped; None without, or if unknown.
+        weights_on_device_bytes: parameters and buffers on the device that computes; None if
+            nothing was loaded, or the file does not say.
     """
 
     model: str
@@ -143,6 +151,9 @@ class Result:
     fingerprint: str
     clips: tuple[ClipResult, ...]
     content: Mapping[str, Any]
+    software: str | None = None
+    power_limit_w: float | None = None
+    weights_on_device_bytes: int | None = None
 
     @property
     def expected_clips(self) -> int:
