@@ -127,6 +127,20 @@ def test_on_a_cpu_nothing_is_written_while_a_clip_is_timed(
     assert threads == {threading.current_thread()}
 
 
+def test_the_warm_up_is_the_first_draw_itself_and_nothing_of_it_is_kept(folder: RunFolder) -> None:
+    asked: list[tuple[str, int]] = []
+
+    class Noted(Flat):
+        def generate(self, prompt: Prompt, seed: int) -> Clip:
+            asked.append((prompt.id, seed))
+            return super().generate(prompt, seed)
+
+    plan = Plan("flat", {}, ITEMS, warmup=2)
+    generate(Noted(), plan, ITEMS, folder, CPU)
+    assert asked == [("p0", 0)] * 3 + [("p1", 0), ("p2", 0)]
+    assert all(record(folder, number)["warm"] for number in range(3))
+
+
 @pytest.mark.parametrize("ahead", [0, 2])
 def test_a_disk_that_is_full_stops_the_run_in_one_line(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, ahead: int

@@ -34,7 +34,7 @@ def _count(module: torch.nn.Module) -> int:
 
 def _bytes_on(device: torch.device, modules: Iterable[torch.nn.Module]) -> int:
     tensors = {
-        tensor.data_ptr(): tensor.nbytes  # shared ones, as tied embeddings, once
+        id(tensor): tensor.nbytes  # shared ones, as tied embeddings, once
         for module in modules
         for tensor in (*module.parameters(), *module.buffers())
         if tensor.device.type == device.type

@@ -69,6 +69,29 @@ def test_stages_are_timed_and_not_one_bit_changes(
     assert {"stages", "denoiser_forwards"}.isdisjoint(record["unmeasured"])
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["svd", "wan22", "ltx"])
+def test_on_a_gpu_stages_add_up_too_and_each_has_its_memory(
+    name: str, tiny: Callable[[str], Path], prompt: Prompt
+) -> None:
+    generator = DiffusersGenerator(**TINY[name].arguments(name, str(tiny(name))))
+    generator.device = cuda = torch.device("cuda")
+    with generator:
+        assert generator.stages is not None
+        generator.generate(prompt, 0)
+        timed, took = measure(lambda: generator.generate(prompt, 0), cuda, stages=generator.stages)
+        weights = generator.loaded()["weights_on_device_bytes"]
+        generator.stages.close()
+        assert generator.generate(prompt, 0).sha256 == timed.sha256
+    record = took.record
+    assert all(seconds > 0 for seconds in record["stages"].values())
+    assert sum(record["stages"].values()) == pytest.approx(record["latency_s"], rel=0.02)
+    peaks = [
+        record["stage_memory"][f"{s}_allocated_bytes"] for s in ("encode", "denoise", "decode")
+    ]
+    assert max(peaks) == record["peak_memory_allocated_bytes"] >= weights > 0
+
+
 class Ticks:
     """A clock that a test moves, as marks."""
 
