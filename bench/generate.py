@@ -104,32 +104,21 @@ def generate(
         writer = opened.enter_context(Writer(ahead))
         for item in track(missing, f"{plan.label}: generate"):
             writer.check()
-            inputs = _inputs(generator, plan, item)
-            record: Record = {
-                "schema": SCHEMA,
-                "prompt": item.prompt.id,
-                "category": item.prompt.category,
-                "seed": item.seed,
-                "image_sha256": item.prompt.content.get("image"),
-                "device": device_name(device),
-                "software": software(device),
-                "inputs": inputs,
-                "fingerprint": fingerprint(inputs),
-            }
+            record = _described(generator, plan, item, device)
             tries = _begin(item, folder)
-            if tries > 1 or plan.max_tries == 1:
-                # It may end the process, and a clip still to be written would be blamed with it.
-                writer.drain()
             generator.account = None
             clip: object = None
             try:
+                if tries > 1 or plan.max_tries == 1:
+                    # It may end the process, and what is still to be written be blamed with it.
+                    writer.drain()
                 if tries > plan.max_tries:
                     died = f"the process died {plan.max_tries} times while making this clip"
                     attempt: Measured | Record = failed("crashed", died)
                 else:
                     warm = warm or _warm_up(generator, item, plan.warmup)
                     clip, attempt = _attempt(generator, item, device, board)
-                record |= requested(generator) | {"warm": warm}
+                record["warm"] = warm
                 if generator.account is not None:
                     record |= generator.account.record
                 timed = generator.measured
@@ -145,6 +134,23 @@ def generate(
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
     return absent
+
+
+def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Record:
+    """What a record says before anything is made."""
+    inputs = _inputs(generator, plan, item)
+    return {
+        "schema": SCHEMA,
+        "prompt": item.prompt.id,
+        "category": item.prompt.category,
+        "seed": item.seed,
+        "image_sha256": item.prompt.content.get("image"),
+        "device": device_name(device),
+        "software": software(device),
+        "inputs": inputs,
+        "fingerprint": fingerprint(inputs),
+        **requested(generator),
+    }
 
 
 def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
