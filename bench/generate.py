@@ -1,25 +1,29 @@
 """The stage that makes clips: whatever has no record yet is generated, timed and recorded."""
 
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from bench.clip import Clip, write_master, write_preview
+from bench.clip_record import Record, failed, made, requested
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
 from bench.generators.base import Generator
 from bench.layout import Item, RunFolder
-from bench.measure.environment import device_name
+from bench.measure.board import Board
+from bench.measure.environment import device_name, software
+from bench.measure.remarks import Timing, remarks
 from bench.measure.throughput import Measured, free, measure
 from bench.progress import track
 from bench.records import changes, fingerprint, read_json, write_json, write_text
+from bench.writer import Writer
 
 log = logging.getLogger(__name__)
-
-Record = dict[str, Any]
 
 SCHEMA = 1
 
@@ -63,11 +67,21 @@ def generate(
     missing: Sequence[Item],
     folder: RunFolder,
     device: torch.device,
+    ahead: int | None = None,
 ) -> list[str]:
     """Make the clips that are missing.
 
     A clip that fails becomes a record with its error; the others go on. The clip is written
     first and its record last, so that a record always has its clip.
+
+    Args:
+        generator: makes them.
+        plan: what to make, and how.
+        missing: the draws of the plan that are to be made now.
+        folder: where they go.
+        device: that computes.
+        ahead: how many clips may wait to be written while the next is made. By default 2 on a
+            GPU, and 0 on a CPU, where writing would take the cores from what is timed.
 
     Returns:
         One line for each clip that nobody has supplied yet; those leave no record.
@@ -78,46 +92,66 @@ def generate(
     absent: list[str] = []
     if not missing:
         return absent
+    if ahead is None:
+        ahead = 2 if device.type == "cuda" else 0
+    board = Board.of(device)
+    timings: list[Timing] = []
     warm = False
     with ExitStack() as opened:
         _open(generator, plan.label, opened)
         write_json(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for item in missing])
+        writer = opened.enter_context(Writer(ahead))
         for item in track(missing, f"{plan.label}: generate"):
-            inputs = _inputs(generator, plan, item)
-            record: Record = {
-                "schema": SCHEMA,
-                "prompt": item.prompt.id,
-                "category": item.prompt.category,
-                "seed": item.seed,
-                "image_sha256": item.prompt.content.get("image"),
-                "device": device_name(device),
-                "inputs": inputs,
-                "fingerprint": fingerprint(inputs),
-            }
-            if item.prompt.seconds is not None:
-                record["seconds_requested"] = item.prompt.seconds
+            writer.check()
+            record = _described(generator, plan, item, device)
             tries = _begin(item, folder)
             generator.account = None
+            clip: object = None
             try:
+                if tries > 1 or plan.max_tries == 1:
+                    # It may end the process, and what is still to be written be blamed with it.
+                    writer.drain()
                 if tries > plan.max_tries:
                     died = f"the process died {plan.max_tries} times while making this clip"
-                    record |= _failure(generator, "crashed", died)
+                    attempt: Measured | Record = failed("crashed", died)
                 else:
                     warm = warm or _warm_up(generator, item, plan.warmup)
-                    record |= _attempt(generator, item, folder, device) | {"warm": warm}
+                    clip, attempt = _attempt(generator, item, device, board)
+                record["warm"] = warm
+                if generator.account is not None:
+                    record |= generator.account.record
+                timed = generator.measured
+                if isinstance(attempt, Measured) and timed:
+                    timings.append(_timing(attempt, warm=warm))
+                writer.submit(partial(_finish, record, clip, attempt, item, folder, timed=timed))
             except KeyboardInterrupt:
                 folder.tries(item).unlink(missing_ok=True)  # the user stopped it, it did not die
                 raise
             except ClipMissing as error:
                 folder.tries(item).unlink(missing_ok=True)
                 absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
-                continue
-            if generator.account is not None:
-                record |= generator.account.record
-            write_json(folder.record(item), record)
-            folder.tries(item).unlink(missing_ok=True)
+    for remark in remarks(timings):
+        log.warning("%s: %s", plan.label, remark)
     return absent
+
+
+def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Record:
+    """What a record says before anything is made."""
+    inputs = _inputs(generator, plan, item)
+    return {
+        "schema": SCHEMA,
+        "prompt": item.prompt.id,
+        "category": item.prompt.category,
+        "seed": item.seed,
+        "image_sha256": item.prompt.content.get("image"),
+        "device": device_name(device),
+        "software": software(device),
+        "inputs": inputs,
+        "fingerprint": fingerprint(inputs),
+        "seconds_requested": item.prompt.seconds,
+        **requested(generator),
+    }
 
 
 def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
@@ -183,91 +217,71 @@ def _warm_up(generator: Generator, item: Item, times: int) -> bool:
     return times > 0
 
 
-def _attempt(generator: Generator, item: Item, folder: RunFolder, device: torch.device) -> Record:
-    """One clip made, timed and stored, or the failure to."""
+def _attempt(
+    generator: Generator, item: Item, device: torch.device, board: Board | None
+) -> tuple[object, Measured | Record]:
+    """What the generator made and what it took, or nothing and the record of its failure."""
+    begun = time.perf_counter()
+
+    def failure(status: str, error: str) -> tuple[None, Record]:
+        latency_s = time.perf_counter() - begun if generator.measured else None
+        return None, failed(status, error, latency_s)
+
     try:
-        clip, took = measure(lambda: generator.generate(item.prompt, item.seed), device)
+        return measure(
+            lambda: generator.generate(item.prompt, item.seed),
+            device,
+            stages=generator.stages,
+            board=board,
+        )
     except torch.OutOfMemoryError as error:
-        failure = _failure(generator, "oom", one_line(error))
+        out_of_memory = failure("oom", one_line(error))
     except ClipMissing:
         raise
     except (BenchError, ClipError) as error:
-        return _failure(generator, "error", str(error))
+        return failure("error", str(error))
     except Exception as error:
         log.info("%s, seed %d", item.prompt.id, item.seed, exc_info=True)
-        return _failure(generator, "error", one_line(error))
-    else:
-        return _store(clip, took, generator, item, folder)
+        return failure("error", one_line(error))
     # Only here, where the error and with it the frames that it came through are gone.
     free(device)
-    return failure
+    return out_of_memory
 
 
-def _store(
-    clip: object, took: Measured, generator: Generator, item: Item, folder: RunFolder
-) -> Record:
+def _timing(took: Measured, *, warm: bool) -> Timing:
+    if took.board is None:
+        return Timing(took.latency_s, warm)
+    return Timing(took.latency_s, warm, took.board.alone, took.board.slowed_by or ())
+
+
+def _finish(
+    record: Record,
+    clip: object,
+    attempt: Measured | Record,
+    item: Item,
+    folder: RunFolder,
+    *,
+    timed: bool,
+) -> None:
+    """Store the clip, then its record; only then is the item done."""
+    if isinstance(attempt, Measured):
+        attempt = _store(clip, attempt, item, folder, timed=timed)
+    write_json(folder.record(item), record | attempt)
+    folder.tries(item).unlink(missing_ok=True)
+
+
+def _store(clip: object, took: Measured, item: Item, folder: RunFolder, *, timed: bool) -> Record:
+    latency_s = took.latency_s if timed else None
     if not isinstance(clip, Clip):
-        return _failure(generator, "error", f"expected a Clip, came {type(clip).__name__}")
+        return failed("error", f"expected a Clip, came {type(clip).__name__}", latency_s)
     try:
         write_master(clip, folder.master(item))
         write_preview(clip, folder.preview(item))
     except ClipError as error:
-        return _failure(generator, "error", str(error))
+        return failed("error", str(error), latency_s)
     except OSError as error:
         raise BenchError(
             f"{folder.root} cannot be written: {error.strerror or error}; "
             "make room, or choose another with out=DIR"
         ) from None
-    return _success(generator, clip, took)
-
-
-def _success(generator: Generator, clip: Clip, took: Measured) -> Record:
-    frames, height, width, _ = clip.frames.shape
-    timed = generator.measured
-    reasons = {} if timed else {"latency_s": "the clip was not made in this process"}
-    if took.peak_memory_allocated_bytes is None:
-        reason = "no CUDA device"
-        reasons |= {"peak_memory_allocated_bytes": reason, "peak_memory_reserved_bytes": reason}
-    reasons["energy_j"] = "not measured"
-    return {
-        "status": "ok",
-        "error": None,
-        **_requested(generator),
-        "frames": frames,
-        "height": height,
-        "width": width,
-        "fps": clip.fps,
-        "lossy": clip.lossy,
-        "frames_sha256": clip.sha256,
-        "latency_s": took.latency_s if timed else None,
-        "stages": {},
-        "peak_memory_allocated_bytes": took.peak_memory_allocated_bytes,
-        "peak_memory_reserved_bytes": took.peak_memory_reserved_bytes,
-        "energy_j": None,
-        "unmeasured": reasons,
-    }
-
-
-def _requested(generator: Generator) -> Record:
-    height, width = generator.size_requested or (None, None)
-    return {
-        "frames_requested": generator.frames_requested,
-        "height_requested": height,
-        "width_requested": width,
-    }
-
-
-def _failure(generator: Generator, status: str, error: str) -> Record:
-    absent = (
-        "frames height width fps frames_sha256 latency_s "
-        "peak_memory_allocated_bytes peak_memory_reserved_bytes energy_j"
-    )
-    return dict.fromkeys(absent.split()) | {
-        "status": status,
-        "error": error,
-        **_requested(generator),
-        "lossy": False,
-        "stages": {},
-        "unmeasured": {},
-        "warm": False,
-    }
+    return made(clip, took, timed=timed)

@@ -10,6 +10,7 @@ import torch
 from bench.account import Account
 from bench.clip import Clip
 from bench.errors import BenchError
+from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 
 Weights = Literal["real", "random"]
@@ -34,6 +35,8 @@ class Generator(ABC):
         variant: what sets this row apart from the model as published, as part of a name; empty
             where nothing does.
         device: where to compute; set before the weights are loaded.
+        stages: times the parts of a clip while the weights are loaded; None where a clip has no
+            parts that could be told apart.
     """
 
     version: str = "1"
@@ -45,6 +48,7 @@ class Generator(ABC):
     weights: Weights = "real"
     variant: str = ""
     device: torch.device = torch.device("cpu")
+    stages: StageClock | None = None
 
     def __enter__(self) -> Self:
         return self

@@ -28,6 +28,7 @@ from bench.generators.diffusers_load import Load, describe, load_pipeline, resol
 from bench.generators.quiet import quiet
 from bench.generators.random_weights import Part, find_description, parts, random_pipeline
 from bench.image import crop_to, read_image
+from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.video import read_video
 
@@ -214,7 +215,9 @@ class DiffusersGenerator(Generator):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.pipe = None
+        if self.stages is not None:
+            self.stages.close()
+        self.pipe = self.stages = None
         if self.options.attention is not None:
             speed.reset_attention()
         gc.collect()
@@ -260,7 +263,7 @@ class DiffusersGenerator(Generator):
             "source": self.source_name,
             "revisions": self._revisions,
             "weights": self.weights,
-            **read_back(self.pipe),
+            **read_back(self.pipe, self.device),
         }
 
     def _load(self) -> None:
@@ -282,6 +285,7 @@ class DiffusersGenerator(Generator):
             self.pipe.set_progress_bar_config(disable=True)
             speed.apply(self.options, self.pipe, self.dtypes["default"])
             speed.place(self.options, self.pipe, self.device)
+        self.stages = StageClock(self.pipe, self.device)
 
     @property
     def _frames_key(self) -> str:

@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import pynvml
 import torch
 
 from bench.errors import BenchError
+from bench.measure.board import Board
 from bench.paths import PACKAGE
 
 _PACKAGES = (
@@ -56,6 +56,12 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return device.type
+
+
+def software(device: torch.device) -> str:
+    """The versions that speed depends on most: figures of two of them are never ranked together."""
+    bare = torch.__version__.partition("+")[0]
+    return f"torch {bare}" + (f", CUDA {torch.version.cuda}" if device.type == "cuda" else "")
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -134,28 +140,13 @@ def _cpu() -> str:
 
 
 def _gpu(device: torch.device) -> dict[str, Any]:
-    """Driver and power limit, read from the board that torch uses.
-
-    The board is found by its UUID: CUDA_VISIBLE_DEVICES renumbers torch's devices, not NVML's.
-    """
+    """The GPU, its driver and its power limit."""
     properties = torch.cuda.get_device_properties(device)
-    known: dict[str, Any] = {
+    board = Board.of(device)
+    return {
         "name": properties.name,
         "memory_bytes": properties.total_memory,
         "uuid": f"GPU-{properties.uuid}",
-        "driver": None,
-        "power_limit_w": None,
+        "driver": board and board.driver,
+        "power_limit_w": board and board.power_limit_w,
     }
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return known
-    try:
-        known["driver"] = pynvml.nvmlSystemGetDriverVersion()
-        board = pynvml.nvmlDeviceGetHandleByUUID(known["uuid"])
-        known["power_limit_w"] = pynvml.nvmlDeviceGetEnforcedPowerLimit(board) / 1000
-    except pynvml.NVMLError:
-        return known
-    finally:
-        pynvml.nvmlShutdown()
-    return known

@@ -9,6 +9,7 @@ from bench.account import read_account
 from bench.errors import BenchError
 from bench.groups import read_comparison, read_likeness
 from bench.records import read_json
+from bench.report.measurements import read_amount, read_measurements, read_software
 from bench.report.results import Card, ClipResult, Metric, Result
 from bench.result import SCHEMA
 
@@ -127,6 +128,11 @@ def load(path: Path) -> Result:
         ),
         content=content,
         cross_clip=read_comparison(content.get("cross_clip"), where),
+        software=read_software(environment, _text(versions.get("torch"))),
+        power_limit_w=read_amount(environment.get("gpu"), "power_limit_w", where),
+        weights_on_device_bytes=read_amount(
+            content.get("loaded"), "weights_on_device_bytes", where
+        ),
     )
     faults += _misplaced(result, where)
     if faults:
@@ -187,6 +193,7 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
         account=read_account(entry.get("account"), where),
         seconds_requested=_optional(entry, "seconds_requested", _NUMBER, where),
         cross_clip=read_likeness(entry.get("cross_clip"), where),
+        took=read_measurements(entry, where),
     )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
     if clip.status == "ok":

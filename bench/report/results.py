@@ -1,12 +1,13 @@
 """What a result file holds: one model on one suite."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.account import Account
 from bench.groups import Comparison
 from bench.metrics.cross_clip import Likeness
+from bench.report.measurements import Measurements
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class ClipResult:
         frames_sha256: hex, of the decoded frames; None without a clip.
         lossy: whether the frames come from a lossy file.
         device: name of the hardware it was made on.
-        latency_s: seconds of compute; None where nobody timed it.
+        latency_s: seconds of compute, until it failed for a clip that did; None where nobody
+            timed it.
         peak_memory_allocated_bytes: on the device; None on a CPU, as is reserved.
         energy_j: joules the device drew; None where nobody measured it.
         warm: False for a clip whose time includes what only the first one pays.
@@ -73,6 +75,7 @@ class ClipResult:
         account: what the clip took where it was made, if that was not here.
         seconds_requested: how long the prompt asks it to be; None where it does not.
         cross_clip: how it compares with the other clips of its group; None where it has none.
+        took: what else was measured when it was made.
     """
 
     prompt: str
@@ -96,6 +99,7 @@ class ClipResult:
     account: Account | None = None
     seconds_requested: float | None = None
     cross_clip: Likeness | None = None
+    took: Measurements = field(default_factory=Measurements)
 
     @property
     def video_s(self) -> float:
@@ -131,6 +135,10 @@ class Result:
         clips: in the order of the file.
         content: the file as it was read, to be published unchanged.
         cross_clip: with what the clips of groups were compared; None where there are no groups.
+        software: the versions that speed depends on most; None if unknown.
+        power_limit_w: watts at which the GPU of the run is capped; None without, or if unknown.
+        weights_on_device_bytes: parameters and buffers on the device that computes; None if
+            nothing was loaded, or the file does not say.
     """
 
     model: str
@@ -151,6 +159,9 @@ class Result:
     clips: tuple[ClipResult, ...]
     content: Mapping[str, Any]
     cross_clip: Comparison | None = None
+    software: str | None = None
+    power_limit_w: float | None = None
+    weights_on_device_bytes: int | None = None
 
     @property
     def expected_clips(self) -> int:

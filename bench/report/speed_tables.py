@@ -1,16 +1,20 @@
-"""Tables of speed, one per device."""
+"""Tables of speed, one per device: how fast, and where time, memory and energy go."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from bench.report.digits import number
+from bench.report.measurements import STAGES
 from bench.report.speed import Speed
 from bench.report.table import NONE, Cell, Column, Table
 from bench.report.words import plural
 
+_NAMED = 3  # models that a line names before it counts the rest
 
-def speed_table(device: str, rows: Sequence[Speed]) -> Table:
-    """How fast models made their clips on one device, fastest first."""
-    return Table(
+
+def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
+    """How fast models made their clips on one device, fastest first, and what that took."""
+    yield Table(
         f"Speed on {device}",
         (
             Column("model", text=True),
@@ -18,29 +22,93 @@ def speed_table(device: str, rows: Sequence[Speed]) -> Table:
             Column("clips timed"),
             Column("frames/s ↑"),
             Column("s of compute per s of video ↓"),
+            Column("realtime factor ↑"),
             Column("s per clip p50 (p05-p95)"),
             Column("peak GiB allocated / reserved"),
-            Column("kJ per s of video"),
         ),
-        tuple(_speed_cells(row) for row in rows),
+        tuple(tuple(map(Cell, _speed_texts(row))) for row in rows),
+        below=(
+            *(f"{row.label}: {line}." for row in rows for line in row.disturbances),
+            *_not_measured(rows),
+        ),
+    )
+    known = [texts for texts in map(_breakdown_texts, rows) if set(texts[1:]) != {NONE}]
+    if not known:
+        return
+    yield Table(
+        f"Stages, memory and energy on {device}",
+        (
+            Column("model", text=True),
+            Column("denoiser forwards"),
+            Column(f"% of time {' / '.join(STAGES)}"),
+            Column("peak GiB encode / denoise / decode"),
+            Column("weights GiB"),
+            Column("kJ per s of video"),
+            Column("mean W"),
+        ),
+        tuple(tuple(map(Cell, texts)) for texts in known),
     )
 
 
-def _speed_cells(row: Speed) -> tuple[Cell, ...]:
+def _label(row: Speed) -> str:
+    return row.label + (" (random weights)" if row.result.random_weights else "")
+
+
+def _speed_texts(row: Speed) -> tuple[str, ...]:
     frames, width, height, fps = row.shapes[0]
     others = f", and {plural(len(row.shapes) - 1, 'other shape')}" if len(row.shapes) > 1 else ""
     p05, p50, p95 = map(number, row.latency_s)
-    memory = [
-        NONE if gib is None else f"{gib:.1f}" for gib in (row.allocated_gib, row.reserved_gib)
-    ]
-    texts = (
-        row.label + (" (random weights)" if row.result.random_weights else ""),
+    memory = (row.allocated_gib, row.reserved_gib)
+    return (
+        _label(row),
         f"{plural(frames, 'frame')} {width}x{height} at {number(fps)} fps{others}",
         str(row.clips),
         number(row.frames_per_s),
         number(row.compute_per_video_s),
+        number(row.realtime_factor),
         f"{p50} ({p05}-{p95})",
-        NONE if memory == [NONE, NONE] else " / ".join(memory),
-        NONE if row.kj_per_video_s is None else number(row.kj_per_video_s),
+        NONE if row.allocated_gib is None else " / ".join(map(_gib, memory)),
     )
-    return tuple(map(Cell, texts))
+
+
+def _breakdown_texts(row: Speed) -> tuple[str, ...]:
+    fewest, most = row.denoiser_forwards or (None, None)
+    forwards = str(fewest) if fewest == most else f"{fewest}-{most}"
+    shares = row.stage_shares
+    by_stage = [_gib(row.stage_gib.get(stage)) for stage in STAGES[:-1]]
+    return (
+        _label(row),
+        NONE if row.denoiser_forwards is None else forwards,
+        NONE if shares is None else " / ".join(f"{100 * shares[stage]:.1f}" for stage in STAGES),
+        " / ".join(by_stage) if row.stage_gib else NONE,
+        _gib(row.weights_gib),
+        NONE if row.kj_per_video_s is None else number(row.kj_per_video_s),
+        NONE if row.mean_w is None else f"{row.mean_w:.0f}",
+    )
+
+
+def _gib(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return f"{value:.1f}" if value >= 1 else number(value, 2)
+
+
+def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
+    """One line for each reason why something was not measured, and the models it holds for."""
+    lacking: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        for gap, clips in row.gaps.items():
+            part = "" if clips == row.clips else f" ({clips} of {plural(row.clips, 'clip')})"
+            lacking[gap].append(row.label + part)
+    together: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (what, why), labels in lacking.items():
+        together[why, _who(labels, rows)].append(what)
+    for (why, who), whats in together.items():
+        yield f"Not measured for {who}: {', '.join(whats)}: {why}."
+
+
+def _who(labels: Sequence[str], rows: Sequence[Speed]) -> str:
+    if labels == [row.label for row in rows]:
+        return "any model" if len(rows) > 1 else labels[0]
+    rest = len(labels) - _NAMED
+    return ", ".join(labels[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -7,7 +7,7 @@ from bench.report.group_tables import group_tables
 from bench.report.length_tables import length_tables
 from bench.report.rows import HEADLINE, SuiteBoard, has_quality
 from bench.report.score_tables import score_tables
-from bench.report.speed_tables import speed_table
+from bench.report.speed_tables import speed_tables
 from bench.report.systems import systems
 from bench.report.table import NONE, Cell, Table, text_columns
 from bench.report.words import one_line, reason, short
@@ -24,7 +24,7 @@ def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
     yield from length_tables(board)
     yield from systems(board, headline)
     for device, rows in board.speeds.items():
-        yield speed_table(device, rows)
+        yield from speed_tables(device, rows)
     yield from _failures(board)
     yield from _unscored(board)
     yield _provenance(board)

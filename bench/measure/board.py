@@ -1,0 +1,160 @@
+"""One GPU board as its driver sees it: energy, clocks, heat, and who else is on it."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pynvml
+import torch
+
+# Reasons for a lower clock that have to do with power and heat, and what they are called here.
+_REASONS = {
+    "nvmlClocksEventReasonSwPowerCap": "power_cap",
+    "nvmlClocksEventReasonSwThermalSlowdown": "too_hot",
+    "nvmlClocksEventReasonHwThermalSlowdown": "far_too_hot",
+    "nvmlClocksEventReasonHwPowerBrakeSlowdown": "power_brake",
+    "nvmlClocksEventReasonHwSlowdown": "hardware_slowdown",
+}
+
+# Where the driver lists no process, memory tells: what a lone process holds beside its tensors
+# (the CUDA context, kernels, work space of libraries) is well below this.
+_OWN_CONTEXT_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True)
+class BoardState:
+    """A board right after a clip; None is what the driver does not tell.
+
+    Attributes:
+        alone: whether this process was the only one that computes there, before and after.
+        slowed_by: reasons for a lower clock, of `_REASONS`.
+        sm_clock_mhz: of the multiprocessors.
+        memory_clock_mhz: of the memory.
+        temperature_c: of the GPU, degrees Celsius.
+        power_limit_w: watts at which it is capped.
+    """
+
+    alone: bool | None
+    slowed_by: tuple[str, ...] | None
+    sm_clock_mhz: int | None
+    memory_clock_mhz: int | None
+    temperature_c: int | None
+    power_limit_w: float | None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        slowed_by = None if self.slowed_by is None else list(self.slowed_by)
+        return asdict(self) | {"slowed_by": slowed_by}
+
+
+class Board:
+    """The board that torch computes on, found by its UUID.
+
+    `CUDA_VISIBLE_DEVICES` renumbers torch's devices and not NVML's, so an index would find
+    another board. Everything about NVML is here.
+
+    Args:
+        uuid: as torch says it, without a prefix.
+        nvml: the module pynvml, or what stands in for it.
+    """
+
+    def __init__(self, uuid: str, nvml: Any = pynvml) -> None:  # noqa: ANN401 - a module or a stand-in
+        self._nvml = nvml
+        self._handle: Any = None
+        self.missing: str | None = None  # why there is no handle
+        self.mig = False
+        try:
+            nvml.nvmlInit()
+            self._handle = self._find(uuid)
+        except nvml.NVMLError as error:
+            self.missing = f"NVML cannot be read: {error}"
+
+    @classmethod
+    def of(cls, device: torch.device) -> "Board | None":
+        """The board of a CUDA device; None for any other."""
+        if device.type != "cuda":
+            return None
+        return cls(str(torch.cuda.get_device_properties(device).uuid))
+
+    @property
+    def driver(self) -> str | None:
+        """Version of the driver."""
+        value = None if self._handle is None else self._ask(self._nvml.nvmlSystemGetDriverVersion)
+        return None if value is None else str(value)
+
+    @property
+    def power_limit_w(self) -> float | None:
+        """Watts at which the board is capped now."""
+        limit_mw = self._get("nvmlDeviceGetEnforcedPowerLimit")
+        return None if limit_mw is None else limit_mw / 1e3
+
+    @property
+    def energy_mj(self) -> int | None:
+        """Millijoules drawn since the driver was loaded; None where there is no such counter."""
+        value = self._get("nvmlDeviceGetTotalEnergyConsumption")
+        return None if value is None else int(value)
+
+    def alone(self, own_reserved_bytes: int) -> bool | None:
+        """Whether no other process computes on this board.
+
+        In a container the driver may list this process under its number outside, or nobody at
+        all. One process that is listed must then be this one, which is there for certain. If
+        none is listed, memory that this process does not hold tells.
+
+        Args:
+            own_reserved_bytes: what this process's allocator holds there.
+        """
+        listed = self._get("nvmlDeviceGetComputeRunningProcesses")
+        if listed:
+            others = {process.pid for process in listed} - {os.getpid()}
+            return not others or len(listed) == 1
+        memory = self._get("nvmlDeviceGetMemoryInfo")
+        if memory is None:
+            return None
+        return bool(memory.used - own_reserved_bytes < _OWN_CONTEXT_BYTES)
+
+    def state(self, *, alone: bool | None) -> BoardState:
+        """The board now.
+
+        Args:
+            alone: what `alone` said at both ends of the clip.
+        """
+        nvml = self._nvml
+        bits = self._get("nvmlDeviceGetCurrentClocksEventReasons")
+        slowed_by = None
+        if bits is not None:
+            slowed_by = tuple(word for name, word in _REASONS.items() if bits & getattr(nvml, name))
+        return BoardState(
+            alone=alone,
+            slowed_by=slowed_by,
+            sm_clock_mhz=self._get("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_SM),
+            memory_clock_mhz=self._get("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_MEM),
+            temperature_c=self._get("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
+            power_limit_w=self.power_limit_w,
+        )
+
+    def _find(self, uuid: str) -> Any:  # noqa: ANN401 - a handle
+        nvml = self._nvml
+        try:
+            handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        except nvml.NVMLError:
+            # A slice of a board has a UUID of its own; its counters are those of the whole board.
+            handle = nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
+            self.mig = True
+            return handle
+        mode = self._ask(nvml.nvmlDeviceGetMigMode, handle)
+        self.mig = mode is not None and mode[0] == nvml.NVML_DEVICE_MIG_ENABLE
+        return handle
+
+    def _get(self, name: str, *arguments: Any) -> Any:  # noqa: ANN401 - whatever NVML answers
+        if self._handle is None:
+            return None
+        return self._ask(getattr(self._nvml, name), self._handle, *arguments)
+
+    def _ask(self, question: Any, *arguments: Any) -> Any:  # noqa: ANN401 - whatever NVML answers
+        """NVML's answer; None where this board or driver does not have it."""
+        try:
+            return question(*arguments)
+        except self._nvml.NVMLError:
+            return None

@@ -1,0 +1,97 @@
+"""Peak memory of one generation, as a whole and by stage."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+Stage = Literal["encode", "denoise", "decode"]
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Most memory at any one time.
+
+    Attributes:
+        allocated_bytes: in use.
+        reserved_bytes: held by the allocator, in use or not.
+    """
+
+    allocated_bytes: int
+    reserved_bytes: int
+
+    @staticmethod
+    def highest(first: "Peak", second: "Peak") -> "Peak":
+        """The higher of each."""
+        return Peak(
+            max(first.allocated_bytes, second.allocated_bytes),
+            max(first.reserved_bytes, second.reserved_bytes),
+        )
+
+
+class CudaCounter:
+    """The peak counters of torch's allocator, which run on the host: reading waits for nothing."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def reset(self) -> None:
+        """Forget the peak so far."""
+        torch.cuda.reset_peak_memory_stats(self._device)
+
+    def read(self) -> Peak:
+        """The peak since the reset."""
+        return Peak(
+            torch.cuda.max_memory_allocated(self._device),
+            torch.cuda.max_memory_reserved(self._device),
+        )
+
+
+class PeakMemory:
+    """Follows the peak from stage to stage.
+
+    A stage lasts from its first call to that of another stage, so that what a pipeline does
+    between two denoising steps belongs to denoising. What comes before the first stage belongs
+    to none, and to the whole.
+
+    Args:
+        counter: of the device; None where there is none to read.
+    """
+
+    def __init__(self, counter: CudaCounter | None) -> None:
+        self._counter = counter
+        self.restart()
+
+    @classmethod
+    def of(cls, device: torch.device) -> "PeakMemory":
+        """For this device; on a CPU nothing is read."""
+        return cls(CudaCounter(device) if device.type == "cuda" else None)
+
+    def restart(self) -> None:
+        """Begin anew, before any stage."""
+        self._stage: Stage | None = None
+        self._peaks: dict[Stage | None, Peak] = {}
+        if self._counter is not None:
+            self._counter.reset()
+
+    def enter(self, stage: Stage) -> None:
+        """A part of this stage is about to be called."""
+        if stage != self._stage:
+            self._note()
+            self._stage = stage
+
+    def read(self) -> tuple[Peak | None, dict[Stage, Peak]]:
+        """Since the beginning: the peak of the whole, None without a counter, and of each stage."""
+        self._note()
+        whole: Peak | None = None
+        for peak in self._peaks.values():
+            whole = peak if whole is None else Peak.highest(whole, peak)
+        return whole, {stage: peak for stage, peak in self._peaks.items() if stage is not None}
+
+    def _note(self) -> None:
+        if self._counter is None:
+            return
+        peak = self._counter.read()
+        self._counter.reset()
+        before = self._peaks.get(self._stage)
+        self._peaks[self._stage] = peak if before is None else Peak.highest(before, peak)

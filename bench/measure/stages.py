@@ -1,0 +1,155 @@
+"""Where the time of a clip goes: encoding, denoising and decoding, told apart by hooks."""
+
+import time
+from contextlib import ExitStack
+from functools import wraps
+from typing import Any, Protocol
+
+import torch
+
+from bench.measure.memory import PeakMemory, Stage
+
+# A component belongs to a stage by its name; the first that it holds decides, so that a
+# cascade's `prior_text_encoder` encodes. Autoencoders are told by what they can do.
+_STAGE_OF: tuple[tuple[str, Stage], ...] = (
+    ("text_encoder", "encode"),
+    ("image_encoder", "encode"),
+    ("connectors", "encode"),  # between the text encoder and the denoiser of LTX-2
+    ("unet", "denoise"),
+    ("transformer", "denoise"),
+    ("prior", "denoise"),  # the first part of a cascade
+    ("vocoder", "decode"),
+)
+_OF_AUTOENCODERS: tuple[Stage, ...] = ("encode", "decode")
+
+
+class Marks(Protocol):
+    """Moments of a device's time."""
+
+    def mark(self) -> Any:  # noqa: ANN401 - a moment, of whatever kind
+        """Now, without waiting."""
+
+    def seconds(self, begin: Any, end: Any) -> float:  # noqa: ANN401 - moments
+        """From one moment to another, once both have passed."""
+
+
+class HostMarks:
+    """For a CPU, which has finished what it was told when a call returns."""
+
+    def mark(self) -> float:
+        """Seconds of a clock that only goes forward."""
+        return time.perf_counter()
+
+    def seconds(self, begin: float, end: float) -> float:
+        """The difference."""
+        return end - begin
+
+
+class CudaMarks:
+    """Events among the kernels of the current stream; nothing waits for them while work goes on."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def mark(self) -> torch.cuda.Event:
+        """An event, which the GPU passes when all kernels before it are done."""
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+    def seconds(self, begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
+        """Of the GPU's time; both events must have passed."""
+        return float(begin.elapsed_time(end)) / 1e3
+
+
+class StageClock:
+    """Times the stages of a pipeline, without a change to what it computes.
+
+    Forward hooks time its encoders and denoisers, wrappers the `encode` and `decode` of its
+    autoencoders. Where one runs inside another, the outer one counts, so no moment counts twice.
+
+    Args:
+        pipe: any diffusers pipeline, its weights where they compute, compiled if it will be.
+        device: where they compute.
+        marks: how moments are taken; by default those of the device.
+
+    Attributes:
+        memory: peak memory, followed through the same stages.
+        denoiser_forwards: calls of a denoiser since the restart.
+    """
+
+    def __init__(self, pipe: Any, device: torch.device, marks: Marks | None = None) -> None:  # noqa: ANN401 - any diffusers pipeline
+        on_cuda = device.type == "cuda"
+        self._marks = marks or (CudaMarks(device) if on_cuda else HostMarks())
+        self.memory = PeakMemory.of(device)
+        self._undo = ExitStack()
+        self.restart()
+        for name, part in pipe.components.items():
+            if isinstance(part, torch.nn.Module):
+                self._watch(name, part)
+
+    def restart(self) -> None:
+        """Forget what was; before each clip, since one that failed leaves a stage open."""
+        self.denoiser_forwards = 0
+        self._depth = 0
+        self._begun: Any = None
+        self._spans: list[tuple[Stage, Any, Any]] = []
+
+    def seconds(self) -> dict[Stage, float]:
+        """Time in each stage since the restart; on CUDA, after a synchronisation."""
+        total: dict[Stage, float] = {"encode": 0.0, "denoise": 0.0, "decode": 0.0}
+        for stage, begin, end in self._spans:
+            total[stage] += self._marks.seconds(begin, end)
+        return total
+
+    def close(self) -> None:
+        """Leave the pipeline as it was."""
+        self._undo.close()
+
+    def _watch(self, name: str, part: torch.nn.Module) -> None:
+        if all(callable(getattr(part, method, None)) for method in _OF_AUTOENCODERS):
+            for method in _OF_AUTOENCODERS:
+                self._wrap(part, method, method)
+            return
+        stage = next((stage for word, stage in _STAGE_OF if word in name), None)
+        if stage is None:
+            return
+        if part._compiled_call_impl is not None:
+            # Hooks would be compiled with the network, and break its graph.
+            self._wrap(part, "_compiled_call_impl", stage)
+            return
+        # First before and last after: what offloading moves is moved inside the stage.
+        before = part.register_forward_pre_hook(lambda *_: self._begin(stage), prepend=True)
+        after = part.register_forward_hook(lambda *_: self._end(stage))
+        self._undo.callback(before.remove)
+        self._undo.callback(after.remove)
+
+    def _wrap(self, owner: torch.nn.Module, name: str, stage: Stage) -> None:
+        call = getattr(owner, name)
+
+        @wraps(call)
+        def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever it takes
+            self._begin(stage)
+            made = call(*args, **kwargs)
+            self._end(stage)
+            return made
+
+        own = vars(owner)
+        if name in own:  # set on the object itself, so it is put back
+            self._undo.callback(own.update, {name: call})
+        else:  # of its class, and found there again
+            self._undo.callback(own.pop, name)
+        own[name] = timed
+
+    def _begin(self, stage: Stage) -> None:
+        if stage == "denoise":
+            self.denoiser_forwards += 1
+        if self._depth == 0:
+            self.memory.enter(stage)
+            self._begun = self._marks.mark()
+        self._depth += 1
+
+    def _end(self, stage: Stage) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._spans.append((stage, self._begun, self._marks.mark()))

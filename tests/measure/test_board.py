@@ -1,0 +1,155 @@
+"""The board and its energy, with a driver that says what the test wants."""
+
+import os
+
+import pytest
+import torch
+from fake_nvml import UUID, FakeNvml
+
+from bench.measure import throughput
+from bench.measure.board import Board
+from bench.measure.throughput import Measured, measure
+
+GIB = 2**30
+
+
+@pytest.fixture
+def nvml() -> FakeNvml:
+    return FakeNvml()
+
+
+def window(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, latency_s: float = 10.0) -> Measured:
+    """One generation of so many seconds, on a board that has this driver."""
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
+    ticks = iter([100.0, 100.0 + latency_s])
+    device = torch.device("cpu")  # nothing to synchronise with
+    _, took = measure(lambda: "clip", device, lambda: next(ticks), board=Board(UUID, nvml))
+    return took
+
+
+def test_joules_are_the_difference_of_the_counter(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml.energy_mj = [5_000_000, 11_500_000]
+    took = window(nvml, monkeypatch)
+    assert took.energy_j == 6500.0
+    assert took.latency_s == 10.0
+    assert "energy_j" not in took.unmeasured
+    assert took.record["energy_j"] == 6500.0
+
+
+def test_the_counter_is_read_outside_the_window(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
+    monkeypatch.setattr(
+        nvml, "nvmlDeviceGetTotalEnergyConsumption", lambda _: events.append("energy") or 0
+    )
+    measure(
+        lambda: events.append("work"),
+        torch.device("cpu"),
+        lambda: float(events.append("clock") or 0),
+        board=Board(UUID, nvml),
+    )
+    assert events == ["energy", "clock", "work", "clock", "energy"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"energy_mj": [9_000_000, 4_000]}, "went backwards"),
+        ({"energy_mj": None}, "no energy counter"),
+        ({"mig": [1, 1]}, "MIG"),
+        ({"uuids": [f"MIG-{UUID}"]}, "MIG"),
+        ({"uuids": []}, "NVML cannot be read: Not Found"),
+        ({"there": False}, "NVML cannot be read"),
+        ({"pids": [os.getpid(), 4242]}, "another process was on the GPU"),
+        ({"pids": [4242, 4243]}, "another process was on the GPU"),
+        ({"pids": [], "used_bytes": 40 * GIB}, "another process was on the GPU"),
+        ({"pids": None, "used_bytes": None}, "cannot be told"),
+    ],
+)
+def test_energy_that_cannot_be_trusted_is_null_with_the_reason(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, fault: dict[str, object], expected: str
+) -> None:
+    nvml.energy_mj = [0, 1_000_000]
+    for name, value in fault.items():
+        setattr(nvml, name, value)
+    took = window(nvml, monkeypatch)
+    assert took.energy_j is None
+    assert expected in took.unmeasured["energy_j"]
+
+
+def test_a_window_below_two_seconds_has_no_energy(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml.energy_mj = [0, 1_000_000]
+    assert window(nvml, monkeypatch, latency_s=1.99).unmeasured["energy_j"].startswith("shorter")
+    nvml.energy_mj = [0, 1_000_000]
+    assert window(nvml, monkeypatch, latency_s=2.0).energy_j == 1000.0
+
+
+@pytest.mark.parametrize(
+    ("pids", "used_gib", "expected"),
+    [
+        ([os.getpid()], 100, True),
+        ([4242], 100, True),  # this process under its number outside of the container
+        ([os.getpid(), os.getpid()], 100, True),  # one process with two contexts
+        ([os.getpid(), 4242], 10, False),
+        ([4242, 4243], 10, False),
+        ([], 11, True),  # of which 10 are this process's own
+        ([], 13, False),
+        (None, 11, True),
+        (None, None, None),
+    ],
+)
+def test_whether_anybody_else_is_on_the_board(
+    nvml: FakeNvml, pids: list[int] | None, used_gib: int | None, expected: bool | None
+) -> None:
+    nvml.pids = pids
+    nvml.used_bytes = None if used_gib is None else used_gib * GIB
+    assert Board(UUID, nvml).alone(10 * GIB) is expected
+
+
+def test_somebody_who_came_during_the_clip_was_there(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
+
+    def work() -> None:
+        nvml.pids = [os.getpid(), 4242]
+
+    _, took = measure(work, torch.device("cpu"), board=Board(UUID, nvml))
+    assert took.board is not None
+    assert took.board.alone is False
+
+
+def test_the_state_of_the_board_is_read_back(nvml: FakeNvml) -> None:
+    nvml.reasons = 4 | 64
+    state = Board(UUID, nvml).state(alone=True)
+    assert state.record == {
+        "alone": True,
+        "slowed_by": ["power_cap", "far_too_hot"],
+        "sm_clock_mhz": 1980,
+        "memory_clock_mhz": 3201,
+        "temperature_c": 61,
+        "power_limit_w": 700.0,
+    }
+
+
+def test_what_the_driver_does_not_tell_is_null(nvml: FakeNvml) -> None:
+    nvml.reasons = nvml.clocks = nvml.temperature_c = nvml.limit_mw = None
+    assert set(Board(UUID, nvml).state(alone=None).record.values()) == {None}
+    nvml.there = False
+    absent = Board(UUID, nvml)
+    assert absent.driver is None
+    assert set(absent.state(alone=None).record.values()) == {None}
+
+
+def test_without_a_gpu_nothing_asks_for_a_board() -> None:
+    assert Board.of(torch.device("cpu")) is None
+    _, took = measure(lambda: None, torch.device("cpu"))
+    assert took.record["gpu"] is None
+    assert took.unmeasured["energy_j"] == "no CUDA device"
+    assert took.unmeasured["stages"] == throughput.NO_PIPELINE

@@ -1,0 +1,67 @@
+"""Peak memory by stage, with counters that say what the test wants."""
+
+from typing import Any
+
+import torch
+
+from bench.measure.memory import Peak, PeakMemory
+
+
+class FakeCounter:
+    """An allocator whose peak a test sets."""
+
+    def __init__(self) -> None:
+        self.now = self.peak = Peak(0, 0)
+
+    def use(self, allocated: int, reserved: int) -> None:
+        self.now = Peak(allocated, reserved)
+        self.peak = Peak.highest(self.peak, self.now)
+
+    def reset(self) -> None:
+        self.peak = self.now
+
+    def read(self) -> Peak:
+        return self.peak
+
+
+def test_each_stage_has_the_peak_until_another_begins() -> None:
+    counter: Any = FakeCounter()
+    memory = PeakMemory(counter)
+    counter.use(900, 900)  # of the clip before
+    counter.use(100, 150)
+    memory.restart()
+    memory.enter("encode")
+    counter.use(120, 150)
+    memory.enter("denoise")
+    counter.use(300, 310)
+    counter.use(100, 310)
+    memory.enter("denoise")
+    counter.use(200, 310)
+    memory.enter("decode")
+    counter.use(250, 400)
+    memory.enter("denoise")  # models that make a clip piece by piece come back
+    counter.use(350, 400)
+    whole, stages = memory.read()
+    assert whole == Peak(350, 400)
+    assert stages == {
+        "encode": Peak(120, 150),
+        "denoise": Peak(350, 400),
+        "decode": Peak(250, 400),
+    }
+
+
+def test_the_whole_counts_what_comes_before_the_first_stage() -> None:
+    counter: Any = FakeCounter()
+    memory = PeakMemory(counter)
+    counter.use(500, 600)
+    counter.use(10, 600)
+    memory.enter("encode")
+    whole, stages = memory.read()
+    assert whole == Peak(500, 600)
+    assert stages["encode"].allocated_bytes == 10
+
+
+def test_nothing_is_read_on_a_cpu() -> None:
+    memory = PeakMemory.of(torch.device("cpu"))
+    memory.enter("encode")
+    assert memory.read() == (None, {})

@@ -1,0 +1,45 @@
+"""What is said about the times of a run."""
+
+import pytest
+
+from bench.measure.remarks import Timing, disturbances, remarks
+
+STEADY = [Timing(latency) for latency in (10.0, 10.1, 10.0, 9.9, 10.0, 10.1)]
+
+
+def test_steady_times_need_no_remark() -> None:
+    assert remarks(STEADY) == []
+    assert remarks([]) == []
+
+
+@pytest.mark.parametrize(
+    ("timings", "expected"),
+    [
+        ([Timing(15.0), *STEADY], "took 1.5 times the median of the rest"),
+        ([*STEADY, Timing(13.0), Timing(12.5)], "add seeds"),
+        ([*STEADY, Timing(10.0, alone=False)], "on the GPU during 1 of 7 clips"),
+        ([*STEADY, Timing(10.0, slowed_by=("power_cap", "too_hot"))], "1 of 7 clips (too_hot)"),
+    ],
+)
+def test_what_disturbs_a_time_is_said_once_with_what_to_do(
+    timings: list[Timing], expected: str
+) -> None:
+    (line,) = remarks(timings)
+    assert expected in line
+    assert "\n" not in line
+
+
+def test_a_cold_first_clip_needs_no_remark() -> None:
+    assert remarks([Timing(15.0, warm=False), *STEADY]) == []
+
+
+def test_the_power_limit_is_no_fault() -> None:
+    assert disturbances([Timing(10.0, alone=True, slowed_by=("power_cap",))]) == []
+
+
+def test_who_cannot_be_seen_is_not_reported() -> None:
+    assert disturbances([Timing(10.0, alone=None)]) == []
+
+
+def test_times_of_fractions_of_a_second_are_left_alone() -> None:
+    assert remarks([Timing(0.1), *[Timing(0.01)] * 9]) == []

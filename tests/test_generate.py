@@ -1,0 +1,261 @@
+"""The generate stage: writing behind generation, and what a death, an error or Ctrl-C leaves."""
+
+import errno
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pytest
+import torch
+
+from bench import generate as stage
+from bench.clip import Clip
+from bench.errors import BenchError
+from bench.generate import Plan, find_missing, generate
+from bench.generators.base import Generator
+from bench.layout import Item, RunFolder
+from bench.prompts import Prompt
+
+CPU = torch.device("cpu")
+PROMPTS = [Prompt(id=f"p{n}", text="a ball rolls") for n in range(3)]
+ITEMS = [Item(prompt, 0) for prompt in PROMPTS]
+
+
+class Dies(BaseException):
+    """Ends the process, as far as a test can tell."""
+
+
+class Flat(Generator):
+    """One colour a clip; a prompt may have something else happen."""
+
+    def __init__(self, **happens: Callable[[], None]) -> None:
+        self.happens = happens
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        self.happens.get(prompt.id, lambda: None)()
+        return Clip(np.full((4, 16, 16, 3), int(prompt.id[1:]) + seed, np.uint8), 8.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "suite" / "flat")
+
+
+def run(generator: Generator, folder: RunFolder, *, ahead: int = 2, max_tries: int = 5) -> None:
+    plan = Plan("flat", {}, ITEMS, warmup=0, max_tries=max_tries)
+    generate(generator, plan, find_missing(generator, plan, folder), folder, CPU, ahead)
+
+
+def record(folder: RunFolder, number: int) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(folder.record(ITEMS[number]).read_text())
+    return loaded
+
+
+def statuses(folder: RunFolder) -> list[str | None]:
+    return [
+        record(folder, n)["status"] if folder.record(item).exists() else None
+        for n, item in enumerate(ITEMS)
+    ]
+
+
+def tries(folder: RunFolder) -> list[int | None]:
+    paths = [folder.tries(item) for item in ITEMS]
+    return [int(path.read_text()) if path.exists() else None for path in paths]
+
+
+@pytest.fixture
+def slow_master(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Masters are written when the test says so, or after ten seconds."""
+    may_write = threading.Event()
+    write = stage.write_master
+
+    def late(clip: Clip, path: Path) -> None:
+        assert may_write.wait(10)
+        write(clip, path)
+
+    monkeypatch.setattr(stage, "write_master", late)
+    return may_write
+
+
+def test_a_clip_is_written_while_the_next_is_made(
+    folder: RunFolder, slow_master: threading.Event
+) -> None:
+    run(Flat(p1=slow_master.set), folder)  # would wait for ever if the first had to be done
+    assert statuses(folder) == ["ok"] * 3
+    assert tries(folder) == [None] * 3
+    assert all(folder.master(item).exists() and folder.preview(item).exists() for item in ITEMS)
+
+
+def test_records_are_the_same_however_clips_are_written(folder: RunFolder, tmp_path: Path) -> None:
+    other = RunFolder(tmp_path / "suite" / "other")
+    run(Flat(), folder, ahead=2)
+    run(Flat(), other, ahead=0)
+    for number in range(len(ITEMS)):
+        here, there = record(folder, number), record(other, number)
+        assert here.keys() == there.keys()
+        assert {k for k in here if here[k] != there[k]} <= {"latency_s"}
+
+
+def test_what_is_not_measured_says_why(folder: RunFolder) -> None:
+    run(Flat(), folder)
+    made = record(folder, 0)
+    null = {key for key, value in made.items() if value is None}
+    asked = {"error", "image_sha256", "frames_requested", "height_requested", "width_requested"}
+    gpu_alone = {"gpu"}
+    assert null - asked - gpu_alone == set(made["unmeasured"])
+    assert made["unmeasured"]["stages"] == "the model has no stages that could be told apart"
+    assert made["software"].startswith("torch ")
+
+
+def test_on_a_cpu_nothing_is_written_while_a_clip_is_timed(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[threading.Thread] = set()
+    write = stage.write_master
+    monkeypatch.setattr(
+        stage,
+        "write_master",
+        lambda clip, path: threads.add(threading.current_thread()) or write(clip, path),
+    )
+    plan = Plan("flat", {}, ITEMS, warmup=0)
+    generate(Flat(), plan, ITEMS, folder, CPU)
+    assert threads == {threading.current_thread()}
+
+
+def test_the_warm_up_is_the_first_draw_itself_and_nothing_of_it_is_kept(folder: RunFolder) -> None:
+    asked: list[tuple[str, int]] = []
+
+    class Noted(Flat):
+        def generate(self, prompt: Prompt, seed: int) -> Clip:
+            asked.append((prompt.id, seed))
+            return super().generate(prompt, seed)
+
+    plan = Plan("flat", {}, ITEMS, warmup=2)
+    generate(Noted(), plan, ITEMS, folder, CPU)
+    assert asked == [("p0", 0)] * 3 + [("p1", 0), ("p2", 0)]
+    assert all(record(folder, number)["warm"] for number in range(3))
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_disk_that_is_full_stops_the_run_in_one_line(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    write = stage.write_master
+
+    def fill_up(clip: Clip, path: Path) -> None:
+        if "p1" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(clip, path)
+
+    monkeypatch.setattr(stage, "write_master", fill_up)
+    with pytest.raises(BenchError, match="cannot be written: No space left on device; make room"):
+        run(Flat(), folder, ahead=ahead)
+    assert statuses(folder)[:2] == ["ok", None]
+    monkeypatch.setattr(stage, "write_master", write)
+    run(Flat(), folder, ahead=ahead)
+    assert statuses(folder) == ["ok"] * 3
+    assert tries(folder) == [None] * 3
+
+
+def test_a_clip_that_no_file_holds_is_recorded_and_the_others_go_on(folder: RunFolder) -> None:
+    class TooFast(Flat):
+        def generate(self, prompt: Prompt, seed: int) -> Clip:
+            clip = super().generate(prompt, seed)
+            return Clip(clip.frames, 1e4) if prompt.id == "p1" else clip
+
+    run(TooFast(), folder)
+    assert statuses(folder) == ["ok", "error", "ok"]
+    assert "a file holds" in record(folder, 1)["error"]
+    assert record(folder, 1)["latency_s"] > 0
+
+
+def test_the_time_until_a_failure_is_kept(folder: RunFolder) -> None:
+    def fail() -> None:
+        raise RuntimeError("it broke")
+
+    run(Flat(p1=fail), folder)
+    assert record(folder, 1)["error"] == "RuntimeError: it broke"
+    assert 0 < record(folder, 1)["latency_s"] < 1
+
+
+def test_ctrl_c_loses_no_clip_that_was_made(
+    folder: RunFolder, slow_master: threading.Event
+) -> None:
+    def interrupt() -> None:
+        threading.Timer(0.2, slow_master.set).start()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Flat(p1=interrupt), folder)
+    assert statuses(folder) == ["ok", None, None]
+    assert tries(folder) == [None, None, None]
+
+
+def test_ctrl_c_while_a_clip_is_written_in_place_is_no_death(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: Clip, __: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage, "write_master", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(Flat(), folder, ahead=0)
+    assert tries(folder) == [None, None, None]
+
+
+class MortalWriter:
+    """Writes as late as the real one may, and nothing more once the process died."""
+
+    def __init__(self, ahead: int) -> None:
+        self.ahead = ahead
+        self.pending: deque[Callable[[], None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.drain()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        while len(self.pending) >= self.ahead:
+            self.pending.popleft()()
+        self.pending.append(job)
+
+    def check(self) -> None:
+        return None
+
+    def drain(self) -> None:
+        while self.pending:
+            self.pending.popleft()()
+
+
+@pytest.mark.parametrize("max_tries", [1, 2, 5])
+def test_only_the_clip_that_ends_the_process_is_blamed(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, max_tries: int
+) -> None:
+    monkeypatch.setattr(stage, "Writer", MortalWriter)
+
+    def die() -> None:
+        raise Dies
+
+    deaths = 0
+    while None in statuses(folder):
+        try:
+            run(Flat(p1=die), folder, max_tries=max_tries)
+        except Dies:
+            deaths += 1
+        assert deaths <= max_tries
+    assert statuses(folder) == ["ok", "crashed", "ok"]
+    assert deaths == max_tries
+    assert record(folder, 1)["latency_s"] is None
