@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.account import read_account
+from bench.account import is_amount, read_account
 from bench.errors import BenchError
 from bench.records import read_json
-from bench.report.results import Card, ClipResult, Metric, Result
+from bench.report.results import Card, ClipResult, Hardware, Metric, Result
 from bench.result import SCHEMA
 
 FILE_NAME = "result.json"
@@ -97,6 +98,8 @@ def load(path: Path) -> Result:
             for number, entry in enumerate(_list(content, "clips", (dict,), where), start=1)
         ),
         content=content,
+        hardware=_hardware(content.get("hardware"), where),
+        calibration=_text((content.get("calibration") or {}).get("sha256")),
     )
     _check_clips(result, where)
     return result
@@ -114,6 +117,23 @@ def _metric(entry: object, name: str, where: str) -> Metric:
         version=_get(entry, "version", (int,), where),
         fingerprint=_get(entry, "fingerprint", (str,), where),
     )
+
+
+def _hardware(entry: object, where: str) -> Hardware:
+    """What the hardware costs; of files of before it was kept, nothing is known."""
+    if entry is None:
+        return Hardware()
+    known = {field.name for field in fields(Hardware)}
+    if not isinstance(entry, dict) or entry.keys() != known:
+        raise BenchError(f"{where}: expected 'hardware' with the keys {', '.join(sorted(known))}")
+    price = entry["price_per_gpu_hour"]
+    if price is not None and not is_amount(price):
+        raise BenchError(f"{where}: expected 'price_per_gpu_hour' from 0 or null, came {price!r}")
+    currency = _get(entry, "currency", (str,), f"{where}: hardware")
+    gpus = _get(entry, "gpus", (int,), f"{where}: hardware")
+    if gpus < 1:
+        raise BenchError(f"{where}: expected 'gpus' from 1, came {gpus}")
+    return Hardware(price, currency, gpus)
 
 
 _CLIP_KEYS: dict[str, tuple[type, ...]] = {
@@ -142,6 +162,7 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
     clip = ClipResult(
         **{key: _get(entry, key, kinds, where) for key, kinds in _CLIP_KEYS.items()},
         account=read_account(entry.get("account"), where),
+        category=_text(entry.get("category")),
     )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
     if clip.status == "ok":

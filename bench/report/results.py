@@ -50,6 +50,21 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """What the hardware of a run costs, as its user says.
+
+    Attributes:
+        price_per_gpu_hour: in the currency; None if nobody said.
+        currency: three letters: USD.
+        gpus: how many made one clip together.
+    """
+
+    price_per_gpu_hour: float | None = None
+    currency: str = "USD"
+    gpus: int = 1
+
+
+@dataclass(frozen=True)
 class ClipResult:
     """One clip that a run made, or failed to make.
 
@@ -69,6 +84,7 @@ class ClipResult:
         scores: value of each metric; None where it has none.
         unscored: why a metric has no value.
         account: what the clip took where it was made, if that was not here.
+        category: of its prompt; None if it has none, or the file is of before it was kept.
     """
 
     prompt: str
@@ -90,6 +106,7 @@ class ClipResult:
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
     account: Account | None = None
+    category: str | None = None
 
     @property
     def video_s(self) -> float:
@@ -124,6 +141,8 @@ class Result:
         fingerprint: hex, of everything that decides the numbers.
         clips: in the order of the file.
         content: the file as it was read, to be published unchanged.
+        hardware: what it costs.
+        calibration: sha256 of the headline's scales, hex; None without.
     """
 
     model: str
@@ -143,6 +162,13 @@ class Result:
     fingerprint: str
     clips: tuple[ClipResult, ...]
     content: Mapping[str, Any]
+    hardware: Hardware = Hardware()
+    calibration: str | None = None
+
+    @property
+    def lossy(self) -> bool:
+        """Whether any clip exists only as a lossy file."""
+        return any(clip.lossy for clip in self.clips)
 
     @property
     def expected_clips(self) -> int:
