@@ -69,7 +69,8 @@ def publish(results: Sequence[Path], into: Path) -> Path:
     for folder, suite in folders.items():
         draw_suite(folder, into / "figures" / f"{suite}.png")
     pictures = {path.stem: f"figures/{path.name}" for path in sorted(into.glob("figures/*.png"))}
-    write_text(page, render(board.values(), pictures))
+    health = "health.md" if (into / "health.md").exists() else None
+    write_text(page, render(board.values(), pictures, health=health))
     return page
 
 

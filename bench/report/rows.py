@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from bench import stats
 from bench.report.comparable import comparable, differences
+from bench.report.economy import Economy, economy
 from bench.report.results import ClipResult, Metric, Result
-from bench.report.speed import Speed, speeds
+from bench.report.speed import Speed, devices, speeds
 
 HEADLINE = "coherence"
 
@@ -113,6 +114,7 @@ class SuiteBoard:
         results: sorted by model.
         groups: comparable results, the largest group first.
         speeds: device name to its rows, fastest first.
+        economies: model to what drawing again costs with it, for complete runs on prompts.
     """
 
     suite: str
@@ -120,6 +122,7 @@ class SuiteBoard:
     results: tuple[Result, ...]
     groups: tuple[Group, ...]
     speeds: Mapping[str, tuple[Speed, ...]]
+    economies: Mapping[str, Economy]
 
 
 def boards(results: Iterable[Result], headline: str = HEADLINE) -> list[SuiteBoard]:
@@ -163,15 +166,23 @@ def _board(suite: str, results: Sequence[Result], headline: str) -> SuiteBoard:
     for result in filter(has_quality, results):
         by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
+    groups = tuple(
+        _group(group, labels, differences(members[0][0], group[0]), headline) for group in members
+    )
+    timed = speeds(results, labels)
+    economies = {
+        row.result.model: economy(row.result, devices(row.result, timed))
+        for group in groups
+        if not group.footage
+        for row in group.complete
+    }
     return SuiteBoard(
         suite=suite,
         labels=labels,
         results=tuple(results),
-        groups=tuple(
-            _group(group, labels, differences(members[0][0], group[0]), headline)
-            for group in members
-        ),
-        speeds=speeds(results, labels),
+        groups=groups,
+        speeds=timed,
+        economies={model: found for model, found in economies.items() if found},
     )
 
 

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bench.report.economy_tables import economy_table
 from bench.report.rows import HEADLINE, SuiteBoard, has_quality
-from bench.report.score_tables import score_tables
+from bench.report.score_tables import more_tables, score_tables
 from bench.report.speed_tables import speed_table
 from bench.report.systems import systems
 from bench.report.table import NONE, Cell, Table, text_columns
@@ -15,12 +16,22 @@ LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
 
 def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
     """All tables of one suite, in reading order; a table without rows is left out."""
-    for number_, group in enumerate(board.groups, start=1):
-        suffix = f", table {number_} of {len(board.groups)}" if len(board.groups) > 1 else ""
-        yield from score_tables(group, suffix, headline)
+    many = len(board.groups) > 1
+    groups = [
+        (group, f", table {place} of {len(board.groups)}" if many else "")
+        for place, group in enumerate(board.groups, start=1)
+    ]
+    for group, suffix in groups:
+        yield from score_tables(group, suffix, board, headline)
     yield from systems(board, headline)
     for device, rows in board.speeds.items():
         yield speed_table(device, rows)
+    for group, suffix in groups:
+        drawing_again = economy_table(group, suffix, board)
+        if drawing_again:
+            yield drawing_again
+    for group, suffix in groups:
+        yield from more_tables(group, suffix, headline)
     yield from _failures(board)
     yield from _unscored(board)
     yield _provenance(board)
@@ -82,6 +93,7 @@ def _capped(label: str, lines: Sequence[tuple[str, ...]]) -> list[tuple[Cell, ..
 def _provenance(board: SuiteBoard) -> Table:
     names = (
         "name", "model", "licence", "parameters", "commit", "device", "torch", "result", "prompts",
+        "calibration",
     )  # fmt: skip
     return Table(
         "Provenance",
@@ -100,6 +112,7 @@ def _provenance(board: SuiteBoard) -> Table:
                         result.torch or NONE,
                         short(result.fingerprint),
                         short(result.prompts_sha256),
+                        short(result.calibration),
                     ),
                 )
             )
