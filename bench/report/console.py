@@ -30,8 +30,9 @@ def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) 
             if _width(drawn, console) > console.width:
                 table = _major(table)
                 drawn = _draw(table, board.suite)
-            if _width(drawn, console) > console.width and len(table.rows) < len(table.columns):
-                drawn = _draw(_turned(table), board.suite)
+            turned = _draw(_turned(table), board.suite)
+            if _width(drawn, console) > max(console.width, _width(turned, console)):
+                drawn = turned
             console.print(drawn)
             for line in (*table.above, *table.units, *table.below):
                 console.print(Text(line, style="dim"), soft_wrap=True)

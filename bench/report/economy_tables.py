@@ -1,5 +1,8 @@
 """The table of drawing again: yield, retries, and what a second that can be kept costs."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 from bench.report.digits import number
 from bench.report.economy import COHERENCE, CRITERIA, STEP, Cost, Economy
 from bench.report.rows import Group, SuiteBoard
@@ -17,8 +20,20 @@ some never do, and those never solved need another prompt or another model, not 
 """
 
 
-def economy_table(group: Group, suffix: str, board: SuiteBoard) -> Table | None:
-    """What drawing again comes to with each complete run; None if no run can be judged."""
+def economy_tables(groups: Iterable[tuple[Group, str]], board: SuiteBoard) -> Iterator[Table]:
+    """What drawing again comes to with each complete run that can be judged.
+
+    Args:
+        groups: each with what tells its title from those of other groups.
+        board: of the suite.
+    """
+    found = [table for group, suffix in groups if (table := _table(group, suffix, board))]
+    for table in found[:1]:
+        yield replace(table, above=(" ".join(_EXPLAINED.split()), *table.above))
+    yield from found[1:]
+
+
+def _table(group: Group, suffix: str, board: SuiteBoard) -> Table | None:
     economies = {
         row.label: board.economies[row.result.model]
         for row in group.complete
@@ -37,7 +52,7 @@ def economy_table(group: Group, suffix: str, board: SuiteBoard) -> Table | None:
         Column("model", text=True),
         *map(Column, ("usable", "yield", f"at {COHERENCE - STEP:g}", f"at {COHERENCE + STEP:g}")),
         *(Column(f"success@{k}") for k in draws),
-        *map(Column, ("never solved", "draws per usable clip", "per solved prompt")),
+        *map(Column, ("never solved", "draws per usable clip", "draws per solved prompt")),
         *text_columns([] if shared else ["counted in"]),
         *map(Column, ("per clip", "per s of video", "per usable s ↓")),
     )
@@ -109,7 +124,8 @@ def _spread(interval: Interval) -> str:
         return number(interval.mean)
     if interval.high == float("inf"):
         return f"{number(interval.mean)} (from {number(interval.low)})"
-    return f"{number(interval.mean)} ({number(interval.low)}-{number(interval.high)})"
+    mean, low, high = map(number, (interval.mean, interval.low, interval.high))
+    return mean if low == high else f"{mean} ({low}-{high})"
 
 
 def _judged(economies: dict[str, Economy]) -> str:
@@ -125,10 +141,15 @@ def _judged(economies: dict[str, Economy]) -> str:
 def _notes(economies: dict[str, Economy]) -> list[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     notes = []
+    for name, words in CRITERIA.items():
+        spared = [
+            label
+            for label, economy in economies.items()
+            if economy.asked and name not in economy.asked
+        ]
+        if spared:
+            notes.append(f"Not asked, for want of {name}: {words} ({', '.join(spared)}).")
     for label, economy in economies.items():
-        unasked = [words for name, words in CRITERIA.items() if name not in economy.asked]
-        if unasked and economy.asked:
-            notes.append(f"{label} was not asked for: {', '.join(unasked)}.")
         if economy.why_no_cost:
             notes.append(f"{label} has no cost: {economy.why_no_cost}.")
         elif economy.cost and economy.cost.estimated:

@@ -7,16 +7,18 @@ from bench.report.digits import number
 from bench.report.economy_tables import cost_text
 from bench.report.results import Result
 from bench.report.rows import BESIDE, Group, Row, SuiteBoard
-from bench.report.score_cells import SCORES_PER_TABLE, Filled, counts, lead, score_columns
+from bench.report.score_cells import Filled, counts, lead, score_columns
 from bench.report.speed import devices
 from bench.report.systems import size, told
 from bench.report.table import NONE, Cell, Column, Table, without_gaps
 
+SCORES_BESIDE_FACTS = 4
+
 
 def headline_metrics(group: Group, headline: str) -> list[str]:
-    """The metrics of this table; without the one that ranks, as many as fit."""
+    """The metrics of this table; without the one that ranks, the first few."""
     if headline not in group.metrics:
-        return list(group.metrics)[:SCORES_PER_TABLE]
+        return list(group.metrics)[:SCORES_BESIDE_FACTS]
     return [name for name in (headline, *BESIDE) if name in group.metrics]
 
 
@@ -48,9 +50,10 @@ def headline_table(
     ranked = headline in group.metrics and not group.footage and rows[0] in group.complete
     hardware = {device for row in rows for device in devices(row.result, board.speeds)}
     shared = len(hardware) == 1 and all(devices(row.result, board.speeds) for row in rows)
+    scores = score_columns(group, rows, headline_metrics(group, headline))
     filled: list[Filled] = [
         *lead(rows, ranked),
-        *score_columns(group, rows, headline_metrics(group, headline)),
+        *scores,
         (
             Column("s per s of video ↓"),
             [Cell(_speed(row.result, board, named=not shared)) for row in rows],
@@ -78,7 +81,8 @@ def headline_table(
             tuple(zip(*(cells for _, cells in filled), strict=True)),
             above=(*above, *where),
             summary=True,
-        )
+        ),
+        always=[column for column, _ in (*lead(rows, ranked), *scores)],
     )
     return replace(table, below=(*table.below, *below))
 

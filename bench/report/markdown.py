@@ -15,15 +15,15 @@ INTRO = """\
 Each row is one model: the mean over prompts, seeds averaged first, ± half the width of its 95%
 bootstrap interval over prompts. In columns marked ↑ higher is better, in those marked ↓ lower is;
 the rest are only shown. **Bold** marks the best and all that are not surely worse than it (paired
-bootstrap over common prompts, from 20 prompts on, with Holm's correction: over all pairs of models
-in the column that ranks, over the comparisons with the best in the others). Nothing is bold in
-time, memory and cost: they belong to the hardware, and no hardware is ranked. *lossy* marks clips
-that exist only as lossy files: compression smooths frames, which some scores reward. All scores
-are diagnostics, not a stand-in for what people prefer.
+bootstrap over common prompts, with Holm's correction over the comparisons with the best, from 20
+prompts on). Nothing is bold in time, memory and cost: they belong to the hardware, and different
+hardware is never compared. *lossy* marks clips that exist only as lossy files: compression smooths
+frames, which some scores reward. All scores are diagnostics, not a stand-in for what people prefer.
 """
 RANKS = """\
-A rank of 1-3 means that the data leave ranks 1 to 3 open. A clip that a model failed to make counts
-as 0 in the column that ranks ({headline}) and is left out of the others.
+A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
+pairs of models. A clip that a model failed to make counts as 0 in the column that ranks
+({headline}) and is left out of the others.
 """
 OPENING = INTRO[: INTRO.index(":")]
 """How every page begins; a file that begins otherwise is somebody else's."""

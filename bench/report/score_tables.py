@@ -27,7 +27,7 @@ def score_tables(group: Group, suffix: str, board: SuiteBoard, headline: str) ->
     """
     basis = [_basis(group)]
     if group.differs:
-        basis.append(f"Kept apart from table 1, made with {' and '.join(group.differs)}.")
+        basis.append(f"Kept apart from table 1: {'; '.join(group.differs)}.")
     if group.unranked:
         basis.append(f"Not ranked: {group.unranked}.")
     if group.complete:

@@ -1,6 +1,6 @@
 """A table of plain text: what the leaderboard builds, and markdown and the console draw."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 NONE = "-"  # a value that nobody has
@@ -60,12 +60,17 @@ class Table:
         return (f"Units: {', '.join(units)}.",) if units else ()
 
 
-def without_gaps(table: Table) -> Table:
-    """The table without the columns in which nobody has a value, which a line below names."""
+def without_gaps(table: Table, always: Collection[Column] = ()) -> Table:
+    """The table without columns in which nobody has a value, which a line below then names.
+
+    Args:
+        table: any.
+        always: columns that stay, whatever they hold.
+    """
     kept = [
         index
-        for index in range(len(table.columns))
-        if any(row[index].text != NONE for row in table.rows)
+        for index, column in enumerate(table.columns)
+        if column in always or any(row[index].text != NONE for row in table.rows)
     ]
     gone = [
         column.name.rstrip(" ↑↓") for index, column in enumerate(table.columns) if index not in kept

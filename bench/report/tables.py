@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bench.report.economy_tables import economy_table
+from bench.report.economy_tables import economy_tables
 from bench.report.rows import HEADLINE, SuiteBoard, has_quality
 from bench.report.score_tables import more_tables, score_tables
 from bench.report.speed_tables import speed_table
@@ -26,10 +26,7 @@ def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
     yield from systems(board, headline)
     for device, rows in board.speeds.items():
         yield speed_table(device, rows)
-    for group, suffix in groups:
-        drawing_again = economy_table(group, suffix, board)
-        if drawing_again:
-            yield drawing_again
+    yield from economy_tables(groups, board)
     for group, suffix in groups:
         yield from more_tables(group, suffix, headline)
     yield from _failures(board)
