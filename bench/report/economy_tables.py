@@ -74,7 +74,6 @@ def _table(group: Group, suffix: str, board: SuiteBoard) -> Table | None:
             for label, economy in economies.items()
         ),
         above=(
-            " ".join(_EXPLAINED.split()),
             _judged(economies),
             *(f"Costs are in {unit}." for unit in shared),
         ),

@@ -104,6 +104,26 @@ def test_page_equals_the_golden_file(tmp_path: Path) -> None:
     assert page == GOLDEN.read_text("utf-8"), f"read {written}; if it is right, copy it to {GOLDEN}"
 
 
+def test_page_points_to_the_metrics_own_health_where_there_is_such_a_page(tmp_path: Path) -> None:
+    results = [load(fake.write(content, tmp_path)) for content in small_leaderboard()]
+    assert "[health.md](health.md)" in render(results, health="health.md")
+    assert "health" not in render(results)
+
+
+def test_drawing_again_is_explained_once(tmp_path: Path) -> None:
+    page = page_of(small_leaderboard(), tmp_path)
+    assert page.count("### Drawing again") == 3
+    assert page.count("Generation is a lottery") == 1
+
+
+def test_what_is_rarely_read_is_folded(tmp_path: Path) -> None:
+    page = page_of(small_leaderboard(), tmp_path)
+    folds = re.findall(r"<details>.*?</details>", page, re.DOTALL)
+    assert len(folds) == page.count("<details>") == 1
+    assert "| flicker ↓ | identity ↑ |" in folds[0]
+    assert "coherence" not in folds[0]
+
+
 def test_page_does_not_depend_on_the_order_of_results_or_clips(tmp_path: Path) -> None:
     contents = small_leaderboard()
     page = page_of(contents, tmp_path)
