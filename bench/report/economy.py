@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import starmap
 
 import numpy as np
 
@@ -71,8 +72,9 @@ class Economy:
         success: k to the chance that of k draws of a prompt one is usable, for k = 2, 4, ... as
             far as there are seeds.
         never: share of prompts none of whose draws is usable.
-        draws_per_solved: mean over the other prompts of draws per usable clip; None with one
-            seed, where it could only be 1.
+        draws_per_solved: draws paid per prompt that is solved, where each is drawn until a clip
+            is usable, as often as there are seeds at most; None with one seed, where it is the
+            inverse of the yield, and where nothing is solved.
         cost: None if unknown.
         why_no_cost: the reason; None where there is a cost.
     """
@@ -112,7 +114,7 @@ def economy(result: Result, devices: Collection[str]) -> Economy | None:
     if not draws:
         return None
     tries = [(len(clips), sum(_usable(clip, asked) for clip in clips)) for clips in draws.values()]
-    solved = [drawn / kept for drawn, kept in tries if kept]
+    solved = sum(kept > 0 for _, kept in tries)
     fewest = min(drawn for drawn, _ in tries)
     tariff = _tariff(result, devices) if made else "no clip was made"
     cost = None if isinstance(tariff, str) else _cost(tariff, list(draws.values()), asked)
@@ -129,8 +131,10 @@ def economy(result: Result, devices: Collection[str]) -> Economy | None:
             for k in (2, 4, 8, 16)
             if k <= fewest
         },
-        never=1 - len(solved) / len(tries),
-        draws_per_solved=float(np.mean(solved)) if solved and fewest > 1 else None,
+        never=1 - solved / len(tries),
+        draws_per_solved=sum(starmap(draws_until, tries)) / solved
+        if solved and fewest > 1
+        else None,
         cost=cost,
         why_no_cost=unknown if cost is None else None,
     )
@@ -148,6 +152,16 @@ def success_at(k: int, drawn: int, usable: int) -> float:
         usable: c, how many of them are usable.
     """
     return 1 - math.comb(drawn - usable, k) / math.comb(drawn, k)
+
+
+def draws_until(drawn: int, usable: int) -> float:
+    """Draws up to the first usable one, mean over all orders: (n+1) / (c+1), or n for c = 0.
+
+    Args:
+        drawn: n, draws of the prompt, after which its user gives up.
+        usable: c, how many of them are usable.
+    """
+    return (drawn + 1) / (usable + 1) if usable else float(drawn)
 
 
 def _usable(clip: ClipResult, asked: Collection[str], coherence: float = COHERENCE) -> bool:

@@ -44,7 +44,7 @@ class Served:
 def systems(board: SuiteBoard, headline: str) -> Iterator[Table]:
     """One table of all systems of a suite, and one of those behind a server.
 
-    Left out where nobody says how long a clip took but this harness.
+    Left out where nothing is known but what other tables say.
     """
     if any(_is_known(result) for result in board.results):
         yield _overview(board, headline)
@@ -97,8 +97,8 @@ def _busy_s(accounts: Sequence[Account]) -> float:
 
 
 def _is_known(result: Result) -> bool:
-    declared = result.card.declared_s_per_video_s is not None
-    return declared or any(clip.account for clip in result.clips)
+    published = (result.card.resolution, result.card.declared_s_per_video_s)
+    return any(fact is not None for fact in published) or any(clip.account for clip in result.clips)
 
 
 def _accounts(result: Result, basis: Basis) -> list[tuple[ClipResult, Account]]:

@@ -1,5 +1,6 @@
 """Drawing again: what is usable, how often, and what a second that can be kept costs."""
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from fake_results import Content, account
 
 from bench import stats
 from bench.errors import BenchError
-from bench.report.economy import Economy, economy, success_at
+from bench.report.economy import Economy, draws_until, economy, success_at
 from bench.report.loading import load
 
 GOOD: dict[str, float | None] = {
@@ -190,6 +191,14 @@ def test_success_of_k_draws_equals_trying_all_of_them() -> None:
     assert success_at(4, 4, 1) == 1
 
 
+def test_draws_until_the_first_usable_one_equal_the_mean_over_all_orders() -> None:
+    for usable in range(1, 5):
+        draws = [True] * usable + [False] * (4 - usable)
+        waits = [1 + order.index(True) for order in itertools.permutations(draws)]
+        assert draws_until(4, usable) == pytest.approx(np.mean(waits))
+    assert draws_until(4, 0) == 4
+
+
 def test_hard_prompts_need_more_draws_than_the_yield_says(tmp_path: Path) -> None:
     # One prompt always comes out, one once in four draws, one never.
     kept = {"p00": 4, "p01": 1, "p02": 0}
@@ -200,7 +209,8 @@ def test_hard_prompts_need_more_draws_than_the_yield_says(tmp_path: Path) -> Non
     ]
     found = judged(clips, tmp_path)
     assert found.never == pytest.approx(1 / 3)
-    assert found.draws_per_solved == (1 + 4) / 2
+    # 1 draw, 2.5 (the one may come first to last), and 4 in vain: for two clips.
+    assert found.draws_per_solved == (1 + 2.5 + 4) / 2
     assert found.draws_per_solved > 1 / found.share.mean
     assert found.success == {2: pytest.approx((1 + 0.5 + 0) / 3), 4: pytest.approx(2 / 3)}
 
