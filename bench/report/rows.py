@@ -1,5 +1,6 @@
 """What a leaderboard shows, as numbers: comparable groups of results and their rows."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ def prompt_means(result: Result, metric: str, headline: str = HEADLINE) -> dict[
         value = clip_value(clip, metric, headline)
         if value is not None:
             values[clip.prompt].append(value)
-    return {prompt: float(np.mean(seeds)) for prompt, seeds in values.items() if seeds}
+    return {prompt: math.fsum(seeds) / len(seeds) for prompt, seeds in values.items() if seeds}
 
 
 def _board(suite: str, results: Sequence[Result], headline: str) -> SuiteBoard:
