@@ -11,7 +11,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m bench -m 'model=glob(toy_*)' suite=toy
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: $(INSTALLED)
 	$(BIN)/python -m bench.leaderboard --check leaderboard

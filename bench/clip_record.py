@@ -5,6 +5,7 @@ from typing import Any
 from bench.clip import Clip
 from bench.generators.base import Generator
 from bench.measure.throughput import Measured
+from bench.prompts import Prompt
 
 Record = dict[str, Any]
 
@@ -18,11 +19,12 @@ _ABSENT = (
 )
 
 
-def requested(generator: Generator) -> Record:
+def requested(generator: Generator, prompt: Prompt) -> Record:
     """What was asked for."""
     height, width = generator.size_requested or (None, None)
     return {
-        "frames_requested": generator.frames_requested,
+        "seconds_requested": prompt.seconds,
+        "frames_requested": generator.frames_requested(prompt),
         "height_requested": height,
         "width_requested": width,
     }

@@ -10,6 +10,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from bench.account import is_amount
 from bench.errors import BenchError, nearest, one_line
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
@@ -33,6 +34,7 @@ SETTINGS = (
     "overwrite",
     "retry_failed",
     "max_tries",
+    "hardware",
 )
 
 # What a model's YAML says for people; it changes no frame, so it is in no fingerprint.
@@ -157,6 +159,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     _need(limit is None or _is_count(limit, 1), "limit", "at least 1 prompt, or null", limit)
     _need(_is_count(config["warmup"], 0), "warmup", "a number from 0", config["warmup"])
     _need(_is_count(config["max_tries"], 1), "max_tries", "a number from 1", config["max_tries"])
+    _check_hardware(config["hardware"])
     _need(_is_text(suite.get("name")), "suite.name", "a name", suite.get("name"))
     check_name(suite["name"])
     taken = ("leaderboard", "images")  # folders of ${out} that hold no suite
@@ -182,6 +185,21 @@ def check_settings(config: Mapping[str, Any]) -> None:
     for key in ("backbones", "compute"):
         value = metrics.get(key)
         _need(isinstance(value, Mapping), f"metrics.{key}", "keys and values", value)
+
+
+def _check_hardware(hardware: object) -> None:
+    known = ("price_per_gpu_hour", "currency", "gpus")
+    _need(isinstance(hardware, Mapping), "hardware", f"the keys {', '.join(known)}", hardware)
+    assert isinstance(hardware, Mapping)
+    for key in hardware:
+        expected = f"one of {', '.join(known)}{nearest(str(key), known)}"
+        _need(key in known, "a key of hardware", expected, key)
+    price, currency, gpus = map(hardware.get, known)
+    priced = price is None or is_amount(price)
+    _need(priced, "hardware.price_per_gpu_hour", "a price from 0, as 2.49, or null", price)
+    named = isinstance(currency, str) and re.fullmatch("[A-Z]{3}", currency) is not None
+    _need(named, "hardware.currency", "three capital letters, as USD or EUR", currency)
+    _need(_is_count(gpus, 1), "hardware.gpus", "a number from 1", gpus)
 
 
 def _need(sound: bool, key: str, expected: str, came: object) -> None:

@@ -149,8 +149,7 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
         "software": software(device),
         "inputs": inputs,
         "fingerprint": fingerprint(inputs),
-        "seconds_requested": item.prompt.seconds,
-        **requested(generator),
+        **requested(generator, item.prompt),
     }
 
 

@@ -15,7 +15,7 @@ from bench.report.pictures import draw_model, draw_suite, pictures
 from bench.report.results import Result
 from bench.report.rows import SuiteBoard, boards
 
-README, PAGE = "README.md", "index.html"
+README, PAGE, HEALTH = "README.md", "index.html", "health.md"
 _HEAD_CHARACTERS = 1000
 
 
@@ -100,8 +100,9 @@ def pages(results: Iterable[Result], into: Path) -> dict[Path, str]:
         for result in suite.results
     }
     beside = Beside(shelves, pictures(into), into)
+    health = HEALTH if (into / HEALTH).exists() else None
     return {
-        into / README: render(results, pictures(into)),
+        into / README: render(results, pictures(into), health=health),
         into / PAGE: page(suites, beside),
     }
 

@@ -57,6 +57,7 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
     result = {key: run[key] for key in public} | {
         "weights": run.get("weights", "real"),  # runs of before there were others do not say
         "loaded": loaded,
+        "hardware": run.get("hardware"),
         "schema": SCHEMA,
         "metrics": metrics,
         "calibration": calibration,

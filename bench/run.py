@@ -112,6 +112,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "expected": expected,
             "functional": functional,
             "config": config,
+            "hardware": config["hardware"],
             "environment": kept or environment(device),
         }
         write_json(folder.run, described)
@@ -126,6 +127,9 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             f"expected clips in {folder.root}, there are none: "
             "run with stages=[generate,score,publish] first, or name their place with out=DIR"
         )
+    elif config["hardware"]["price_per_gpu_hour"] is not None:
+        # Made elsewhere, priced here; without a price, what was said where they were made holds.
+        write_json(folder.run, known | {"hardware": config["hardware"]})
     damaged: list[str] = []
     if "score" in stages and generator.weights == "real":  # random ones are timed, never scored
         with log_to(folder.log):

@@ -5,6 +5,8 @@ averaged within their prompt beforehand, and it is other prompts the numbers sho
 """
 
 import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +17,10 @@ DRAWS = 10_000
 SEED = 1979
 ALPHA = 0.05
 MIN_PROMPTS = 20
+
+# Rows and draws that are worked on at once: some 8 MB, so that a processor's cache holds most.
+_BLOCK = 64
+_DRAWS_PER_BLOCK = 2_000  # a multiple of 8, see _count; DRAWS is a multiple of it
 
 Floats = NDArray[np.float64]
 
@@ -70,15 +76,79 @@ def interval(values: ArrayLike) -> Interval | None:
     Returns:
         The interval; without low and high for P = 1, None for P = 0.
     """
-    means = _finite(values, dimensions=1)
-    count = len(means)
-    if count == 0:
+    return intervals([values])[0]
+
+
+def intervals(samples: Sequence[ArrayLike]) -> list[Interval | None]:
+    """The interval of each sample, as `interval` has it, at the price of a few matrix products.
+
+    Samples of one size share their draws: which prompts a draw takes does not depend on the
+    numbers that are averaged.
+
+    Args:
+        samples: each one mean per prompt, float `[P]`, finite; P may differ between them.
+
+    Returns:
+        As many as there are samples, in their order.
+    """
+    means = [_finite(values, dimensions=1) for values in samples]
+    found: list[Interval | None] = [
+        Interval(float(mean[0]), None, None, 1) if len(mean) == 1 else None for mean in means
+    ]
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, mean in enumerate(means):
+        if len(mean) > 1:
+            places[len(mean)].append(place)
+    for count, at in places.items():
+        for start in range(0, len(at), _BLOCK):
+            block = at[start : start + _BLOCK]
+            stacked = np.stack([means[place] for place in block])
+            drawn = stacked @ _counts(count, 0).T / count
+            low, high = np.quantile(drawn, [ALPHA / 2, 1 - ALPHA / 2], axis=1)
+            for place, mean, *bounds in zip(block, stacked.mean(axis=1), low, high, strict=True):
+                found[place] = Interval(float(mean), float(bounds[0]), float(bounds[1]), count)
+    return found
+
+
+def ratio(numerators: ArrayLike, denominators: ArrayLike) -> Interval | None:
+    """A ratio of two sums over prompts, and its percentile bootstrap.
+
+    A draw takes P prompts with replacement and divides the sum of their numerators by that of
+    their denominators, so that what goes together within a prompt stays together. A draw whose
+    denominators are all 0 is a ratio of infinity, as is then `high` where more than 2.5% are.
+
+    Args:
+        numerators: one per prompt, float `[P]`, finite, at least 0.
+        denominators: the same.
+
+    Returns:
+        `mean` is the ratio of the sums; no low and high for P = 1. None where the denominators
+        add up to 0, or for P = 0: there is no ratio.
+    """
+    over, under = _finite(numerators, dimensions=1), _finite(denominators, dimensions=1)
+    count = len(over)
+    if not under.sum():
         return None
+    found = float(over.sum() / under.sum())
     if count == 1:
-        return Interval(float(means[0]), None, None, 1)
-    drawn = _counts(count, 0) @ means / count
-    low, high = np.quantile(drawn, [ALPHA / 2, 1 - ALPHA / 2])
-    return Interval(float(means.mean()), float(low), float(high), count)
+        return Interval(found, None, None, 1)
+    counts = _counts(count, 0)
+    drawn_over, drawn_under = counts @ over, counts @ under
+    drawn = np.full(DRAWS, np.inf)
+    np.divide(drawn_over, drawn_under, out=drawn, where=drawn_under > 0)
+    # Nearest draws, outwards: between a number and infinity there is nothing to interpolate.
+    low = np.quantile(drawn, ALPHA / 2, method="lower")
+    high = np.quantile(drawn, 1 - ALPHA / 2, method="higher")
+    return Interval(found, float(low), float(high), count)
+
+
+def most_when_none(prompts: int) -> float:
+    """The largest share that can hide behind 0 successes on so many prompts, at 95% confidence.
+
+    1 - .05^(1/P), about 3/P, the "rule of three" (Hanley and Lippman-Hand 1983). Prompts are
+    counted, not clips: seeds of one prompt are no independent tries.
+    """
+    return float(1 - ALPHA ** (1 / prompts))
 
 
 def p_values(values: ArrayLike) -> Floats:
@@ -100,21 +170,48 @@ def p_values(values: ArrayLike) -> Floats:
         float `[M, M]`, symmetric, 0..1, with 1 on the diagonal.
     """
     means = _finite(values, dimensions=2)
-    models, prompts = means.shape
-    pairs = models * (models - 1) // 2
-    chunks = math.ceil(max(DRAWS, 2 * pairs / ALPHA) / DRAWS)
-    # Sums in another order differ in their last bits; that must not break a tie.
-    tie = 1e-12 * np.abs(means).max(initial=0.0)
+    models = len(means)
     above = np.zeros((models, models), np.int64)  # draws in which row beats column
-    for chunk in range(chunks):
-        drawn = means @ _counts(prompts, chunk).T / prompts  # [M, DRAWS]
-        beaten = drawn + tie
+    draws = 0
+    for drawn in _drawn(means, comparisons=models * (models - 1) // 2):
+        beaten = drawn + _tie(means)
         for model in range(models):
-            above[model] += np.count_nonzero(drawn[model] > beaten, axis=1)
-    draws = chunks * DRAWS
-    against = draws - np.maximum(above, above.T)
-    p: Floats = np.minimum(1.0, 2 * (against + 1) / (draws + 1))
-    return p
+            above[model] += _count(drawn[model] > beaten)
+        draws += drawn.shape[1]
+    return _p_values(np.maximum(above, above.T), draws)
+
+
+def leading(values: ArrayLike) -> tuple[bool, ...] | None:
+    """Which models have the best mean, or are not surely worse than the model that has it.
+
+    The p-values of `p_values`, for the M - 1 comparisons with the best alone and Holm-corrected
+    over those: nothing is claimed of other pairs, so that they need not be paid for (comparisons
+    with the best: Hsu 1984). The best of many equal models is the luckiest, so that of twenty, on
+    24 to 100 prompts, 22 to 25% are called worse without a correction and 3 to 4% with this one.
+    It bounds the share of such mistakes, not the chance of a single one, which `rank` does.
+
+    Args:
+        values: one mean per model and common prompt, float `[M, P]`, finite, higher is better.
+
+    Returns:
+        One truth per model; None if the models have fewer than 20 prompts in common, or if there
+        is no model.
+    """
+    means = _finite(values, dimensions=2)
+    models, prompts = means.shape
+    if models == 0 or prompts < MIN_PROMPTS:
+        return None
+    mean = means.mean(axis=1)
+    best = int(mean.argmax())
+    beaten = np.zeros(models, np.int64)  # draws in which the best beats each
+    draws = 0
+    for drawn in _drawn(means, comparisons=models - 1):
+        beaten += _count(drawn[best] > drawn + _tie(means))
+        draws += drawn.shape[1]
+    others = np.arange(models) != best
+    adjusted = np.ones(models)
+    adjusted[others] = holm(_p_values(beaten[others], draws))
+    return tuple(((adjusted >= ALPHA) | (mean >= mean[best])).tolist())
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -167,6 +264,34 @@ def rank(values: ArrayLike) -> Ranking | None:
         leading=tuple((~surely_better[mean.argmax()]).tolist()),
         prompts=prompts,
     )
+
+
+def _drawn(means: Floats, comparisons: int) -> Iterator[Floats]:
+    """Resampled means, in blocks `[M, draws]`: 10,000 draws, or as many as Holm's step needs."""
+    prompts = means.shape[1]
+    for chunk in range(math.ceil(max(DRAWS, 2 * comparisons / ALPHA) / DRAWS)):
+        counts = _counts(prompts, chunk)
+        for start in range(0, DRAWS, _DRAWS_PER_BLOCK):
+            yield means @ counts[start : start + _DRAWS_PER_BLOCK].T / prompts
+
+
+def _count(true: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many of each row are true, eight at a time; `[M, draws]`, draws a multiple of 8."""
+    counted: NDArray[np.int64] = np.bitwise_count(true.view(np.uint64)).sum(axis=1, dtype=np.int64)
+    return counted
+
+
+def _tie(means: Floats) -> float:
+    """How far apart two means may be and still tie.
+
+    Sums in another order differ in their last bits; that must not break a tie.
+    """
+    return float(1e-12 * np.abs(means).max(initial=0.0))
+
+
+def _p_values(agreeing: NDArray[np.int64], draws: int) -> Floats:
+    p: Floats = np.minimum(1.0, 2 * (draws - agreeing + 1) / (draws + 1))
+    return p
 
 
 def _finite(values: ArrayLike, dimensions: int) -> Floats:

@@ -184,9 +184,8 @@ def _wrong_calibration(result: Result) -> Iterator[str]:
 
 def _calibration(result: Result) -> str | None:
     """Hash of the calibration; None if there is none, or nothing that could be its hash."""
-    described = result.content.get("calibration")
-    value = described.get("sha256") if isinstance(described, dict) else None
-    return value if isinstance(value, str) and _SHA256.fullmatch(value) else None
+    value = result.calibration
+    return value if value is not None and _SHA256.fullmatch(value) else None
 
 
 def _wrong_clips(result: Result) -> Iterator[str]:

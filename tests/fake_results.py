@@ -48,6 +48,14 @@ def failed(prompt: str, seed: int = 0, status: str = "error", error: str = "it b
     return clip(prompt, seed, status=status, error=error, **nothing)
 
 
+def account(basis: str = "request", **changes: Any) -> Content:
+    unknown = (
+        "latency_s price_usd started_at_s attempts concurrency server_latency_s "
+        "server_peak_memory_bytes"
+    )
+    return dict.fromkeys(unknown.split()) | {"basis": basis} | changes
+
+
 def result(
     model: str,
     clips: Sequence[Content] | None = None,

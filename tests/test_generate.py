@@ -105,7 +105,8 @@ def test_what_is_not_measured_says_why(folder: RunFolder) -> None:
     run(Flat(), folder)
     made = record(folder, 0)
     null = {key for key, value in made.items() if value is None}
-    asked = {"error", "image_sha256", "frames_requested", "height_requested", "width_requested"}
+    sizes = {"frames_requested", "height_requested", "width_requested"}
+    asked = {"error", "image_sha256", "seconds_requested", *sizes}
     gpu_alone = {"gpu"}
     assert null - asked - gpu_alone == set(made["unmeasured"])
     assert made["unmeasured"]["stages"] == "the model has no stages that could be told apart"

@@ -76,9 +76,9 @@ def test_a_diffusers_model_follows_where_it_is_told_to() -> None:
     arguments: dict[str, Any] = {"pipeline": "P", "path": ".", "fps": 8, "frames": "4k+1"}
     arguments["call"] = {"num_frames": 9}
     told = DiffusersGenerator(**arguments, longest_s=6.1)
-    assert len(made(told, 2.0).frames) == told.frames_requested == 17
-    assert len(made(told, 60.0).frames) == told.frames_requested == 49
-    assert len(made(told, None).frames) == told.frames_requested == 9
+    for seconds, frames in ((2.0, 17), (60.0, 49), (None, 9)):
+        assert len(made(told, seconds).frames) == frames
+        assert told.frames_requested(Prompt("p", "x", seconds=seconds)) == frames
     assert len(made(DiffusersGenerator(**arguments), 2.0).frames) == 9
     with pytest.raises(BenchError, match=r"model\.longest_s must be seconds above 0, came 0"):
         DiffusersGenerator(**arguments, longest_s=0)
@@ -108,8 +108,8 @@ def test_a_suite_says_whether_lengths_are_followed() -> None:
 
 def test_the_toy_model_follows_and_the_toy_suite_says_nothing() -> None:
     model = Degraded(ToyGenerator(fps=4.0), "hold", 0.5)
-    clip = model.generate(Prompt("p", ROLL, seconds=3), 0)
-    assert len(clip.frames) == model.frames_requested == 12
+    prompt = Prompt("p", ROLL, seconds=3)
+    assert len(model.generate(prompt, 0).frames) == model.frames_requested(prompt) == 12
     whole = ToyGenerator(fps=4.0, seconds=3).generate(Prompt("p", ROLL), 0)
     followed = ToyGenerator(fps=4.0).generate(Prompt("p", ROLL, seconds=3), 0)
     assert np.array_equal(whole.frames, followed.frames)

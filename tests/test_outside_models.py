@@ -121,7 +121,7 @@ def test_a_research_repository_takes_a_row(
     assert record["details"]["command"][1:3] == ["-m", "magicanimate.pipelines.animation"]
     assert "details" not in clips["kick"]
     page = tmp_path / "outputs/leaderboard/README.md"
-    (scores,) = table(page, "Scores")
+    (scores,) = table(page, "Headline")
     assert (scores["model"], scores["failed"]) == ("MagicAnimate (lossy)", "1")
     (system,) = table(page, "Systems")
     assert (system["resolution"], system["open weights"]) == ("64x64", "yes")
@@ -180,7 +180,7 @@ def test_a_served_model_takes_a_row(
     for request in server.requests:
         assert str(request.fields["enable_frame_interpolation"]).lower() == "false"
     page = tmp_path / "outputs/leaderboard/README.md"
-    (scores,) = table(page, "Scores")
+    (scores,) = table(page, "Headline")
     assert scores["failed"] == "1"
     assert scores["model"].endswith("(lossy)")
     (served,) = table(page, "Servers")
@@ -240,12 +240,12 @@ def test_clips_somebody_else_made_take_a_row(
     assert partial["failed"] == "0"
     assert partial["why"] == "of 4 clips, 1 not made yet"
     assert "Kling 1.6 lacks p3 seed 0." in page.read_text()
-    assert "### Scores\n" not in page.read_text()
+    assert "### Headline\n" not in page.read_text()
 
     (mine / "p3_0.mp4").rename(mine / "p3-0.mp4")
     assert expected_files.main(["check", "mine", *chosen]) == 0
     assert bench("model=kling", "model.path=mine", *chosen) == 0
-    (scores,) = table(page, "Scores")
+    (scores,) = table(page, "Headline")
     assert scores["clips"] == "4/4"
     (system,) = table(page, "Systems")
     assert (system["largest"], system["longest, s"]) == ("1920x1080", "10")

@@ -127,3 +127,100 @@ def test_many_models_can_still_be_told_apart() -> None:
     # With 10,000 draws Holm could not reject a single one of these 435 pairs.
     values = 10.0 * np.arange(30)[:, None] + np.random.default_rng(8).normal(size=(30, 24))
     assert stats.rank(values).intervals == tuple((30 - m, 30 - m) for m in range(30))
+
+
+def test_intervals_of_many_samples_are_those_of_each_alone() -> None:
+    generator = np.random.default_rng(9)
+    samples = [generator.random(count) for count in (30, 7, 1, 30, 0, *[30] * 100)]
+    for together, sample in zip(stats.intervals(samples), samples, strict=True):
+        alone = stats.interval(sample)
+        assert (together is None) == (len(sample) == 0)
+        if together is not None and alone is not None:
+            assert together.n == alone.n
+            assert together.mean == pytest.approx(alone.mean)
+            assert together.low == pytest.approx(alone.low)
+            assert together.high == pytest.approx(alone.high)
+
+
+def slow_ranking(values: NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
+    """Rank intervals, pair by pair and draw by draw; of up to 22 models."""
+    models = len(values)
+    drawn = naive_means(values)
+    pairs = []
+    for a in range(models):
+        for b in range(a):
+            wins = max((drawn[:, a] > drawn[:, b]).sum(), (drawn[:, a] < drawn[:, b]).sum())
+            pairs.append((min(1, 2 * (stats.DRAWS - wins + 1) / (stats.DRAWS + 1)), a, b))
+    pairs.sort()
+    better, worse = [0] * models, [0] * models
+    for step, (p, a, b) in enumerate(pairs):
+        if p * (len(pairs) - step) >= stats.ALPHA:
+            break  # Holm: from the first that is not rejected on, none is
+        high, low = (a, b) if values[a].mean() > values[b].mean() else (b, a)
+        better[low] += 1
+        worse[high] += 1
+    return tuple((1 + better[m], models - worse[m]) for m in range(models))
+
+
+def test_ranking_equals_a_slow_reference() -> None:
+    generator = np.random.default_rng(10)
+    level = np.array([[0.0], [0.3], [0.8], [1.1], [1.5], [3.0]])
+    values = level + generator.normal(size=(1, 24)) * 3 + generator.normal(size=(6, 24))
+    ranking = stats.rank(values)
+    assert ranking.intervals == slow_ranking(values)
+    assert len(set(ranking.intervals)) >= 3  # or the comparison says little
+
+
+def test_a_planted_gap_of_5_points_is_found_and_a_smaller_one_is_not_claimed() -> None:
+    # The spreads of real suites: prompts differ by 15 points, draws of one prompt by 10.
+    generator = np.random.default_rng(11)
+    hardness = generator.normal(70, 15, 100)
+    draws = generator.normal(0, 10, (3, 100, 4)).mean(axis=2)
+    values = hardness + np.array([[5.0], [0.0], [0.2]]) + draws
+    assert stats.rank(values).intervals == ((1, 1), (2, 3), (2, 3))
+
+
+def test_leading_equals_a_slow_reference() -> None:
+    generator = np.random.default_rng(12)
+    level = np.array([[0.0], [0.6], [0.8], [1.0], [-2.0]])
+    values = level + generator.normal(size=(1, 25)) * 3 + generator.normal(size=(5, 25))
+    drawn = naive_means(values)
+    best = int(values.mean(axis=1).argmax())
+    others = [m for m in range(5) if m != best]
+    p = [
+        min(1, 2 * ((drawn[:, best] <= drawn[:, m]).sum() + 1) / (stats.DRAWS + 1)) for m in others
+    ]
+    expected = [True] * 5
+    for m, adjusted in zip(others, stats.holm(p), strict=True):
+        expected[m] = bool(adjusted >= stats.ALPHA)
+    assert list(stats.leading(values)) == expected
+    assert 1 < sum(expected) < 5
+
+
+def test_leading_needs_20_prompts_and_identical_models_all_lead() -> None:
+    row = np.random.default_rng(13).random(25)
+    assert stats.leading([row, row, row]) == (True,) * 3
+    assert stats.leading([row[:19], row[:19]]) is None
+    assert stats.leading([row]) == (True,)
+    assert stats.leading(np.empty((0, 25))) is None
+
+
+def test_equal_models_rarely_lose_the_lead_to_the_luckiest_of_them() -> None:
+    generator = np.random.default_rng(14)
+    leads = [stats.leading(generator.normal(size=(20, 50))) for _ in range(40)]
+    assert np.mean(leads) > 0.95
+
+
+def test_a_ratio_is_that_of_the_sums() -> None:
+    found = stats.ratio([2.0, 4.0, 6.0, 0.0], [1.0, 1.0, 2.0, 0.0])
+    assert found.mean == 3
+    assert 2 <= found.low < 3 < found.high <= 4
+    # What always goes together in a prompt leaves nothing to doubt.
+    assert stats.ratio([1.0, 5.0, 9.0], [2.0, 10.0, 18.0]) == stats.Interval(0.5, 0.5, 0.5, 3)
+
+
+def test_a_ratio_without_a_denominator_is_none_and_with_few_is_open_above() -> None:
+    assert stats.ratio([1.0, 2.0], [0.0, 0.0]) is None
+    assert stats.ratio([], []) is None
+    assert stats.ratio([3.0], [2.0]) == stats.Interval(1.5, None, None, 1)
+    assert stats.ratio([1.0] * 9, [1.0] + [0.0] * 8).high == math.inf

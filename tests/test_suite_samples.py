@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tiny_hub
-import tiny_pipelines
+import tiny_unets
 import yaml
 from tiny_pipelines import TINY
 
@@ -50,7 +50,7 @@ def sample(name: str, folder: Path) -> Path:
 
 def tiny_model(kind: str, saved: Path, folder: Path) -> list[str]:
     """The YAML of a model that makes 1.6 s of 64x64, or of 64x32 upright, and 2.1 s at most."""
-    content = {"defaults": ["diffusers", "_self_"], **TINY[kind].arguments(kind, str(saved))}
+    content = {"defaults": ["diffusers", "_self_"], **TINY[kind].arguments(str(saved))}
     content["call"] |= {"height": 64, "width": 64, "num_frames": 13}
     content["card"] = {"title": "Tiny", "sizes": ["64x64", "64x112"], "max_seconds": 2.1}
     (folder / "mine" / "model").mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_a_sample_runs_from_a_pipeline_to_the_page(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    drawn = {"stabilityai/stable-diffusion-xl-base-1.0": tiny_pipelines.stable_diffusion_xl}
+    drawn = {"stabilityai/stable-diffusion-xl-base-1.0": tiny_unets.stable_diffusion_xl}
     repositories = {key: make() for key, make in drawn.items()} if name == "i2v" else {}
     tiny_hub.fill_cache(tmp_path / "hub", repositories, monkeypatch)
     kind = "wan_i2v" if name == "i2v" else "wan"

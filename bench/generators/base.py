@@ -28,7 +28,6 @@ class Generator(ABC):
             clips are only read from disk, or made by somebody else while this process waits.
         incidental: arguments of the constructor that decide no frame (time-outs, retries), and
             so are no part of a clip's fingerprint.
-        frames_requested: how many frames were asked for; None where nobody asked.
         account: how the clip last asked for came about; None where `generate` computed it here.
         size_requested: height and width that were asked for, in pixels; None where nobody asked.
         weights: `random` where parameters mean nothing, so that only speed is measured.
@@ -42,7 +41,6 @@ class Generator(ABC):
     version: str = "1"
     measured: bool = True
     incidental: frozenset[str] = frozenset()
-    frames_requested: int | None = None
     account: Account | None = None
     size_requested: tuple[int, int] | None = None
     weights: Weights = "real"
@@ -76,6 +74,10 @@ class Generator(ABC):
 
         The same arguments give the same frames, bit for bit, on the same machine.
         """
+
+    def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of most, the same
+        """How many frames are asked for; None where nobody asks."""
+        return None
 
     def check(self, prompts: Sequence[Prompt]) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse, before weights are loaded or anything is written, what cannot be made.

@@ -41,7 +41,6 @@ class Degraded(Generator):
         self.of, self.fault, self.level = of, fault, level
         self.version = f"1 of {of.version}"  # other frames underneath make other frames here
         self.measured = of.measured
-        self.frames_requested = of.frames_requested
         self.size_requested = of.size_requested
         self.weights, self.variant = of.weights, of.variant
 
@@ -77,11 +76,14 @@ class Degraded(Generator):
             clip = self.of.generate(prompt, seed)
         finally:
             self.account = self.of.account
-            self.frames_requested = self.of.frames_requested
         digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
         frames = FAULTS[self.fault](clip.frames, self.level, rng)
         return Clip(frames, clip.fps, lossy=clip.lossy or self.fault == "lossy")
+
+    def frames_requested(self, prompt: Prompt) -> int | None:
+        """As the generator it damages."""
+        return self.of.frames_requested(prompt)
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
         """That of the generator it damages."""

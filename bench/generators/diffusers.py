@@ -119,7 +119,6 @@ class DiffusersGenerator(Generator):
         self.videos = {name: Path(file) for name, file in (videos or {}).items()}
         self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
         self.weights = weights
-        self.frames_requested = self.call.get(self._frames_key)
         self.size_requested = self._size
         self.variant = self.options.label
         #: The loaded pipeline; None outside `with`.
@@ -165,8 +164,8 @@ class DiffusersGenerator(Generator):
                 "it holds no model_index.json: type model.path=DIR"
             )
         check_call(kind, self.call, self.inputs, tuple(self.videos))
-        if self.frames_requested is not None:
-            check_frames(self.rule, self._frames_key, self.frames_requested)
+        if (frames := self.call.get(self._frames_key)) is not None:
+            check_frames(self.rule, self._frames_key, frames)
         if self._size is not None:
             where = "model.call" if self.image_size is None else "model.image_size"
             check_size(self.image_size or self.call, self.multiple, where)
@@ -224,6 +223,13 @@ class DiffusersGenerator(Generator):
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
+    def frames_requested(self, prompt: Prompt) -> int | None:
+        """The call's own count, or the nearest to the prompt's length where that is followed."""
+        own: int | None = self.call.get(self._frames_key)
+        if self.longest_s is None or prompt.seconds is None or own is None:
+            return own
+        return self.rule.closest(prompt.seconds, self.fps, self.longest_s, own)
+
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Call the pipeline, and hold what comes back against what a video is.
 
@@ -233,7 +239,6 @@ class DiffusersGenerator(Generator):
             torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
         """
         arguments = self._arguments(prompt)
-        self.frames_requested = arguments.get(self._frames_key)
         # Some pipelines draw from the global generator, whatever they are given.
         torch.manual_seed(seed)
         generator = torch.Generator(self.device).manual_seed(seed)
@@ -301,10 +306,8 @@ class DiffusersGenerator(Generator):
 
     def _arguments(self, prompt: Prompt) -> dict[str, Any]:
         arguments = dict(self.call)
-        own = arguments.get(self._frames_key)
-        if self.longest_s is not None and prompt.seconds is not None and own is not None:
-            count = self.rule.closest(prompt.seconds, self.fps, self.longest_s, own)
-            arguments[self._frames_key] = count
+        if (frames := self.frames_requested(prompt)) is not None:
+            arguments[self._frames_key] = frames
         if "prompt" in inspect.signature(type(self.pipe).__call__).parameters:
             arguments["prompt"] = prompt.text + self.prompt_suffix
         if self.task != "t2v" and prompt.image is not None:

@@ -78,7 +78,11 @@ class ToyGenerator(Generator):
         self.height, self.width = height, width
         self.fps, self.seconds = float(fps), float(seconds)
         self.deaf, self.recasts = deaf, recasts
-        self.frames_requested = round(fps * seconds)
+
+    def frames_requested(self, prompt: Prompt) -> int:
+        """Of the prompt's own length, where it has one."""
+        seconds = self.seconds if prompt.seconds is None else prompt.seconds
+        return max(2, round(self.fps * seconds))
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Draw the clip.
@@ -94,8 +98,7 @@ class ToyGenerator(Generator):
             sentence = _recast(prompt, sentence, seed)
         scene = _Scene(sentence, _rng("scene", text, seed), self.height, self.width)
         seconds = self.seconds if prompt.seconds is None else prompt.seconds
-        self.frames_requested = max(2, round(self.fps * seconds))
-        times_s = np.arange(self.frames_requested) / self.fps
+        times_s = np.arange(self.frames_requested(prompt)) / self.fps
         frames = [scene.draw(time_s, time_s / seconds) for time_s in times_s.tolist()]
         return Clip(np.stack(frames), self.fps)
 

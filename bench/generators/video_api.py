@@ -88,11 +88,15 @@ class VideoApiGenerator(Generator):
         self.timeout_s, self.answer_s, self.poll_s = timeout_s, answer_s, poll_s
         self.retries = retries
         frames = fields.get("num_frames")
-        self.frames_requested = frames if _is_whole(frames, 1) else None
+        self._frames = frames if _is_whole(frames, 1) else None
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
         self._waiting: list[Draw] = []
         self._begun: dict[tuple[str, int], Future[Answer]] = {}
+
+    def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of all, the same
+        """The field `num_frames`, where it is a number."""
+        return self._frames
 
     def __enter__(self) -> Self:
         key = None

@@ -35,8 +35,9 @@ def show_table(table: Table, about: str, console: Console) -> None:
     if _width(drawn, console) > console.width:
         table = _major(table)
         drawn = _draw(table, about)
-    if _width(drawn, console) > console.width and len(table.rows) < len(table.columns):
-        drawn = _draw(_turned(table), about)
+    turned = _draw(_turned(table), about)
+    if _width(drawn, console) > max(console.width, _width(turned, console)):
+        drawn = turned
     console.print(drawn)
     for line in (*table.above, *table.units, *table.below):
         console.print(Text(line, style="dim"), soft_wrap=True)

@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from bench.account import read_account
+from bench.account import is_amount, read_account
 from bench.errors import BenchError
 from bench.groups import read_comparison, read_likeness
 from bench.records import read_json
 from bench.report.measurements import read_amount, read_measurements, read_software
-from bench.report.results import Card, ClipResult, Metric, Result
+from bench.report.results import Card, ClipResult, Hardware, Metric, Result
 from bench.result import SCHEMA
 
 FILE_NAME = "result.json"
@@ -133,6 +134,8 @@ def load(path: Path) -> Result:
         weights_on_device_bytes=read_amount(
             content.get("loaded"), "weights_on_device_bytes", where
         ),
+        hardware=_hardware(content.get("hardware"), where),
+        calibration=_calibration(content.get("calibration")),
     )
     faults += _misplaced(result, where)
     if faults:
@@ -165,6 +168,28 @@ def _metric(entry: object, name: str, where: str) -> Metric:
     )
 
 
+def _hardware(entry: object, where: str) -> Hardware:
+    """What the hardware costs; of files of before it was kept, nothing is known."""
+    if entry is None:
+        return Hardware()
+    known = {field.name for field in fields(Hardware)}
+    if not isinstance(entry, dict) or not known <= entry.keys():
+        raise BenchError(f"{where}: expected 'hardware' with the keys {', '.join(sorted(known))}")
+    price = entry["price_per_gpu_hour"]
+    if price is not None and not is_amount(price):
+        raise BenchError(f"{where}: expected 'price_per_gpu_hour' from 0 or null, came {price!r}")
+    currency = _get(entry, "currency", (str,), f"{where}: hardware")
+    gpus = _get(entry, "gpus", (int,), f"{where}: hardware")
+    if gpus < 1:
+        raise BenchError(f"{where}: expected 'gpus' from 1, came {gpus}")
+    return Hardware(price, currency, gpus)
+
+
+def _calibration(entry: object) -> str | None:
+    """Hash of the headline's scales; None if the file names none."""
+    return _text(entry.get("sha256")) if isinstance(entry, dict) else None
+
+
 _CLIP_KEYS: dict[str, tuple[type, ...]] = {
     "prompt": (str,),
     "seed": (int,),
@@ -194,6 +219,7 @@ def _clip(entry: dict[str, Any], where: str) -> ClipResult:
         seconds_requested=_optional(entry, "seconds_requested", _NUMBER, where),
         cross_clip=read_likeness(entry.get("cross_clip"), where),
         took=read_measurements(entry, where),
+        category=_text(entry.get("category")),
     )
     _one_of(clip.status, ("ok", "error", "oom", "crashed"), "status", where)
     if clip.status == "ok":

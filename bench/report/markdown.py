@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from urllib.parse import quote
 
 from bench.report.pictures import Picture
@@ -16,16 +17,23 @@ INTRO = """\
 Each row is one model: the mean over prompts, seeds averaged first, ± half the width of its 95%
 bootstrap interval over prompts. In columns marked ↑ higher is better, in those marked ↓ lower is;
 the rest are only shown. **Bold** marks the best and all that are not surely worse than it (paired
-bootstrap over common prompts with Holm's correction, from 20 prompts on). *lossy* marks clips that
-exist only as lossy files: compression smooths frames, which some scores reward. All scores are
-diagnostics, not a stand-in for what people prefer.
+bootstrap over common prompts, with Holm's correction over the comparisons with the best, from 20
+prompts on). Nothing is bold in time, memory and cost: they belong to the hardware, and different
+hardware is never compared. *lossy* marks clips that exist only as lossy files: compression smooths
+frames, which some scores reward. All scores are diagnostics, not a stand-in for what people prefer.
 """
 RANKS = """\
-A rank of 1-3 means that the data leave ranks 1 to 3 open. A clip that a model failed to make counts
-as 0 in the column that ranks ({headline}) and is left out of the others.
+A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
+pairs of models. A clip that a model failed to make counts as 0 in the column that ranks
+({headline}) and is left out of the others.
 """
 OPENING = INTRO[: INTRO.index(":")]
 """How every page begins; a file that begins otherwise is somebody else's."""
+HEALTH = (
+    "Metric health: whether each metric sees the faults it should, and stays calm where it must, "
+    "is measured on footage that was damaged on purpose: [{path}]({path})."
+)
+_FOLD = ("<details>", "<summary>More metrics</summary>")
 SOURCE = "Every number is computed from the files in `results/`."
 
 
@@ -33,6 +41,7 @@ def render(
     results: Iterable[Result],
     pictures: Mapping[str, Sequence[Picture]] | None = None,
     headline: str = HEADLINE,
+    health: str | None = None,
 ) -> str:
     """The leaderboard page.
 
@@ -40,6 +49,7 @@ def render(
         results: in any order, at most one per suite and model.
         pictures: suite to its pictures, their paths relative to the page.
         headline: metric that orders and ranks the rows, where results have it.
+        health: path of the page on the metrics' own health, relative to this one; None without.
 
     Returns:
         Markdown, the same bytes for the same results.
@@ -49,12 +59,15 @@ def render(
     if any(headline in group.metrics for board in suites for group in board.groups):
         blocks.append(RANKS.format(headline=escape(headline)).rstrip())
     blocks.append(SOURCE)
+    if health is not None:
+        blocks.append(HEALTH.format(path=health))
     for board in suites:
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
         blocks += _shown((pictures or {}).get(board.suite, ()))
-        for table in tables(board, headline):
-            blocks += draw(table)
+        for folded, together in groupby(tables(board, headline), key=lambda table: table.folded):
+            drawn = [block for table in together for block in draw(table)]
+            blocks += [*_FOLD, *drawn, "</details>"] if folded else drawn
     return "\n\n".join(blocks) + "\n"
 
 

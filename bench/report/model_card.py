@@ -112,7 +112,7 @@ def _comments(result: Result) -> Iterator[str]:
         yield f"Incomplete: {len(result.clips)} of {result.expected_clips} clips."
     if failed := sum(clip.status != "ok" for clip in result.clips):
         yield f"{failed} of {result.expected_clips} clips failed; each is a {HEADLINE} of 0."
-    if any(clip.lossy for clip in result.clips):
+    if result.lossy:
         yield "Clips exist only as lossy files: compression smooths frames, which may raise scores."
     licence = result.card.licence
     if licence is None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bench.report.digits import number, with_interval
 from bench.report.pairs import Pairs
-from bench.report.score_tables import ARROWS
+from bench.report.score_cells import ARROWS
 from bench.report.table import NONE, Cell, Column, Table
 from bench.report.words import plural
 from bench.stats import MIN_PROMPTS, Interval

@@ -54,9 +54,9 @@ def apart(a: Result, b: Result) -> list[str]:
         found.append("no clips of the same prompt and seed")
     if set(a.seeds) != set(b.seeds):
         found.append(f"other seeds ({_listed(a.seeds)} and {_listed(b.seeds)})")
-    if (lossy := [_is_lossy(result) for result in (a, b)]) != [lossy[0]] * 2:
+    if a.lossy != b.lossy:
         found.append(
-            f"clips that exist only as lossy files ({a.model if lossy[0] else b.model}'s alone; "
+            f"clips that exist only as lossy files ({a.model if a.lossy else b.model}'s alone; "
             "compression smooths frames, which some scores reward)"
         )
     if not any(b.metrics.get(name) == metric for name, metric in a.metrics.items()):
@@ -121,10 +121,6 @@ def categories(result: Result) -> dict[str, set[str]]:
 
 def _clips(result: Result) -> dict[Key, ClipResult]:
     return {(clip.prompt, clip.seed): clip for clip in result.clips}
-
-
-def _is_lossy(result: Result) -> bool:
-    return any(clip.lossy for clip in result.clips)
 
 
 def _prompts(result: Result) -> str:

@@ -53,6 +53,21 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Hardware:
+    """What the hardware of a run costs, as its user says.
+
+    Attributes:
+        price_per_gpu_hour: in the currency; None if nobody said.
+        currency: three letters: USD.
+        gpus: how many made one clip together.
+    """
+
+    price_per_gpu_hour: float | None = None
+    currency: str = "USD"
+    gpus: int = 1
+
+
+@dataclass(frozen=True)
 class ClipResult:
     """One clip that a run made, or failed to make.
 
@@ -76,6 +91,7 @@ class ClipResult:
         seconds_requested: how long the prompt asks it to be; None where it does not.
         cross_clip: how it compares with the other clips of its group; None where it has none.
         took: what else was measured when it was made.
+        category: of its prompt; None if it has none, or the file is of before it was kept.
     """
 
     prompt: str
@@ -100,6 +116,7 @@ class ClipResult:
     seconds_requested: float | None = None
     cross_clip: Likeness | None = None
     took: Measurements = field(default_factory=Measurements)
+    category: str | None = None
 
     @property
     def video_s(self) -> float:
@@ -139,6 +156,8 @@ class Result:
         power_limit_w: watts at which the GPU of the run is capped; None without, or if unknown.
         weights_on_device_bytes: parameters and buffers on the device that computes; None if
             nothing was loaded, or the file does not say.
+        hardware: what it costs.
+        calibration: sha256 of the headline's scales, hex; None without.
     """
 
     model: str
@@ -162,6 +181,13 @@ class Result:
     software: str | None = None
     power_limit_w: float | None = None
     weights_on_device_bytes: int | None = None
+    hardware: Hardware = Hardware()
+    calibration: str | None = None
+
+    @property
+    def lossy(self) -> bool:
+        """Whether any clip exists only as a lossy file."""
+        return any(clip.lossy for clip in self.clips)
 
     @property
     def expected_clips(self) -> int:

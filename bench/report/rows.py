@@ -1,20 +1,25 @@
 """What a leaderboard shows, as numbers: comparable groups of results and their rows."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import stats
+from bench.report.comparable import comparable, differences
+from bench.report.economy import Economy, economy
 from bench.report.results import ClipResult, Metric, Result
-from bench.report.speed import Speed, speeds
+from bench.report.speed import Speed, devices, speeds
 
 HEADLINE = "coherence"
 
-# The columns after the headline, in this order, where results have them: what it is made of first.
-LEAD = (
-    "adherence",
+# What stands beside the headline, and what it is made of: tables of their own, in this order,
+# where results have them.
+BESIDE = ("adherence", "dynamics")
+SUB_SCORES = (
     "coherence_worst_second",
     "coherence_flicker",
     "coherence_identity",
@@ -24,11 +29,9 @@ LEAD = (
     "coherence_order",
     "stutter",
     "cuts_unrequested",
-    "dynamics",
-    "flicker",
-    "warp_mae",
-    "identity_min",
 )
+# The columns after the headline: those, then what sees most of the rest.
+LEAD = (*BESIDE, *SUB_SCORES, "flicker", "warp_mae", "identity_min")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Score:
 
     Attributes:
         interval: over prompts; None if no clip has a value.
-        leading: whether the model has the best mean of its group or is not surely worse.
+        leading: whether the model has the best mean of its group or is not surely worse; Holm's
+            correction is over all pairs for the headline, over those with the best elsewhere.
     """
 
     interval: stats.Interval | None
@@ -111,6 +115,7 @@ class SuiteBoard:
         results: sorted by model.
         groups: comparable results, the largest group first.
         speeds: device name to its rows, fastest first.
+        economies: model to what drawing again costs with it, for complete runs on prompts.
     """
 
     suite: str
@@ -118,6 +123,7 @@ class SuiteBoard:
     results: tuple[Result, ...]
     groups: tuple[Group, ...]
     speeds: Mapping[str, tuple[Speed, ...]]
+    economies: Mapping[str, Economy]
 
 
 def boards(results: Iterable[Result], headline: str = HEADLINE) -> list[SuiteBoard]:
@@ -158,24 +164,32 @@ def prompt_means(result: Result, metric: str, headline: str = HEADLINE) -> dict[
         value = clip_value(clip, metric, headline)
         if value is not None:
             values[clip.prompt].append(value)
-    return {prompt: float(np.mean(seeds)) for prompt, seeds in values.items() if seeds}
+    return {prompt: math.fsum(seeds) / len(seeds) for prompt, seeds in values.items() if seeds}
 
 
 def _board(suite: str, results: Sequence[Result], headline: str) -> SuiteBoard:
     labels = _labels(results)
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
     for result in filter(has_quality, results):
-        by_key[_comparable(result)].append(result)
+        by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
+    groups = tuple(
+        _group(group, labels, differences(members[0][0], group[0]), headline) for group in members
+    )
+    timed = speeds(results, labels)
+    economies = {
+        row.result.model: economy(row.result, devices(row.result, timed))
+        for group in groups
+        if not group.footage
+        for row in group.complete
+    }
     return SuiteBoard(
         suite=suite,
         labels=labels,
         results=tuple(results),
-        groups=tuple(
-            _group(group, labels, _differences(members[0][0], group[0]), headline)
-            for group in members
-        ),
-        speeds=speeds(results, labels),
+        groups=groups,
+        speeds=timed,
+        economies={model: found for model, found in economies.items() if found},
     )
 
 
@@ -190,30 +204,6 @@ def _labels(results: Sequence[Result]) -> dict[str, str]:
         else f"{result.card.title} ({result.model})"
         for result in results
     }
-
-
-def _comparable(result: Result) -> object:
-    """Equal exactly for results that may share a table."""
-    asked = None
-    if result.prompts_sha256 is not None:
-        asked = (result.prompts_sha256, frozenset(result.expected_prompts), frozenset(result.seeds))
-    return asked, frozenset(result.metrics.items())
-
-
-def _differences(first: Result, other: Result) -> tuple[str, ...]:
-    found = []
-    if first.prompts_sha256 != other.prompts_sha256:
-        found.append("other prompts")
-    elif first.prompts_sha256 and set(first.expected_prompts) != set(other.expected_prompts):
-        found.append("another selection of the prompts")
-    if first.prompts_sha256 and set(first.seeds) != set(other.seeds):
-        found.append("other seeds")
-    known = first.metrics.keys() | other.metrics.keys()
-    changed = sorted(name for name in known if first.metrics.get(name) != other.metrics.get(name))
-    if changed:
-        which = "every metric" if len(changed) == len(known) else ", ".join(changed)
-        found.append(f"other versions or backbones of {which}")
-    return tuple(found)
 
 
 def _group(
@@ -233,19 +223,33 @@ def _group(
     )
     complete = [result for result in results if footage or _is_complete(result, headline)]
     partial = [result for result in results if result not in complete]
-    rankings: dict[str, stats.Ranking | None] = dict.fromkeys(metrics)
-    if not footage:
-        rankings = {
-            name: _ranking(complete, name, metric, headline) for name, metric in metrics.items()
-        }
-    ranking = rankings.get(headline)
+    means = {
+        result.model: {name: prompt_means(result, name, headline) for name in metrics}
+        for result in results
+    }
+    ranking = None
+    leads: dict[str, tuple[bool, ...]] = {}
+    if not footage and len(complete) > 1:
+        for name, metric in metrics.items():
+            if metric.better is None:
+                continue
+            values = _common([means[result.model][name] for result in complete], metric.better)
+            if name == headline:
+                ranking = stats.rank(values)
+                leads[name] = ranking.leading if ranking else ()
+            else:
+                leads[name] = stats.leading(values) or ()
+    intervals = _intervals(means)
     rows = [
-        _row(
+        Row(
             result,
             labels[result.model],
-            {name: found is not None and found.leading[index] for name, found in rankings.items()},
             ranking.intervals[index] if ranking else None,
-            headline,
+            {
+                name: Score(found, bool(leads.get(name)) and leads[name][index])
+                for name, found in intervals[result.model].items()
+            },
+            *_counted(result, headline),
         )
         for index, result in enumerate(complete)
     ]
@@ -257,12 +261,37 @@ def _group(
         metrics=metrics,
         complete=tuple(rows),
         partial=tuple(
-            _row(result, labels[result.model], dict.fromkeys(metrics, False), None, headline)
+            Row(
+                result,
+                labels[result.model],
+                None,
+                {name: Score(found, False) for name, found in intervals[result.model].items()},
+                *_counted(result, headline),
+            )
             for result in partial
         ),
         differs=differs,
         unranked=_why_unranked(footage, complete, headline in metrics, ranking),
     )
+
+
+def _intervals(
+    means: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> dict[str, dict[str, stats.Interval | None]]:
+    """The interval of every mean, by model and metric, all in one go."""
+    found = iter(
+        stats.intervals(
+            [list(prompts.values()) for metrics in means.values() for prompts in metrics.values()]
+        )
+    )
+    return {model: {name: next(found) for name in metrics} for model, metrics in means.items()}
+
+
+def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.float64]:
+    """Values on the prompts for which every model has one, `[M, P]`, higher is better."""
+    prompts = [prompt for prompt in means[0] if all(prompt in other for other in means)]
+    values = np.array([[mean[prompt] for prompt in prompts] for mean in means], np.float64)
+    return values if better == "higher" else -values
 
 
 def _counted(result: Result, headline: str) -> tuple[int, int]:
@@ -277,18 +306,6 @@ def _is_complete(result: Result, headline: str) -> bool:
     return sum(_counted(result, headline)) == result.expected_clips
 
 
-def _ranking(
-    results: Sequence[Result], name: str, metric: Metric, headline: str
-) -> stats.Ranking | None:
-    """Compare on the prompts for which every result has a value."""
-    if metric.better is None or len(results) < 2:
-        return None
-    means = [prompt_means(result, name, headline) for result in results]
-    common = [prompt for prompt in means[0] if all(prompt in other for other in means)]
-    values = np.array([[mean[prompt] for prompt in common] for mean in means])
-    return stats.rank(values if metric.better == "higher" else -values)
-
-
 def _why_unranked(
     footage: bool, complete: Sequence[Result], has_headline: bool, ranking: stats.Ranking | None
 ) -> str | None:
@@ -300,21 +317,6 @@ def _why_unranked(
         return "one model alone has no rank"
     prompts = len(complete[0].expected_prompts)
     return f"{prompts} prompts, and fewer than {stats.MIN_PROMPTS} carry no ranking"
-
-
-def _row(
-    result: Result,
-    label: str,
-    leading: Mapping[str, bool],
-    rank: tuple[int, int] | None,
-    headline: str,
-) -> Row:
-    scored, failed = _counted(result, headline)
-    scores = {
-        name: Score(stats.interval(list(prompt_means(result, name, headline).values())), leads)
-        for name, leads in leading.items()
-    }
-    return Row(result, label, rank, scores, scored, failed)
 
 
 def _mean(row: Row, metric: str) -> float:

@@ -3,78 +3,91 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
-from bench.report.digits import number, with_interval
+from bench.report.categories import category_tables
+from bench.report.digits import number
+from bench.report.headline import headline_metrics, headline_table
 from bench.report.results import ClipResult, Metric
-from bench.report.rows import Group, Row, Score
+from bench.report.rows import SUB_SCORES, Group, Row, SuiteBoard
+from bench.report.score_cells import SCORES_PER_TABLE, Filled, header, lead, score_columns
 from bench.report.table import NONE, Cell, Column, Table
 from bench.report.words import failure, one_line, plural, reason, short
 
-ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
-SCORES_PER_TABLE = 8
 NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
-_Filled = tuple[Column, list[Cell]]
 
-
-def score_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]:
-    """The tables of one group: complete runs, incomplete ones, footage clip by clip.
+def score_tables(group: Group, suffix: str, board: SuiteBoard, headline: str) -> Iterator[Table]:
+    """The tables of one group to read first: complete runs, incomplete ones, footage by clip.
 
     Args:
         group: results that compare.
         suffix: what tells its titles from those of other groups.
+        board: of the suite.
         headline: metric that ranks the rows.
     """
-    ranked = headline in group.metrics and not group.footage
     basis = [_basis(group)]
     if group.differs:
-        basis.append(f"Kept apart from table 1, made with {' and '.join(group.differs)}.")
+        basis.append(f"Kept apart from table 1: {'; '.join(group.differs)}.")
     if group.unranked:
         basis.append(f"Not ranked: {group.unranked}.")
     if group.complete:
-        lead = [(Column("rank"), [_rank(row) for row in group.complete])] if ranked else []
-        yield from _tables(f"Scores{suffix}", group, group.complete, basis, lead, [])
+        rows = group.complete
+        below = [*_not_made(rows), *_why_unscored(rows)]
+        yield headline_table(f"Headline{suffix}", group, rows, board, headline, basis, below)
+        if headline in group.metrics:
+            parts = [name for name in SUB_SCORES if name in group.metrics]
+            yield from _tables(f"Sub-scores{suffix}", group, rows, parts, summary=True)
+        yield from category_tables(group, suffix, headline)
     if group.partial:
-        why = [(Column("why", text=True), [Cell(_why_partial(row)) for row in group.partial])]
+        rows = group.partial
         apart = "Their means are over fewer clips, and compare with nothing."
         above = [apart] if group.complete else [*basis, apart]
-        yield from _tables(f"Incomplete runs{suffix}", group, group.partial, above, [], why)
+        below = [*_not_made(rows), *_why_unscored(rows)]
+        why = (Column("why", text=True), [Cell(_why_partial(row)) for row in rows])
+        yield headline_table(
+            f"Incomplete runs{suffix}", group, rows, board, headline, above, below, [why]
+        )
     if group.footage:
         for row in group.complete:
             yield _clip_by_clip(row, group.metrics)
+
+
+def more_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]:
+    """The metrics of a group that no table above shows, folded away."""
+    shown = set(headline_metrics(group, headline))
+    rest = [name for name in group.metrics if name not in shown]
+    if group.partial:
+        yield from _tables(
+            f"Incomplete runs{suffix}, more metrics", group, group.partial, rest, folded=True
+        )
+    if group.complete:
+        if headline in group.metrics:
+            rest = [name for name in rest if name not in SUB_SCORES]
+        yield from _tables(f"More metrics{suffix}", group, group.complete, rest, folded=True)
 
 
 def _tables(
     title: str,
     group: Group,
     rows: Sequence[Row],
-    above: Sequence[str],
-    lead: Sequence[_Filled],
-    trail: Sequence[_Filled],
+    names: Sequence[str],
+    summary: bool = False,
+    folded: bool = False,
 ) -> Iterator[Table]:
-    """As many tables as keep each to a width that can be read; counts stand in the first."""
-    model = (Column("model", text=True), [Cell(_name(row)) for row in rows])
-    clips = [Cell(f"{row.scored}/{row.result.expected_clips}") for row in rows]
-    failed = [Cell(str(row.failed)) for row in rows]
-    names = list(group.metrics)
+    """As many tables as keep each to a width that can be read."""
     parts = math.ceil(len(names) / SCORES_PER_TABLE)
-    size = math.ceil(len(names) / parts)
     for part in range(parts):
-        shown = names[part * size : (part + 1) * size]
-        scores = [
-            (replace(_header(name, metric), unit=f"{name} {metric.unit}"), _scores(rows, name))
-            for name, metric in ((name, group.metrics[name]) for name in shown)
+        size = math.ceil(len(names) / parts)
+        filled: list[Filled] = [
+            *lead(rows, ranked=any(row.rank for row in rows)),
+            *score_columns(group, rows, names[part * size : (part + 1) * size]),
         ]
-        counts = [] if part else [(Column("clips"), clips), (Column("failed"), failed), *trail]
-        filled = [*lead, model, *scores, *counts]
         yield Table(
             title if part == 0 else f"{title}, more columns",
             tuple(column for column, _ in filled),
             tuple(zip(*(cells for _, cells in filled), strict=True)),
-            above=() if part else tuple(above),
-            below=() if part else (*_not_made(rows), *_why_unscored(rows)),
-            summary=part == 0,  # on a screen, the columns that matter most are enough
+            summary=summary,
+            folded=folded,
         )
 
 
@@ -87,33 +100,6 @@ def _basis(group: Group) -> str:
         f"{plural(len(prompts), 'prompt')} x {plural(len(seeds), 'seed')}, "
         f"prompts sha256 {short(group.first.prompts_sha256)}."
     )
-
-
-def _rank(row: Row) -> Cell:
-    if row.rank is None:
-        return Cell(NONE)
-    best, worst = row.rank
-    return Cell(str(best) if best == worst else f"{best}-{worst}")
-
-
-def _name(row: Row) -> str:
-    return row.label + (" (lossy)" if any(clip.lossy for clip in row.result.clips) else "")
-
-
-def _header(name: str, metric: Metric) -> Column:
-    return Column(name + ARROWS[metric.better], minor=metric.better is None)
-
-
-def _scores(rows: Sequence[Row], metric: str) -> list[Cell]:
-    scores = [(row.scores[metric], len(row.result.expected_prompts)) for row in rows]
-    return [Cell(_score(score, prompts), score.leading) for score, prompts in scores]
-
-
-def _score(score: Score, prompts: int) -> str:
-    if score.interval is None:
-        return NONE
-    count = f" (n={score.interval.n})" if score.interval.n < prompts else ""
-    return with_interval(score.interval) + count
 
 
 def _why_partial(row: Row) -> str:
@@ -177,7 +163,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, Metric]) -> Table:
         (
             Column("file", text=True),
             *map(Column, ("frames", "size", "fps", "lossy")),
-            *(_header(name, metric) for name, metric in metrics.items()),
+            *(header(name, metric) for name, metric in metrics.items()),
         ),
         tuple(rows),
         below=tuple(f"({count}) {reason}" for reason, count in notes.items()),

@@ -97,6 +97,16 @@ def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tu
     }
 
 
+def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, Speed]:
+    """The speed of one result on each device it was timed on."""
+    return {
+        device: row
+        for device, rows in timed.items()
+        for row in rows
+        if row.result.model == result.model
+    }
+
+
 def _device(result: Result, clip: ClipResult) -> str:
     """What keeps apart clips that do not compare: "cpu" or a GPU's name alone does not."""
     device = clip.device or result.device

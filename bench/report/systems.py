@@ -97,8 +97,7 @@ def _busy_s(accounts: Sequence[Account]) -> float:
 
 
 def _is_known(result: Result) -> bool:
-    card = result.card
-    published = (card.max_seconds, card.resolution, card.declared_s_per_video_s)
+    published = (result.card.resolution, result.card.declared_s_per_video_s)
     return any(fact is not None for fact in published) or any(clip.account for clip in result.clips)
 
 
@@ -138,10 +137,10 @@ def _overview(board: SuiteBoard, headline: str) -> Table:
     rows = []
     for result in board.results:
         card = result.card
-        speed, how = measured.get(result.model) or _told(result)
+        speed, how = measured.get(result.model) or told(result)
         texts = (
             board.labels[result.model],
-            _size(result),
+            size(result),
             card.resolution or NONE,
             NONE if card.max_seconds is None else number(card.max_seconds),
             coherence.get(result.model, NONE),
@@ -168,13 +167,14 @@ def _overview(board: SuiteBoard, headline: str) -> Table:
     )
 
 
-def _size(result: Result) -> str:
+def size(result: Result) -> str:
+    """Width and height of the clips, as a text."""
     sizes = sorted({(clip.width, clip.height) for clip in result.clips if clip.status == "ok"})
     others = f" and {len(sizes) - 1} more" if len(sizes) > 1 else ""
     return f"{sizes[-1][0]}x{sizes[-1][1]}{others}" if sizes else NONE
 
 
-def _told(result: Result) -> tuple[float | None, str]:
+def told(result: Result) -> tuple[float | None, str]:
     """Seconds per second of video as clips' accounts have it, else as the maker publishes it."""
     for basis, how in _HOW.items():
         known = [

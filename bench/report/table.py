@@ -1,8 +1,8 @@
 """A table of plain text: what the leaderboard builds, and markdown and the console draw."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 NONE = "-"  # a value that nobody has
 
@@ -64,6 +64,7 @@ class Table:
         above: lines before it.
         below: lines after it.
         summary: whether it belongs into the short version for a terminal.
+        folded: whether a page shows it only when it is asked for.
     """
 
     title: str
@@ -72,12 +73,38 @@ class Table:
     above: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
     summary: bool = False
+    folded: bool = False
 
     @property
     def units(self) -> tuple[str, ...]:
         """The line that says what the columns are in, where they do not all say so themselves."""
         units = [column.unit for column in self.columns if column.unit]
         return (f"Units: {', '.join(units)}.",) if units else ()
+
+
+def without_gaps(table: Table, always: Collection[Column] = ()) -> Table:
+    """The table without columns in which nobody has a value, which a line below then names.
+
+    Args:
+        table: any.
+        always: columns that stay, whatever they hold.
+    """
+    kept = [
+        index
+        for index, column in enumerate(table.columns)
+        if column in always or any(row[index].text != NONE for row in table.rows)
+    ]
+    gone = [
+        column.name.rstrip(" ↑↓") for index, column in enumerate(table.columns) if index not in kept
+    ]
+    if not gone or not table.rows:
+        return table
+    return replace(
+        table,
+        columns=tuple(table.columns[index] for index in kept),
+        rows=tuple(tuple(row[index] for index in kept) for row in table.rows),
+        below=(*table.below, f"Known of no row: {', '.join(gone)}."),
+    )
 
 
 def text_columns(names: Sequence[str]) -> tuple[Column, ...]:

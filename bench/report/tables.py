@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bench.report.economy_tables import economy_tables
 from bench.report.group_tables import group_tables
 from bench.report.length_tables import length_tables
 from bench.report.rows import HEADLINE, SuiteBoard, has_quality
-from bench.report.score_tables import score_tables
+from bench.report.score_tables import more_tables, score_tables
 from bench.report.speed_tables import speed_tables
 from bench.report.systems import systems
 from bench.report.table import NONE, Cell, Table, text_columns
@@ -17,14 +18,21 @@ LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
 
 def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
     """All tables of one suite, in reading order; a table without rows is left out."""
-    for number_, group in enumerate(board.groups, start=1):
-        suffix = f", table {number_} of {len(board.groups)}" if len(board.groups) > 1 else ""
-        yield from score_tables(group, suffix, headline)
+    many = len(board.groups) > 1
+    groups = [
+        (group, f", table {place} of {len(board.groups)}" if many else "")
+        for place, group in enumerate(board.groups, start=1)
+    ]
+    for group, suffix in groups:
+        yield from score_tables(group, suffix, board, headline)
     yield from group_tables(board)
     yield from length_tables(board)
     yield from systems(board, headline)
     for device, rows in board.speeds.items():
         yield from speed_tables(device, rows)
+    yield from economy_tables(groups, board)
+    for group, suffix in groups:
+        yield from more_tables(group, suffix, headline)
     yield from _failures(board)
     yield from _unscored(board)
     yield _provenance(board)
@@ -86,6 +94,7 @@ def _capped(label: str, lines: Sequence[tuple[str, ...]]) -> list[tuple[Cell, ..
 def _provenance(board: SuiteBoard) -> Table:
     names = (
         "name", "model", "licence", "parameters", "commit", "device", "torch", "result", "prompts",
+        "calibration",
     )  # fmt: skip
     return Table(
         "Provenance",
@@ -104,6 +113,7 @@ def _provenance(board: SuiteBoard) -> Table:
                         result.torch or NONE,
                         short(result.fingerprint),
                         short(result.prompts_sha256),
+                        short(result.calibration),
                     ),
                 )
             )

@@ -23,7 +23,6 @@ class Inner(Generator):
     """Remembers whether it is open."""
 
     measured = False
-    frames_requested = 4
 
     def __init__(self, lossy: bool = False) -> None:
         self.opened = False
@@ -46,6 +45,9 @@ class Inner(Generator):
         grey = np.random.default_rng(seed + len(prompt.id)).integers(50, 200, (4, 20, 20, 3))
         return Clip(grey.astype(np.uint8), 5.0, self.lossy)
 
+    def frames_requested(self, prompt: Prompt) -> int:  # noqa: ARG002 - of all, the same
+        return 4
+
     def own_prompts(self) -> list[Prompt]:
         return [PROMPT]
 
@@ -54,7 +56,7 @@ def test_it_delegates_to_the_generator_it_damages() -> None:
     inner = Inner()
     damaged = Degraded(inner, "noise", 8)
     assert damaged.measured is False
-    assert damaged.frames_requested == 4
+    assert damaged.frames_requested(PROMPT) == 4
     assert damaged.own_prompts() == [PROMPT]
     with damaged as opened:
         assert opened is damaged
@@ -118,7 +120,7 @@ def test_the_toy_models_differ_from_the_steady_one_only_by_their_fault(name: str
         made = generator.generate(PROMPT, 0)
     steady = ToyGenerator().generate(PROMPT, 0)
     assert made.frames.shape == steady.frames.shape
-    assert generator.frames_requested == 16
+    assert generator.frames_requested(PROMPT) == 16
     assert np.array_equal(made.frames, steady.frames) == (name == "toy_steady")
 
 

@@ -42,8 +42,9 @@ def test_seeds_differ_in_background_and_path() -> None:
 
 def test_clip_has_the_shape_and_rate_that_were_asked_for() -> None:
     generator = ToyGenerator(height=72, width=129, fps=12, seconds=1.5)
-    made = generator.generate(Prompt("p", ROLL), 0)
-    assert generator.frames_requested == 18
+    prompt = Prompt("p", ROLL)
+    made = generator.generate(prompt, 0)
+    assert generator.frames_requested(prompt) == 18
     assert made.frames.shape == (18, 72, 129, 3)
     assert made.frames.dtype == np.uint8
     assert made.fps == 12

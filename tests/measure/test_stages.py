@@ -49,7 +49,7 @@ def attributes(pipe: Any) -> dict[str, Any]:
 def test_stages_are_timed_and_not_one_bit_changes(
     name: str, tiny: Callable[[str], Path], prompt: Prompt
 ) -> None:
-    with DiffusersGenerator(**TINY[name].arguments(name, str(tiny(name)))) as generator:
+    with DiffusersGenerator(**TINY[name].arguments(str(tiny(name)))) as generator:
         assert generator.stages is not None
         timed, took = measure(lambda: generator.generate(prompt, 0), CPU, stages=generator.stages)
         pipe = generator.pipe
@@ -74,7 +74,7 @@ def test_stages_are_timed_and_not_one_bit_changes(
 def test_on_a_gpu_stages_add_up_too_and_each_has_its_memory(
     name: str, tiny: Callable[[str], Path], prompt: Prompt
 ) -> None:
-    generator = DiffusersGenerator(**TINY[name].arguments(name, str(tiny(name))))
+    generator = DiffusersGenerator(**TINY[name].arguments(str(tiny(name))))
     generator.device = cuda = torch.device("cuda")
     with generator:
         assert generator.stages is not None

@@ -31,6 +31,8 @@ def small_leaderboard() -> list[Content]:
     """Two suites that hold one of everything the page can show."""
     steady = fake.result("steady", score=suite_scores(90), seeds=(0, 1), metrics=METRICS)
     steady["card"] = {"title": "Steady 1.0", "licence": "MIT", "parameters": "2B"}
+    steady["card"] |= {"open_weights": True, "max_seconds": 5}
+    steady["hardware"] = {"price_per_gpu_hour": 2.49, "currency": "EUR", "gpus": 2}
     shaky = fake.result("shaky", score=suite_scores(60), seeds=(0, 1), metrics=METRICS)
     shaky["clips"][0] = fake.failed("p00", 0, "oom", "out of memory | asked 12 GiB\nat step 3")
     shaky["clips"][7]["scores"]["identity"] = None
@@ -51,6 +53,11 @@ def small_leaderboard() -> list[Content]:
         seeds=(0, 1),
         metrics=METRICS | {"flicker": METRICS["flicker"] | {"fingerprint": "f2"}},
     )
+    lossy = fake.result("closed", score=suite_scores(85), seeds=(0, 1), metrics=METRICS)
+    lossy |= {"measured": False, "card": {"title": "Closed", "declared_s_per_video_s": 12}}
+    for number, clip in enumerate(lossy["clips"]):
+        clip |= {"lossy": True, "latency_s": None}
+        clip["account"] = fake.account("declared", price_usd=0.25 + 0.1 * (number % 2))
     random = fake.result("random", metrics={}, weights="random", seeds=(0, 1))
     files = fake.result(
         "folder",
@@ -73,7 +80,10 @@ def small_leaderboard() -> list[Content]:
         "prompts": {"name": None, "count": 2, "sha256": None},
         "expected": {"prompts": ["bikes.mp4", "a|b.mp4"], "seeds": [0]},
     }
-    return [steady, shaky, half, other, random, files]
+    everything = [steady, shaky, half, other, lossy, random]
+    for clip in itertools.chain.from_iterable(content["clips"] for content in everything):
+        clip["category"] = "people" if clip["prompt"] < "p15" else "motion"
+    return [*everything, files]
 
 
 def page_of(contents: Iterable[Content], tmp_path: Path) -> str:
@@ -93,6 +103,26 @@ def test_page_equals_the_golden_file(tmp_path: Path) -> None:
     written = tmp_path / "leaderboard.md"
     written.write_text(page, "utf-8")
     assert page == GOLDEN.read_text("utf-8"), f"read {written}; if it is right, copy it to {GOLDEN}"
+
+
+def test_page_points_to_the_metrics_own_health_where_there_is_such_a_page(tmp_path: Path) -> None:
+    results = [load(fake.write(content, tmp_path)) for content in small_leaderboard()]
+    assert "[health.md](health.md)" in render(results, health="health.md")
+    assert "health" not in render(results)
+
+
+def test_drawing_again_is_explained_once(tmp_path: Path) -> None:
+    page = page_of(small_leaderboard(), tmp_path)
+    assert page.count("### Drawing again") == 3
+    assert page.count("Generation is a lottery") == 1
+
+
+def test_what_is_rarely_read_is_folded(tmp_path: Path) -> None:
+    page = page_of(small_leaderboard(), tmp_path)
+    folds = re.findall(r"<details>.*?</details>", page, re.DOTALL)
+    assert len(folds) == page.count("<details>") == 1
+    assert "| flicker ↓ | identity ↑ |" in folds[0]
+    assert "coherence" not in folds[0]
 
 
 def test_page_does_not_depend_on_the_order_of_results_or_clips(tmp_path: Path) -> None:
@@ -121,8 +151,10 @@ def test_no_value_is_ever_nan(tmp_path: Path) -> None:
 def test_a_model_without_a_metric_shows_a_dash(tmp_path: Path) -> None:
     content = fake.result("m", score=lambda *_: {"flicker": 0.5, "identity": None})
     table = tables_of(page_of([content], tmp_path))[0]
-    assert table[0] == ["model", "flicker ↓", "identity ↑", "clips", "failed"]
-    assert table[2] == ["m", "0.500 ±0", "-", "24/24", "0"]
+    shown = dict(zip(table[0], table[2], strict=True))
+    assert list(shown)[:3] == ["model", "flicker ↓", "identity ↑"]
+    assert (shown["flicker ↓"], shown["identity ↑"]) == ("0.500 ±0", "-")
+    assert (shown["clips"], shown["failed"]) == ("24/24", "0")
 
 
 def test_failures_and_what_has_no_score_are_shown(tmp_path: Path) -> None:

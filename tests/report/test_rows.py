@@ -191,3 +191,46 @@ def test_speed_counts_warm_clips_that_succeeded_and_keeps_devices_apart(tmp_path
 
 def test_clips_that_were_only_read_have_no_speed(tmp_path: Path) -> None:
     assert board_of([fake.result("m", measured=False)], tmp_path).speeds == {}
+
+
+def test_lossy_clips_never_share_a_table_with_clips_stored_without_loss(tmp_path: Path) -> None:
+    lossy = fake.result("c", score=coherent(99), metrics=WITH_HEADLINE)
+    lossy["clips"][3]["lossy"] = True
+    contents = [fake.result(name, score=coherent(1), metrics=WITH_HEADLINE) for name in "ab"]
+    first, second = board_of([*contents, lossy], tmp_path).groups
+    assert [row.label for row in first.complete] == ["a", "b"]
+    assert [row.label for row in second.complete] == ["c"]
+    assert second.differs[0].startswith("clips that exist only as lossy files")
+
+
+def test_another_calibration_is_named(tmp_path: Path) -> None:
+    contents = [
+        fake.result(name, score=coherent(1), calibration={"sha256": sha256})
+        for name, sha256 in (("a", "1"), ("b", "1"), ("c", "2"))
+    ]
+    first, second = board_of(contents, tmp_path).groups
+    assert len(first.complete) == 2
+    assert second.differs == ("another calibration",)
+
+
+def test_equal_models_all_lead_in_a_column_that_ranks_nobody(tmp_path: Path) -> None:
+    def scored(flicker: float) -> Score:
+        return lambda prompt, _seed: {"coherence": 50.0 + prompt, "flicker": flicker + prompt}
+
+    contents = [
+        fake.result(name, score=scored(level), metrics=WITH_HEADLINE)
+        for name, level in (("a", 1.0), ("b", 1.0), ("c", 5.0))
+    ]
+    (group,) = board_of(contents, tmp_path).groups
+    assert [row.scores["flicker"].leading for row in group.complete] == [True, True, False]
+
+
+def test_economics_are_those_of_complete_runs_on_prompts(tmp_path: Path) -> None:
+    partial = fake.result("b", score=coherent(90), metrics=WITH_HEADLINE)
+    del partial["clips"][5:]
+    contents = [fake.result("a", score=coherent(90), metrics=WITH_HEADLINE), partial]
+    economies = board_of(contents, tmp_path).economies
+    assert list(economies) == ["a"]
+    assert economies["a"].cost is not None
+    assert economies["a"].cost.source == "CPU, Some CPU"
+    assert economies["a"].cost.unit == "CPU-s"

@@ -5,20 +5,13 @@ from typing import Any
 
 import fake_results as fake
 import pytest
+from fake_results import account
 
 from bench.errors import BenchError
 from bench.report.loading import load
 from bench.report.results import Result
 from bench.report.rows import boards
 from bench.report.systems import served, systems
-
-
-def account(basis: str = "request", **changes: Any) -> dict[str, Any]:
-    unknown = (
-        "latency_s price_usd started_at_s attempts concurrency server_latency_s "
-        "server_peak_memory_bytes"
-    )
-    return dict.fromkeys(unknown.split()) | {"basis": basis} | changes
 
 
 def loaded(tmp_path: Path, accounts: list[dict[str, Any] | None], **changes: Any) -> Result:

@@ -1,0 +1,78 @@
+"""The headline by category of prompt: which kinds of clip hold together, and which do not."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from bench import stats
+from bench.report.digits import with_interval
+from bench.report.results import Result
+from bench.report.rows import Group, prompt_means
+from bench.report.table import NONE, Cell, Column, Table
+
+CATEGORIES_PER_TABLE = 9
+
+
+def by_category(group: Group, headline: str) -> dict[str, dict[str, stats.Interval | None]]:
+    """The headline's mean over the prompts of each category, with its interval.
+
+    Returns:
+        Category, in alphabetical order, to model to interval; without prompts of no category.
+    """
+    category = prompt_categories(group)
+    means = {row.result.model: prompt_means(row.result, headline) for row in group.complete}
+    cells = [(kind, model) for kind in sorted(set(category.values())) for model in means]
+    found = stats.intervals(
+        [
+            [value for prompt, value in means[model].items() if category.get(prompt) == kind]
+            for kind, model in cells
+        ]
+    )
+    table: dict[str, dict[str, stats.Interval | None]] = {}
+    for (kind, model), interval in zip(cells, found, strict=True):
+        table.setdefault(kind, {})[model] = interval
+    return table
+
+
+def prompt_categories(group: Group) -> dict[str, str]:
+    """Prompt to category; the results of a group share their prompts, and so these."""
+    return {
+        clip.prompt: clip.category
+        for row in (*group.complete, *group.partial)
+        for clip in row.result.clips
+        if clip.category is not None
+    }
+
+
+def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]:
+    """Tables of models by categories; none where there is but one category."""
+    counts = Counter(prompt_categories(group).values())
+    if headline not in group.metrics or not group.complete or len(counts) < 2 or group.footage:
+        return
+    found = by_category(group, headline)
+    kinds = list(found)
+    parts = -(-len(kinds) // CATEGORIES_PER_TABLE)
+    size = -(-len(kinds) // parts)
+    for part in range(parts):
+        shown = kinds[part * size : (part + 1) * size]
+        yield Table(
+            f"Categories{suffix}" if part == 0 else f"Categories{suffix}, more columns",
+            (
+                Column("model", text=True),
+                *(Column(f"{kind} ({counts[kind]})") for kind in shown),
+            ),
+            tuple(
+                (Cell(row.label), *(Cell(_text(found[kind], row.result)) for kind in shown))
+                for row in group.complete
+            ),
+            above=()
+            if part
+            else (
+                f"{headline.capitalize()} over the prompts of each category, how many there are "
+                "in brackets: too few to rank by, enough to see what a model is bad at.",
+            ),
+        )
+
+
+def _text(intervals: Mapping[str, stats.Interval | None], result: Result) -> str:
+    interval = intervals[result.model]
+    return NONE if interval is None else with_interval(interval)
