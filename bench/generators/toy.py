@@ -50,6 +50,8 @@ class ToyGenerator(Generator):
         BenchError: if an argument is out of range.
     """
 
+    version = "2"
+
     def __init__(
         self,
         height: int = 128,

@@ -1,6 +1,8 @@
 """How things in the toy world move: poses as smooth functions of time.
 
-Lengths are in short sides of the picture, from its centre, y down; angles in radians.
+Lengths are in short sides of the picture, from its centre, y down; angles in radians. What repeats
+is slow enough that eight frames a second show which way it goes: a bounce takes more than a second,
+and no figure turns into itself from one frame to the next.
 """
 
 from collections.abc import Callable
@@ -73,7 +75,7 @@ def _across(room: Room, share: float, direction: int) -> tuple[float, float]:
 
 def _hop(room: Room, time_s: float) -> tuple[float, float]:
     """Height 0..1 of a bouncing body, and its stretch."""
-    phase = (1.15 * room.pace * time_s + room.phase) % 1
+    phase = (0.6 * room.pace * time_s + room.phase) % 1
     height = 4 * phase * (1 - phase)
     return height, 1 - 0.22 * max(0.0, 1 - height / 0.3) ** 2
 
@@ -105,7 +107,7 @@ def _bounces(direction: int) -> Motion:
 
 
 def _spins(room: Room, time_s: float, _share: float) -> Pose:
-    angle = room.sense * 2.3 * room.pace * time_s + 2 * np.pi * room.phase
+    angle = room.sense * 1.1 * room.pace * time_s + 2 * np.pi * room.phase
     x = room.x + 0.5 * room.slant * room.reach_x
     return Pose(x, room.y, spin=angle)
 
