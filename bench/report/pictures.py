@@ -60,14 +60,14 @@ def _kind(stem: str) -> int:
 
 
 def _alt(stem: str) -> str:
-    kind, _, rest = stem.partition("-")
+    kind = stem.split("-")[0]
     texts = {
         "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
         "times; the line joins models than which no other is both faster and better",
         "parts": "The headline and its parts, with 95% intervals",
         "lag": "Likeness and distance of two frames over the time between them",
     }
-    return texts.get(kind, kind) + (f" ({rest.replace('-', ' ')})" if rest else "")
+    return texts.get(kind, kind)
 
 
 def draw_suite(suite_folder: Path, picture: Path) -> bool:

@@ -1,0 +1,57 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench.config import build_metrics
+from bench.generators.faults import FAULTS
+from bench.paths import CONF
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "prompts" / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGE = (DOCS / "method.md").read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which GitHub links the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_metric_is_explained() -> None:
+    names = {
+        name
+        for choice in ("compute", "full", "i2v")
+        for name in yaml.safe_load((CONF / "metrics" / f"{choice}.yaml").read_text())["compute"]
+    }
+    assert {name for name in names if f"`{name}`" not in PAGE} == set()
+
+
+def test_the_list_of_columns_is_what_the_docstrings_say() -> None:
+    rows = []
+    for choice in ("compute", "i2v"):
+        chosen = yaml.safe_load((CONF / "metrics" / f"{choice}.yaml").read_text())["compute"]
+        for name, metric in build_metrics(chosen).items():
+            about = " ".join((metric.function.__doc__ or "").split("\n\n")[0].split())
+            about = about.replace("|", "\\|")
+            rows.append(f"| `{name}` | {metric.better or '-'} | {metric.unit} | {about} |")
+    listed = (DOCS / "metrics.md").read_text("utf-8").split("<!-- metrics -->")[1]
+    assert [line for line in listed.splitlines() if line.startswith("| `")] == rows
+
+
+def test_every_fault_has_its_picture_and_no_picture_is_left_over() -> None:
+    shown = set(re.findall(r"!\[\w+\]\(figures/(\w+)\.png\)", PAGE))
+    drawn = {file.stem for file in (DOCS / "figures").iterdir()}
+    assert shown == drawn == set(FAULTS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for link, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", text):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if heading:
+            assert heading in anchors(target), f"{link}#{heading}"
