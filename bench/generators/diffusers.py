@@ -15,6 +15,7 @@ from bench.clip import Clip
 from bench.errors import BenchError, ClipError
 from bench.generators import diffusers_options as speed
 from bench.generators.base import Generator, Weights
+from bench.generators.diffusers_batch import check_batch, repeated
 from bench.generators.diffusers_checks import (
     FrameRule,
     build,
@@ -120,7 +121,9 @@ class DiffusersGenerator(Generator):
         self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
         self.weights = weights
         self.size_requested = self._size
-        self.variant = self.options.label
+        self.variant, self.batch_size = self.options.label, self.options.batch_size
+        if self.batch_size == 1:  # clips of before there were batches are the same
+            self.incidental = frozenset({"options.batch_size"})
         #: The loaded pipeline; None outside `with`.
         self.pipe: Any = None
         self._revisions: dict[str, str] = {}  # repository to the commit its files are of
@@ -195,6 +198,9 @@ class DiffusersGenerator(Generator):
         for name, file in self.videos.items():
             if not file.is_file():
                 raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
+        if self.batch_size > 1:
+            images = self.task != "t2v" and any(prompt.image for prompt in prompts)
+            check_batch(self.pipeline, self.batch_size, images=images)
         self.options.check(self.device, random_weights=self.weights == "random")
         if self.weights == "real":
             with quiet():
@@ -238,21 +244,38 @@ class DiffusersGenerator(Generator):
             BenchError: if the prompt's image cannot be read.
             torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
         """
+        return self.generate_batch(prompt, [seed])[0]
+
+    def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
+        """Call the pipeline once, with random numbers of its own for each seed.
+
+        Raises:
+            ClipError: as `generate` does, for any of the clips.
+            BenchError: as `generate` does.
+            torch.OutOfMemoryError: as `generate` does.
+        """
         arguments = self._arguments(prompt)
         # Some pipelines draw from the global generator, whatever they are given.
-        torch.manual_seed(seed)
-        generator = torch.Generator(self.device).manual_seed(seed)
+        torch.manual_seed(seeds[0])
+        generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+        arguments["generator"] = generators[0]
+        if len(seeds) > 1:
+            arguments = repeated(arguments, self.pipeline, len(seeds)) | {"generator": generators}
         try:
             with quiet():
-                answer = self.pipe(**arguments, generator=generator, output_type="np")
+                answer = self.pipe(**arguments, output_type="np")
         except torch.OutOfMemoryError:
             self.pipe.maybe_free_model_hooks()
             raise
         if not hasattr(answer, self.output):
             given = ", ".join(answer.keys())
             raise ClipError(f"{self.pipeline} gave {given} and no {self.output}: see model.output")
-        frames = to_frames(getattr(answer, self.output), flat_allowed=self.weights == "random")
-        return Clip(frames, self.fps)
+        made = getattr(answer, self.output)
+        several = made if len(seeds) > 1 else [made]
+        if len(several) != len(seeds):
+            raise ClipError(f"expected {len(seeds)} clips of the pipeline, came {len(several)}")
+        random = self.weights == "random"
+        return [Clip(to_frames(frames, flat_allowed=random), self.fps) for frames in several]
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
         """Hashes of the videos that drive the animation."""
