@@ -15,7 +15,7 @@ from bench.clip import Clip
 from bench.errors import BenchError, ClipError
 from bench.generators import diffusers_options as speed
 from bench.generators.base import Generator, Weights
-from bench.generators.diffusers_batch import check_batch, repeated
+from bench.generators.diffusers_batch import check_batch, random_state, repeated
 from bench.generators.diffusers_checks import (
     FrameRule,
     build,
@@ -261,6 +261,7 @@ class DiffusersGenerator(Generator):
         arguments["generator"] = generators[0]
         if len(seeds) > 1:
             arguments = repeated(arguments, self.pipeline, len(seeds)) | {"generator": generators}
+        before = random_state(self.device)
         try:
             with quiet():
                 answer = self.pipe(**arguments, output_type="np")
@@ -270,12 +271,24 @@ class DiffusersGenerator(Generator):
         if not hasattr(answer, self.output):
             given = ", ".join(answer.keys())
             raise ClipError(f"{self.pipeline} gave {given} and no {self.output}: see model.output")
+        if len(seeds) > 1 and random_state(self.device) != before:
+            raise ClipError(
+                f"{self.pipeline} drew random numbers that are no seed's own, so that its clips "
+                "depend on what shares their batch: type model.options.batch_size=1"
+            )
         made = getattr(answer, self.output)
         several = made if len(seeds) > 1 else [made]
         if len(several) != len(seeds):
             raise ClipError(f"expected {len(seeds)} clips of the pipeline, came {len(several)}")
-        random = self.weights == "random"
-        return [Clip(to_frames(frames, flat_allowed=random), self.fps) for frames in several]
+        return [self._clip(*pair) for pair in zip(several, seeds, strict=True)]
+
+    def _clip(self, frames: Any, seed: int) -> Clip:  # noqa: ANN401 - whatever the pipeline makes
+        try:
+            return Clip(to_frames(frames, flat_allowed=self.weights == "random"), self.fps)
+        except ClipError as error:  # the whole batch fails by it
+            raise ClipError(
+                f"seed {seed}: {error}" if self.batch_size > 1 else str(error)
+            ) from None
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
         """Hashes of the videos that drive the animation."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from bench.errors import BenchError
 
 # `num_videos_per_prompt` would say it shorter, and half of the pipelines ignore it or break on it.
@@ -81,6 +83,14 @@ def check_batch(pipeline: str, size: int, *, images: bool) -> None:
         raise BenchError(
             f"model.options.batch_size={size}: {pipeline} {why}: type model.options.batch_size=1"
         )
+
+
+def random_state(device: torch.device) -> bytes:
+    """Of the global generators, from which a batch must not draw: they know no clip's seed."""
+    states = [torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return b"".join(state.numpy().tobytes() for state in states)
 
 
 def repeated(arguments: Mapping[str, Any], pipeline: str, size: int) -> dict[str, Any]:
