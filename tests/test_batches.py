@@ -207,6 +207,15 @@ def test_a_damaged_model_damages_each_clip_of_a_batch_as_a_single_one() -> None:
     assert Degraded(Mixed(), "noise", 10.0).batch_size == 2
 
 
+def test_a_clip_alone_is_asked_for_by_its_seed() -> None:
+    class Single(Generator):
+        def generate(self, prompt: Prompt, seed: int) -> Clip:
+            return Clip(np.full((4, 16, 16, 3), seed, np.uint8), 8.0 + len(prompt.id))
+
+    clips = Single().generate_batch(PROMPTS[0], [7, 3])
+    assert [int(clip.frames[0, 0, 0, 0]) for clip in clips] == [7, 3]
+
+
 def test_an_argument_that_decides_no_frame_is_left_out_at_its_own_depth() -> None:
     class One(Mixed):
         incidental = frozenset({"options.batch_size", "timeout_s"})

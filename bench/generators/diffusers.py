@@ -244,7 +244,8 @@ class DiffusersGenerator(Generator):
             BenchError: if the prompt's image cannot be read.
             torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
         """
-        return self.generate_batch(prompt, [seed])[0]
+        (clip,) = self._call(prompt, [seed])
+        return clip
 
     def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
         """Call the pipeline once, with random numbers of its own for each seed.
@@ -254,6 +255,11 @@ class DiffusersGenerator(Generator):
             BenchError: as `generate` does.
             torch.OutOfMemoryError: as `generate` does.
         """
+        if len(seeds) == 1:
+            return super().generate_batch(prompt, seeds)
+        return self._call(prompt, seeds)
+
+    def _call(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
         arguments = self._arguments(prompt)
         # Some pipelines draw from the global generator, whatever they are given.
         torch.manual_seed(seeds[0])
