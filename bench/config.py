@@ -3,7 +3,7 @@
 import inspect
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from hydra.errors import InstantiationException
@@ -52,8 +52,14 @@ def functional(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def deciding(model: Mapping[str, Any], generator: Generator) -> dict[str, Any]:
     """A model's configuration less what decides no frame of it; part of every fingerprint."""
+    return _without(functional(model), generator.incidental)
+
+
+def _without(values: Mapping[str, Any], paths: Collection[str], where: str = "") -> dict[str, Any]:
     return {
-        key: value for key, value in functional(model).items() if key not in generator.incidental
+        key: _without(value, paths, f"{where}{key}.") if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if f"{where}{key}" not in paths
     }
 
 

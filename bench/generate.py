@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from bench.batches import Batch, cut
 from bench.clip import Clip, write_master, write_preview
 from bench.clip_record import Record, failed, made, requested
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
@@ -71,8 +72,9 @@ def generate(
 ) -> list[str]:
     """Make the clips that are missing.
 
-    A clip that fails becomes a record with its error; the others go on. The clip is written
-    first and its record last, so that a record always has its clip.
+    A batch that fails becomes a record of the error for each of its clips; the others go on. The
+    clip is written first and its record last, so that a record always has its clip. A batch that
+    lacks some of its clips is made as a whole, and those that are there stay as they are.
 
     Args:
         generator: makes them.
@@ -80,7 +82,7 @@ def generate(
         missing: the draws of the plan that are to be made now.
         folder: where they go.
         device: that computes.
-        ahead: how many clips may wait to be written while the next is made. By default 2 on a
+        ahead: how many batches may wait to be written while the next is made. By default 2 on a
             GPU, and 0 on a CPU, where writing would take the cores from what is timed.
 
     Returns:
@@ -94,20 +96,25 @@ def generate(
         return absent
     if ahead is None:
         ahead = 2 if device.type == "cuda" else 0
+    wanted = set(missing)
+    size = generator.batch_size
+    batches = [batch for batch in cut(plan.items, size) if not wanted.isdisjoint(batch)]
     board = Board.of(device)
     timings: list[Timing] = []
     warm = False
     with ExitStack() as opened:
         _open(generator, plan.label, opened)
         write_json(folder.loaded, generator.loaded())
-        generator.expect([(item.prompt, item.seed) for item in missing])
-        writer = opened.enter_context(Writer(ahead))
-        for item in track(missing, f"{plan.label}: generate"):
+        generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
+        writer = opened.enter_context(Writer(ahead * size))
+        for batch in track(batches, f"{plan.label}: generate", clips=size):
             writer.check()
-            record = _described(generator, plan, item, device)
-            tries = _begin(item, folder)
+            records = {
+                item: _described(generator, plan, item, device) for item in batch if item in wanted
+            }
+            tries = max([_begin(item, folder) for item in records])
             generator.account = None
-            clip: object = None
+            clips: Sequence[object] = [None] * len(batch)
             try:
                 if tries > 1 or plan.max_tries == 1:
                     # It may end the process, and what is still to be written be blamed with it.
@@ -116,21 +123,25 @@ def generate(
                     died = f"the process died {plan.max_tries} times while making this clip"
                     attempt: Measured | Record = failed("crashed", died)
                 else:
-                    warm = warm or _warm_up(generator, item, plan.warmup)
-                    clip, attempt = _attempt(generator, item, device, board)
-                record["warm"] = warm
-                if generator.account is not None:
-                    record |= generator.account.record
+                    warm = warm or _warm_up(generator, batch, plan.warmup)
+                    clips, attempt = _attempt(generator, batch, device, board)
                 timed = generator.measured
                 if isinstance(attempt, Measured) and timed:
                     timings.append(_timing(attempt, warm=warm))
-                writer.submit(partial(_finish, record, clip, attempt, item, folder, timed=timed))
+                told = generator.account.record if generator.account is not None else Record()
+                finish = partial(_finish, attempt=attempt, folder=folder, timed=timed)
+                for item, clip in zip(batch, clips, strict=True):
+                    if item in records:  # the others were made before, by the same batch
+                        record = records[item] | {"warm": warm} | told
+                        writer.submit(partial(finish, record, clip, item))
             except KeyboardInterrupt:
-                folder.tries(item).unlink(missing_ok=True)  # the user stopped it, it did not die
+                for item in records:  # the user stopped it, it did not die
+                    folder.tries(item).unlink(missing_ok=True)
                 raise
             except ClipMissing as error:
-                folder.tries(item).unlink(missing_ok=True)
-                absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
+                for item in records:
+                    folder.tries(item).unlink(missing_ok=True)
+                    absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
     return absent
@@ -144,6 +155,7 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
         "prompt": item.prompt.id,
         "category": item.prompt.category,
         "seed": item.seed,
+        "batch_size": generator.batch_size,
         "image_sha256": item.prompt.content.get("image"),
         "device": device_name(device),
         "software": software(device),
@@ -203,13 +215,17 @@ def _begin(item: Item, folder: RunFolder) -> int:
     return tries
 
 
-def _warm_up(generator: Generator, item: Item, times: int) -> bool:
+def _make(generator: Generator, batch: Batch) -> list[Clip]:
+    return generator.generate_batch(batch[0].prompt, [item.seed for item in batch])
+
+
+def _warm_up(generator: Generator, batch: Batch, times: int) -> bool:
     """Generate and throw away, so that no timed clip pays for first-use work."""
     if not generator.measured:
         return False
     try:
         for _ in range(times):
-            generator.generate(item.prompt, item.seed)
+            _make(generator, batch)
     except Exception:
         log.info("warm-up failed; the clip itself will say why", exc_info=True)
         return False
@@ -217,22 +233,20 @@ def _warm_up(generator: Generator, item: Item, times: int) -> bool:
 
 
 def _attempt(
-    generator: Generator, item: Item, device: torch.device, board: Board | None
-) -> tuple[object, Measured | Record]:
-    """What the generator made and what it took, or nothing and the record of its failure."""
+    generator: Generator, batch: Batch, device: torch.device, board: Board | None
+) -> tuple[Sequence[object], Measured | Record]:
+    """What the generator made, or nothing; and what each clip of it took, or how it failed."""
     begun = time.perf_counter()
 
-    def failure(status: str, error: str) -> tuple[None, Record]:
-        latency_s = time.perf_counter() - begun if generator.measured else None
-        return None, failed(status, error, latency_s)
+    def failure(status: str, error: str) -> tuple[list[None], Record]:
+        latency_s = (time.perf_counter() - begun) / len(batch) if generator.measured else None
+        return [None] * len(batch), failed(status, error, latency_s)
 
     try:
-        return measure(
-            lambda: generator.generate(item.prompt, item.seed),
-            device,
-            stages=generator.stages,
-            board=board,
+        made, took = measure(
+            lambda: _make(generator, batch), device, stages=generator.stages, board=board
         )
+        return made, took.share(len(batch))
     except torch.OutOfMemoryError as error:
         out_of_memory = failure("oom", one_line(error))
     except ClipMissing:
@@ -240,7 +254,7 @@ def _attempt(
     except (BenchError, ClipError) as error:
         return failure("error", str(error))
     except Exception as error:
-        log.info("%s, seed %d", item.prompt.id, item.seed, exc_info=True)
+        log.info("%s, seed %d", batch[0].prompt.id, batch[0].seed, exc_info=True)
         return failure("error", one_line(error))
     # Only here, where the error and with it the frames that it came through are gone.
     free(device)
@@ -256,10 +270,10 @@ def _timing(took: Measured, *, warm: bool) -> Timing:
 def _finish(
     record: Record,
     clip: object,
-    attempt: Measured | Record,
     item: Item,
-    folder: RunFolder,
     *,
+    attempt: Measured | Record,
+    folder: RunFolder,
     timed: bool,
 ) -> None:
     """Store the clip, then its record; only then is the item done."""

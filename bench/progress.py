@@ -22,20 +22,24 @@ console = Console(stderr=True)
 
 
 class _RateColumn(ProgressColumn):
+    def __init__(self, clips: int) -> None:
+        super().__init__()
+        self._clips = clips
+
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
+        speed = (task.finished_speed or task.speed or 0) * self._clips
         if not speed:
             return Text("")
         return Text(f"{speed:.1f} clips/s" if speed >= 1 else f"{1 / speed:.1f} s/clip")
 
 
-def track(items: Sequence[T], label: str) -> Iterator[T]:
-    """Yield the items, showing how far the work has come."""
+def track(items: Sequence[T], label: str, clips: int = 1) -> Iterator[T]:
+    """Yield the items, of so many clips each, showing how far the work has come."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        _RateColumn(),
+        _RateColumn(clips),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from bench import config as configuration
+from bench.batches import check_seeds
 from bench.errors import BenchError
 from bench.generate import Plan, find_missing, generate
 from bench.generators.base import Generator
@@ -60,6 +61,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     generator = configuration.build_generator(model)
     generator.device = device
     name = configuration.check_name(model.get("name") or _row_name(model_choice, generator))
+    check_seeds(suite["seeds"], generator.batch_size)
     metrics = configuration.build_metrics(config["metrics"]["compute"])
     configured = configuration.build_backbones(config["metrics"]["backbones"])
     backbones = Backbones(configured, device)
@@ -167,7 +169,7 @@ def _with_images(
     settings = with_aspect(suite["images"], suite.get("aspect"), "suite.images")
     maker = configuration.build_generator(settings, "suite.images")
     folder = Path(config["out"]) / "images"
-    functional = configuration.functional(settings)
+    functional = configuration.deciding(settings, maker)
     prompts, missing = missing_images(prompts, maker, functional, folder)
     if missing and "generate" not in config["stages"]:
         raise BenchError(

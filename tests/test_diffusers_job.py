@@ -177,6 +177,45 @@ def test_the_shape_of_a_suite_is_taken_from_each_card(
     assert run["config"]["suite"]["aspect"] == "9:16"
 
 
+def test_several_clips_a_call_take_a_row_of_their_own(
+    bench: Main, suite: Path, tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    own = own_model(tmp_path, "wan", tiny("wan"), card={"title": "Tiny Wan"})
+    command = [*own, f"suite.prompts={suite}", "suite.name=two", "suite.seeds=[0,1,2,3]"]
+    command += FEW_METRICS
+    assert bench(*command, "limit=1") == 0
+    assert bench(*command, "model.options.batch_size=2", "limit=1") == 0
+    single, batch = (result(tmp_path / f"outputs/two/tiny_wan{rest}") for rest in ("", "-batch-2"))
+    assert single["fingerprint"] != batch["fingerprint"]
+    assert [clip["batch_size"] for clip in single["clips"]] == [1] * 4
+    assert [clip["batch_size"] for clip in batch["clips"]] == [2] * 4
+    # Two share a measurement; what each took is the same.
+    times_s = [clip["latency_s"] for clip in batch["clips"]]
+    assert times_s[0] == times_s[1] != times_s[2] == times_s[3]
+    assert all(
+        sum(clip["stages"].values()) == pytest.approx(clip["latency_s"]) for clip in batch["clips"]
+    )
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert "Tiny Wan, batch 2: 2 clips of a prompt were made at once;" in page
+
+    folder = tmp_path / "outputs/two/tiny_wan-batch-2"
+    hashes = [clip["frames_sha256"] for clip in batch["clips"]]
+    (folder / "clips/p0/2.json").unlink()
+    (folder / "clips/p0/1.json").unlink()
+    assert bench(*command, "model.options.batch_size=2", "limit=1") == 0
+    assert [clip["frames_sha256"] for clip in result(folder)["clips"]] == hashes
+
+
+def test_clips_of_before_there_were_batches_are_not_made_again(
+    bench: Main, suite: Path, tiny: Callable[[str], Path], tmp_path: Path
+) -> None:
+    own = own_model(tmp_path, "wan", tiny("wan"))
+    command = [*own, f"suite.prompts={suite}", "suite.name=two", "stages=[generate]", "limit=1"]
+    assert bench(*command) == 0
+    (record,) = (tmp_path / "outputs/two/tiny_wan/clips/p0").glob("*.json")
+    assert "batch_size" not in json.loads(record.read_text())["inputs"]["model"]["options"]
+
+
 def test_memory_that_runs_out_is_recorded_and_the_next_clip_tried(
     bench: Main,
     suite: Path,
@@ -249,6 +288,11 @@ def test_random_weights_take_a_row_of_speed_and_no_score(
         (["model.options.offload=model"], "brings weights to a GPU"),
         (["+suite.aspect=9:16"], "lists no sizes"),
         (["model.path=nowhere"], "nowhere"),
+        (["model.options.batch_size=0"], "model.options.batch_size must be a number from 1"),
+        (
+            ["model.options.batch_size=2", "suite.seeds=[0,1,2]"],
+            "seeds that fill batches of 2, came 3: type model.options.batch_size=1",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_written(

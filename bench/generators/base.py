@@ -27,13 +27,14 @@ class Generator(ABC):
         measured: whether the time `generate` takes says anything about a model. False where
             clips are only read from disk, or made by somebody else while this process waits.
         incidental: arguments of the constructor that decide no frame (time-outs, retries), and
-            so are no part of a clip's fingerprint.
+            so are no part of a clip's fingerprint; `options.key` is a key within one.
         account: how the clip last asked for came about; None where `generate` computed it here.
         size_requested: height and width that were asked for, in pixels; None where nobody asked.
         weights: `random` where parameters mean nothing, so that only speed is measured.
         variant: what sets this row apart from the model as published, as part of a name; empty
             where nothing does.
         device: where to compute; set before the weights are loaded.
+        batch_size: how many seeds of one prompt are asked for at once, see `generate_batch`.
         stages: times the parts of a clip while the weights are loaded; None where a clip has no
             parts that could be told apart.
     """
@@ -46,6 +47,7 @@ class Generator(ABC):
     weights: Weights = "real"
     variant: str = ""
     device: torch.device = torch.device("cpu")
+    batch_size: int = 1
     stages: StageClock | None = None
 
     def __enter__(self) -> Self:
@@ -74,6 +76,15 @@ class Generator(ABC):
 
         The same arguments give the same frames, bit for bit, on the same machine.
         """
+
+    def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
+        """Make the clips of as many seeds of one prompt as `batch_size` says, in their order.
+
+        One after another, unless a generator makes them in one call. Then each clip is that of
+        `generate`, to the rounding of arithmetic in another shape, whatever shares its batch; and
+        the same prompt and seeds give the same frames, bit for bit, on the same machine.
+        """
+        return [self.generate(prompt, seed) for seed in seeds]
 
     def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of most, the same
         """How many frames are asked for; None where nobody asks."""

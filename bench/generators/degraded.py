@@ -42,7 +42,8 @@ class Degraded(Generator):
         self.version = f"1 of {of.version}"  # other frames underneath make other frames here
         self.measured = of.measured
         self.size_requested = of.size_requested
-        self.weights, self.variant = of.weights, of.variant
+        self.weights, self.variant, self.batch_size = of.weights, of.variant, of.batch_size
+        self.incidental = frozenset(f"of.{key}" for key in of.incidental)
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """As the generator it damages."""
@@ -72,10 +73,18 @@ class Degraded(Generator):
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Make the other generator's clip, and damage it."""
+        (clip,) = self.generate_batch(prompt, [seed])
+        return clip
+
+    def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
+        """Make the other generator's clips, and damage each."""
         try:
-            clip = self.of.generate(prompt, seed)
+            clips = self.of.generate_batch(prompt, seeds)
         finally:
             self.account = self.of.account
+        return [self._damage(clip, prompt, seed) for clip, seed in zip(clips, seeds, strict=True)]
+
+    def _damage(self, clip: Clip, prompt: Prompt, seed: int) -> Clip:
         digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
         frames = FAULTS[self.fault](clip.frames, self.level, rng)

@@ -15,11 +15,14 @@ from bench.clip import Clip
 from bench.errors import BenchError, ClipError
 from bench.generators import diffusers_options as speed
 from bench.generators.base import Generator, Weights
+from bench.generators.diffusers_batch import check_batch, random_state, repeated
 from bench.generators.diffusers_checks import (
     FrameRule,
     build,
     check_call,
     check_frames,
+    check_images,
+    check_memory,
     check_size,
 )
 from bench.generators.diffusers_facts import read_back
@@ -120,7 +123,9 @@ class DiffusersGenerator(Generator):
         self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
         self.weights = weights
         self.size_requested = self._size
-        self.variant = self.options.label
+        self.variant, self.batch_size = self.options.label, self.options.batch_size
+        if self.batch_size == 1:  # clips of before there were batches are the same
+            self.incidental = frozenset({"options.batch_size"})
         #: The loaded pipeline; None outside `with`.
         self.pipe: Any = None
         self._revisions: dict[str, str] = {}  # repository to the commit its files are of
@@ -169,23 +174,7 @@ class DiffusersGenerator(Generator):
         if self._size is not None:
             where = "model.call" if self.image_size is None else "model.image_size"
             check_size(self.image_size or self.call, self.multiple, where)
-        image = inspect.signature(kind.__call__).parameters.get("image")
-        if image is None and self.task != "t2v":
-            raise BenchError(f"{self.pipeline} takes no image: type model.task=t2v")
-        if image is not None and image.default is image.empty and self.task != "i2v":
-            raise BenchError(f"{self.pipeline} animates an image: type model.task=i2v")
-        if self.task == "i2v":
-            for prompt in prompts:
-                if prompt.image is None:
-                    raise BenchError(
-                        f"{self.pipeline} animates an image, and prompt {prompt.id!r} has none: "
-                        "take suite=i2v, or a model that makes video from text"
-                    )
-            if self._size is None:
-                raise BenchError(
-                    "the image must be cropped to some size: add model.image_size.height=PIXELS "
-                    "and model.image_size.width=PIXELS"
-                )
+        check_images(kind, self.task, prompts, sized=self._size is not None)
         halves = [n for n, dtype in self.dtypes.items() if dtype == torch.float16]
         if halves and self.device.type == "cpu":
             raise BenchError(
@@ -195,6 +184,9 @@ class DiffusersGenerator(Generator):
         for name, file in self.videos.items():
             if not file.is_file():
                 raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
+        if self.batch_size > 1:
+            images = self.task != "t2v" and any(prompt.image for prompt in prompts)
+            check_batch(self.pipeline, self.batch_size, images=images)
         self.options.check(self.device, random_weights=self.weights == "random")
         if self.weights == "real":
             with quiet():
@@ -238,21 +230,57 @@ class DiffusersGenerator(Generator):
             BenchError: if the prompt's image cannot be read.
             torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
         """
+        (clip,) = self._call(prompt, [seed])
+        return clip
+
+    def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
+        """Call the pipeline once, with random numbers of its own for each seed.
+
+        Raises:
+            ClipError: as `generate` does, for any of the clips.
+            BenchError: as `generate` does.
+            torch.OutOfMemoryError: as `generate` does.
+        """
+        if len(seeds) == 1:
+            return super().generate_batch(prompt, seeds)
+        return self._call(prompt, seeds)
+
+    def _call(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
         arguments = self._arguments(prompt)
         # Some pipelines draw from the global generator, whatever they are given.
-        torch.manual_seed(seed)
-        generator = torch.Generator(self.device).manual_seed(seed)
+        torch.manual_seed(seeds[0])
+        generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+        arguments["generator"] = generators[0]
+        if len(seeds) > 1:
+            arguments = repeated(arguments, self.pipeline, len(seeds)) | {"generator": generators}
+        before = random_state(self.device)
         try:
             with quiet():
-                answer = self.pipe(**arguments, generator=generator, output_type="np")
+                answer = self.pipe(**arguments, output_type="np")
         except torch.OutOfMemoryError:
             self.pipe.maybe_free_model_hooks()
             raise
         if not hasattr(answer, self.output):
             given = ", ".join(answer.keys())
             raise ClipError(f"{self.pipeline} gave {given} and no {self.output}: see model.output")
-        frames = to_frames(getattr(answer, self.output), flat_allowed=self.weights == "random")
-        return Clip(frames, self.fps)
+        if len(seeds) > 1 and random_state(self.device) != before:
+            raise ClipError(
+                f"{self.pipeline} drew random numbers that are no seed's own, so that its clips "
+                "depend on what shares their batch: type model.options.batch_size=1"
+            )
+        made = getattr(answer, self.output)
+        several = made if len(seeds) > 1 else [made]
+        if len(several) != len(seeds):
+            raise ClipError(f"expected {len(seeds)} clips of the pipeline, came {len(several)}")
+        return [self._clip(*pair) for pair in zip(several, seeds, strict=True)]
+
+    def _clip(self, frames: Any, seed: int) -> Clip:  # noqa: ANN401 - whatever the pipeline makes
+        try:
+            return Clip(to_frames(frames, flat_allowed=self.weights == "random"), self.fps)
+        except ClipError as error:  # the whole batch fails by it
+            raise ClipError(
+                f"seed {seed}: {error}" if self.batch_size > 1 else str(error)
+            ) from None
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
         """Hashes of the videos that drive the animation."""
@@ -279,7 +307,10 @@ class DiffusersGenerator(Generator):
                 self.pipe = random_pipeline(kind, described, self.load, self.dtypes, self.device)
             else:
                 self._revisions = self._revisions or self._find_repositories()
-                self._refuse_too_large()
+                whole = not (self.options.offload or self.options.quantise)
+                if whole and self.device.type == "cuda":
+                    needed = sum(part.weight_bytes for part in self.parts())
+                    check_memory(self.pipeline, needed, self.device)
                 self.pipe = load_pipeline(
                     kind,
                     self.source_name,
@@ -330,16 +361,3 @@ class DiffusersGenerator(Generator):
         if self.path is None:
             found[str(self.repo)] = describe(str(self.repo), self.load.revision).name
         return found
-
-    def _refuse_too_large(self) -> None:
-        """Hold the weights against the GPU's memory before they are loaded."""
-        if self.device.type != "cuda" or self.options.offload or self.options.quantise:
-            return
-        needed = sum(part.weight_bytes for part in self.parts())
-        there = torch.cuda.get_device_properties(self.device).total_memory
-        if needed > there:
-            raise BenchError(
-                f"{self.pipeline} needs about {needed / 2**30:.0f} GiB for its weights alone (an "
-                f"estimate, from parameters and dtype), this GPU has {there / 2**30:.0f}: "
-                "type model.options.offload=model, or model.options.quantise=float8"
-            )

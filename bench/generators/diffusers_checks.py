@@ -1,13 +1,16 @@
-"""What can be said about a call before any weights are loaded: keys, frames, size."""
+"""What can be said about a call before any weights are loaded: keys, frames, size, memory."""
 
 import difflib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+import torch
+
 from bench.errors import BenchError, nearest
+from bench.prompts import Prompt
 
 T = TypeVar("T")
 
@@ -179,3 +182,51 @@ def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
                 f"{where}.{key} must be a multiple of {multiple}, came {pixels}: "
                 f"type {where}.{key}={' or '.join(near)}"
             )
+
+
+def check_images(pipeline: type, task: str, prompts: Sequence[Prompt], *, sized: bool) -> None:
+    """Hold what a pipeline animates against what there is.
+
+    Args:
+        pipeline: the class.
+        task: `t2v`, `i2v` or `ti2v`.
+        prompts: of the suite.
+        sized: whether it is known to what size images are cropped.
+
+    Raises:
+        BenchError: if the task is not the pipeline's, or an image that it needs is missing.
+    """
+    name = pipeline.__name__
+    image = inspect.signature(pipeline.__call__).parameters.get("image")
+    if image is None and task != "t2v":
+        raise BenchError(f"{name} takes no image: type model.task=t2v")
+    if image is not None and image.default is image.empty and task != "i2v":
+        raise BenchError(f"{name} animates an image: type model.task=i2v")
+    if task != "i2v":
+        return
+    for prompt in prompts:
+        if prompt.image is None:
+            raise BenchError(
+                f"{name} animates an image, and prompt {prompt.id!r} has none: "
+                "take suite=i2v, or a model that makes video from text"
+            )
+    if not sized:
+        raise BenchError(
+            "the image must be cropped to some size: add model.image_size.height=PIXELS "
+            "and model.image_size.width=PIXELS"
+        )
+
+
+def check_memory(pipeline: str, weight_bytes: int, device: torch.device) -> None:
+    """Hold the weights against the memory of a CUDA device.
+
+    Raises:
+        BenchError: if they do not fit; that is an estimate, and said as one.
+    """
+    there = torch.cuda.get_device_properties(device).total_memory
+    if weight_bytes > there:
+        raise BenchError(
+            f"{pipeline} needs about {weight_bytes / 2**30:.0f} GiB for its weights alone (an "
+            f"estimate, from parameters and dtype), this GPU has {there / 2**30:.0f}: "
+            "type model.options.offload=model, or model.options.quantise=float8"
+        )

@@ -49,6 +49,7 @@ class Options:
             or one `group` of layers at a time.
         tiling: encode and decode frames tile by tile.
         slicing: encode and decode one clip of a batch at a time.
+        batch_size: seeds of one prompt that one call makes.
     """
 
     dtype: str | None = None
@@ -60,6 +61,7 @@ class Options:
     offload: Offload | None = None
     tiling: bool = False
     slicing: bool = False
+    batch_size: int = 1
 
     def __post_init__(self) -> None:
         for key, known in _CHOICES.items():
@@ -86,8 +88,10 @@ class Options:
                 "model.options.cache must be null or as {class: FirstBlockCacheConfig, "
                 f"threshold: 0.1}}, came {self.cache!r}"
             )
-        if self.steps is not None and not (type(self.steps) is int and self.steps >= 1):
-            raise BenchError(f"model.options.steps must be a number from 1, came {self.steps!r}")
+        for key in ("steps", "batch_size"):
+            value = getattr(self, key)
+            if not (type(value) is int and value >= 1) and (key, value) != ("steps", None):
+                raise BenchError(f"model.options.{key} must be a number from 1, came {value!r}")
 
     @property
     def label(self) -> str:
@@ -102,6 +106,7 @@ class Options:
             self.offload and f"offload-{self.offload}",
             self.tiling and "tiling",
             self.slicing and "slicing",
+            self.batch_size > 1 and f"batch-{self.batch_size}",
         ]
         return "-".join(word for word in words if word)
 

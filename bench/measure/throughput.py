@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -20,7 +20,7 @@ NO_PIPELINE = "the model has no stages that could be told apart"
 
 @dataclass(frozen=True)
 class Measured:
-    """What one generation took.
+    """What one generation took, or each clip's share of it.
 
     Attributes:
         latency_s: wall-clock seconds, kernels finished at both ends.
@@ -41,6 +41,16 @@ class Measured:
     energy_j: float | None = None
     board: BoardState | None = None
     unmeasured: Mapping[str, str] = field(default_factory=dict)
+
+    def share(self, clips: int) -> "Measured":
+        """What one clip of several took that were made at once.
+
+        Seconds and joules are shared evenly, so that those of all clips add up to what was spent.
+        Memory and the calls of a denoiser were not, and stay those of the whole.
+        """
+        stages = self.stages and {stage: spent / clips for stage, spent in self.stages.items()}
+        energy_j = None if self.energy_j is None else self.energy_j / clips
+        return replace(self, latency_s=self.latency_s / clips, stages=stages, energy_j=energy_j)
 
     @property
     def record(self) -> dict[str, Any]:

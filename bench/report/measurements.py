@@ -15,6 +15,7 @@ class Measurements:
     """Measured beside a clip's time, peak memory and energy; files of before hold none of it.
 
     Attributes:
+        batch_size: how many clips were made at once; time and energy are one clip's share.
         software: the versions that speed depends on most.
         stages: seconds of each of `STAGES`; None where they could not be told apart.
         denoiser_forwards: calls of a denoiser; None as for `stages`.
@@ -25,6 +26,7 @@ class Measurements:
         unmeasured: why a value is None, by its key in the file.
     """
 
+    batch_size: int = 1
     software: str | None = None
     stages: Mapping[str, float] | None = None
     denoiser_forwards: int | None = None
@@ -52,6 +54,7 @@ def read_measurements(entry: Mapping[str, Any], where: str) -> Measurements:
     if memory is not None and not all(map(is_amount, memory.values())):
         raise BenchError(f"{where}: expected 'stage_memory' with bytes, came {memory!r:.80}")
     return Measurements(
+        batch_size=_batch_size(entry, where),
         software=_text(entry.get("software")),
         stages=stages,
         denoiser_forwards=read_amount(entry, "denoiser_forwards", where),
@@ -61,6 +64,13 @@ def read_measurements(entry: Mapping[str, Any], where: str) -> Measurements:
         power_limit_w=read_amount(gpu, "power_limit_w", where),
         unmeasured={key: str(why) for key, why in _object(entry, "unmeasured", where).items()},
     )
+
+
+def _batch_size(entry: Mapping[str, Any], where: str) -> int:
+    size = entry.get("batch_size", 1)  # files of before hold clips made one by one
+    if type(size) is not int or size < 1:
+        raise BenchError(f"{where}: expected 'batch_size' as a number from 1, came {size!r:.80}")
+    return size
 
 
 def read_amount(entry: object, key: str, where: str) -> Any:  # noqa: ANN401 - int or float

@@ -29,9 +29,10 @@ class Speed:
         result: where the numbers come from.
         shapes: distinct (frames, width, height, fps) of the clips, the most frequent first.
         clips: how many were timed.
+        batch_size: how many were made at once.
         frames_per_s: all frames over all seconds of compute.
         compute_per_video_s: seconds of compute per second of video.
-        latency_s: 5%, 50% and 95% percentile of seconds per clip.
+        latency_s: 5%, 50% and 95% percentile of seconds per clip, of a batch its share.
         allocated_gib: highest peak over the clips; None where nobody measured, as is reserved.
         reserved_gib: the same for memory held by the allocator.
         kj_per_video_s: kilojoules per second of video; None where nobody measured.
@@ -48,6 +49,7 @@ class Speed:
     result: Result
     shapes: tuple[tuple[int, int, int, float], ...]
     clips: int
+    batch_size: int
     frames_per_s: float
     compute_per_video_s: float
     latency_s: tuple[float, float, float]
@@ -134,6 +136,7 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         result=result,
         shapes=tuple(sorted(shapes, key=lambda shape: (-shapes[shape], shape))),
         clips=len(clips),
+        batch_size=max(clip.took.batch_size for clip in clips),
         frames_per_s=sum(clip.frames or 0 for clip in clips) / compute_s,
         compute_per_video_s=compute_s / sum(clip.video_s for clip in clips),
         latency_s=(p05, p50, p95),

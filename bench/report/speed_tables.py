@@ -11,6 +11,11 @@ from bench.report.words import plural
 
 _NAMED = 3  # models that a line names before it counts the rest
 
+_BATCH = (
+    "{0} clips of a prompt were made at once; time and energy are a clip's share, waiting for one "
+    "takes {0} times as long, and memory and denoiser forwards are those of all {0}."
+)
+
 
 def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
     """How fast models made their clips on one device, fastest first, and what that took."""
@@ -28,6 +33,11 @@ def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
         ),
         tuple(tuple(map(Cell, _speed_texts(row))) for row in rows),
         below=(
+            *(
+                f"{row.label}: {_BATCH.format(row.batch_size)}"
+                for row in rows
+                if row.batch_size > 1
+            ),
             *(f"{row.label}: {line}." for row in rows for line in row.disturbances),
             *_not_measured(rows),
         ),

@@ -107,6 +107,22 @@ def test_another_gpu_power_limit_or_software_is_another_table(
     assert list(rows_of(gpu_result(**changed), tmp_path=tmp_path)) == [heading]
 
 
+def test_what_a_share_of_a_batch_means_stands_below_the_table(tmp_path: Path) -> None:
+    batch, alone = gpu_result("b", batch_size=4, latency_s=2.5), gpu_result("a")
+    ((device, rows),) = rows_of(alone, batch, tmp_path=tmp_path).items()
+    assert [row.batch_size for row in rows] == [4, 1]
+    below = next(iter(speed_tables(device, rows))).below
+    (line,) = [line for line in below if "at once" in line]
+    assert line.startswith("b: 4 clips of a prompt were made at once; time and energy are a clip's")
+    assert "waiting for one takes 4 times as long" in line
+
+
+@pytest.mark.parametrize("size", [0, 2.0, "4", None, True])
+def test_a_batch_size_that_is_none_is_refused(tmp_path: Path, size: object) -> None:
+    with pytest.raises(BenchError, match="'batch_size' as a number from 1"):
+        loaded(gpu_result(batch_size=size), tmp_path)
+
+
 def test_a_file_of_before_takes_the_profile_of_its_run(tmp_path: Path) -> None:
     content = gpu_result()
     for clip in content["clips"]:
