@@ -4,7 +4,6 @@ python -m bench.compare outputs/toy/toy_steady outputs/toy/toy_wobbling
 """
 
 import argparse
-import io
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.errors import BenchError, nearest
-from bench.explain import MISTAKE
+from bench.explain import MISTAKE, complain, prepare_output
 from bench.layout import Item, RunFolder
 from bench.prompts import Prompt
 from bench.report.console import show_table
@@ -87,10 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         a, b = _side("A", given.A), _side("B", given.B)
         compared = _compared(a, b, given.metric)
     except BenchError as error:
-        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
+        complain(error)
         return MISTAKE
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # not every terminal has arrows
+    prepare_output()
     screen = Console(highlight=False, soft_wrap=True)
     for line in _heading(a, b):
         screen.print(Text(line))

@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from bench.errors import BenchError, ClipError, ClipMissing, nearest
+from bench.explain import MISTAKE, complain
 from bench.generators.folder import FolderGenerator, Names, stem
 from bench.generators.manifest import NEEDED, OPTIONAL
 from bench.layout import Item
@@ -27,7 +28,7 @@ from bench.paths import CONF
 from bench.prompts import load_suite
 from bench.records import write_text
 
-COMPLETE, INCOMPLETE, MISTAKE = 0, 1, 2
+COMPLETE, INCOMPLETE = 0, 1
 
 _LONGEST_NAME_BYTES = 255  # what common file systems hold
 
@@ -116,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = FolderGenerator(given.folder, names=given.names, manifest=given.manifest)
         missing, left_over = check(items, folder)
     except BenchError as error:
-        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
+        complain(error)
         return MISTAKE
     sys.stdout.writelines(f"{line}\n" for line in (*missing, *left_over))
     found = len(items) - len(missing)

@@ -21,7 +21,7 @@ MISTAKE = 2
 
 
 def prepare_output() -> None:
-    """Set up for the output of a Hydra command: errors are raised, unknown characters replaced."""
+    """Set up for a command's output: Hydra's errors are raised, unknown characters replaced."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what goes wrong here instead of printing it
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a pipe or console may know no arrows

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.explain import MISTAKE
+from bench.explain import MISTAKE, complain
 from bench.paths import SAFE_NAME
 from bench.records import write_bytes, write_text
 from bench.report import records_table
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for line in FORMS[form](results, given.into):
                 sys.stdout.write(f"{line}\n")
     except BenchError as error:
-        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
+        complain(error)
         return MISTAKE
     return 0
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from bench import config as configuration
 from bench.errors import BenchError, one_line
+from bench.explain import MISTAKE, complain
 from bench.generators.diffusers import DiffusersGenerator
 from bench.generators.random_weights import Part
 from bench.paths import CONF
@@ -51,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = sizes(_composed(given))
     except BenchError as error:
-        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
-        return 2
+        complain(error)
+        return MISTAKE
     _show(found)
     return 0
 

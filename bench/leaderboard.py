@@ -5,7 +5,6 @@ python -m bench.leaderboard --check leaderboard      is everything there as it s
 """
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,13 +14,14 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import BenchError
+from bench.explain import MISTAKE, complain, prepare_output
 from bench.publish import PAGE, pages, publish, published
 from bench.report.console import show
 from bench.report.loading import find, load
 from bench.report.words import plain, plural
 from bench.submissions import Finding, Inspection, inspect
 
-DONE, WRONG, MISTAKE = 0, 1, 2
+DONE, WRONG = 0, 1
 
 
 def check(board: Path) -> Inspection:
@@ -81,8 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("expected PATH... --into DIR, or --check DIR")
     if given.check is not None and (given.paths or given.into is not None):
         parser.error("expected --check DIR alone: publish first, then check")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # not every terminal has arrows
+    prepare_output()
     try:
         if given.check is not None:
             return _report(check(_path(given.check)))
@@ -90,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         readme = publish(find(paths), into)
         everything = [load(file) for file in published(into)]
     except BenchError as error:
-        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
+        complain(error)
         return MISTAKE
     console = Console()
     show(everything, console)

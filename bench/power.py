@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.controls.variants import CONTENT, LADDERS, ORIGINAL
 from bench.errors import BenchError, nearest
+from bench.explain import MISTAKE, complain
 from bench.report.loading import find, load
 from bench.report.results import Result
 
@@ -217,8 +218,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = [load(path) for path in find(given.paths)]
             spreads = {name: spread(table_of(results, name)) for name in given.metric}
     except BenchError as error:
-        sys.stderr.write(f"steadybench: {' '.join(str(error).split())}\n")
-        return 2
+        complain(error)
+        return MISTAKE
     sys.stdout.write(render(spreads))
     return 0
 
