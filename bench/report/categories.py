@@ -55,7 +55,7 @@ def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]
     for part in range(parts):
         shown = kinds[part * size : (part + 1) * size]
         yield Table(
-            f"Categories{suffix}" if part == 0 else f"Categories{suffix}, more columns",
+            f"Categories{suffix}" + (f", part {part + 1} of {parts}" if parts > 1 else ""),
             (
                 Column("model", text=True),
                 *(Column(f"{kind} ({counts[kind]})") for kind in shown),

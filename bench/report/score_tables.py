@@ -83,7 +83,7 @@ def _tables(
             *score_columns(group, rows, names[part * size : (part + 1) * size]),
         ]
         yield Table(
-            title if part == 0 else f"{title}, more columns",
+            title + (f", part {part + 1} of {parts}" if parts > 1 else ""),
             tuple(column for column, _ in filled),
             tuple(zip(*(cells for _, cells in filled), strict=True)),
             summary=summary,
