@@ -72,7 +72,7 @@ class Opened(DiffusersGenerator):
 
 @pytest.fixture
 def generator(tiny: Callable[[str], Path]) -> Iterator[Opened]:
-    arguments = TINY["wan"].arguments("wan", str(tiny("wan")))
+    arguments = TINY["wan"].arguments(str(tiny("wan")))
     arguments["call"] |= {"num_inference_steps": STEPS}
     made = Opened(**arguments)
     DiffusersGenerator.__enter__(made)
