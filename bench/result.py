@@ -58,10 +58,13 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
         "weights": run.get("weights", "real"),  # runs of before there were others do not say
         "loaded": loaded,
         "hardware": run.get("hardware"),
+        "generator_version": run.get("generator_version"),
         "schema": SCHEMA,
         "metrics": metrics,
         "calibration": calibration,
-        "fingerprint": fingerprint([run["functional"], run["prompts"], metrics]),
+        "fingerprint": fingerprint(
+            [run["functional"], run.get("generator_version"), run["prompts"], metrics]
+        ),
         "clips": clips,
     }
     if any(item.prompt.group is not None for item in items):

@@ -113,6 +113,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "prompts": {"name": suite["prompts"], "count": len(prompts), "sha256": sha256},
             "expected": expected,
             "functional": functional,
+            "generator_version": generator.version,
             "config": config,
             "hardware": config["hardware"],
             "environment": kept or environment(device),

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from bench import cli
+from bench.generators.toy import ToyGenerator
 
 Main = Callable[..., int]
 
@@ -102,6 +103,20 @@ def test_a_second_run_makes_nothing_anew(bench: Main, tmp_path: Path) -> None:
     after = {p: p.stat().st_mtime_ns for k in ("clips", "scores") for p in (folder / k).rglob("*")}
     assert before == after
     assert (folder / "result.json").read_bytes() == content
+
+
+def test_a_result_tells_the_generators_that_made_it_apart(
+    bench: Main, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "outputs/four/toy_steady"
+    assert bench("stages=[generate]") == 0
+    old = result(folder)
+    assert old["generator_version"] == ToyGenerator.version
+    monkeypatch.setattr(ToyGenerator, "version", "next")
+    assert bench("stages=[generate]", "overwrite=true") == 0
+    new = result(folder)
+    assert new["generator_version"] == "next"
+    assert new["fingerprint"] != old["fingerprint"]
 
 
 def test_stages_apart_give_the_same_as_together(bench: Main, tmp_path: Path) -> None:

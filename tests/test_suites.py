@@ -34,7 +34,7 @@ SHA256 = {
     "standard": "4e3f2c70146dc03bd5be3ae18141d05f0c324d617aa92a01d7a0c6698d2fe8c1",
     "short_drama": "5ebd8ea9b1794a454f42ab41a5cf11101fae1670c4bfe3c3aa34de33c09729cd",
     "product": "804a9dc3806da4a7dab9e37202dfcd1c96ae5d0b35f49093759d13c1bf897ec2",
-    "i2v": "6de98f111df8f330243108e6d4a8ff7bbad9ee058ce1057f8eb7fc5ce0af7550",
+    "i2v": "eddfc2be2318478e60c5ff21219e61267e3c0759702fe95b0a8c1d8fafd6b573",
     "zh": "14d1a53c6d339fcb8a2a3ea486e104cde9b4aed8252f59dd4fe512ab1147ac60",
     "long": "ff1670678f5dcce8ad1b50b9efd8a1946ed184cbd534f0f74045b75052fb4ae3",
 }
@@ -80,6 +80,8 @@ def test_categories_are_balanced(name: str) -> None:
 def test_the_tags_and_fields_of_a_request_go_together(name: str) -> None:
     for prompt in SUITES[name]:
         assert ("lighting_change" in prompt.tags) >= (prompt.category == "lighting"), prompt.id
+        if re.search("flicker|flash|strobe", prompt.text):  # what is asked for is no fault
+            assert "lighting_change" in prompt.tags, prompt.id
         cuts = any(tag.startswith("cut_") for tag in prompt.tags)
         assert cuts == (prompt.shots == 2), prompt.id
         assert (prompt.motion == "camera") >= (prompt.category == "camera"), prompt.id
