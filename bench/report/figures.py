@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from bench.report.curves import Curve
 from bench.report.drawing import COLOURS, FAINT, INK, named, styled, to_svg
 from bench.report.pareto import pareto, points_of
-from bench.report.rows import HEADLINE, Row, SuiteBoard
+from bench.report.rows import HEADLINE, Group, Row, SuiteBoard
 from bench.report.words import visible
+
+_PANELS_PER_LINE = 4
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,22 @@ def figures(
         names = sorted({name for row in shown for name in lags[row.result.model]})
         if len(shown) > 1 and names:
             curves = {row.label: lags[row.result.model] for row in shown}
-            yield Drawn(f"lag{suffix}", lag_curves(curves, names))
+            titles = {name: _title(name, group) for name in names}
+            yield Drawn(f"lag{suffix}", lag_curves(curves, titles))
 
 
 def part_bars(rows: Sequence[Row], parts: Sequence[str], headline: str) -> bytes:
     """The parts of the headline as bars with intervals: a panel per part, a row per model."""
     with styled(grid=False):
         names = [headline, *parts]
-        height = 0.75 + 0.24 * len(rows)
-        figure = Figure(figsize=(1.9 + 1.15 * len(names), height), layout="constrained")
-        panels = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        columns = min(len(names), _PANELS_PER_LINE)
+        lines = -(-len(names) // columns)
+        size = 1.9 + 1.25 * columns, lines * (0.75 + 0.24 * len(rows))
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
+        panels = grid.flat[: len(names)]
+        for axes in grid.flat[len(names) :]:
+            axes.set_axis_off()
         at = np.arange(len(rows))[::-1]
         for number, (axes, name) in enumerate(zip(panels, names, strict=True)):
             colour = COLOURS[0] if number == 0 else INK
@@ -83,24 +91,30 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str], headline: str) -> bytes
             axes.set_xticks([0, 50, 100])
             axes.tick_params(axis="y", length=0)
             axes.spines["left"].set_color(FAINT)
-        panels[0].set_yticks(at, [named(row.label) for row in rows])
-        panels[0].set_ylim(-0.6, len(rows) - 0.4)
+        grid[0, 0].set_yticks(at, [named(row.label) for row in rows])
+        grid[0, 0].set_ylim(-0.6, len(rows) - 0.4)
         return to_svg(figure)
 
 
-def lag_curves(curves: Mapping[str, Mapping[str, Curve]], names: Sequence[str]) -> bytes:
+def _title(name: str, group: Group) -> str:
+    """A metric with its unit, where the group has it."""
+    unit = f", {group.metrics[name].unit}" if name in group.metrics else ""
+    return visible(name).replace("_", " ") + visible(unit)
+
+
+def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, str]) -> bytes:
     """Likeness and distance of two frames over the time between them, a panel per metric.
 
     The first models have a colour and their interval; the others stay in the background.
 
     Args:
         curves: label to metric to curve, the best model first.
-        names: of the metrics.
+        titles: metric to the title of its panel.
     """
     with styled():
-        figure = Figure(figsize=(6.5 / 2 * max(2, len(names)), 4.4), layout="constrained")
-        panels = figure.subplots(1, len(names), squeeze=False)[0]
-        for axes, name in zip(panels, names, strict=True):
+        figure = Figure(figsize=(6.5 / 2 * max(2, len(titles)), 4.4), layout="constrained")
+        panels = figure.subplots(1, len(titles), squeeze=False)[0]
+        for axes, (name, title) in zip(panels, titles.items(), strict=True):
             for number, (label, by_metric) in enumerate(curves.items()):
                 if name not in by_metric:
                     continue
@@ -114,7 +128,7 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], names: Sequence[str]) 
                 axes.plot(at_s, values, color=colour, label=text, zorder=order, **line)
                 if coloured and low:
                     axes.fill_between(at_s, low, high, color=colour, alpha=0.12, lw=0)
-            axes.set_title(visible(name).replace("_", " "))
+            axes.set_title(title)
             axes.set_xlabel("seconds between two frames")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)

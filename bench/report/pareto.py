@@ -63,12 +63,13 @@ def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
         for chosen, colour, order in ((others, INK, 3), (leading, COLOURS[0], 4)):
             for point in chosen:
                 (x_low, x, x_high), (y_low, y, y_high) = point.x, point.y
-                thin: Any = {"color": colour, "linewidth": 0.9, "alpha": alpha, "zorder": order - 1}
+                # Grey for all: in the colour of the front they would pass for a part of it.
+                thin: Any = {"color": INK, "linewidth": 0.9, "alpha": alpha, "zorder": order - 1}
                 axes.plot([x_low, x_high], [y, y], **thin)
                 axes.plot([x, x], [y_low, y_high], **thin)
                 axes.plot([x], [y], "o", color=colour, markersize=5, zorder=order)
         stairs = [(point.x[1], point.y[1]) for point in leading]
-        axes.step(*zip(*stairs, strict=True), where="post", color=COLOURS[0], alpha=0.6, lw=1.2)
+        axes.step(*zip(*stairs, strict=True), where="post", color=COLOURS[0], lw=1.6)
         _log_range(axes, [value for point in points for value in point.x])
         _range(axes, [value for point in points for value in point.y])
         left_out = _label(figure, axes, [*leading, *others], len(leading))

@@ -121,5 +121,7 @@ def test_labels_for_which_there_is_no_room_are_counted() -> None:
 
 def test_models_beyond_the_colours_stay_in_the_background() -> None:
     curve = Curve((0.25, 0.5, 1.0), (0.1, 0.2, 0.3))
-    svg = lag_curves({f"model {n:02d}": {"lpips_lag": curve} for n in range(20)}, ["lpips_lag"])
+    svg = lag_curves(
+        {f"model {n:02d}": {"lpips_lag": curve} for n in range(20)}, {"lpips_lag": "lag"}
+    )
     assert sum(text.startswith("model") for text in texts(svg)) == 8
