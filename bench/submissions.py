@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +11,11 @@ from bench.errors import BenchError
 from bench.known import Suite, calibrations, suite_of
 from bench.paths import SAFE_NAME
 from bench.report.loading import ResultError, load
-from bench.report.results import ClipResult, Metric, Result
+from bench.report.results import ClipResult, Result
 from bench.report.rows import HEADLINE, boards
-from bench.report.words import plural, short
-from bench.units import allowed, fits
+from bench.report.words import named, plural, short
+from bench.submitted_scores import not_recomputed, wrong_scores
+from bench.units import allowed
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -82,8 +83,7 @@ def wrong(result: Result) -> Iterator[str]:
     yield from _wrong_prompts(result)
     yield from _wrong_calibration(result)
     yield from _wrong_clips(result)
-    for name, metric in result.metrics.items():
-        yield from _wrong_scores(result, name, metric)
+    yield from wrong_scores(result)
 
 
 def worth_saying(result: Result) -> Iterator[str]:
@@ -99,7 +99,8 @@ def worth_saying(result: Result) -> Iterator[str]:
             if clip.status == "ok" and name not in clip.scores and name not in clip.unscored
         ]
         if made_without and not result.random_weights:
-            yield f"{name} was not computed for {_clips(made_without)}"
+            yield f"{name} was not computed for {named(made_without)}"
+    yield from not_recomputed(result)
     if unknown := sorted({m.unit for n, m in result.metrics.items() if not allowed(n, m.unit)}):
         yield f"ranges were not checked of metrics in {', '.join(unknown)}"
     yield from _frozen(result)
@@ -166,7 +167,7 @@ def _wrong_prompts(result: Result) -> Iterator[str]:
         c for c, entry in entries if entry.get("category") != suite.categories.get(c.prompt)
     ]
     if elsewhere:
-        yield f"{_clips(elsewhere)}: another category than in {suite.file}"
+        yield f"{named(elsewhere)}: another category than in {suite.file}"
 
 
 def _wrong_calibration(result: Result) -> Iterator[str]:
@@ -214,28 +215,7 @@ def _wrong_clips(result: Result) -> Iterator[str]:
         faults[f"{key} is below 0"] = [c for c in result.clips if (getattr(c, key) or 0) < 0]
     for fault, clips in faults.items():
         if clips:
-            yield f"{_clips(clips)}: {fault}"
-
-
-def _wrong_scores(result: Result, name: str, metric: Metric) -> Iterator[str]:
-    within = allowed(name, metric.unit)
-    out, untold, both = [], [], []
-    for clip in result.clips:
-        value = clip.scores.get(name)
-        if value is None and name in clip.scores and not clip.unscored.get(name, "").strip():
-            untold.append(clip)
-        if value is not None and name in clip.unscored:
-            both.append(clip)
-        if value is not None and within is not None and not fits(value, within):
-            out.append(clip)
-    if out and within is not None:
-        low, high = within
-        least = f"{low:g} to {high:g}" if high < float("inf") else f"{low:g} or more"
-        yield f"{_clips(out)}: {name} is {out[0].scores[name]:g}, expected {least} ({metric.unit})"
-    if untold:
-        yield f"{_clips(untold)}: {name} has no value, and no reason is given"
-    if both:
-        yield f"{_clips(both)}: {name} has a value, and a reason for having none"
+            yield f"{named(clips)}: {fault}"
 
 
 def _frozen(result: Result) -> Iterator[str]:
@@ -251,13 +231,7 @@ def _frozen(result: Result) -> Iterator[str]:
             ignored = " and ".join(
                 noun for noun, count in (("prompt", prompts), ("seed", seeds)) if count > 1
             )
-            yield f"{_clips(clips)}: the very same frames, as if the {ignored} were ignored"
-
-
-def _clips(clips: Sequence[ClipResult]) -> str:
-    """The first of some clips, and how many more there are."""
-    more = f" and {plural(len(clips) - 1, 'more clip')}" if len(clips) > 1 else ""
-    return f"prompt {clips[0].prompt!r} seed {clips[0].seed}{more}"
+            yield f"{named(clips)}: the very same frames, as if the {ignored} were ignored"
 
 
 def _suite(result: Result) -> Suite | None:

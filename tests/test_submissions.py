@@ -62,6 +62,15 @@ def set_score(number: int, name: str, value: float | None) -> Callable[[Content]
     return lambda content: content["clips"][number]["scores"].update({name: value})
 
 
+def without(name: str) -> Callable[[Content], None]:
+    def change(content: Content) -> None:
+        del content["metrics"][name]
+        for clip in content["clips"]:
+            del clip["scores"][name]
+
+    return change
+
+
 def test_the_repositorys_own_leaderboard_is_as_it_should_be(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -96,6 +105,9 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (set_score(2, "identity_min", 1.01), "expected -1 to 1 (cosine)"),
         (set_score(2, "stutter", -0.1), "expected 0 to 1 (share"),
         (set_score(2, "lag_ratio", -0.1), "expected 0 or more (ratio)"),
+        (set_score(2, "coherence", 99.5), "coherence is 99.5, expected 89."),
+        (set_score(2, "coherence_order", 50.0), "which its parts give"),
+        (lambda c: c["clips"][2]["scores"].pop("stutter"), "and not all of its parts have"),
         (set_score(2, "warp", None), "warp has no value, and no reason is given"),
         (set_clip(2, unscored={"warp": "why"}), "has a value, and a reason for having none"),
     ],
@@ -153,6 +165,8 @@ def test_faults_of_the_schema_are_all_said(board: Path) -> None:
         (lambda c: c["prompts"].update(sha256="0" * 64), "are those of no suite in prompts/"),
         (lambda c: c["calibration"].update(sha256="0" * 64), "none of conf/calibration/"),
         (lambda c: c["clips"][2]["scores"].pop("warp"), "warp was not computed for prompt"),
+        (lambda c: c["metrics"]["stutter"].update(version=3), "of stutter it is another version"),
+        (without("coherence_order"), "computed again: there is no coherence_order"),
         (lambda c: c["metrics"]["warp"].update(unit="grams"), "not checked of metrics in grams"),
     ],
 )
