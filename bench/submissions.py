@@ -14,6 +14,7 @@ from bench.report.loading import ResultError, load
 from bench.report.results import ClipResult, Result
 from bench.report.rows import HEADLINE, boards
 from bench.report.words import named, plural, short
+from bench.submitted_groups import unknown_groups, wrong_groups
 from bench.submitted_scores import not_recomputed, wrong_scores
 from bench.units import allowed
 
@@ -84,6 +85,7 @@ def wrong(result: Result) -> Iterator[str]:
     yield from _wrong_calibration(result)
     yield from _wrong_clips(result)
     yield from wrong_scores(result)
+    yield from wrong_groups(result, _suite(result))
 
 
 def worth_saying(result: Result) -> Iterator[str]:
@@ -101,6 +103,7 @@ def worth_saying(result: Result) -> Iterator[str]:
         if made_without and not result.random_weights:
             yield f"{name} was not computed for {named(made_without)}"
     yield from not_recomputed(result)
+    yield from unknown_groups(result)
     if unknown := sorted({m.unit for n, m in result.metrics.items() if not allowed(n, m.unit)}):
         yield f"ranges were not checked of metrics in {', '.join(unknown)}"
     yield from _frozen(result)
@@ -144,6 +147,8 @@ def _wrong_hashes(result: Result) -> Iterator[str]:
     hashes = {"fingerprint": result.fingerprint, "prompts.sha256": result.prompts_sha256} | {
         f"fingerprint of {name}": metric.fingerprint for name, metric in result.metrics.items()
     }
+    if result.cross_clip is not None:
+        hashes["fingerprint of cross_clip"] = result.cross_clip.fingerprint
     for name, value in hashes.items():
         if value is not None and not _SHA256.fullmatch(value):
             yield f"expected {name} as 64 hexadecimal digits, came {value!r:.80}"

@@ -40,6 +40,6 @@ def composed(parts: Mapping[str, float]) -> float:
     if min(alone) < TOLERANCE:  # the headline is never above any of them
         return 0.0
     *slow, jumps = (max(0.0, 100 / value - 1) for value in alone)
-    damaged = jumps + sum(share ** (1 / POWER) for share in slow) ** POWER
+    damaged: float = jumps + sum(share ** (1 / POWER) for share in slow) ** POWER
     worth = parts["coherence_motion"] * parts["coherence_order"] / 100 * (1 - parts["stutter"])
     return worth / (1 + damaged)
