@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from bench.paths import CONF, PROMPTS
 from bench.records import fingerprint, read_json
+from bench.report.results import Result
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
         if prompts_sha256 in {suite.sha256, fingerprint([suite.sha256, images])}:
             return suite
     return None
+
+
+def suite_of_result(result: Result) -> Suite | None:
+    """The published suite of a result's prompts; None if it is none."""
+    images = {
+        entry["prompt"]: entry["image_sha256"]
+        for entry in result.content["clips"]
+        if entry.get("image_sha256")
+    }
+    return suite_of(result.prompts_sha256, images)
 
 
 @cache

@@ -6,7 +6,7 @@ python -m bench.leaderboard --check leaderboard      is everything there as it s
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
@@ -20,12 +20,13 @@ from bench.report.console import show
 from bench.report.loading import find, load
 from bench.report.words import plain, plural
 from bench.submissions import Finding, Inspection, inspect
+from bench.submitted_files import publish_again, wrong_files
 
 DONE, WRONG = 0, 1
 
 
 def check(board: Path) -> Inspection:
-    """Whether a leaderboard's folder holds valid results, and the very page they give.
+    """Whether a leaderboard's folder holds valid results, and the very pages and figures they give.
 
     Every aggregate stands on the page and is computed from clips, so that rendering it anew and
     comparing bytes recomputes them all.
@@ -37,16 +38,17 @@ def check(board: Path) -> Inspection:
         BenchError: if there is no leaderboard.
     """
     found = inspect(board / "results")
-    if any(finding.wrong for finding in found.findings):
+    if not _any_wrong(found):
+        found = _with(found, wrong_files(found.results.values(), board))
+    if _any_wrong(found):
         why = "its pages are not compared with its results until these are mended"
-        return replace(found, findings=(*found.findings, Finding(board, why, wrong=False)))
-    mend = f"type python -m bench.leaderboard {board} --into {board}"
-    stale = tuple(
-        Finding(page, f"expected what its results give, {differs}; {mend}", wrong=True)
+        return _with(found, [Finding(board, why, wrong=False)])
+    stale = (
+        Finding(page, f"expected what its results give, {differs}; {publish_again(board)}", True)
         for page, expected in pages(found.results.values(), board).items()
         if (differs := _first_difference(page, expected))
     )
-    return replace(found, findings=(*found.findings, *stale))
+    return _with(found, stale)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,6 +98,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     written = f"Written: {readme} and {readme.with_name(PAGE)}"
     console.print(written, markup=False, highlight=False, soft_wrap=True)
     return DONE
+
+
+def _any_wrong(found: Inspection) -> bool:
+    return any(finding.wrong for finding in found.findings)
+
+
+def _with(found: Inspection, more: Iterable[Finding]) -> Inspection:
+    return replace(found, findings=(*found.findings, *more))
 
 
 def _report(found: Inspection) -> int:

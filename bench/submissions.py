@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.known import Suite, calibrations, suite_of
+from bench.known import calibrations, suite_of_result
 from bench.paths import SAFE_NAME
 from bench.report.loading import ResultError, load
 from bench.report.results import ClipResult, Result
@@ -74,7 +74,9 @@ def inspect(folder: Path) -> Inspection:
             findings.append(Finding(path, f"expected what it holds at {place}", True))
         findings += (Finding(path, text, True) for text in wrong(result))
         findings += (Finding(path, text, False) for text in worth_saying(result))
-    return Inspection(results, (*findings, *_apart(results)))
+    spoilt = {finding.file for finding in findings if finding.wrong}
+    sound = {path: result for path, result in results.items() if path not in spoilt}
+    return Inspection(results, (*findings, *_apart(sound)))
 
 
 def wrong(result: Result) -> Iterator[str]:
@@ -85,7 +87,7 @@ def wrong(result: Result) -> Iterator[str]:
     yield from _wrong_calibration(result)
     yield from _wrong_clips(result)
     yield from wrong_scores(result)
-    yield from wrong_groups(result, _suite(result))
+    yield from wrong_groups(result, suite_of_result(result))
 
 
 def worth_saying(result: Result) -> Iterator[str]:
@@ -107,7 +109,7 @@ def worth_saying(result: Result) -> Iterator[str]:
     if unknown := sorted({m.unit for n, m in result.metrics.items() if not allowed(n, m.unit)}):
         yield f"ranges were not checked of metrics in {', '.join(unknown)}"
     yield from _frozen(result)
-    if result.prompts_sha256 is not None and _suite(result) is None:
+    if result.prompts_sha256 is not None and suite_of_result(result) is None:
         yield (
             f"stands apart: its prompts, sha256 {short(result.prompts_sha256)}, are those of no "
             "suite in prompts/ (another version of it, a suite of somebody's own, or one with "
@@ -163,7 +165,7 @@ def _wrong_prompts(result: Result) -> Iterator[str]:
     count = result.content["prompts"].get("count")
     if count != len(result.expected_prompts):
         yield f"prompts.count is {count}, the expected prompts are {len(result.expected_prompts)}"
-    if (suite := _suite(result)) is None:
+    if (suite := suite_of_result(result)) is None:
         return
     if set(result.expected_prompts) != suite.categories.keys():
         yield f"its prompts have the hash of {suite.file}, and other ids"
@@ -237,15 +239,6 @@ def _frozen(result: Result) -> Iterator[str]:
                 noun for noun, count in (("prompt", prompts), ("seed", seeds)) if count > 1
             )
             yield f"{named(clips)}: the very same frames, as if the {ignored} were ignored"
-
-
-def _suite(result: Result) -> Suite | None:
-    images = {
-        entry["prompt"]: entry["image_sha256"]
-        for entry in result.content["clips"]
-        if entry.get("image_sha256")
-    }
-    return suite_of(result.prompts_sha256, images)
 
 
 def _values(clip: ClipResult) -> Iterator[bool]:

@@ -147,11 +147,15 @@ def test_faults_of_the_schema_are_all_said(board: Path) -> None:
         content["clips"][5]["status"] = "lost"
         content["metrics"]["warp"]["better"] = "more"
         content["clips"][7]["scores"]["warp"] = float("nan")
+        content["clips"][8]["frames"] = 10**400
+        content["clips"][9]["scores"]["warp"] = -(10**400)
 
     spoil(board, change)
     found = said(board, wrong=True)
     assert [line.partition(":")[0] for line in found] == [
         "expected finite numbers, clips.7.scores.warp is not; it should be null",
+        "expected whole numbers up to 2^53, clips.8.frames is not",
+        "expected whole numbers up to 2^53, clips.9.scores.warp is not",
         "metric 'warp'",
         "clip 1",
         "clip 6",
