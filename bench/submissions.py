@@ -14,6 +14,7 @@ from bench.report.loading import ResultError, load
 from bench.report.results import ClipResult, Result
 from bench.report.rows import HEADLINE, boards
 from bench.report.words import named, plural, short
+from bench.submitted_amounts import wrong_amounts
 from bench.submitted_groups import unknown_groups, wrong_groups
 from bench.submitted_scores import not_recomputed, wrong_scores
 from bench.units import allowed
@@ -86,6 +87,7 @@ def wrong(result: Result) -> Iterator[str]:
     yield from _wrong_prompts(result)
     yield from _wrong_calibration(result)
     yield from _wrong_clips(result)
+    yield from wrong_amounts(result)
     yield from wrong_scores(result)
     yield from wrong_groups(result, suite_of_result(result))
 
@@ -213,13 +215,6 @@ def _wrong_clips(result: Result) -> Iterator[str]:
     }
     if result.random_weights:
         faults["is of random weights, but has scores"] = [c for c in made if any(_values(c))]
-    for key in (
-        "latency_s",
-        "energy_j",
-        "peak_memory_allocated_bytes",
-        "peak_memory_reserved_bytes",
-    ):
-        faults[f"{key} is below 0"] = [c for c in result.clips if (getattr(c, key) or 0) < 0]
     for fault, clips in faults.items():
         if clips:
             yield f"{named(clips)}: {fault}"
