@@ -176,6 +176,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     sound = isinstance(seeds, list) and bool(seeds) and all(_is_count(seed, 0) for seed in seeds)
     _need(sound, "suite.seeds", "a list of whole numbers, as suite.seeds=[0,1]", seeds)
     assert isinstance(seeds, list)
+    _need(max(seeds) <= 2**53, "suite.seeds", "numbers up to 2^53, as result.json may hold", seeds)
     _need(len(set(seeds)) == len(seeds), "suite.seeds", "a list of different numbers", seeds)
     _need(
         prompts is not None or seeds == [0], "suite.seeds", "[0] for files, which have one", seeds

@@ -134,12 +134,12 @@ def _shot(
             raise Unscored(f"{name} is not scored yet, and all clips of the groups are needed")
         if entry["vector"] is None:
             raise Unscored(f"{name}: {entry['why']}")
-        if not _is_still(clip["scores"]):
+        if not is_still(clip["scores"]):
             seen = _read(entry["vector"], name)
     return cross_clip.Shot(str(item.prompt.group), item.prompt.category, item.seed, seen)
 
 
-def _is_still(scores: Mapping[str, float | None]) -> bool:
+def is_still(scores: Mapping[str, float | None]) -> bool:
     """Whether a clip shows one picture, and so no character in a shot; False if nobody knows."""
     speed = scores.get("dynamics_raw")
     return scores.get("stutter") == 1 or (speed is not None and speed < STILL)

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from bench.paths import CONF, PROMPTS
 from bench.records import fingerprint, read_json
+from bench.report.results import Result
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,15 @@ class Suite:
         file: its path, for people.
         sha256: hex, of its bytes.
         categories: prompt id to category.
+        groups: prompt id to group, of the prompts that are of one.
+        texts: prompt id to what a model is asked for.
     """
 
     file: str
     sha256: str
     categories: Mapping[str, str]
+    groups: Mapping[str, str]
+    texts: Mapping[str, str]
 
 
 def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | None:
@@ -39,6 +44,16 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
     return None
 
 
+def suite_of_result(result: Result) -> Suite | None:
+    """The published suite of a result's prompts; None if it is none."""
+    images = {
+        entry["prompt"]: entry["image_sha256"]
+        for entry in result.content["clips"]
+        if entry.get("image_sha256")
+    }
+    return suite_of(result.prompts_sha256, images)
+
+
 @cache
 def suites() -> tuple[Suite, ...]:
     """The published suites, by file name."""
@@ -47,7 +62,10 @@ def suites() -> tuple[Suite, ...]:
         raw = path.read_bytes()
         entries = [json.loads(line) for line in raw.decode("utf-8-sig").split("\n") if line.strip()]
         categories = {entry["id"]: entry.get("category", "uncategorised") for entry in entries}
-        found.append(Suite(f"prompts/{path.name}", sha256(raw).hexdigest(), categories))
+        groups = {entry["id"]: entry["group"] for entry in entries if "group" in entry}
+        texts = {entry["id"]: entry["text"] for entry in entries}
+        digest = sha256(raw).hexdigest()
+        found.append(Suite(f"prompts/{path.name}", digest, categories, groups, texts))
     return tuple(found)
 
 

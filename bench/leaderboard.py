@@ -6,9 +6,9 @@ python -m bench.leaderboard --check leaderboard      is everything there as it s
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from rich.console import Console
@@ -20,12 +20,15 @@ from bench.report.console import show
 from bench.report.loading import find, load
 from bench.report.words import plain, plural
 from bench.submissions import Finding, Inspection, inspect
+from bench.submitted_files import publish_again, wrong_files
 
 DONE, WRONG = 0, 1
 
+_BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be
+
 
 def check(board: Path) -> Inspection:
-    """Whether a leaderboard's folder holds valid results, and the very page they give.
+    """Whether a leaderboard's folder holds valid results, and the very pages and figures they give.
 
     Every aggregate stands on the page and is computed from clips, so that rendering it anew and
     comparing bytes recomputes them all.
@@ -37,16 +40,18 @@ def check(board: Path) -> Inspection:
         BenchError: if there is no leaderboard.
     """
     found = inspect(board / "results")
-    if any(finding.wrong for finding in found.findings):
+    if not _any_wrong(found):
+        found = _with(found, wrong_files(found.results.values(), board))
+    if _any_wrong(found):
         why = "its pages are not compared with its results until these are mended"
-        return replace(found, findings=(*found.findings, Finding(board, why, wrong=False)))
-    mend = f"type python -m bench.leaderboard {board} --into {board}"
-    stale = tuple(
-        Finding(page, f"expected what its results give, {differs}; {mend}", wrong=True)
+        return _with(found, [Finding(board, why, wrong=False)])
+    mend = publish_again(board)
+    stale = (
+        Finding(page, f"expected what its results give, but {differs}; {mend}", wrong=True)
         for page, expected in pages(found.results.values(), board).items()
         if (differs := _first_difference(page, expected))
     )
-    return replace(found, findings=(*found.findings, *stale))
+    return _with(found, stale)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,6 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return DONE
 
 
+def _any_wrong(found: Inspection) -> bool:
+    return any(finding.wrong for finding in found.findings)
+
+
+def _with(found: Inspection, more: Iterable[Finding]) -> Inspection:
+    return replace(found, findings=(*found.findings, *more))
+
+
 def _report(found: Inspection) -> int:
     for finding in sorted(found.findings, key=lambda finding: finding.wrong):
         kind = "wrong" if finding.wrong else "note"
@@ -118,8 +131,23 @@ def _first_difference(page: Path, expected: str) -> str | None:
         return None
     lines = held.decode("utf-8", errors="replace").split("\n")
     pairs = enumerate(zip_longest(lines, expected.split("\n")), start=1)
-    line = next((number for number, (one, other) in pairs if one != other), len(lines))
-    return f"line {line} is another"
+    for number, (came, wanted) in pairs:
+        if came != wanted:
+            alike = takewhile(
+                lambda two: two[0] == two[1], zip(came or "", wanted or "", strict=False)
+            )
+            at = sum(1 for _ in alike)
+            return f"line {number} should have {_around(wanted, at)} and has {_around(came, at)}"
+    return "it holds bytes that are no UTF-8"
+
+
+def _around(line: str | None, at: int) -> str:
+    """What of a line stands at a place and a little before it, for people."""
+    if line is None:
+        return "no line"
+    begin, end = max(0, at - _BEFORE), at + _AFTER
+    cut = line[begin:end]
+    return f"{'…' if begin else ''}{cut!r}{'…' if end < len(line) else ''}"
 
 
 def _path(text: str) -> Path:

@@ -72,7 +72,7 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
             if run is not None:
                 draws = spread(result, known)
                 keep(result, draws, run, into, copy=copy_clips)
-                draw_model(run, result, draws, _sheet(into, result))
+                draw_model(run, result, draws, sheet(into, result))
     for folder, name in {run.parent: target.parent.name for target, run in runs.items()}.items():
         draw_suite(folder, into / "figures" / f"{name}.png")
     for suite in suites:
@@ -107,15 +107,24 @@ def pages(results: Iterable[Result], into: Path) -> dict[Path, str]:
     }
 
 
-def _draw_figures(suite: SuiteBoard, into: Path) -> None:
-    """Draw a suite's figures anew; those of results that have changed since do not stay."""
+def drawn(suite: SuiteBoard, into: Path) -> dict[Path, bytes]:
+    """The figures of a suite: path to content, a pure function of its results and kept curves.
+
+    Raises:
+        BenchError: if the curves cannot be read.
+    """
     folder = into / "figures" / suite.suite
     shelves = {result.model: shelf(result, into) for result in suite.results}
     lags = {model: kept.lags for model, kept in shelves.items() if kept.lags}
-    drawn = {folder / f"{figure.name}.svg": figure.svg for figure in figures(suite, lags)}
-    for stale in set(folder.glob("*.svg")) - drawn.keys():
+    return {folder / f"{figure.name}.svg": figure.svg for figure in figures(suite, lags)}
+
+
+def _draw_figures(suite: SuiteBoard, into: Path) -> None:
+    """Draw a suite's figures anew; those of results that have changed since do not stay."""
+    fresh = drawn(suite, into)
+    for stale in set((into / "figures" / suite.suite).glob("*.svg")) - fresh.keys():
         stale.unlink()
-    for path, svg in drawn.items():
+    for path, svg in fresh.items():
         write_bytes(path, svg)
 
 
@@ -154,5 +163,6 @@ def _target(result: Result, into: Path) -> Path:
     return into / "results" / result.suite / f"{result.model}.json"
 
 
-def _sheet(into: Path, result: Result) -> Path:
+def sheet(into: Path, result: Result) -> Path:
+    """Where a model's contact sheet lies."""
     return into / "figures" / result.suite / "models" / f"{result.model}.png"

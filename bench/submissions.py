@@ -2,19 +2,22 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.known import Suite, calibrations, suite_of
+from bench.known import calibrations, suite_of_result
 from bench.paths import SAFE_NAME
 from bench.report.loading import ResultError, load
-from bench.report.results import ClipResult, Metric, Result
+from bench.report.results import ClipResult, Result
 from bench.report.rows import HEADLINE, boards
-from bench.report.words import plural, short
-from bench.units import allowed, fits
+from bench.report.words import named, plural, short
+from bench.submitted_amounts import wrong_amounts
+from bench.submitted_groups import unknown_groups, wrong_groups
+from bench.submitted_scores import not_recomputed, wrong_scores
+from bench.units import allowed
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -72,7 +75,9 @@ def inspect(folder: Path) -> Inspection:
             findings.append(Finding(path, f"expected what it holds at {place}", True))
         findings += (Finding(path, text, True) for text in wrong(result))
         findings += (Finding(path, text, False) for text in worth_saying(result))
-    return Inspection(results, (*findings, *_apart(results)))
+    spoilt = {finding.file for finding in findings if finding.wrong}
+    sound = {path: result for path, result in results.items() if path not in spoilt}
+    return Inspection(results, (*findings, *_apart(sound)))
 
 
 def wrong(result: Result) -> Iterator[str]:
@@ -82,8 +87,9 @@ def wrong(result: Result) -> Iterator[str]:
     yield from _wrong_prompts(result)
     yield from _wrong_calibration(result)
     yield from _wrong_clips(result)
-    for name, metric in result.metrics.items():
-        yield from _wrong_scores(result, name, metric)
+    yield from wrong_amounts(result)
+    yield from wrong_scores(result)
+    yield from wrong_groups(result, suite_of_result(result))
 
 
 def worth_saying(result: Result) -> Iterator[str]:
@@ -99,11 +105,13 @@ def worth_saying(result: Result) -> Iterator[str]:
             if clip.status == "ok" and name not in clip.scores and name not in clip.unscored
         ]
         if made_without and not result.random_weights:
-            yield f"{name} was not computed for {_clips(made_without)}"
+            yield f"{name} was not computed for {named(made_without)}"
+    yield from not_recomputed(result)
+    yield from unknown_groups(result)
     if unknown := sorted({m.unit for n, m in result.metrics.items() if not allowed(n, m.unit)}):
         yield f"ranges were not checked of metrics in {', '.join(unknown)}"
     yield from _frozen(result)
-    if result.prompts_sha256 is not None and _suite(result) is None:
+    if result.prompts_sha256 is not None and suite_of_result(result) is None:
         yield (
             f"stands apart: its prompts, sha256 {short(result.prompts_sha256)}, are those of no "
             "suite in prompts/ (another version of it, a suite of somebody's own, or one with "
@@ -143,6 +151,8 @@ def _wrong_hashes(result: Result) -> Iterator[str]:
     hashes = {"fingerprint": result.fingerprint, "prompts.sha256": result.prompts_sha256} | {
         f"fingerprint of {name}": metric.fingerprint for name, metric in result.metrics.items()
     }
+    if result.cross_clip is not None:
+        hashes["fingerprint of cross_clip"] = result.cross_clip.fingerprint
     for name, value in hashes.items():
         if value is not None and not _SHA256.fullmatch(value):
             yield f"expected {name} as 64 hexadecimal digits, came {value!r:.80}"
@@ -157,7 +167,7 @@ def _wrong_prompts(result: Result) -> Iterator[str]:
     count = result.content["prompts"].get("count")
     if count != len(result.expected_prompts):
         yield f"prompts.count is {count}, the expected prompts are {len(result.expected_prompts)}"
-    if (suite := _suite(result)) is None:
+    if (suite := suite_of_result(result)) is None:
         return
     if set(result.expected_prompts) != suite.categories.keys():
         yield f"its prompts have the hash of {suite.file}, and other ids"
@@ -166,7 +176,7 @@ def _wrong_prompts(result: Result) -> Iterator[str]:
         c for c, entry in entries if entry.get("category") != suite.categories.get(c.prompt)
     ]
     if elsewhere:
-        yield f"{_clips(elsewhere)}: another category than in {suite.file}"
+        yield f"{named(elsewhere)}: another category than in {suite.file}"
 
 
 def _wrong_calibration(result: Result) -> Iterator[str]:
@@ -205,37 +215,9 @@ def _wrong_clips(result: Result) -> Iterator[str]:
     }
     if result.random_weights:
         faults["is of random weights, but has scores"] = [c for c in made if any(_values(c))]
-    for key in (
-        "latency_s",
-        "energy_j",
-        "peak_memory_allocated_bytes",
-        "peak_memory_reserved_bytes",
-    ):
-        faults[f"{key} is below 0"] = [c for c in result.clips if (getattr(c, key) or 0) < 0]
     for fault, clips in faults.items():
         if clips:
-            yield f"{_clips(clips)}: {fault}"
-
-
-def _wrong_scores(result: Result, name: str, metric: Metric) -> Iterator[str]:
-    within = allowed(name, metric.unit)
-    out, untold, both = [], [], []
-    for clip in result.clips:
-        value = clip.scores.get(name)
-        if value is None and name in clip.scores and not clip.unscored.get(name, "").strip():
-            untold.append(clip)
-        if value is not None and name in clip.unscored:
-            both.append(clip)
-        if value is not None and within is not None and not fits(value, within):
-            out.append(clip)
-    if out and within is not None:
-        low, high = within
-        least = f"{low:g} to {high:g}" if high < float("inf") else f"{low:g} or more"
-        yield f"{_clips(out)}: {name} is {out[0].scores[name]:g}, expected {least} ({metric.unit})"
-    if untold:
-        yield f"{_clips(untold)}: {name} has no value, and no reason is given"
-    if both:
-        yield f"{_clips(both)}: {name} has a value, and a reason for having none"
+            yield f"{named(clips)}: {fault}"
 
 
 def _frozen(result: Result) -> Iterator[str]:
@@ -251,22 +233,7 @@ def _frozen(result: Result) -> Iterator[str]:
             ignored = " and ".join(
                 noun for noun, count in (("prompt", prompts), ("seed", seeds)) if count > 1
             )
-            yield f"{_clips(clips)}: the very same frames, as if the {ignored} were ignored"
-
-
-def _clips(clips: Sequence[ClipResult]) -> str:
-    """The first of some clips, and how many more there are."""
-    more = f" and {plural(len(clips) - 1, 'more clip')}" if len(clips) > 1 else ""
-    return f"prompt {clips[0].prompt!r} seed {clips[0].seed}{more}"
-
-
-def _suite(result: Result) -> Suite | None:
-    images = {
-        entry["prompt"]: entry["image_sha256"]
-        for entry in result.content["clips"]
-        if entry.get("image_sha256")
-    }
-    return suite_of(result.prompts_sha256, images)
+            yield f"{named(clips)}: the very same frames, as if the {ignored} were ignored"
 
 
 def _values(clip: ClipResult) -> Iterator[bool]:

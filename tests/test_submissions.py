@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fake_results as fake
 import pytest
 import yaml
 
@@ -62,6 +63,19 @@ def set_score(number: int, name: str, value: float | None) -> Callable[[Content]
     return lambda content: content["clips"][number]["scores"].update({name: value})
 
 
+def hardware(price: float) -> Content:
+    return {"price_per_gpu_hour": price, "currency": "USD", "gpus": 1}
+
+
+def without(name: str) -> Callable[[Content], None]:
+    def change(content: Content) -> None:
+        del content["metrics"][name]
+        for clip in content["clips"]:
+            del clip["scores"][name]
+
+    return change
+
+
 def test_the_repositorys_own_leaderboard_is_as_it_should_be(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -87,8 +101,15 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (failed(frames=16), "failed, but has frames"),
         (set_clip(2, error="but"), "is ok, but has an error"),
         (set_clip(2, frames_sha256=None), "frames_sha256 is not"),
-        (set_clip(2, latency_s=-1), "latency_s is below 0"),
-        (set_clip(2, energy_j=-1.5), "energy_j is below 0"),
+        (set_clip(2, latency_s=-1), "latency_s is -1, expected 0 to 1e+07"),
+        (set_clip(2, energy_j=-1.5), "energy_j is -1.5, expected 0 to"),
+        (set_clip(2, latency_s=1e300), "latency_s is 1e+300, expected"),
+        (set_clip(2, width=10**9), "width is 1e+09, expected 0 to 65536"),
+        (lambda c: c["card"].update(max_seconds=-5), "max_seconds of the card is -5, expected"),
+        (lambda c: c["card"].update(title=" \t"), "expected title of the card as 1 to 200 letters"),
+        (lambda c: c["card"].update(title="x" * 5000), "letters or null, came 5000 letters"),
+        (lambda c: c.update(hardware=hardware(1e300)), "price_per_gpu_hour is 1e+300, expected"),
+        (set_clip(2, account=fake.account(price_usd=1e300)), "price_usd of the account is 1e+300"),
         (set_score(2, "beauty", 1.0), "that the file does not describe"),
         (lambda c: c.update(weights="random"), "of random weights, but has scores"),
         (set_score(2, "coherence", 100.1), "coherence is 100.1, expected 0 to 100 (points)"),
@@ -96,6 +117,9 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (set_score(2, "identity_min", 1.01), "expected -1 to 1 (cosine)"),
         (set_score(2, "stutter", -0.1), "expected 0 to 1 (share"),
         (set_score(2, "lag_ratio", -0.1), "expected 0 or more (ratio)"),
+        (set_score(2, "coherence", 99.5), "coherence is 99.5, expected 89."),
+        (set_score(2, "coherence_order", 50.0), "which its parts give"),
+        (lambda c: c["clips"][2]["scores"].pop("stutter"), "and not all of its parts have"),
         (set_score(2, "warp", None), "warp has no value, and no reason is given"),
         (set_clip(2, unscored={"warp": "why"}), "has a value, and a reason for having none"),
     ],
@@ -135,11 +159,15 @@ def test_faults_of_the_schema_are_all_said(board: Path) -> None:
         content["clips"][5]["status"] = "lost"
         content["metrics"]["warp"]["better"] = "more"
         content["clips"][7]["scores"]["warp"] = float("nan")
+        content["clips"][8]["frames"] = 10**400
+        content["clips"][9]["scores"]["warp"] = -(10**400)
 
     spoil(board, change)
     found = said(board, wrong=True)
     assert [line.partition(":")[0] for line in found] == [
         "expected finite numbers, clips.7.scores.warp is not; it should be null",
+        "expected whole numbers up to 2^53, clips.8.frames is not",
+        "expected whole numbers up to 2^53, clips.9.scores.warp is not",
         "metric 'warp'",
         "clip 1",
         "clip 6",
@@ -153,6 +181,8 @@ def test_faults_of_the_schema_are_all_said(board: Path) -> None:
         (lambda c: c["prompts"].update(sha256="0" * 64), "are those of no suite in prompts/"),
         (lambda c: c["calibration"].update(sha256="0" * 64), "none of conf/calibration/"),
         (lambda c: c["clips"][2]["scores"].pop("warp"), "warp was not computed for prompt"),
+        (lambda c: c["metrics"]["stutter"].update(version=3), "of stutter it is another version"),
+        (without("coherence_order"), "computed again: there is no coherence_order"),
         (lambda c: c["metrics"]["warp"].update(unit="grams"), "not checked of metrics in grams"),
     ],
 )
@@ -200,9 +230,16 @@ def test_a_page_that_is_not_what_the_results_give_is_said(
     page.write_text(text.replace("Toy, steady", "Toy, steadier", 1), "utf-8")
     assert main(["--check", str(board)]) == 1
     line = 1 + text[: text.index("Toy, steady")].count("\n")
-    assert f"wrong: {page}: expected what its results give, line {line} is another" in (
-        capsys.readouterr().out
-    )
+    out = capsys.readouterr().out
+    assert f"wrong: {page}: expected what its results give, but line {line} should have" in out
+    assert "Toy, steady |" in out.partition(" and has ")[0]
+    assert "Toy, steadier |" in out.partition(" and has ")[2]
+    page.write_text(text + "more", "utf-8")
+    assert main(["--check", str(board)]) == 1
+    assert "should have '' and has 'more'" in capsys.readouterr().out
+    page.write_bytes(text.encode().replace(b"Toy, steady", b"Toy, stead\xff", 1))
+    assert main(["--check", str(board)]) == 1
+    assert f"line {line} should have" in capsys.readouterr().out
     page.unlink()
     assert main(["--check", str(board)]) == 1
     assert main([str(board), "--into", str(board)]) == 0

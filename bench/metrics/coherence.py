@@ -23,6 +23,7 @@ from bench.errors import Unscored
 from bench.metrics import damage
 from bench.metrics.base import Scored, metric
 from bench.metrics.calibration import SCALED, Calibration
+from bench.metrics.composition import POWER
 from bench.metrics.consistency import stutter
 from bench.metrics.cuts import shots
 from bench.metrics.damage import Window
@@ -34,7 +35,6 @@ MIN_S = 1.2
 WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
 ROUNDING_ALLOWED = 0.1
 
-POWER = 2.75
 ORDER_NONE, ORDER_SURE, ORDER_FLOOR = 3.0, 3.8, 0.05
 STILL, MOVING = 0.025, 0.035
 

@@ -1,5 +1,6 @@
 """The clips that a leaderboard keeps beside its numbers: previews to look at, and their curves."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -42,6 +43,8 @@ class Kept:
         source: address of the preview relative to the leaderboard, quoted for a URL; None if
             only the curves were kept.
         curves: metric to its values along the clip.
+        preview_sha256: hex, of the preview's bytes; None if it was not copied, or was before its
+            hash was kept.
     """
 
     prompt: str
@@ -49,6 +52,7 @@ class Kept:
     text: str | None
     source: str | None
     curves: Mapping[str, Curve]
+    preview_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -114,14 +118,16 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     draws = [draw for draw in draws if records[draw] or previews[draw].is_file()]
     if not draws:
         return
-    place = _shelf(into, result)
+    place = shelf_folder(into, result)
     chosen = draws[: MOST_COPIED if copy else MOST_LINKED]
+    copied = {draw: _sha256(previews[draw]) for draw in _within(previews, chosen)} if copy else {}
     entries = [
         {
             "prompt": draw[0],
             "seed": draw[1],
             "text": records[draw].get("prompt", {}).get("text"),
             "frames_sha256": made[draw].frames_sha256,
+            "preview_sha256": copied.get(draw),
             "curves": {name: stored(curve) for name, curve in along(records[draw]).items()},
         }
         for draw in chosen
@@ -135,8 +141,8 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     try:
         if place.exists():
             shutil.rmtree(place)
-        for draw in _within(previews, chosen) if copy else ():
-            target = _copied(place, draw)
+        for draw in copied:
+            target = copy_of(place, draw)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(previews[draw], target)
     except OSError as error:
@@ -153,7 +159,7 @@ def shelf(result: Result, into: Path) -> Shelf:
     Raises:
         BenchError: if the index is not what `keep` wrote.
     """
-    path = _shelf(into, result) / INDEX
+    path = shelf_folder(into, result) / INDEX
     if not path.exists():
         return Shelf()
     mend = f"remove {path.parent} and publish the run again"
@@ -171,18 +177,22 @@ def shelf(result: Result, into: Path) -> Shelf:
                 curves = {str(name): read(curve) for name, curve in entry["curves"].items()}
                 text = None if entry["text"] is None else str(entry["text"])
                 source = _source(index["previews"], path.parent, draw, into)
-                clips.append(Kept(*draw, text, source, curves))
+                digest = entry.get("preview_sha256")
+                digest = None if digest is None else str(digest)
+                clips.append(Kept(*draw, text, source, curves, digest))
         lags = {str(name): read(curve) for name, curve in index["lags"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BenchError(f"{path}: expected clips as published, but {error!r}; {mend}") from None
     return Shelf(tuple(clips), lags)
 
 
-def _shelf(into: Path, result: Result) -> Path:
+def shelf_folder(into: Path, result: Result) -> Path:
+    """Where a leaderboard keeps the clips of a result."""
     return into / "clips" / result.suite / result.model
 
 
-def _copied(shelf: Path, draw: Draw) -> Path:
+def copy_of(shelf: Path, draw: Draw) -> Path:
+    """Where a preview lies in such a folder."""
     return shelf / draw[0] / f"{draw[1]}.mp4"
 
 
@@ -193,7 +203,7 @@ def _item(draw: Draw) -> Item:
 def _source(linked: object, shelf: Path, draw: Draw, into: Path) -> str | None:
     """Address of a preview that is there."""
     previews = shelf if linked is None else Path(os.path.normpath(into / str(linked)))
-    path = _copied(previews, draw)
+    path = copy_of(previews, draw)
     if not path.is_file():
         return None
     return quote(os.path.relpath(path, into).replace(os.sep, "/"))
@@ -204,6 +214,10 @@ def _within(previews: Mapping[Draw, Path], draws: Sequence[Draw]) -> list[Draw]:
     there = [draw for draw in draws if previews[draw].is_file()]
     sizes = accumulate(previews[draw].stat().st_size for draw in there)
     return [draw for draw, size in zip(there, sizes, strict=True) if size <= MOST_COPIED_BYTES]
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> Record:

@@ -18,6 +18,7 @@ FILE_NAME = "result.json"
 PUBLISHED = "results/*/*.json"
 """Where a leaderboard's folder holds results: one folder a suite, one file a model."""
 
+_MOST = 2**53  # up to here every reader of JSON tells one whole number from the next
 _ABSENT = type(None)
 _NUMBER = (int, float)
 
@@ -287,9 +288,14 @@ def _text(value: object) -> str | None:
 
 
 def _unwritable(value: object, place: str = "") -> Iterator[str]:
-    """What can be read from JSON and not be published: NaN, infinities, halves of characters."""
+    """What can be read from JSON and not be published.
+
+    NaN, infinities, whole numbers beyond 2^53, halves of characters.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         yield f"expected finite numbers, {place} is not; it should be null"
+    elif isinstance(value, int) and abs(value) > _MOST:
+        yield f"expected whole numbers up to 2^53, {place} is not"
     elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
         yield f"expected text at {place}, came half a surrogate pair"
     elif isinstance(value, dict):

@@ -33,6 +33,9 @@ HEALTH = (
     "Metric health: whether each metric sees the faults it should, and stays calm where it must, "
     "is measured on footage that was damaged on purpose: [{path}]({path})."
 )
+_ACTS = re.compile(
+    r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
+)
 _FOLD = ("<details>", "<summary>More metrics</summary>")
 SOURCE = "Every number is computed from the files in `results/`."
 
@@ -75,10 +78,11 @@ def escape(text: str) -> str:
     r"""Text that markdown shows as it stands, on one line and inside a table cell.
 
     Names, licences and error messages come from elsewhere; `a|b` must not open a column, nor
-    `<img>` an image. Underscores inside words mean nothing to markdown and stay readable.
+    `<img>` an image, nor an address a link. Underscores inside words mean nothing to markdown and
+    stay readable.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return re.sub(r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\\g<0>", line)
+    return re.sub(_ACTS, r"\\\g<0>", line)
 
 
 def _shown(pictures: Sequence[Picture]) -> Iterator[str]:

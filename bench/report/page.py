@@ -140,9 +140,9 @@ def _suite(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any]:
 
 
 def _inline(path: Path) -> Markup:
-    """A figure as an element of the page, in the page's own ink."""
-    svg = path.read_text("utf-8")
-    return Markup(svg[svg.index("<svg") :].replace(INK, "currentColor"))
+    """A figure as an element of the page, in the page's own ink; nothing that follows it."""
+    svg, end, _ = path.read_text("utf-8").partition("</svg>")
+    return Markup((svg[svg.index("<svg") :] + end).replace(INK, "currentColor") + "\n")
 
 
 def _table(table: Table, board: SuiteBoard) -> dict[str, Any]:

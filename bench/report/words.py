@@ -1,5 +1,7 @@
 """Short texts as tables say them."""
 
+from collections.abc import Sequence
+
 from bench.report.results import ClipResult
 from bench.report.table import NONE
 
@@ -14,6 +16,12 @@ def reason(clip: ClipResult, metric: str) -> str:
 def failure(clip: ClipResult) -> str:
     """How a clip failed."""
     return f"{clip.status}: {one_line(clip.error or 'no message')}"
+
+
+def named(clips: Sequence[ClipResult]) -> str:
+    """The first of some clips, and how many more there are."""
+    more = f" and {plural(len(clips) - 1, 'more clip')}" if len(clips) > 1 else ""
+    return f"prompt {clips[0].prompt!r:.80} seed {clips[0].seed}{more}"
 
 
 def one_line(text: str, most: int = 200) -> str:

@@ -243,6 +243,16 @@ def test_a_markdown_reader_shows_escaped_text_as_it_stands() -> None:
     assert "<" not in cell[1]
 
 
+def test_an_address_is_no_link() -> None:
+    for text, escaped in {
+        "see https://a.b/c": r"see https:\//a.b/c",
+        "www.a.b, WWW.a.b": r"www\.a.b, WWW\.a.b",
+        "a//b: c.d": "a//b: c.d",
+    }.items():
+        assert escape(text) == escaped
+        assert MarkdownIt("commonmark").render(escaped) == f"<p>{text}</p>\n"
+
+
 def test_escape_leaves_names_with_underscores_readable() -> None:
     assert escape("wan2_1_1_3b") == "wan2_1_1_3b"
     assert escape("_a_ b_") == r"\_a\_ b\_"

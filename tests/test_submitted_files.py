@@ -1,0 +1,143 @@
+"""Figures and clips beside published results: what the check says of those that were exchanged."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fake_runs
+import pytest
+
+from bench.leaderboard import main
+from bench.paths import PACKAGE
+from bench.prompts import load_suite
+from bench.publish import pages, publish
+from bench.report.loading import load
+from bench.submitted_files import wrong_files
+
+RESULTS = PACKAGE.parent / "leaderboard" / "results" / "toy"
+INJECTED = b"</svg></figure><h1>Injected heading</h1><script>alert(1)</script>"
+FIRST = load_suite("toy.jsonl")[0][0]
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A leaderboard of two models with figures, contact sheets and a clip of each."""
+    folder = tmp_path_factory.mktemp("runs")
+    runs = []
+    for model, source in (("one", "toy_steady"), ("two", "toy_wobbling")):
+        content = json.loads((RESULTS / f"{source}.json").read_text("utf-8"))
+        content["model"] = model
+        runs.append(fake_runs.write(content, folder / "outputs", made=1, text=FIRST.text))
+    publish(runs, folder / "board")
+    return folder / "board"
+
+
+@pytest.fixture
+def board(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "board"))
+
+
+def said(board: Path) -> list[str]:
+    results = [load(path) for path in sorted((board / "results").rglob("*.json"))]
+    found = wrong_files(results, board)
+    return [f"{finding.file.relative_to(board)}: {finding.text}" for finding in found]
+
+
+def index_of(board: Path, model: str = "one") -> Path:
+    return board / "clips" / "toy" / model / "clips.json"
+
+
+def spoil_index(board: Path, change: Callable[[Any], None]) -> None:
+    index = json.loads(index_of(board).read_text("utf-8"))
+    change(index)
+    index_of(board).write_text(json.dumps(index), "utf-8")
+
+
+def test_what_was_published_is_right(board: Path) -> None:
+    assert {path.suffix for path in board.rglob("*.*")} >= {".svg", ".png", ".mp4", ".json"}
+    assert main(["--check", str(board)]) == 0
+
+
+@pytest.mark.parametrize("put", [lambda svg: svg + INJECTED, lambda _: b"no figure", lambda _: b""])
+def test_a_figure_that_was_exchanged_is_said(put: Callable[[bytes], bytes], board: Path) -> None:
+    figure = board / "figures" / "toy" / "parts.svg"
+    figure.write_bytes(put(figure.read_bytes()))
+    (found,) = said(board)
+    assert found.startswith("figures/toy/parts.svg: expected the figure that its results give")
+
+
+def test_nothing_that_follows_a_figure_comes_onto_the_page(board: Path) -> None:
+    figure = board / "figures" / "toy" / "parts.svg"
+    figure.write_bytes(figure.read_bytes() + INJECTED)
+    results = [load(path) for path in (board / "results").rglob("*.json")]
+    page = pages(results, board)[board / "index.html"]
+    assert "Injected" not in page
+    assert page.count("<svg") == page.count("</svg>") > 0
+
+
+def test_figures_too_many_and_too_few_are_said(board: Path) -> None:
+    figures = board / "figures" / "toy"
+    (figures / "parts.svg").rename(figures / "extra.svg")
+    assert [line.partition("; ")[0] for line in said(board)] == [
+        "figures/toy/extra.svg: no results give such a figure",
+        "figures/toy/parts.svg: expected a figure, there is none",
+    ]
+
+
+def test_files_that_no_result_explains_are_said(board: Path) -> None:
+    strays = ["clips/toy/three/clips.json", "figures/other.png", "figures/toy/models/x.png"]
+    for name in strays:
+        (board / name).parent.mkdir(parents=True, exist_ok=True)
+        (board / name).write_text("x")
+    assert said(board) == [f"{name}: no result here explains it; remove it" for name in strays]
+
+
+def test_a_clip_of_another_model_is_said(board: Path) -> None:
+    one, two = (index_of(board, model).parent / FIRST.id / "0.mp4" for model in ("one", "two"))
+    one.write_bytes(two.read_bytes() + b"\0")
+    (found,) = said(board)
+    assert found.startswith(f"clips/toy/one/{FIRST.id}/0.mp4: expected the preview of sha256")
+
+
+def test_an_index_of_before_hashes_were_kept_is_read(board: Path) -> None:
+    spoil_index(board, lambda index: [clip.pop("preview_sha256") for clip in index["clips"]])
+    assert said(board) == []
+
+
+def test_a_text_that_is_not_the_prompts_is_said(board: Path) -> None:
+    spoil_index(board, lambda index: index["clips"][0].update(text="a much harder prompt"))
+    (found,) = said(board)
+    assert f"prompt {FIRST.id!r} has another text than in prompts/toy.jsonl" in found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index.update(schema=2),
+        lambda index: index.update(clips=3),
+        lambda index: index["clips"][0].update(seed=float("inf")),
+        lambda index: index["lags"].update(x={"at_s": [10**400], "values": [1]}),
+    ],
+)
+def test_broken_indices_are_all_said(change: Callable[[Any], None], board: Path) -> None:
+    spoil_index(board, change)
+    index_of(board, "two").write_text("{")
+    first, second = said(board)
+    assert first.startswith("clips/toy/one/clips.json: expected clips as published")
+    assert second.startswith("clips/toy/two/clips.json: expected JSON")
+
+
+def test_a_page_is_not_drawn_from_what_is_wrong(
+    board: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (board / "figures" / "toy" / "parts.svg").write_text("no figure")
+    spoil_index(board, lambda index: index.update(clips=3))
+    (board / "stray").write_text("only folders of the benchmark's own are looked into")
+    assert main(["--check", str(board)]) == 1
+    assert " 1 wrong, 1 note" in capsys.readouterr().out
+    shutil.rmtree(board / "clips")
+    assert main(["--check", str(board)]) == 1
+    publish([], board)
+    assert main(["--check", str(board)]) == 0

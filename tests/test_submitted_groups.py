@@ -1,0 +1,127 @@
+"""Cross-clip identity in a published result: what a run writes, and what no run would."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import fake_results as fake
+import numpy as np
+import pytest
+from fake_results import Content
+
+from bench.groups import compare_groups
+from bench.known import Suite, suite_of
+from bench.layout import Item
+from bench.metrics.cross_clip import pack
+from bench.prompts import load_suite
+from bench.report.loading import load
+from bench.submitted_groups import unknown_groups, wrong_groups
+
+PROMPTS, SHA256 = load_suite("toy_groups.jsonl")
+SEEDS = (0, 1)
+
+
+def shipped() -> Suite:
+    suite = suite_of(SHA256, {})
+    assert suite is not None
+    return suite
+
+
+@pytest.fixture
+def content() -> Content:
+    """A complete run on the toy world's groups; of seed 1, a clip failed and another is still."""
+    rng = np.random.default_rng(0)
+    items = [Item(prompt, seed) for prompt in PROMPTS for seed in SEEDS]
+    scores = {"stutter": 0.0}
+    clips = [
+        fake.clip(item.prompt.id, item.seed, category=item.prompt.category, scores=dict(scores))
+        for item in items
+    ]
+    clips[1] = fake.failed(PROMPTS[0].id, 1)
+    clips[9]["scores"]["stutter"] = 1.0
+    looks: dict[tuple[str, int], dict[str, Any] | None] = {
+        (item.prompt.id, item.seed): {
+            "fingerprint": "f",
+            "vector": pack(rng.normal(1, 1, size=8).astype(np.float32)),
+            "why": None,
+        }
+        for item in items
+    }
+    compared = asdict(compare_groups(items, clips, looks))
+    expected = {"prompts": [prompt.id for prompt in PROMPTS], "seeds": list(SEEDS)}
+    return fake.result("m", clips, expected=expected, cross_clip=compared)
+
+
+def said(content: Content, tmp_path: Path, suite: Suite | None) -> list[str]:
+    return list(wrong_groups(load(fake.write(content, tmp_path)), suite))
+
+
+def part(number: int, **values: Any) -> Callable[[Content], None]:
+    return lambda content: content["clips"][number]["cross_clip"].update(values)
+
+
+def regroup(content: Content) -> None:
+    """Give each clip a group of its own."""
+    for number, clip in enumerate(content["clips"]):
+        clip["cross_clip"]["group"] = f"g{number}"
+
+
+def hide_the_worst(content: Content) -> None:
+    for clip in content["clips"]:
+        if clip["cross_clip"]["value"] < 0:
+            clip["cross_clip"] = None
+
+
+def forget_all(content: Content) -> None:
+    for clip in content["clips"]:
+        clip["cross_clip"] = None
+
+
+def test_what_a_run_writes_is_right(content: Content, tmp_path: Path) -> None:
+    assert any(clip["cross_clip"]["own"] is None for clip in content["clips"])
+    assert said(content, tmp_path, shipped()) == []
+    assert said(content, tmp_path, None) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (part(2, value=99, won=7, own=5, others=-94), "out of range: value -2 to 2, won 0 to 1"),
+        (part(2, won=-0.1), "out of range"),
+        (part(2, own=1.5, others=1.5, value=0), "out of range"),
+        (part(2, value=0.9), "is not what its own and others give"),
+        (part(3, value=0.9), "is not what its own and others give"),
+        (part(2, own=None, others=None, value=0.0, won=0.5), "is not what its own and others give"),
+        (part(1, value=0.1), "is not what its own and others give"),
+        (part(1, own=0.9, others=0.8, value=0.1), "failed or is still, but its cross_clip has"),
+        (regroup, "and 63 more clips: another group than in prompts/toy_groups.jsonl"),
+        (hide_the_worst, "expected 64 clips with a part in cross_clip"),
+        (forget_all, "64 have none"),
+        (lambda c: c["clips"].pop(), "1 have none, as prompt"),
+        (lambda c: c["cross_clip"].update(why="no weights"), "but there is no comparison"),
+        (lambda c: c.update(cross_clip=None), "but there is no comparison"),
+    ],
+)
+def test_what_no_run_writes_is_said(
+    change: Callable[[Content], None], expected: str, content: Content, tmp_path: Path
+) -> None:
+    change(content)
+    found = said(content, tmp_path, shipped())
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_of_a_suite_of_ones_own_every_seed_has_its_part(content: Content, tmp_path: Path) -> None:
+    content["clips"][2]["cross_clip"] = None
+    assert "1 have none, as prompt" in said(content, tmp_path, None)[0]
+    forget_all(content)
+    assert "no clip has a part in it" in said(content, tmp_path, None)[0]
+
+
+def test_another_version_is_not_judged_and_that_is_said(content: Content, tmp_path: Path) -> None:
+    part(2, value=1.9)(content)
+    content["cross_clip"]["version"] = 2
+    result = load(fake.write(content, tmp_path))
+    assert list(wrong_groups(result, shipped())) == []
+    assert list(unknown_groups(result)) == ["cross_clip was not checked: it is of version 2"]
