@@ -42,7 +42,7 @@ class Cost:
         per_clip: mean over all draws.
         per_video_s: per second of video that was made.
         per_usable_s: per second of video that can be kept, bootstrapped as a whole; None where
-            no clip is usable.
+            no clip is usable. Where all are, the upper end is at least that of the yield's lower.
         at_least: with 95% confidence, where no clip is usable; None elsewhere.
         estimated: draws that have no amount of their own (failed ones are not timed, and the
             first includes what only the first one pays) and count as the median of the others.
@@ -66,7 +66,8 @@ class Economy:
         usable: how many of them can be kept.
         asked: the metrics of `CRITERIA` by which clips were judged.
         share: the yield, 0..1, with its interval over prompts. Where none or all are usable the
-            bootstrap sees no spread: the open end is then that of the rule of three.
+            bootstrap sees no spread: the open end is then that of the rule of three, which one
+            prompt has too.
         share_looser: the yield if coherence need only be 10 points less.
         share_stricter: the yield if it must be 10 points more.
         success: k to the chance that of k draws of a prompt one is usable, for k = 2, 4, ... as
@@ -186,9 +187,10 @@ def _share(per_prompt: Sequence[float]) -> stats.Interval:
     found = stats.interval(per_prompt)
     assert found is not None
     hidden = stats.most_when_none(found.n)
-    if found.low is None or 0 < found.mean < 1:
+    if 0 < found.mean < 1:
         return found
-    return replace(found, high=hidden) if found.mean == 0 else replace(found, low=1 - hidden)
+    low, high = (0.0, hidden) if found.mean == 0 else (1 - hidden, 1.0)
+    return replace(found, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,21 @@ def _cost(
         source=tariff.source,
         per_clip=per_clip,
         per_video_s=sum(spent) / video_s,
-        per_usable_s=stats.ratio(spent, kept_s),
+        per_usable_s=_per_usable_s(
+            spent, kept_s, all_usable=all(_usable(clip, asked) for clip in clips)
+        ),
         at_least=None if any(kept_s) else per_clip / most_usable_s,
         estimated=sum(tariff.amount(clip) is None for clip in clips),
     )
+
+
+def _per_usable_s(
+    spent: Sequence[float], kept_s: Sequence[float], *, all_usable: bool
+) -> stats.Interval | None:
+    """Cost of a usable second, by prompt; of all usable, as uncertain as the yield is at least."""
+    found = stats.ratio(spent, kept_s)
+    if found is None or not all_usable:
+        return found
+    low, high = found.mean if found.low is None else found.low, found.high or found.mean
+    dearest = found.mean / (1 - stats.most_when_none(found.n))
+    return replace(found, low=low, high=max(high, dearest))

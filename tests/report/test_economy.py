@@ -160,7 +160,37 @@ def test_a_yield_of_0_is_a_lower_bound_not_infinity(tmp_path: Path) -> None:
 def test_a_yield_of_1_does_not_claim_to_be_certain(tmp_path: Path) -> None:
     found = judged([good(f"p{n:02d}") for n in range(20)], tmp_path)
     assert (found.share.mean, found.share.high) == (1, 1)
-    assert found.share.low == pytest.approx(0.05 ** (1 / 20))
+    least = 0.05 ** (1 / 20)
+    assert found.share.low == pytest.approx(least)
+    assert found.cost is not None
+    cost = found.cost.per_usable_s
+    assert cost is not None
+    assert (cost.mean, cost.low) == (5, 5)
+    assert cost.high == pytest.approx(5 / least)
+
+
+def test_costs_that_spread_more_than_the_yield_keep_their_interval(tmp_path: Path) -> None:
+    took = [1.0] * 39 + [1000.0]
+    clips = [good(f"p{n:02d}", latency_s=latency) for n, latency in enumerate(took)]
+    cost = judged(clips, tmp_path).cost
+    assert cost is not None
+    assert cost.per_usable_s == stats.ratio(took, [2.0] * 40)
+
+
+@pytest.mark.parametrize(
+    ("make", "low", "high", "dearest"), [(good, 0.05, 1.0, 5 / 0.05), (bad, 0.0, 0.95, None)]
+)
+def test_one_prompt_that_always_or_never_comes_out_is_no_certainty(
+    make: Any, low: float, high: float, dearest: float | None, tmp_path: Path
+) -> None:
+    found = judged([make("p00", 0), make("p00", 1)], tmp_path)
+    assert (found.share.low, found.share.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.cost is not None
+    if dearest is None:
+        assert found.cost.per_usable_s is None
+        assert found.cost.at_least == pytest.approx(10 / (0.95 * 2))
+    else:
+        assert found.cost.per_usable_s == stats.Interval(5.0, 5.0, pytest.approx(dearest), 1)
 
 
 def test_one_prompt_has_no_interval(tmp_path: Path) -> None:
