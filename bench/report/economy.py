@@ -207,7 +207,7 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
     if any(_price_usd(clip) is not None for clip in result.clips):
         return _Tariff("USD", "as declared with the clips", _price_usd)
     if len(devices) != 1:
-        return "timed on several devices" if devices else "no clip was timed here"
+        return "timed on several devices" if devices else _why_not_timed(result)
     hardware = result.hardware
     (device,) = devices
     source = device if hardware.gpus == 1 else f"{hardware.gpus} x {device}"
@@ -226,6 +226,17 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return clip.latency_s * per_s if steady and clip.latency_s is not None else None
 
     return _Tariff(unit, source, amount)
+
+
+def _why_not_timed(result: Result) -> str:
+    if result.measured and any(
+        clip.status == "ok" and clip.latency_s is not None for clip in result.clips
+    ):
+        return (
+            "no clip is warm, and the first of a shape pays for more than itself: "
+            "add seeds, or make it again with warmup=1 and another out=DIR"
+        )
+    return "no clip was timed here"
 
 
 def _price_usd(clip: ClipResult) -> float | None:

@@ -141,8 +141,16 @@ def test_closed_models_cost_what_was_declared(tmp_path: Path) -> None:
     ("devices", "said"), [((), "no clip was timed here"), (("a", "b"), "timed on several devices")]
 )
 def test_an_unknown_cost_says_why(devices: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    found = judged([good("p00")], tmp_path, devices)
+    found = judged([good("p00", latency_s=None)], tmp_path, devices)
     assert (found.cost, found.why_no_cost) == (None, said)
+
+
+def test_clips_that_are_all_first_ones_have_no_cost_and_it_says_so(tmp_path: Path) -> None:
+    clips = [good("p00", warm=False), good("p01", warm=False)]
+    found = judged(clips, tmp_path, ())
+    assert found.cost is None
+    assert found.why_no_cost is not None
+    assert found.why_no_cost.startswith("no clip is warm")
 
 
 def test_a_yield_of_0_is_a_lower_bound_not_infinity(tmp_path: Path) -> None:
