@@ -37,7 +37,8 @@ class Cost:
     """What clips cost, failed ones and rejects included.
 
     Attributes:
-        unit: a currency, or `GPU-s` or `CPU-s`, seconds of as many devices as make a clip.
+        unit: a currency, or `GPU-s`, seconds of as many GPUs as make a clip, or `CPU-s`, which a
+            price of GPUs does not change.
         source: where the amounts come from, for people.
         per_clip: mean over all draws.
         per_video_s: per second of video that was made.
@@ -165,6 +166,22 @@ def draws_until(drawn: int, usable: int) -> float:
     return (drawn + 1) / (usable + 1) if usable else float(drawn)
 
 
+def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None:
+    """What a second of making these clips costs, in the currency of the result's hardware.
+
+    Args:
+        result: says the price.
+        clips: of it, all made on one device.
+
+    Returns:
+        None where nobody said a price, and on a CPU, since the price is of GPUs.
+    """
+    hardware = result.hardware
+    if hardware.price_per_gpu_hour is None or _on_cpu(result, clips):
+        return None
+    return hardware.gpus * hardware.price_per_gpu_hour / 3600
+
+
 def _usable(clip: ClipResult, asked: Collection[str], coherence: float = COHERENCE) -> bool:
     """Whether a clip can be kept; one without a value that is asked for cannot."""
     if clip.status != "ok":
@@ -210,15 +227,16 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return "timed on several devices" if devices else _why_not_timed(result)
     hardware = result.hardware
     (device,) = devices
-    source = device if hardware.gpus == 1 else f"{hardware.gpus} x {device}"
-    if hardware.price_per_gpu_hour is None:
-        per_s = float(hardware.gpus)
-        on_cpu = all((clip.device or result.device) == "cpu" for clip in result.clips)
-        unit = "CPU-s" if on_cpu else "GPU-s"
+    price_per_s = gpu_price_per_s(result, result.clips)
+    if _on_cpu(result, result.clips):
+        unit, source, per_s = "CPU-s", device, 1.0
+    elif price_per_s is None:
+        unit, source, per_s = "GPU-s", _several(device, hardware.gpus), float(hardware.gpus)
     else:
-        per_s = hardware.gpus * hardware.price_per_gpu_hour / 3600
-        unit = hardware.currency
-        source += f", {hardware.price_per_gpu_hour:g} {unit} an hour"
+        unit, per_s = hardware.currency, price_per_s
+        source = (
+            f"{_several(device, hardware.gpus)}, {hardware.price_per_gpu_hour:g} {unit} an hour"
+        )
         source += " each" if hardware.gpus > 1 else ""
 
     def amount(clip: ClipResult) -> float | None:
@@ -226,6 +244,14 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return clip.latency_s * per_s if steady and clip.latency_s is not None else None
 
     return _Tariff(unit, source, amount)
+
+
+def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
+    return all((clip.device or result.device) == "cpu" for clip in clips)
+
+
+def _several(device: str, count: int) -> str:
+    return device if count == 1 else f"{count} x {device}"
 
 
 def _why_not_timed(result: Result) -> str:

@@ -127,6 +127,15 @@ def test_without_a_price_gpus_still_count(tmp_path: Path) -> None:
     assert (cost.unit, cost.per_clip) == ("GPU-s", 40)
 
 
+def test_a_price_of_gpus_is_none_of_a_cpu(tmp_path: Path) -> None:
+    content = fake.result("m", [good("p00")], prompts=1, **hardware(price=2.49, gpus=4))
+    found = economy(load(fake.write(content, tmp_path)), ("CPU, Some CPU",))
+    assert found is not None
+    assert found.cost is not None
+    assert (found.cost.unit, found.cost.source) == ("CPU-s", "CPU, Some CPU")
+    assert found.cost.per_clip == 10
+
+
 def test_closed_models_cost_what_was_declared(tmp_path: Path) -> None:
     told = {"latency_s": None, "account": account("declared", price_usd=0.3)}
     clips = [good("p00", **told), bad("p01", **told), fake.failed("p02")]
