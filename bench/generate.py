@@ -1,16 +1,17 @@
 """The stage that makes clips: whatever has no record yet is generated, timed and recorded."""
 
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 import torch
 
-from bench.batches import Batch, cut
+from bench.attempt import attempt
+from bench.batches import cut
 from bench.clip import Clip, write_master, write_preview
 from bench.clip_record import Record, failed, made, requested
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
@@ -19,9 +20,10 @@ from bench.layout import Item, RunFolder
 from bench.measure.board import Board
 from bench.measure.environment import device_name, software
 from bench.measure.remarks import Timing, remarks
-from bench.measure.throughput import Measured, free, measure
+from bench.measure.throughput import Measured
 from bench.progress import track
 from bench.records import changes, fingerprint, read_json, write_json, write_text
+from bench.warm_up import WarmUp
 from bench.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ class Plan:
         label: what the progress bar calls it.
         model: the model's configuration less its cosmetic fields; part of every fingerprint.
         items: the draws, in order.
-        warmup: generations made and thrown away before the first timed one.
+        warmup: generations made and thrown away before the first timed one of each shape.
         max_tries: after so many beginnings without an end an item is recorded as crashed.
         overwrite: make clips again whose record was made with another configuration.
         retry_failed: make clips again whose record tells of a failure.
@@ -89,7 +91,7 @@ def generate(
         One line for each clip that nobody has supplied yet; those leave no record.
 
     Raises:
-        BenchError: if the folder cannot be written.
+        BenchError: if the folder cannot be written, or the device can compute no more.
     """
     absent: list[str] = []
     if not missing:
@@ -101,7 +103,7 @@ def generate(
     batches = [batch for batch in cut(plan.items, size) if not wanted.isdisjoint(batch)]
     board = Board.of(device)
     timings: list[Timing] = []
-    warm = False
+    warm_up = WarmUp(generator, plan.warmup)
     with ExitStack() as opened:
         _open(generator, plan.label, opened)
         write_json(folder.loaded, generator.loaded())
@@ -115,21 +117,23 @@ def generate(
             tries = max([_begin(item, folder) for item in records])
             generator.account = None
             clips: Sequence[object] = [None] * len(batch)
+            warm = False
             try:
                 if tries > 1 or plan.max_tries == 1:
                     # It may end the process, and what is still to be written be blamed with it.
                     writer.drain()
                 if tries > plan.max_tries:
                     died = f"the process died {plan.max_tries} times while making this clip"
-                    attempt: Measured | Record = failed("crashed", died)
+                    outcome: Measured | Record = failed("crashed", died)
                 else:
-                    warm = warm or _warm_up(generator, batch, plan.warmup)
-                    clips, attempt = _attempt(generator, batch, device, board)
+                    warm = warm_up.before(batch)
+                    clips, outcome = attempt(generator, batch, device, board)
                 timed = generator.measured
-                if isinstance(attempt, Measured) and timed:
-                    timings.append(_timing(attempt, warm=warm))
+                if isinstance(outcome, Measured) and timed:
+                    timings.append(Timing.of(outcome, warm_up.shape(batch), warm=warm))
+                    warm_up.after(batch)
                 told = generator.account.record if generator.account is not None else Record()
-                finish = partial(_finish, attempt=attempt, folder=folder, timed=timed)
+                finish = partial(_finish, outcome=outcome, folder=folder, timed=timed)
                 for item, clip in zip(batch, clips, strict=True):
                     if item in records:  # the others were made before, by the same batch
                         record = records[item] | {"warm": warm} | told
@@ -198,12 +202,27 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
 
 def _open(generator: Generator, label: str, opened: ExitStack) -> None:
     try:
-        opened.enter_context(generator)
+        generator.__enter__()
     except BenchError:
         raise
     except Exception as error:
         log.info("loading %s", label, exc_info=True)
         raise BenchError(f"{label} cannot be loaded: {one_line(error)}") from None
+
+    def close(
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            generator.__exit__(kind, error, traceback)
+        except Exception:
+            if error is None:
+                raise
+            # A broken device frees nothing either; what ends the run is the error of before.
+            log.info("unloading %s", label, exc_info=True)
+
+    opened.push(close)
 
 
 def _begin(item: Item, folder: RunFolder) -> int:
@@ -215,71 +234,19 @@ def _begin(item: Item, folder: RunFolder) -> int:
     return tries
 
 
-def _make(generator: Generator, batch: Batch) -> list[Clip]:
-    return generator.generate_batch(batch[0].prompt, [item.seed for item in batch])
-
-
-def _warm_up(generator: Generator, batch: Batch, times: int) -> bool:
-    """Generate and throw away, so that no timed clip pays for first-use work."""
-    if not generator.measured:
-        return False
-    try:
-        for _ in range(times):
-            _make(generator, batch)
-    except Exception:
-        log.info("warm-up failed; the clip itself will say why", exc_info=True)
-        return False
-    return times > 0
-
-
-def _attempt(
-    generator: Generator, batch: Batch, device: torch.device, board: Board | None
-) -> tuple[Sequence[object], Measured | Record]:
-    """What the generator made, or nothing; and what each clip of it took, or how it failed."""
-    begun = time.perf_counter()
-
-    def failure(status: str, error: str) -> tuple[list[None], Record]:
-        latency_s = (time.perf_counter() - begun) / len(batch) if generator.measured else None
-        return [None] * len(batch), failed(status, error, latency_s)
-
-    try:
-        made, took = measure(
-            lambda: _make(generator, batch), device, stages=generator.stages, board=board
-        )
-        return made, took.share(len(batch))
-    except torch.OutOfMemoryError as error:
-        out_of_memory = failure("oom", one_line(error))
-    except ClipMissing:
-        raise
-    except (BenchError, ClipError) as error:
-        return failure("error", str(error))
-    except Exception as error:
-        log.info("%s, seed %d", batch[0].prompt.id, batch[0].seed, exc_info=True)
-        return failure("error", one_line(error))
-    # Only here, where the error and with it the frames that it came through are gone.
-    free(device)
-    return out_of_memory
-
-
-def _timing(took: Measured, *, warm: bool) -> Timing:
-    if took.board is None:
-        return Timing(took.latency_s, warm)
-    return Timing(took.latency_s, warm, took.board.alone, took.board.slowed_by or ())
-
-
 def _finish(
     record: Record,
     clip: object,
     item: Item,
     *,
-    attempt: Measured | Record,
+    outcome: Measured | Record,
     folder: RunFolder,
     timed: bool,
 ) -> None:
     """Store the clip, then its record; only then is the item done."""
-    if isinstance(attempt, Measured):
-        attempt = _store(clip, attempt, item, folder, timed=timed)
-    write_json(folder.record(item), record | attempt)
+    if isinstance(outcome, Measured):
+        outcome = _store(clip, outcome, item, folder, timed=timed)
+    write_json(folder.record(item), record | outcome)
     folder.tries(item).unlink(missing_ok=True)
 
 

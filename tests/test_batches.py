@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench import generate as stage
+from bench import attempt
 from bench.batches import check_seeds, cut
 from bench.clip import Clip
 from bench.config import deciding
@@ -111,7 +111,7 @@ def test_a_clip_takes_its_share_of_what_the_batch_took(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(100.0, 3.0)
-    monkeypatch.setattr(stage, "measure", partial(measure, clock=lambda: next(clock)))
+    monkeypatch.setattr(attempt, "measure", partial(measure, clock=lambda: next(clock)))
     run(Mixed(), folder)
     assert [record and record["latency_s"] for record in records(folder)] == [1.5] * 8
 
@@ -139,7 +139,7 @@ def test_a_batch_fails_as_a_whole_each_clip_with_its_share_of_the_time(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(100.0, 3.0)
-    monkeypatch.setattr(stage, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(attempt, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
 
     def full() -> None:
         raise torch.OutOfMemoryError("9 GiB")

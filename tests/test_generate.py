@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench import attempt
 from bench import generate as stage
 from bench.clip import Clip
 from bench.errors import BenchError
@@ -260,3 +261,53 @@ def test_only_the_clip_that_ends_the_process_is_blamed(
     assert statuses(folder) == ["ok", "crashed", "ok"]
     assert deaths == max_tries
     assert record(folder, 1)["latency_s"] is None
+
+
+ILLEGAL = "CUDA error: an illegal memory access was encountered"
+
+
+def test_a_device_that_broke_ends_the_run_and_only_the_clip_that_broke_it_is_blamed(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[bool] = []
+
+    def break_it() -> None:
+        broken.append(True)
+        raise torch.AcceleratorError(ILLEGAL)
+
+    class Unfreed(Flat):
+        def __exit__(self, *_: object) -> None:
+            if broken:
+                raise torch.AcceleratorError(ILLEGAL)
+
+    monkeypatch.setattr(attempt, "is_broken", lambda _: bool(broken))
+    for begun in (1, 2):
+        broken.clear()
+        with pytest.raises(BenchError, match=r"p1, seed 0: cpu can compute no more .*illegal"):
+            run(Unfreed(p1=break_it), folder, max_tries=2)
+        assert statuses(folder) == ["ok", None, None]
+        assert tries(folder) == [None, begun, None]
+    broken.clear()
+    run(Unfreed(p1=break_it), folder, max_tries=2)
+    assert statuses(folder) == ["ok", "crashed", "ok"]
+
+
+def test_an_error_of_a_device_that_still_computes_is_that_of_one_clip(folder: RunFolder) -> None:
+    def refuse() -> None:
+        raise torch.AcceleratorError("CUDA error: invalid configuration argument")
+
+    run(Flat(p1=refuse), folder)
+    assert statuses(folder) == ["ok", "error", "ok"]
+
+
+def test_memory_that_a_library_lacks_is_recorded_and_given_back(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack() -> None:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
+
+    freed: list[torch.device] = []
+    monkeypatch.setattr(attempt, "free", freed.append)
+    run(Flat(p1=lack), folder)
+    assert statuses(folder) == ["ok", "oom", "ok"]
+    assert freed == [CPU]

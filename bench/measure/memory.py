@@ -7,6 +7,10 @@ import torch
 
 Stage = Literal["encode", "denoise", "decode"]
 
+# Libraries that allocate for themselves raise a RuntimeError of another kind: cuBLAS, cuDNN, the
+# driver, and the CPU's allocator.
+_SAID = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
+
 
 @dataclass(frozen=True)
 class Peak:
@@ -95,3 +99,10 @@ class PeakMemory:
         self._counter.reset()
         before = self._peaks.get(self._stage)
         self._peaks[self._stage] = peak if before is None else Peak.highest(before, peak)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, whoever asked for it."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)

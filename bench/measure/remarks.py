@@ -1,9 +1,15 @@
 """What a user should know about the times of a run: what disturbed them, and what to change."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from bench.measure.throughput import Measured
+
+Shape = tuple[int | None, tuple[int, int] | None]
+"""Frames that were asked for, and height and width in pixels; None where nobody asked."""
 
 SLOW_START = 1.2
 """So many times the median of the rest is a first clip that still paid for first-use work."""
@@ -24,24 +30,40 @@ class Timing:
 
     Attributes:
         latency_s: seconds.
-        warm: whether there was a warm-up before it.
+        warm: whether what only a first one pays was paid before it.
         alone: whether nobody else was on the GPU; None if unknown.
         slowed_by: why the GPU was slower than it could be.
+        shape: times of two shapes say nothing about each other.
     """
 
     latency_s: float
     warm: bool = True
     alone: bool | None = None
     slowed_by: tuple[str, ...] = ()
+    shape: Shape = (None, None)
+
+    @classmethod
+    def of(cls, took: Measured, shape: Shape, *, warm: bool) -> "Timing":
+        """Of a clip that was measured."""
+        if took.board is None:
+            return cls(took.latency_s, warm, shape=shape)
+        return cls(took.latency_s, warm, took.board.alone, took.board.slowed_by or (), shape)
 
 
 def remarks(timings: Sequence[Timing]) -> list[str]:
     """One line for each thing that is wrong with the times of a run, and what to do about it.
 
     Args:
-        timings: of clips of one shape, in the order of making.
+        timings: in the order of making.
     """
-    return disturbances(timings) + _instabilities(timings)
+    by_shape: defaultdict[Shape, list[Timing]] = defaultdict(list)
+    for timing in timings:
+        by_shape[timing.shape].append(timing)
+    found = disturbances(timings)
+    for shape, alike in by_shape.items():
+        which = f"{_name(shape)}: " if len(by_shape) > 1 else ""
+        found += [f"{which}{line}" for line in _instabilities(alike)]
+    return found
 
 
 def disturbances(timings: Sequence[Timing]) -> list[str]:
@@ -61,6 +83,13 @@ def disturbances(timings: Sequence[Timing]) -> list[str]:
             f"({', '.join(reasons)}): look after its cooling and its power supply"
         )
     return found
+
+
+def _name(shape: Shape) -> str:
+    frames, size = shape
+    known = [] if frames is None else [f"{frames} frames"]
+    known += [] if size is None else [f"{size[1]}x{size[0]}"]
+    return " of ".join(known) or "clips of no set shape"
 
 
 def _instabilities(timings: Sequence[Timing]) -> list[str]:

@@ -143,5 +143,19 @@ def free(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
+def is_broken(device: torch.device) -> bool:
+    """Whether an error has left the device of no use to this process, whose every call now fails.
+
+    An illegal access or an assertion on a GPU does; the error says so anew at each call.
+    """
+    if device.type != "cuda":
+        return False
+    try:
+        torch.cuda.synchronize(device)
+    except torch.AcceleratorError:
+        return True
+    return False
+
+
 def _alone(board: Board | None, device: torch.device) -> bool | None:
     return None if board is None else board.alone(torch.cuda.memory_reserved(device))

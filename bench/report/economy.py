@@ -37,12 +37,13 @@ class Cost:
     """What clips cost, failed ones and rejects included.
 
     Attributes:
-        unit: a currency, or `GPU-s` or `CPU-s`, seconds of as many devices as make a clip.
+        unit: a currency, or `GPU-s`, seconds of as many GPUs as make a clip, or `CPU-s`, which a
+            price of GPUs does not change.
         source: where the amounts come from, for people.
         per_clip: mean over all draws.
         per_video_s: per second of video that was made.
         per_usable_s: per second of video that can be kept, bootstrapped as a whole; None where
-            no clip is usable.
+            no clip is usable. Where all are, the upper end is at least that of the yield's lower.
         at_least: with 95% confidence, where no clip is usable; None elsewhere.
         estimated: draws that have no amount of their own (failed ones are not timed, and the
             first includes what only the first one pays) and count as the median of the others.
@@ -66,7 +67,8 @@ class Economy:
         usable: how many of them can be kept.
         asked: the metrics of `CRITERIA` by which clips were judged.
         share: the yield, 0..1, with its interval over prompts. Where none or all are usable the
-            bootstrap sees no spread: the open end is then that of the rule of three.
+            bootstrap sees no spread: the open end is then that of the rule of three, which one
+            prompt has too.
         share_looser: the yield if coherence need only be 10 points less.
         share_stricter: the yield if it must be 10 points more.
         success: k to the chance that of k draws of a prompt one is usable, for k = 2, 4, ... as
@@ -164,6 +166,22 @@ def draws_until(drawn: int, usable: int) -> float:
     return (drawn + 1) / (usable + 1) if usable else float(drawn)
 
 
+def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None:
+    """What a second of making these clips costs, in the currency of the result's hardware.
+
+    Args:
+        result: says the price.
+        clips: of it, all made on one device.
+
+    Returns:
+        None where nobody said a price, and on a CPU, since the price is of GPUs.
+    """
+    hardware = result.hardware
+    if hardware.price_per_gpu_hour is None or _on_cpu(result, clips):
+        return None
+    return hardware.gpus * hardware.price_per_gpu_hour / 3600
+
+
 def _usable(clip: ClipResult, asked: Collection[str], coherence: float = COHERENCE) -> bool:
     """Whether a clip can be kept; one without a value that is asked for cannot."""
     if clip.status != "ok":
@@ -186,9 +204,10 @@ def _share(per_prompt: Sequence[float]) -> stats.Interval:
     found = stats.interval(per_prompt)
     assert found is not None
     hidden = stats.most_when_none(found.n)
-    if found.low is None or 0 < found.mean < 1:
+    if 0 < found.mean < 1:
         return found
-    return replace(found, high=hidden) if found.mean == 0 else replace(found, low=1 - hidden)
+    low, high = (0.0, hidden) if found.mean == 0 else (1 - hidden, 1.0)
+    return replace(found, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -205,18 +224,19 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
     if any(_price_usd(clip) is not None for clip in result.clips):
         return _Tariff("USD", "as declared with the clips", _price_usd)
     if len(devices) != 1:
-        return "timed on several devices" if devices else "no clip was timed here"
+        return "timed on several devices" if devices else _why_not_timed(result)
     hardware = result.hardware
     (device,) = devices
-    source = device if hardware.gpus == 1 else f"{hardware.gpus} x {device}"
-    if hardware.price_per_gpu_hour is None:
-        per_s = float(hardware.gpus)
-        on_cpu = all((clip.device or result.device) == "cpu" for clip in result.clips)
-        unit = "CPU-s" if on_cpu else "GPU-s"
+    price_per_s = gpu_price_per_s(result, result.clips)
+    if _on_cpu(result, result.clips):
+        unit, source, per_s = "CPU-s", device, 1.0
+    elif price_per_s is None:
+        unit, source, per_s = "GPU-s", _several(device, hardware.gpus), float(hardware.gpus)
     else:
-        per_s = hardware.gpus * hardware.price_per_gpu_hour / 3600
-        unit = hardware.currency
-        source += f", {hardware.price_per_gpu_hour:g} {unit} an hour"
+        unit, per_s = hardware.currency, price_per_s
+        source = (
+            f"{_several(device, hardware.gpus)}, {hardware.price_per_gpu_hour:g} {unit} an hour"
+        )
         source += " each" if hardware.gpus > 1 else ""
 
     def amount(clip: ClipResult) -> float | None:
@@ -224,6 +244,25 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return clip.latency_s * per_s if steady and clip.latency_s is not None else None
 
     return _Tariff(unit, source, amount)
+
+
+def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
+    return all((clip.device or result.device) == "cpu" for clip in clips)
+
+
+def _several(device: str, count: int) -> str:
+    return device if count == 1 else f"{count} x {device}"
+
+
+def _why_not_timed(result: Result) -> str:
+    if result.measured and any(
+        clip.status == "ok" and clip.latency_s is not None for clip in result.clips
+    ):
+        return (
+            "no clip is warm, and the first of a shape pays for more than itself: "
+            "add seeds, or make it again with warmup=1 and another out=DIR"
+        )
+    return "no clip was timed here"
 
 
 def _price_usd(clip: ClipResult) -> float | None:
@@ -255,7 +294,21 @@ def _cost(
         source=tariff.source,
         per_clip=per_clip,
         per_video_s=sum(spent) / video_s,
-        per_usable_s=stats.ratio(spent, kept_s),
+        per_usable_s=_per_usable_s(
+            spent, kept_s, all_usable=all(_usable(clip, asked) for clip in clips)
+        ),
         at_least=None if any(kept_s) else per_clip / most_usable_s,
         estimated=sum(tariff.amount(clip) is None for clip in clips),
     )
+
+
+def _per_usable_s(
+    spent: Sequence[float], kept_s: Sequence[float], *, all_usable: bool
+) -> stats.Interval | None:
+    """Cost of a usable second, by prompt; of all usable, as uncertain as the yield is at least."""
+    found = stats.ratio(spent, kept_s)
+    if found is None or not all_usable:
+        return found
+    low, high = found.mean if found.low is None else found.low, found.high or found.mean
+    dearest = found.mean / (1 - stats.most_when_none(found.n))
+    return replace(found, low=low, high=max(high, dearest))

@@ -1,7 +1,7 @@
 """Pictures of clips, and which pictures a leaderboard has beside it.
 
 Of a suite, one prompt as every model shows it, or the clips of a folder; of a model, the same three
-prompts as of every other.
+prompts as of every other. Random weights make noise, which is timed and never shown.
 """
 
 from collections import defaultdict
@@ -102,6 +102,9 @@ def draw_model(run: Path, result: Result, draws: Sequence[Draw], picture: Path) 
     Returns:
         Whether there was anything to draw.
     """
+    if result.random_weights:
+        picture.unlink(missing_ok=True)  # of real weights, or of before noise was left out
+        return False
     made = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
     rows = [
         (draw[0], clip)
@@ -116,9 +119,11 @@ def draw_model(run: Path, result: Result, draws: Sequence[Draw], picture: Path) 
 def _runs(suite_folder: Path) -> Iterator[tuple[Path, Result]]:
     for path in sorted(suite_folder.glob(f"*/{FILE_NAME}")):
         try:
-            yield path.parent, load(path)
+            result = load(path)
         except BenchError:
             continue  # another run's trouble, for that run to tell; a picture can do without
+        if not result.random_weights:
+            yield path.parent, result
 
 
 def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:

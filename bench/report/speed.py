@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.measure.remarks import Timing, disturbances
+from bench.report.economy import gpu_price_per_s
 from bench.report.measurements import STAGES
 from bench.report.results import ClipResult, Result
 
@@ -32,6 +33,8 @@ class Speed:
         batch_size: how many were made at once.
         frames_per_s: all frames over all seconds of compute.
         compute_per_video_s: seconds of compute per second of video.
+        cost_per_video_s: per second of video, in the currency of the result's hardware; None
+            without a price of a GPU.
         latency_s: 5%, 50% and 95% percentile of seconds per clip, of a batch its share.
         allocated_gib: highest peak over the clips; None where nobody measured, as is reserved.
         reserved_gib: the same for memory held by the allocator.
@@ -52,6 +55,7 @@ class Speed:
     batch_size: int
     frames_per_s: float
     compute_per_video_s: float
+    cost_per_video_s: float | None
     latency_s: tuple[float, float, float]
     allocated_gib: float | None
     reserved_gib: float | None
@@ -128,6 +132,8 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
     shapes = Counter(clip.shape for clip in clips)
     p05, p50, p95 = np.quantile(latency, [0.05, 0.5, 0.95]).tolist()
     energy_j, energy_video_s, energy_compute_s = _energy(clips)
+    compute_per_video_s = compute_s / sum(clip.video_s for clip in clips)
+    price_per_s = gpu_price_per_s(result, clips)
     forwards = [
         clip.took.denoiser_forwards for clip in clips if clip.took.denoiser_forwards is not None
     ]
@@ -138,7 +144,8 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         clips=len(clips),
         batch_size=max(clip.took.batch_size for clip in clips),
         frames_per_s=sum(clip.frames or 0 for clip in clips) / compute_s,
-        compute_per_video_s=compute_s / sum(clip.video_s for clip in clips),
+        compute_per_video_s=compute_per_video_s,
+        cost_per_video_s=None if price_per_s is None else price_per_s * compute_per_video_s,
         latency_s=(p05, p50, p95),
         allocated_gib=_peak_gib(clip.peak_memory_allocated_bytes for clip in clips),
         reserved_gib=_peak_gib(clip.peak_memory_reserved_bytes for clip in clips),

@@ -11,6 +11,9 @@ from bench.report.words import plural
 
 _NAMED = 3  # models that a line names before it counts the rest
 
+_COST = "cost per s of video ↓"
+_PRICED = "Cost per s of video: of the clips timed, to be kept or not, at {}."
+
 _BATCH = (
     "{0} clips of a prompt were made at once; time and energy are a clip's share, waiting for one "
     "takes {0} times as long, and memory and denoiser forwards are those of all {0}."
@@ -19,6 +22,7 @@ _BATCH = (
 
 def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
     """How fast models made their clips on one device, fastest first, and what that took."""
+    priced = [row for row in rows if row.cost_per_video_s is not None]
     yield Table(
         f"Speed on {device}",
         (
@@ -28,10 +32,11 @@ def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
             Column("frames/s ↑"),
             Column("s of compute per s of video ↓"),
             Column("realtime factor ↑"),
+            *([Column(_COST)] if priced else []),
             Column("s per clip p50 (p05-p95)"),
             Column("peak GiB allocated / reserved"),
         ),
-        tuple(tuple(map(Cell, _speed_texts(row))) for row in rows),
+        tuple(tuple(map(Cell, _speed_texts(row, priced=bool(priced)))) for row in rows),
         below=(
             *(
                 f"{row.label}: {_BATCH.format(row.batch_size)}"
@@ -39,6 +44,7 @@ def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
                 if row.batch_size > 1
             ),
             *(f"{row.label}: {line}." for row in rows for line in row.disturbances),
+            *_prices(priced),
             *_not_measured(rows),
         ),
     )
@@ -64,7 +70,7 @@ def _label(row: Speed) -> str:
     return row.label + (" (random weights)" if row.result.random_weights else "")
 
 
-def _speed_texts(row: Speed) -> tuple[str, ...]:
+def _speed_texts(row: Speed, *, priced: bool) -> tuple[str, ...]:
     frames, width, height, fps = row.shapes[0]
     others = f", and {plural(len(row.shapes) - 1, 'other shape')}" if len(row.shapes) > 1 else ""
     p05, p50, p95 = map(number, row.latency_s)
@@ -76,9 +82,31 @@ def _speed_texts(row: Speed) -> tuple[str, ...]:
         number(row.frames_per_s),
         number(row.compute_per_video_s),
         number(row.realtime_factor),
+        *([_cost(row)] if priced else []),
         f"{p50} ({p05}-{p95})",
         NONE if row.allocated_gib is None else " / ".join(map(_gib, memory)),
     )
+
+
+def _cost(row: Speed) -> str:
+    if row.cost_per_video_s is None:
+        return NONE
+    return f"{number(row.cost_per_video_s)} {row.result.hardware.currency}"
+
+
+def _prices(priced: Sequence[Speed]) -> Iterator[str]:
+    """What the costs are made of, and why there may be none of what can be kept."""
+    if not priced:
+        return
+    yield _PRICED.format(", ".join(dict.fromkeys(map(_price, priced))))
+    if not any(clip.scores for row in priced for clip in row.result.clips):
+        yield "No drawing again, and so no cost of what can be kept: no clip is scored."
+
+
+def _price(row: Speed) -> str:
+    hardware = row.result.hardware
+    gpus = f", {hardware.gpus} at once" if hardware.gpus > 1 else ""
+    return f"{hardware.price_per_gpu_hour:g} {hardware.currency} for an hour of a GPU{gpus}"
 
 
 def _breakdown_texts(row: Speed) -> tuple[str, ...]:

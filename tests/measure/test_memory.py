@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 import torch
 
-from bench.measure.memory import Peak, PeakMemory
+from bench.measure.memory import Peak, PeakMemory, is_out_of_memory
 
 
 class FakeCounter:
@@ -65,3 +66,17 @@ def test_nothing_is_read_on_a_cpu() -> None:
     memory = PeakMemory.of(torch.device("cpu"))
     memory.enter("encode")
     assert memory.read() == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (torch.OutOfMemoryError("Allocation on device"), True),
+        (torch.AcceleratorError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), False),
+        (ValueError("the word memory is out of memory of this prompt"), False),
+    ],
+)
+def test_memory_that_did_not_suffice_is_told_by_whoever_asked(error: Exception, told: bool) -> None:
+    assert is_out_of_memory(error) == told

@@ -43,3 +43,15 @@ def test_who_cannot_be_seen_is_not_reported() -> None:
 
 def test_times_of_fractions_of_a_second_are_left_alone() -> None:
     assert remarks([Timing(0.1), *[Timing(0.01)] * 9]) == []
+
+
+def test_each_shape_is_held_against_itself() -> None:
+    longer = [Timing(6 * t.latency_s, shape=(162, (480, 832))) for t in STEADY]
+    assert remarks([*STEADY, *longer]) == []
+    (line,) = remarks([*STEADY, Timing(90.0, shape=(162, (480, 832))), *longer])
+    assert line.startswith("162 frames of 832x480: the first timed clip took 1.5 times")
+
+
+def test_what_disturbs_all_shapes_is_said_once() -> None:
+    (line,) = remarks([Timing(10.0, alone=False), Timing(60.0, alone=False, shape=(162, None))])
+    assert "during 2 of 2 clips" in line

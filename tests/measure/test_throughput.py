@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from bench.measure.throughput import measure
+from bench.measure.throughput import is_broken, measure
 
 
 def test_the_clock_is_read_right_before_and_after_the_work() -> None:
@@ -43,3 +43,15 @@ def test_cuda_kernels_are_inside_the_window_and_memory_is_seen() -> None:
     assert took.latency_s > 0.5 * (time.perf_counter() - start)
     assert took.peak is not None
     assert took.peak.allocated_bytes >= x.numel() * 4
+
+
+def test_a_device_is_broken_if_its_error_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: torch.device) -> None:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _: None)
+    assert not is_broken(cuda)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail)
+    assert is_broken(cuda)
+    assert not is_broken(torch.device("cpu"))

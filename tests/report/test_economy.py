@@ -127,6 +127,15 @@ def test_without_a_price_gpus_still_count(tmp_path: Path) -> None:
     assert (cost.unit, cost.per_clip) == ("GPU-s", 40)
 
 
+def test_a_price_of_gpus_is_none_of_a_cpu(tmp_path: Path) -> None:
+    content = fake.result("m", [good("p00")], prompts=1, **hardware(price=2.49, gpus=4))
+    found = economy(load(fake.write(content, tmp_path)), ("CPU, Some CPU",))
+    assert found is not None
+    assert found.cost is not None
+    assert (found.cost.unit, found.cost.source) == ("CPU-s", "CPU, Some CPU")
+    assert found.cost.per_clip == 10
+
+
 def test_closed_models_cost_what_was_declared(tmp_path: Path) -> None:
     told = {"latency_s": None, "account": account("declared", price_usd=0.3)}
     clips = [good("p00", **told), bad("p01", **told), fake.failed("p02")]
@@ -141,8 +150,16 @@ def test_closed_models_cost_what_was_declared(tmp_path: Path) -> None:
     ("devices", "said"), [((), "no clip was timed here"), (("a", "b"), "timed on several devices")]
 )
 def test_an_unknown_cost_says_why(devices: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    found = judged([good("p00")], tmp_path, devices)
+    found = judged([good("p00", latency_s=None)], tmp_path, devices)
     assert (found.cost, found.why_no_cost) == (None, said)
+
+
+def test_clips_that_are_all_first_ones_have_no_cost_and_it_says_so(tmp_path: Path) -> None:
+    clips = [good("p00", warm=False), good("p01", warm=False)]
+    found = judged(clips, tmp_path, ())
+    assert found.cost is None
+    assert found.why_no_cost is not None
+    assert found.why_no_cost.startswith("no clip is warm")
 
 
 def test_a_yield_of_0_is_a_lower_bound_not_infinity(tmp_path: Path) -> None:
@@ -160,7 +177,37 @@ def test_a_yield_of_0_is_a_lower_bound_not_infinity(tmp_path: Path) -> None:
 def test_a_yield_of_1_does_not_claim_to_be_certain(tmp_path: Path) -> None:
     found = judged([good(f"p{n:02d}") for n in range(20)], tmp_path)
     assert (found.share.mean, found.share.high) == (1, 1)
-    assert found.share.low == pytest.approx(0.05 ** (1 / 20))
+    least = 0.05 ** (1 / 20)
+    assert found.share.low == pytest.approx(least)
+    assert found.cost is not None
+    cost = found.cost.per_usable_s
+    assert cost is not None
+    assert (cost.mean, cost.low) == (5, 5)
+    assert cost.high == pytest.approx(5 / least)
+
+
+def test_costs_that_spread_more_than_the_yield_keep_their_interval(tmp_path: Path) -> None:
+    took = [1.0] * 39 + [1000.0]
+    clips = [good(f"p{n:02d}", latency_s=latency) for n, latency in enumerate(took)]
+    cost = judged(clips, tmp_path).cost
+    assert cost is not None
+    assert cost.per_usable_s == stats.ratio(took, [2.0] * 40)
+
+
+@pytest.mark.parametrize(
+    ("make", "low", "high", "dearest"), [(good, 0.05, 1.0, 5 / 0.05), (bad, 0.0, 0.95, None)]
+)
+def test_one_prompt_that_always_or_never_comes_out_is_no_certainty(
+    make: Any, low: float, high: float, dearest: float | None, tmp_path: Path
+) -> None:
+    found = judged([make("p00", 0), make("p00", 1)], tmp_path)
+    assert (found.share.low, found.share.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.cost is not None
+    if dearest is None:
+        assert found.cost.per_usable_s is None
+        assert found.cost.at_least == pytest.approx(10 / (0.95 * 2))
+    else:
+        assert found.cost.per_usable_s == stats.Interval(5.0, 5.0, pytest.approx(dearest), 1)
 
 
 def test_one_prompt_has_no_interval(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ from PIL import Image
 
 from bench.clip import Clip, write_master
 from bench.report import pictures
-from bench.report.pictures import draw_suite
+from bench.report.loading import load
+from bench.report.pictures import draw_model, draw_suite
 
 
-def run(suite_folder: Path, model: str, *, masters: bool = True) -> None:
+def run(suite_folder: Path, model: str, *, masters: bool = True, weights: str = "real") -> None:
     """A run of one model with real clips beside its result."""
     folder = suite_folder / model
     content = fake.result(model, score=lambda *_: {"flicker": 0.1, "identity": 0.5})
+    content["weights"] = weights
     for number, entry in enumerate(content["clips"]):
         clip = Clip(moving_texture(4, 32, seed=number), 8)
         entry |= {"frames": 4, "frames_sha256": clip.sha256}
@@ -56,3 +58,15 @@ def test_clips_without_a_common_prompt_are_labelled_with_their_model(
     )
     assert draw_suite(tmp_path, tmp_path / "suite.png")
     assert labels == ["a: p00", "a: p01", "a: p02"]
+
+
+def test_random_weights_are_in_no_picture_and_keep_nobody_out(tmp_path: Path) -> None:
+    run(tmp_path, "a")
+    run(tmp_path, "noise", weights="random")
+    assert draw_suite(tmp_path, tmp_path / "suite.png")
+    assert np.asarray(Image.open(tmp_path / "suite.png")).shape[0] == 112
+    sheet = tmp_path / "sheet.png"
+    for model, shown in (("a", True), ("noise", False)):  # the second takes the first one's place
+        result = load(tmp_path / model / "result.json")
+        assert draw_model(tmp_path / model, result, [("p00", 0)], sheet) == shown
+        assert sheet.exists() == shown

@@ -117,6 +117,38 @@ def test_what_a_share_of_a_batch_means_stands_below_the_table(tmp_path: Path) ->
     assert "waiting for one takes 4 times as long" in line
 
 
+def priced(**changes: Any) -> Content:
+    hardware = {"price_per_gpu_hour": 3.6, "currency": "EUR", "gpus": 2}
+    return gpu_result(**changes) | {"hardware": hardware}
+
+
+COST = "cost per s of video ↓"
+
+
+def test_a_price_shows_what_a_second_of_video_costs_without_any_score(tmp_path: Path) -> None:
+    assert cells(priced(), tmp_path)[COST] == "0.0100 EUR"  # 5 s of two GPUs, each 0.001 EUR a s
+    page = render([loaded(priced(), tmp_path)])
+    assert "at 3.6 EUR for an hour of a GPU, 2 at once." in page
+    assert page.count("No drawing again") == 1
+
+
+def test_scored_clips_need_no_excuse_for_their_cost(tmp_path: Path) -> None:
+    assert "No drawing again" not in render([loaded(priced(scores={"coherence": 90.0}), tmp_path)])
+
+
+@pytest.mark.parametrize("content", [gpu_result(), priced(device="cpu", gpu=None)])
+def test_no_price_and_no_gpu_are_no_cost(content: Content, tmp_path: Path) -> None:
+    assert COST not in cells(content, tmp_path)
+
+
+def test_a_row_without_a_price_has_none_beside_one_that_has(tmp_path: Path) -> None:
+    content = priced() | {"model": "dear"}
+    ((device, rows),) = rows_of(gpu_result(), content, tmp_path=tmp_path).items()
+    table = next(iter(speed_tables(device, rows)))
+    place = [column.name for column in table.columns].index(COST)
+    assert {row[0].text: row[place].text for row in table.rows} == {"m": NONE, "dear": "0.0100 EUR"}
+
+
 @pytest.mark.parametrize("size", [0, 2.0, "4", None, True])
 def test_a_batch_size_that_is_none_is_refused(tmp_path: Path, size: object) -> None:
     with pytest.raises(BenchError, match="'batch_size' as a number from 1"):
