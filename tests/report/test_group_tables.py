@@ -7,7 +7,8 @@ from typing import Any
 import fake_results as fake
 from fake_results import Content
 
-from bench.report.group_tables import group_means, group_tables
+from bench.report.group_scores import group_means
+from bench.report.group_tables import group_tables
 from bench.report.loading import load
 from bench.report.markdown import render
 from bench.report.rows import boards
