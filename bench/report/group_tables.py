@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from bench import stats
 from bench.metrics.cross_clip import CHANCE, UNIT
-from bench.report.digits import with_interval
 from bench.report.group_scores import NAME, group_means
 from bench.report.results import Result
 from bench.report.rows import SuiteBoard
+from bench.report.score_cells import mean_text, without_interval
 from bench.report.table import NONE, Cell, Column, Table
 from bench.report.words import one_line, plural
 
@@ -47,7 +47,7 @@ def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
     rows = []
     for result in sorted(results, key=best_first):
         shown = intervals[result.model]
-        texts = [with_interval(each) if each else NONE for each in shown.values()]
+        texts = map(mean_text, shown.values())
         counted = str(shown["value"].n) if shown["value"] else NONE
         rows.append(tuple(map(Cell, (board.labels[result.model], *texts, counted))))
     return Table(
@@ -65,7 +65,12 @@ def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
             f"others ({UNIT}), and told apart how often the own character is the more alike. "
             f"0 and {CHANCE:g} is a model that draws anybody. Intervals are over groups.",
         ),
-        below=tuple(_missing(results, board)),
+        below=(
+            *without_interval(
+                (each for shown in intervals.values() for each in shown.values()), "groups"
+            ),
+            *_missing(results, board),
+        ),
         summary=True,
     )
 
