@@ -21,7 +21,17 @@ from bench.report.group_scores import metrics_and_groups
 from bench.report.loading import FILE_NAME, find, load
 from bench.report.markdown import draw
 from bench.report.pair_tables import by_category, extremes, most, overall, verdict
-from bench.report.pairs import Pairs, apart, categories, common, left_out, noun, pairs, widest
+from bench.report.pairs import (
+    Pairs,
+    apart,
+    categories,
+    common,
+    languages,
+    left_out,
+    noun,
+    pairs,
+    widest,
+)
 from bench.report.results import Result
 from bench.report.rows import HEADLINE, in_order
 from bench.report.table import Table
@@ -146,6 +156,11 @@ def _heading(a: Side, b: Side) -> Iterator[str]:
     expected = len(a.result.expected_prompts) * len(a.result.seeds)
     of = f", of {expected}" if len(both) < expected else ""
     yield f"{plural(prompts, f'common {noun(a.result)}')}, {plural(len(both), 'clip')} each{of}."
+    if files := languages(a.result, b.result):
+        yield (
+            f"One suite in two languages, {' and '.join(files)}: each prompt asks for the same in "
+            "other words. Adherence compares only where the same network scored both."
+        )
     if missing := left_out(a.result, b.result):
         left = ", ".join(f"{plain(name)} ({why})" for name, why in missing.items())
         yield f"Left out: {left}."

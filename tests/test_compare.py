@@ -1,6 +1,7 @@
 """Two results compared: what is said, and what is refused."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from bench import stats
 from bench.compare import main
+from bench.paths import PROMPTS
 from bench.report.loading import load
 from bench.report.pair_tables import verdict
 from bench.report.pairs import Pairs, pairs, widest
@@ -260,6 +262,52 @@ def test_other_prompts_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     code, _, err = run(capsys, a, b)
     assert code == 2
     assert "other prompts (toy.jsonl, sha256 5ca1ab1e and mine.jsonl, sha256 0ther000)" in err
+
+
+def in_suite(file: str, model: str, tmp_path: Path, network: str = "n") -> Path:
+    """A result of a published suite, its adherence by a network."""
+    raw = (PROMPTS / file).read_bytes()
+    entries = [json.loads(line) for line in raw.splitlines()][:24]
+    clips = [
+        fake.clip(
+            entry["id"], category=entry["category"], scores={"coherence": 50.0, "adherence": 30.0}
+        )
+        for entry in entries
+    ]
+    adherence = fake.COHERENCE["coherence"] | {"unit": "100 cos", "fingerprint": network}
+    content = fake.result(
+        model,
+        clips,
+        metrics=fake.COHERENCE | {"adherence": adherence},
+        expected={"prompts": [entry["id"] for entry in entries], "seeds": [0]},
+    )
+    content["prompts"] |= {"name": file, "sha256": sha256(raw).hexdigest()}
+    return fake.write(content, tmp_path).parent
+
+
+def test_a_suite_compares_with_itself_in_another_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = in_suite("standard.jsonl", "english", tmp_path)
+    b = in_suite("zh.jsonl", "chinese", tmp_path)
+    code, out, _ = run(capsys, a, b)
+    assert code == 0
+    assert "One suite in two languages, prompts/standard.jsonl and prompts/zh.jsonl" in out
+    assert "| adherence ↑ |" in out
+    other = in_suite("zh.jsonl", "other", tmp_path, network="m")
+    _, out, _ = run(capsys, a, other)
+    assert "Left out: adherence (other version or backbones)." in out
+    assert "| adherence ↑ |" not in out
+
+
+def test_other_published_suites_do_not_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = in_suite("standard.jsonl", "a", tmp_path)
+    assert "two languages" not in run(capsys, a, a)[1]
+    code, _, err = run(capsys, a, in_suite("i2v.jsonl", "b", tmp_path))
+    assert code == 2
+    assert "other prompts (standard.jsonl, " in err
 
 
 def test_an_ambiguous_or_missing_result_is_a_mistake(

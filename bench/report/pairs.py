@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench import stats
+from bench.known import suite_of
 from bench.report.group_scores import NAME, clip_part, means, member_of, metrics_and_groups
 from bench.report.results import ClipResult, Metric, Result
 from bench.report.rows import HEADLINE, has_quality
@@ -45,12 +46,13 @@ class Pairs:
 def apart(a: Result, b: Result) -> list[str]:
     """Why two results do not compare, each reason naming what differs; empty if they do.
 
-    Footage without prompts compares file by file, if the same files are there.
+    Footage without prompts compares file by file, if the same files are there; a published suite
+    compares with itself in another language (see `languages`).
     """
     if unscored := [result.model for result in (a, b) if not has_quality(result)]:
         return [f"{' and '.join(unscored)} has no scores"]
     found = []
-    if a.prompts_sha256 != b.prompts_sha256:
+    if a.prompts_sha256 != b.prompts_sha256 and not languages(a, b):
         found.append(f"other prompts ({_prompts(a)} and {_prompts(b)})")
     elif a.prompts_sha256 and set(a.expected_prompts) != set(b.expected_prompts):
         found.append("another selection of the prompts")
@@ -66,6 +68,17 @@ def apart(a: Result, b: Result) -> list[str]:
     if not any(b.metrics.get(name) == metric for name, metric in a.metrics.items()):
         found.append("other versions or backbones of every metric")
     return found
+
+
+def languages(a: Result, b: Result) -> tuple[str, str] | None:
+    """The files of two published suites that are each other in another language.
+
+    Their prompts share ids and categories; None for one suite, or for two that are no such thing.
+    """
+    first, second = suite_of(a.prompts_sha256, {}), suite_of(b.prompts_sha256, {})
+    if first is None or second is None or first == second:
+        return None
+    return (first.file, second.file) if first.categories == second.categories else None
 
 
 def common(a: Result, b: Result) -> set[Key]:
