@@ -17,10 +17,21 @@ from bench.explain import MISTAKE, complain, prepare_output
 from bench.layout import Item, RunFolder
 from bench.prompts import Prompt
 from bench.report.console import show_table
+from bench.report.group_scores import metrics_and_groups
 from bench.report.loading import FILE_NAME, find, load
 from bench.report.markdown import draw
 from bench.report.pair_tables import by_category, extremes, most, overall, verdict
-from bench.report.pairs import Pairs, apart, categories, common, left_out, pairs, widest
+from bench.report.pairs import (
+    Pairs,
+    apart,
+    categories,
+    common,
+    languages,
+    left_out,
+    noun,
+    pairs,
+    widest,
+)
 from bench.report.results import Result
 from bench.report.rows import HEADLINE, in_order
 from bench.report.table import Table
@@ -101,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in _clips(a, b, compared[0]):
         screen.print(Text(line))
     screen.print()
-    sentence = verdict(a.name, b.name, compared[0], _noun(a))
+    sentence = verdict(a.name, b.name, compared[0])
     screen.print(Text(plain(sentence), style="bold"))
     return 0
 
@@ -122,7 +133,7 @@ def _compared(a: Side, b: Side, judged: str) -> list[Pairs]:
             f"{'; '.join(reasons)}. Run both with the same suite, seeds and metrics"
         )
     missing = left_out(a.result, b.result)
-    known = [name for name in a.result.metrics if name not in missing]
+    known = [name for name in metrics_and_groups(a.result) if name not in missing]
     if judged not in known:
         why = f"differs ({missing[judged]})" if judged in missing else "is in neither"
         raise BenchError(
@@ -144,14 +155,15 @@ def _heading(a: Side, b: Side) -> Iterator[str]:
     prompts = len({prompt for prompt, _ in both})
     expected = len(a.result.expected_prompts) * len(a.result.seeds)
     of = f", of {expected}" if len(both) < expected else ""
-    yield f"{plural(prompts, f'common {_noun(a)}')}, {plural(len(both), 'clip')} each{of}."
+    yield f"{plural(prompts, f'common {noun(a.result)}')}, {plural(len(both), 'clip')} each{of}."
+    if files := languages(a.result, b.result):
+        yield (
+            f"One suite in two languages, {' and '.join(files)}: each prompt asks for the same in "
+            "other words. Adherence compares only where the same network scored both."
+        )
     if missing := left_out(a.result, b.result):
         left = ", ".join(f"{plain(name)} ({why})" for name, why in missing.items())
         yield f"Left out: {left}."
-
-
-def _noun(side: Side) -> str:
-    return "prompt" if side.result.prompts_sha256 else "file"
 
 
 def _clips(a: Side, b: Side, compared: Pairs) -> Iterator[str]:
@@ -159,8 +171,8 @@ def _clips(a: Side, b: Side, compared: Pairs) -> Iterator[str]:
     if a.run is None and b.run is None:
         yield "To see the clips, give the folders of the runs that made them."
         return
-    for prompt in extremes(compared):
-        seed = widest(a.result, b.result, compared.metric, prompt)
+    for name in extremes(compared):
+        prompt, seed = widest(a.result, b.result, compared.metric, name)
         yield f"{plain(prompt)}, seed {seed}:"
         for side in (a, b):
             yield f"  {side.letter}  {plain(side.shows(prompt, seed))}"

@@ -1,6 +1,7 @@
 """Two results compared: what is said, and what is refused."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from bench import stats
 from bench.compare import main
+from bench.paths import PROMPTS
 from bench.report.loading import load
 from bench.report.pair_tables import verdict
 from bench.report.pairs import Pairs, pairs, widest
@@ -99,8 +101,8 @@ def test_values_are_paired_clip_by_clip(tmp_path: Path) -> None:
     assert coherence.b == {"p00": 25.5, "p01": 71.0}  # a failure is 0
     flicker = pairs(first, second, "flicker")
     assert flicker.a == flicker.b == {"p00": 0.1, "p01": 0.1}
-    assert widest(first, second, "coherence", "p00") == 0
-    assert widest(first, second, "coherence", "p01") == 1
+    assert widest(first, second, "coherence", "p00") == ("p00", 0)
+    assert widest(first, second, "coherence", "p01") == ("p01", 1)
 
 
 def test_a_run_that_goes_on_compares_on_what_both_have(
@@ -173,6 +175,46 @@ def test_footage_compares_by_file_name(tmp_path: Path, capsys: pytest.CaptureFix
     assert "2 common files cannot tell A (a) from B (b)" in out
 
 
+def write_grouped(tmp_path: Path, model: str, value: float, fingerprint: str = "f") -> Path:
+    """Forty prompts of twenty groups; clip p00 of group g00 is better by a tenth."""
+    content = fake.result(
+        model, prompts=40, metrics=fake.COHERENCE, score=lambda *_: {"coherence": 50.0}
+    )
+    for n, clip in enumerate(content["clips"]):
+        part = {"own": 0.8, "others": 0.7, "value": value + (n == 0) / 10, "won": 0.75}
+        clip |= {"cross_clip": {"group": f"g{n % 20:02d}", **part}, "category": f"c{n % 2}"}
+    content["cross_clip"] = {"version": 1, "fingerprint": fingerprint, "why": None}
+    return fake.write(content, tmp_path).parent
+
+
+def test_characters_are_paired_group_by_group(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = write_grouped(tmp_path, "a", 0.5), write_grouped(tmp_path, "b", 0.25)
+    content = json.loads((b / "result.json").read_text("utf-8"))
+    content["clips"][0]["cross_clip"]["value"] = 0.25
+    (b / "result.json").write_text(json.dumps(content), "utf-8")
+    code, out, _ = run(capsys, a, b, "--metric", "cross_clip_identity")
+    assert code == 0
+    (line,) = (line for line in out.splitlines() if line.startswith("| cross_clip_identity ↑ | "))
+    assert line.endswith(" | A | 20 groups | cosine |")
+    assert "| group | A | B | A - B |" in out
+    assert "| g00 | 0.550 | 0.250 | 0.300 |" in out
+    assert "p00, seed 0:" in out
+    assert "p20, seed 0:" not in out  # of the same group, and differs less
+    assert out.splitlines()[-1].startswith("On groups like these 20, A (a) is better than B (b)")
+    by_category = out[out.index("by category") : out.index("Where")]
+    assert "cross_clip_identity" not in by_category
+
+
+def test_characters_seen_by_other_networks_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = write_grouped(tmp_path, "a", 0.5), write_grouped(tmp_path, "b", 0.25, "g")
+    _, out, _ = run(capsys, a, b)
+    assert "Left out: cross_clip_identity (other version or backbones)." in out
+
+
 def test_metrics_that_differ_are_left_out_and_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,6 +262,52 @@ def test_other_prompts_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     code, _, err = run(capsys, a, b)
     assert code == 2
     assert "other prompts (toy.jsonl, sha256 5ca1ab1e and mine.jsonl, sha256 0ther000)" in err
+
+
+def in_suite(file: str, model: str, tmp_path: Path, network: str = "n") -> Path:
+    """A result of a published suite, its adherence by a network."""
+    raw = (PROMPTS / file).read_bytes()
+    entries = [json.loads(line) for line in raw.splitlines()][:24]
+    clips = [
+        fake.clip(
+            entry["id"], category=entry["category"], scores={"coherence": 50.0, "adherence": 30.0}
+        )
+        for entry in entries
+    ]
+    adherence = fake.COHERENCE["coherence"] | {"unit": "100 cos", "fingerprint": network}
+    content = fake.result(
+        model,
+        clips,
+        metrics=fake.COHERENCE | {"adherence": adherence},
+        expected={"prompts": [entry["id"] for entry in entries], "seeds": [0]},
+    )
+    content["prompts"] |= {"name": file, "sha256": sha256(raw).hexdigest()}
+    return fake.write(content, tmp_path).parent
+
+
+def test_a_suite_compares_with_itself_in_another_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = in_suite("standard.jsonl", "english", tmp_path)
+    b = in_suite("zh.jsonl", "chinese", tmp_path)
+    code, out, _ = run(capsys, a, b)
+    assert code == 0
+    assert "One suite in two languages, prompts/standard.jsonl and prompts/zh.jsonl" in out
+    assert "| adherence ↑ |" in out
+    other = in_suite("zh.jsonl", "other", tmp_path, network="m")
+    _, out, _ = run(capsys, a, other)
+    assert "Left out: adherence (other version or backbones)." in out
+    assert "| adherence ↑ |" not in out
+
+
+def test_other_published_suites_do_not_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = in_suite("standard.jsonl", "a", tmp_path)
+    assert "two languages" not in run(capsys, a, a)[1]
+    code, _, err = run(capsys, a, in_suite("i2v.jsonl", "b", tmp_path))
+    assert code == 2
+    assert "other prompts (standard.jsonl, " in err
 
 
 def test_an_ambiguous_or_missing_result_is_a_mistake(

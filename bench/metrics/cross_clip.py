@@ -24,7 +24,7 @@ import binascii
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # whoever only compares needs no networks
 
 VERSION = 1
 UNIT = "cosine"
-BETTER = "higher"
+BETTER: Final = "higher"
 
 NOTHING, CHANCE = 0.0, 0.5
 """What a comparison with a clip that is not there counts as: value, won."""

@@ -11,6 +11,8 @@ from bench.errors import Unscored
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
 
+_ROUNDING = 1e-12  # of the fit: embeddings are float32, so that no drift is this slow
+
 
 @metric(unit="cosine", better="higher", needs=["identity"])
 def identity_first(analysis: Analysis) -> Scored:
@@ -50,14 +52,15 @@ def identity_adjacent(analysis: Analysis) -> float:
 def identity_slope(analysis: Analysis) -> float:
     """Drift from the first frame: slope of the line that fits cos(0, t), t >= 1, best.
 
-    Least squares over time in seconds. Below 0 for a clip that drifts away.
+    Least squares over time in seconds. Below 0 for a clip that drifts away, 0 for a frozen one.
 
     Raises:
         Unscored: if the clip has fewer than 3 frames, or is too small.
     """
     alike = _to_first(analysis, needed=3)
     seconds = np.arange(1, len(alike) + 1) / analysis.clip.fps
-    return float(np.polyfit(seconds, alike, 1)[0])
+    slope = float(np.polyfit(seconds, alike, 1)[0])
+    return slope if abs(slope) > _ROUNDING else 0.0
 
 
 def _to_first(analysis: Analysis, needed: int) -> NDArray[np.float64]:

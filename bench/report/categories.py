@@ -1,13 +1,12 @@
 """The headline by category of prompt: which kinds of clip hold together, and which do not."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from bench import stats
-from bench.report.digits import with_interval
-from bench.report.results import Result
 from bench.report.rows import Group, prompt_means
-from bench.report.table import NONE, Cell, Column, Table
+from bench.report.score_cells import mean_text, without_interval
+from bench.report.table import Cell, Column, Table
 
 CATEGORIES_PER_TABLE = 9
 
@@ -61,7 +60,10 @@ def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]
                 *(Column(f"{kind} ({counts[kind]})") for kind in shown),
             ),
             tuple(
-                (Cell(row.label), *(Cell(_text(found[kind], row.result)) for kind in shown))
+                (
+                    Cell(row.label),
+                    *(Cell(mean_text(found[kind][row.result.model])) for kind in shown),
+                )
                 for row in group.complete
             ),
             above=()
@@ -70,9 +72,7 @@ def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]
                 f"{headline.capitalize()} over the prompts of each category, how many there are "
                 "in brackets: too few to rank by, enough to see what a model is bad at.",
             ),
+            below=without_interval(
+                (each for kind in shown for each in found[kind].values()), "prompts"
+            ),
         )
-
-
-def _text(intervals: Mapping[str, stats.Interval | None], result: Result) -> str:
-    interval = intervals[result.model]
-    return NONE if interval is None else with_interval(interval)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from bench.report.digits import number
 from bench.report.economy import COHERENCE, CRITERIA, STEP, Cost, Economy
 from bench.report.rows import Group, SuiteBoard
-from bench.report.table import NONE, Cell, Column, Table, text_columns, without_gaps
+from bench.report.table import NONE, UNSORTED, Cell, Column, Table, text_columns, without_gaps
 from bench.report.words import plural
 from bench.stats import Interval, most_when_none
 
@@ -60,16 +60,11 @@ def _table(group: Group, suffix: str, board: SuiteBoard) -> Table | None:
         f"Drawing again{suffix}",
         columns,
         tuple(
-            tuple(
-                map(
-                    Cell,
-                    (
-                        label,
-                        *_yield(economy, draws),
-                        *([] if shared else [units.get(label, NONE)]),
-                        *_costs(economy.cost),
-                    ),
-                )
+            (
+                Cell(label),
+                *map(Cell, _yield(economy, draws)),
+                *([] if shared else [Cell(units.get(label, NONE))]),
+                *cost_cells(_costs(economy.cost), economies.values()),
             )
             for label, economy in economies.items()
         ),
@@ -80,6 +75,17 @@ def _table(group: Group, suffix: str, board: SuiteBoard) -> Table | None:
         below=tuple(_notes(economies)),
     )
     return without_gaps(table)
+
+
+def cost_cells(texts: Iterable[str], economies: Iterable[Economy]) -> list[Cell]:
+    """Cells of what one row costs, sorted by only where all rows count in one unit.
+
+    Args:
+        texts: of one row.
+        economies: of all rows.
+    """
+    units = {economy.cost.unit for economy in economies if economy.cost}
+    return [Cell(text, value=UNSORTED if len(units) > 1 else None) for text in texts]
 
 
 def cost_text(cost: Cost) -> str:

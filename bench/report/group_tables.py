@@ -3,18 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from bench import stats
 from bench.metrics.cross_clip import CHANCE, UNIT
-from bench.report.digits import with_interval
+from bench.report.group_scores import NAME, group_means
 from bench.report.results import Result
 from bench.report.rows import SuiteBoard
+from bench.report.score_cells import mean_text, without_interval
 from bench.report.table import NONE, Cell, Column, Table
 from bench.report.words import one_line, plural
 
 COLUMNS = {
-    "value": "cross_clip_identity ↑",
+    "value": f"{NAME} ↑",
     "won": "told apart ↑",
     "own": "own",
     "others": "others",
@@ -33,20 +32,6 @@ def group_tables(board: SuiteBoard) -> Iterator[Table]:
             yield _table(results, board)
 
 
-def group_means(result: Result, field: str) -> dict[str, float]:
-    """Mean over the clips of each group that has any, in the order of the result's clips.
-
-    Args:
-        result: its clips have their parts in the comparison.
-        field: of `Likeness`.
-    """
-    values: defaultdict[str, list[float]] = defaultdict(list)
-    for clip in result.clips:
-        if clip.cross_clip is not None and getattr(clip.cross_clip, field) is not None:
-            values[clip.cross_clip.group].append(getattr(clip.cross_clip, field))
-    return {group: float(np.mean(each)) for group, each in values.items()}
-
-
 def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
     intervals = {
         result.model: {
@@ -62,7 +47,7 @@ def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
     rows = []
     for result in sorted(results, key=best_first):
         shown = intervals[result.model]
-        texts = [with_interval(each) if each else NONE for each in shown.values()]
+        texts = map(mean_text, shown.values())
         counted = str(shown["value"].n) if shown["value"] else NONE
         rows.append(tuple(map(Cell, (board.labels[result.model], *texts, counted))))
     return Table(
@@ -76,11 +61,16 @@ def _table(results: Sequence[Result], board: SuiteBoard) -> Table:
         above=(
             "Does a character stay itself from one shot to the next? own is the mean identity "
             "cosine between clips of one character, others that between clips of different "
-            "characters over the same kinds of shot and seeds; cross_clip_identity is own - "
+            f"characters over the same kinds of shot and seeds; {NAME} is own - "
             f"others ({UNIT}), and told apart how often the own character is the more alike. "
             f"0 and {CHANCE:g} is a model that draws anybody. Intervals are over groups.",
         ),
-        below=tuple(_missing(results, board)),
+        below=(
+            *without_interval(
+                (each for shown in intervals.values() for each in shown.values()), "groups"
+            ),
+            *_missing(results, board),
+        ),
         summary=True,
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.report.digits import number
-from bench.report.economy_tables import cost_text
+from bench.report.economy import Economy
+from bench.report.economy_tables import cost_cells, cost_text
 from bench.report.results import Result
 from bench.report.rows import BESIDE, Group, Row, SuiteBoard
 from bench.report.score_cells import Filled, counts, lead, score_columns
@@ -51,6 +52,8 @@ def headline_table(
     hardware = {device for row in rows for device in devices(row.result, board.speeds)}
     shared = len(hardware) == 1 and all(devices(row.result, board.speeds) for row in rows)
     scores = score_columns(group, rows, headline_metrics(group, headline))
+    economies = [board.economies.get(row.result.model) for row in rows]
+    costs = cost_cells(map(_cost, economies), filter(None, economies))
     filled: list[Filled] = [
         *lead(rows, ranked),
         *scores,
@@ -59,7 +62,7 @@ def headline_table(
             [Cell(_speed(row.result, board, named=not shared)) for row in rows],
         ),
         (Column("peak GiB ↓"), [Cell(_peak_gib(row.result, board)) for row in rows]),
-        (Column("cost per usable s ↓"), [Cell(_cost(row.result, board)) for row in rows]),
+        (Column("cost per usable s ↓"), costs),
         (
             Column("licence", text=True, minor=True),
             [Cell(row.result.card.licence or NONE) for row in rows],
@@ -111,8 +114,7 @@ def _peak_gib(result: Result, board: SuiteBoard) -> str:
     return f"{max(known):.1f}" if known else NONE
 
 
-def _cost(result: Result, board: SuiteBoard) -> str:
-    economy = board.economies.get(result.model)
+def _cost(economy: Economy | None) -> str:
     return NONE if economy is None or economy.cost is None else cost_text(economy.cost)
 
 

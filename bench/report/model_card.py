@@ -7,6 +7,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from bench import stats
 from bench.report.digits import number
+from bench.report.group_scores import NAME, means, metrics_and_groups
 from bench.report.results import Result
 from bench.report.rows import HEADLINE, has_quality, in_order, prompt_means
 from bench.report.speed import speeds
@@ -43,8 +44,9 @@ def why_no_card(result: Result) -> str | None:
 def model_card(result: Result) -> str:
     """The metadata, to stand between the `---` lines of a model's README.
 
-    Every metric is the mean over prompts, seeds averaged first, with its 95% interval, and what it
-    was computed with. What is not known is left out, and a comment says so.
+    Every metric is the mean over prompts (of cross-clip identity, over groups), seeds averaged
+    first, with its 95% interval, and what it was computed with. What is not
+    known is left out, and a comment says so.
 
     Args:
         result: scored, on prompts (see `why_no_card`).
@@ -77,13 +79,17 @@ def model_card(result: Result) -> str:
 
 
 def _scores(result: Result) -> Iterator[dict[str, Any]]:
-    for name in in_order(result.metrics):
-        metric = result.metrics[name]
-        found = stats.interval(list(prompt_means(result, name).values()))
+    metrics = metrics_and_groups(result)
+    for name in in_order(metrics):
+        metric = metrics[name]
+        found = stats.interval(list(means(result, name).values()))
         if found is None:
             continue
         better = f", {metric.better} is better" if metric.better else ""
-        arguments: dict[str, Any] = {"prompts": found.n, "version": metric.version}
+        arguments: dict[str, Any] = {
+            "groups" if name == NAME else "prompts": found.n,
+            "version": metric.version,
+        }
         if found.low is not None and found.high is not None:
             arguments["interval_95"] = [_rounded(found.low), _rounded(found.high)]
         yield {
@@ -125,6 +131,8 @@ def _comments(result: Result) -> Iterator[str]:
                 {clip.unscored[name] for clip in result.clips if name in clip.unscored}
             )
             yield f"Left out: {name}, which no clip has ({'; '.join(reasons) or 'not computed'})."
+    if result.cross_clip and result.cross_clip.why:
+        yield f"Left out: {NAME}: {result.cross_clip.why}."
     if not speeds([result], {result.model: result.model}):
         yield "Left out: compute_s_per_video_s, which was not measured."
 

@@ -18,15 +18,15 @@ _MAJOR = 2  # of those, so many stay on a narrow screen
 _ROUNDING = 1e-9  # of sums in another order: no difference between models
 
 
-def verdict(a: str, b: str, compared: Pairs, noun: str = "prompt") -> str:
+def verdict(a: str, b: str, compared: Pairs) -> str:
     """One sentence on what the difference is, which says no more than its interval does.
 
     Args:
         a: name of the first.
         b: name of the second.
         compared: their values of one metric.
-        noun: what they have in common: prompts, or files.
     """
+    noun = compared.noun
     metric, unit = compared.metric, compared.meaning.unit
     differences = list(compared.differences().values())
     count, found = len(differences), compared.interval()
@@ -65,7 +65,7 @@ def overall(compared: Sequence[Pairs]) -> Table:
                 number(found.mean),
                 _bounds(found),
                 _better(each, found),
-                str(found.n),
+                plural(found.n, "group") if each.noun == "group" else str(found.n),
                 each.meaning.unit,
             )
             rows.append(tuple(map(Cell, texts)))
@@ -93,10 +93,10 @@ def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[s
     """One line a category: the differences in the metrics that stand first.
 
     Args:
-        compared: by metric, the most important first.
+        compared: by metric, the most important first; what is of groups has no categories.
         categories: each with its prompts.
     """
-    shown = compared[:SHOWN_BY_CATEGORY]
+    shown = [each for each in compared if each.noun != "group"][:SHOWN_BY_CATEGORY]
     rows = []
     for category, prompts in categories.items():
         intervals = [each.interval(prompts) for each in shown]
@@ -123,14 +123,14 @@ def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[s
 
 
 def most(compared: Pairs) -> Table:
-    """The prompts on which a metric differs most."""
+    """The prompts, or groups, on which a metric differs most."""
     rows = []
     for prompt, difference in extremes(compared).items():
         values = (compared.a[prompt], compared.b[prompt], difference)
         rows.append((Cell(prompt), *(Cell(number(value)) for value in values)))
     return Table(
         f"Where {compared.metric} differs most",
-        (Column("prompt", text=True), Column("A"), Column("B"), Column("A - B")),
+        (Column(compared.noun, text=True), Column("A"), Column("B"), Column("A - B")),
         tuple(rows),
     )
 

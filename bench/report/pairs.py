@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from bench import stats
+from bench.known import suite_of
+from bench.report.group_scores import NAME, clip_part, means, member_of, metrics_and_groups
 from bench.report.results import ClipResult, Metric, Result
-from bench.report.rows import HEADLINE, clip_value, has_quality, prompt_means
+from bench.report.rows import HEADLINE, has_quality
 from bench.report.words import short
 
 Key = tuple[str, int]
@@ -19,14 +22,16 @@ class Pairs:
     Attributes:
         metric: its name.
         meaning: unit, direction, and what it was computed with.
-        a: mean over seeds, for each prompt; of the first result.
-        b: of the second, for the same prompts.
+        a: mean over seeds, for each prompt, or for each group; of the first result.
+        b: of the second, for the same.
+        noun: what has a mean each.
     """
 
     metric: str
     meaning: Metric
     a: Mapping[str, float]
     b: Mapping[str, float]
+    noun: Literal["prompt", "file", "group"] = "prompt"
 
     def differences(self, prompts: Collection[str] | None = None) -> dict[str, float]:
         """A - B for each prompt, or for those of the prompts that have values."""
@@ -41,12 +46,13 @@ class Pairs:
 def apart(a: Result, b: Result) -> list[str]:
     """Why two results do not compare, each reason naming what differs; empty if they do.
 
-    Footage without prompts compares file by file, if the same files are there.
+    Footage without prompts compares file by file, if the same files are there; a published suite
+    compares with itself in another language (see `languages`).
     """
     if unscored := [result.model for result in (a, b) if not has_quality(result)]:
         return [f"{' and '.join(unscored)} has no scores"]
     found = []
-    if a.prompts_sha256 != b.prompts_sha256:
+    if a.prompts_sha256 != b.prompts_sha256 and not languages(a, b):
         found.append(f"other prompts ({_prompts(a)} and {_prompts(b)})")
     elif a.prompts_sha256 and set(a.expected_prompts) != set(b.expected_prompts):
         found.append("another selection of the prompts")
@@ -64,6 +70,17 @@ def apart(a: Result, b: Result) -> list[str]:
     return found
 
 
+def languages(a: Result, b: Result) -> tuple[str, str] | None:
+    """The files of two published suites that are each other in another language.
+
+    Their prompts share ids and categories; None for one suite, or for two that are no such thing.
+    """
+    first, second = suite_of(a.prompts_sha256, {}), suite_of(b.prompts_sha256, {})
+    if first is None or second is None or first == second:
+        return None
+    return (first.file, second.file) if first.categories == second.categories else None
+
+
 def common(a: Result, b: Result) -> set[Key]:
     """Prompts and seeds of which both results have a clip, or the failure to make one."""
     return _clips(a).keys() & _clips(b).keys()
@@ -72,10 +89,11 @@ def common(a: Result, b: Result) -> set[Key]:
 def left_out(a: Result, b: Result) -> dict[str, str]:
     """Metrics of either result that do not compare, and why."""
     found = {}
-    for name in sorted(a.metrics.keys() | b.metrics.keys()):
-        if name not in a.metrics or name not in b.metrics:
+    first, second = metrics_and_groups(a), metrics_and_groups(b)
+    for name in sorted(first.keys() | second.keys()):
+        if name not in first or name not in second:
             found[name] = "not in both"
-        elif a.metrics[name] != b.metrics[name]:
+        elif first[name] != second[name]:
             found[name] = "other version or backbones"
     return found
 
@@ -86,29 +104,36 @@ def pairs(a: Result, b: Result, metric: str, headline: str = HEADLINE) -> Pairs:
     both = {
         key
         for key in common(a, b)
-        if all(clip_value(clips[key], metric, headline) is not None for clips in known)
+        if all(clip_part(clips[key], metric, headline) is not None for clips in known)
     }
-    means = [
-        prompt_means(
+    first, second = (
+        means(
             replace(result, clips=tuple(clip for key, clip in clips.items() if key in both)),
             metric,
             headline,
         )
         for result, clips in zip((a, b), known, strict=True)
-    ]
-    return Pairs(metric, a.metrics[metric], *means)
+    )
+    meaning = metrics_and_groups(a)[metric]
+    return Pairs(metric, meaning, first, second, "group" if metric == NAME else noun(a))
 
 
-def widest(a: Result, b: Result, metric: str, prompt: str, headline: str = HEADLINE) -> int:
-    """The seed with which two results differ most on a prompt; the first of several."""
+def noun(result: Result) -> Literal["prompt", "file"]:
+    """What the clips of a result answer: prompts, or nothing but the name of their file."""
+    return "prompt" if result.prompts_sha256 else "file"
+
+
+def widest(a: Result, b: Result, metric: str, name: str, headline: str = HEADLINE) -> Key:
+    """The clip in which two results differ most on a prompt or group; the first of several."""
     known = [_clips(a), _clips(b)]
 
-    def distance(seed: int) -> float:
-        values = [clip_value(clips[prompt, seed], metric, headline) for clips in known]
+    def distance(key: Key) -> float:
+        values = [clip_part(clips[key], metric, headline) for clips in known]
         first, second = values
         return -1.0 if first is None or second is None else abs(first - second)
 
-    return max(sorted(seed for name, seed in common(a, b) if name == prompt), key=distance)
+    own = (key for key in common(a, b) if member_of(known[0][key], metric) == name)
+    return max(sorted(own), key=distance)
 
 
 def categories(result: Result) -> dict[str, set[str]]:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from bench.records import fingerprint
+from bench.report.group_scores import metrics_and_groups
 from bench.report.results import ClipResult, Result
 from bench.report.words import plain
 
@@ -22,6 +23,7 @@ COLUMNS: Mapping[str, type] = {
     "metrics_sha256": str,
     "prompt": str,
     "category": str,
+    "group": str,
     "seed": int,
     "status": str,
     "error": str,
@@ -40,12 +42,16 @@ COLUMNS: Mapping[str, type] = {
     "peak_memory_reserved_bytes": int,
     "energy_j": float,
     "frames_sha256": str,
+    "cross_clip_value": float,
+    "cross_clip_won": float,
     "unscored": str,
 }
 """What is said of every clip, and of what type; `score_NAME`, a float, follows for every metric.
 
 Scores of two rows compare only where their `metrics_sha256` is the same. `wait_s` is from asking to
-having, where the clip was made elsewhere. `unscored` says which metrics have no value, and why.
+having, where the clip was made elsewhere. `cross_clip_value` and `cross_clip_won` are the clip's
+part in the cross-clip identity of its `group`. `unscored` says which metrics have no value, and
+why.
 """
 
 METRIC_COLUMNS = ("metrics_sha256", "metric", "unit", "better", "version", "fingerprint")
@@ -75,6 +81,7 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
                 "frames_requested": _known(entry, "frames_requested", int),
                 "wait_s": clip.account.latency_s if clip.account else None,
                 "price_usd": clip.account.price_usd if clip.account else None,
+                **_part(clip),
                 "unscored": _reasons(clip),
                 **{f"score_{name}": value for name, value in clip.scores.items()},
             }
@@ -85,14 +92,16 @@ def metric_rows(results: Iterable[Result]) -> list[Row]:
     found = {
         (metrics_sha256(result), name): {"metric": name, **asdict(metric)}
         for result in results
-        for name, metric in result.metrics.items()
+        for name, metric in metrics_and_groups(result).items()
     }
     return [{"metrics_sha256": key[0], **found[key]} for key in sorted(found)]
 
 
 def metrics_sha256(result: Result) -> str:
     """Equal for results whose metrics are the same, in every version and backbone."""
-    return fingerprint({name: asdict(metric) for name, metric in result.metrics.items()})
+    return fingerprint(
+        {name: asdict(metric) for name, metric in metrics_and_groups(result).items()}
+    )
 
 
 def as_csv(rows: Iterable[Row], columns: Sequence[str]) -> bytes:
@@ -141,6 +150,13 @@ def _known(entry: Mapping[str, Any], key: str, kind: type) -> Value:
     """What a clip says beyond what every reader needs, if it says it as it should."""
     value: Value = entry.get(key)
     return value if isinstance(value, kind) else None
+
+
+def _part(clip: ClipResult) -> Row:
+    part = clip.cross_clip
+    if part is None:
+        return {}
+    return {"group": part.group, "cross_clip_value": part.value, "cross_clip_won": part.won}
 
 
 def _reasons(clip: ClipResult) -> str | None:

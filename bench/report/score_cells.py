@@ -1,15 +1,19 @@
 """Cells and columns that tables of scores share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.report.digits import with_interval
+from bench.report.digits import number, with_interval
 from bench.report.results import Metric
 from bench.report.rows import Group, Row, Score
 from bench.report.table import NONE, Cell, Column
+from bench.stats import Interval
 
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 SCORES_PER_TABLE = 9
+
+FEWEST = 5
+"""Values that an interval needs: fewer, drawn again, hardly differ from themselves."""
 
 Filled = tuple[Column, list[Cell]]
 
@@ -43,6 +47,25 @@ def counts(rows: Sequence[Row]) -> list[Filled]:
         (Column("clips"), [Cell(f"{row.scored}/{row.result.expected_clips}") for row in rows]),
         (Column("failed"), [Cell(str(row.failed)) for row in rows]),
     ]
+
+
+def mean_text(found: Interval | None) -> str:
+    """A mean with its interval, where that is over enough values to mean something."""
+    if found is None:
+        return NONE
+    return with_interval(found) if found.n >= FEWEST else number(found.mean)
+
+
+def without_interval(found: Iterable[Interval | None], nouns: str) -> tuple[str, ...]:
+    """The line that says why some of these means stand alone; none where none does.
+
+    Args:
+        found: all that a table shows.
+        nouns: what the means are over: prompts.
+    """
+    if all(each is None or each.n >= FEWEST for each in found):
+        return ()
+    return (f"Means over fewer than {FEWEST} {nouns} stand without ±: so few carry no interval.",)
 
 
 def _rank(row: Row) -> str:

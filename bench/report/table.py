@@ -1,10 +1,12 @@
 """A table of plain text: what the leaderboard builds, and markdown and the console draw."""
 
+import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 NONE = "-"  # a value that nobody has
+UNSORTED = math.nan  # of a cell whose number is in another unit than others of its column
 
 _LEADING = re.compile(r"[<>≤≥~]?\s*([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 _SCALED = re.compile(r"\(([-+]?[\d.]+) ±[\d.]+\)(e[-+]?\d+)")  # (3.2 ±3.9)e-5
@@ -34,7 +36,8 @@ class Cell:
     Attributes:
         text: as it is shown.
         strong: whether it leads its column.
-        value: what a column is sorted by; None to sort by the number that the text begins with.
+        value: what a column is sorted by; None to sort by the number that the text begins with,
+            UNSORTED for a number that does not compare with the others.
     """
 
     text: str
@@ -43,9 +46,9 @@ class Cell:
 
     @property
     def number(self) -> float | None:
-        """What the cell counts as in a column of numbers; None for one that holds no number."""
+        """What the cell counts as in a column of numbers; None for one that counts as nothing."""
         if self.value is not None:
-            return self.value
+            return None if math.isnan(self.value) else self.value
         scaled = _SCALED.match(self.text)
         leading = _LEADING.match(self.text)
         if scaled:

@@ -38,6 +38,14 @@ def test_values_on_embeddings_that_are_known(turning: Analysis) -> None:
     assert slope < 0
 
 
+def test_what_never_changes_has_a_slope_of_0_and_no_rounding(analyse: Analyse) -> None:
+    analysis = analyse(np.zeros((16, 32, 32, 3), np.uint8))
+    one = np.random.default_rng(2).normal(size=64).astype(np.float32)
+    vectors = np.tile(one / np.linalg.norm(one), (16, 1))
+    analysis.identity = Identity(vectors, vectors[:, None])
+    assert identity_slope(analysis) == 0
+
+
 def test_the_lag_curve_says_how_likeness_falls_with_time(turning: Analysis) -> None:
     scored = identity_lag.score(turning)
     assert scored.series["lag_s"] == [0.25, 0.5, 1.0, 2.0, 4.0]

@@ -7,18 +7,23 @@ from typing import Any
 import fake_results as fake
 from fake_results import Content
 
-from bench.report.group_tables import group_means, group_tables
+from bench.report.group_scores import group_means
+from bench.report.group_tables import group_tables
 from bench.report.loading import load
 from bench.report.markdown import render
 from bench.report.rows import boards
 from bench.report.table import Table
 
 
-def drawn(model: str, value: float, fingerprint: str = "f", why: str | None = None) -> Content:
-    """Six prompts of three groups, two seeds; the groups have the value and .1 more and less."""
-    content = fake.result(model, prompts=6, seeds=(0, 1), score=lambda _p, _s: {"flicker": 0.1})
+def drawn(
+    model: str, value: float, fingerprint: str = "f", why: str | None = None, groups: int = 3
+) -> Content:
+    """Two prompts of each group, two seeds; the groups have value - .1, value, value + .1, ..."""
+    content = fake.result(
+        model, prompts=2 * groups, seeds=(0, 1), score=lambda _p, _s: {"flicker": 0.1}
+    )
     for clip in content["clips"]:
-        group = int(clip["prompt"][1:]) % 3
+        group = int(clip["prompt"][1:]) % groups
         part = {"own": 0.8, "others": 0.7, "value": value + (group - 1) / 10, "won": 0.75}
         if why is None:
             clip["cross_clip"] = {"group": f"g{group}", **part}
@@ -43,9 +48,18 @@ def test_models_are_ordered_by_what_they_keep_over_groups(tmp_path: Path) -> Non
     (table,) = tables_of(contents, tmp_path)
     names = [row[0] for row in cells(table)]
     assert names == ["faithful", "changing", "unknown"]
-    assert cells(table)[0][1:] == ["0.30 ±0.10", "0.750 ±0", "0.800 ±0", "0.700 ±0", "3"]
+    assert cells(table)[0][1:] == ["0.300", "0.750", "0.800", "0.700", "3"]
     assert cells(table)[2][1:] == ["-"] * 5
-    assert table.below == ("unknown has none: no weights.",)
+    assert table.below == (
+        "Means over fewer than 5 groups stand without ±: so few carry no interval.",
+        "unknown has none: no weights.",
+    )
+
+
+def test_five_groups_carry_an_interval(tmp_path: Path) -> None:
+    (table,) = tables_of([drawn("m", 0.3, groups=5)], tmp_path)
+    assert cells(table)[0][1:3] == ["0.40 ±0.12", "0.750 ±0"]
+    assert table.below == ()
 
 
 def test_seeds_and_prompts_are_averaged_within_their_group(tmp_path: Path) -> None:
@@ -60,7 +74,7 @@ def test_clips_with_nothing_to_compare_are_counted(tmp_path: Path) -> None:
     lost = {"own": None, "others": None, "value": 0.0, "won": 0.5}
     content["clips"][3]["cross_clip"] |= lost
     (table,) = tables_of([content], tmp_path)
-    assert table.below[0].startswith("m: 1 clip of 12 could be compared with nothing")
+    assert table.below[1].startswith("m: 1 clip of 12 could be compared with nothing")
 
 
 def test_other_networks_never_share_a_table(tmp_path: Path) -> None:

@@ -71,6 +71,23 @@ def test_different_devices_are_named_in_each_row(tmp_path: Path) -> None:
     assert not any("Seconds" in line for line in table.above)
 
 
+@pytest.mark.parametrize("title", ["Headline", "Drawing again"])
+def test_amounts_in_different_units_are_not_sorted_against_each_other(
+    title: str, tmp_path: Path
+) -> None:
+    seconds, paid = model("seconds"), model("paid")
+    paid["hardware"] = {"price_per_gpu_hour": 1, "currency": "EUR", "gpus": 1}
+
+    def sorted_by(contents: list[Content]) -> set[bool]:
+        table = table_of(contents, tmp_path, title)
+        shown = [at for at, column in enumerate(table.columns) if "per usable s" in column.name]
+        return {row[at].number is None for row in table.rows for at in shown}
+
+    assert sorted_by([seconds, paid]) == {True}
+    seconds["hardware"] = paid["hardware"] | {"price_per_gpu_hour": 2}
+    assert sorted_by([seconds, paid]) == {False}
+
+
 @pytest.mark.parametrize("column", ["s per s of video ↓", "cost per usable s ↓", "peak GiB ↓"])
 def test_nothing_leads_in_what_belongs_to_the_hardware(column: str, tmp_path: Path) -> None:
     fast = model("fast", latency_s=0.1, peak_memory_allocated_bytes=2**30)

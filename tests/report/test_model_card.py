@@ -59,6 +59,25 @@ def test_speed_is_said_where_it_was_measured(tmp_path: Path) -> None:
     assert speed["args"] == {"device": "CPU, Some CPU", "clips": 24}
 
 
+def test_cross_clip_identity_is_said_over_groups(tmp_path: Path) -> None:
+    content = fake.result("wan", prompts=4, score=lambda *_: {"flicker": 0.1})
+    for n, clip in enumerate(content["clips"]):
+        part = {"own": 0.8, "others": 0.7, "value": n / 10, "won": 0.75}
+        clip["cross_clip"] = {"group": f"g{n % 2}", **part}
+    content["cross_clip"] = {"version": 1, "fingerprint": "f", "why": None}
+    index = yaml.safe_load(card_of(content, tmp_path))["model-index"][0]
+    scores = {found["type"]: found for found in index["results"][0]["metrics"]}
+    found = scores["cross_clip_identity"]
+    assert found["value"] == 0.15
+    assert found["args"] == {
+        "groups": 2, "version": 1, "interval_95": [0.1, 0.2], "fingerprint": "f"
+    }  # fmt: skip
+    content["cross_clip"]["why"] = "no weights"
+    for clip in content["clips"]:
+        del clip["cross_clip"]
+    assert "# Left out: cross_clip_identity: no weights." in card_of(content, tmp_path)
+
+
 def test_clips_that_began_with_a_picture_are_image_to_video(tmp_path: Path) -> None:
     content = fake.result("wan", score=lambda *_: {"flicker": 0.1})
     assert yaml.safe_load(card_of(content, tmp_path))["pipeline_tag"] == "text-to-video"

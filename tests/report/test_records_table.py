@@ -15,6 +15,7 @@ from bench.report.records_table import (
     as_parquet,
     columns,
     metric_rows,
+    metrics_sha256,
     rows,
 )
 from bench.report.results import Result
@@ -52,6 +53,24 @@ def test_every_clip_is_a_row_and_every_metric_a_column(tmp_path: Path) -> None:
     assert star["error"] == "the program ended with exit code 1: no stars tonight"
     assert lines[6]["unscored"] == "identity: dark"
     assert lines[6]["score_flicker"] == "-0.25"
+
+
+def test_a_clip_of_a_group_says_its_part_in_cross_clip_identity(tmp_path: Path) -> None:
+    content = fake.result("wan", prompts=2, score=lambda *_: {"flicker": 0.1})
+    alone = load(fake.write(content, tmp_path))
+    content["clips"][0]["cross_clip"] = {
+        "group": "nurse", "own": 0.8, "others": 0.7, "value": 0.1, "won": 0.75
+    }  # fmt: skip
+    content["cross_clip"] = {"version": 1, "fingerprint": "f", "why": None}
+    found = [load(fake.write(content, tmp_path))]
+    first, second = read(as_csv(rows(found), list(columns(found))))
+    keys = ("group", "cross_clip_value", "cross_clip_won")
+    assert [first[key] for key in keys] == ["nurse", "0.1", "0.75"]
+    assert [second[key] for key in keys] == ["", "", ""]
+    meanings = {line["metric"]: line for line in read(as_csv(metric_rows(found), METRIC_COLUMNS))}
+    assert meanings["cross_clip_identity"]["fingerprint"] == "f"
+    assert first["metrics_sha256"] == meanings["flicker"]["metrics_sha256"]
+    assert first["metrics_sha256"] != metrics_sha256(alone)
 
 
 def test_no_cell_is_a_formula(tmp_path: Path) -> None:
