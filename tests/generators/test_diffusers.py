@@ -205,6 +205,13 @@ def test_an_attention_backend_that_changes_nothing_is_refused(make: Make) -> Non
         assert other.loaded()["attention"] == {"transformer": ["native"]}
 
 
+def test_an_attention_backend_that_is_not_here_says_what_to_type(make: Make) -> None:
+    generator = make("wan", options={"attention": "sage_hub"})
+    with pytest.raises(BenchError, match=r"kernels.*model\.options\.attention=null$") as told:
+        generator.__enter__()
+    assert "Error:" not in str(told.value)
+
+
 def test_an_option_without_anything_to_work_on_is_refused(make: Make) -> None:
     cache = {"class": "FirstBlockCacheConfig", "threshold": 0.1}
     with pytest.raises(BenchError, match="UNet"):

@@ -187,6 +187,15 @@ def test_half_precision_gives_way_to_bfloat16_and_caches_are_refused() -> None:
         DiffusersGenerator(**arguments, weights="random", options=cache).check([PROMPT])
 
 
+def test_weights_that_are_not_read_are_not_claimed_to_be_quantised() -> None:
+    arguments: dict[str, Any] = {"pipeline": "WanPipeline", "call": {"num_frames": 5}, "fps": 16}
+    quantise = {"quantise": {"backend": "bitsandbytes_4bit", "kwargs": {"load_in_4bit": True}}}
+    with pytest.raises(BenchError, match=r"bitsandbytes_4bit.*model\.options\.quantise=null"):
+        DiffusersGenerator(**arguments, repo="a/b", weights="random", options=quantise).check(
+            [PROMPT]
+        )
+
+
 def test_parameters_wait_on_the_meta_device_and_tables_do_not() -> None:
     described = architectures("models")["Wan-AI/Wan2.1-T2V-1.3B-Diffusers"]
     network = hollow({"transformer": described["transformer"]}, Load())["transformer"]
