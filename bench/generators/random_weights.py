@@ -20,13 +20,8 @@ import yaml
 from accelerate import init_empty_weights
 
 from bench.errors import BenchError, one_line
-from bench.generators.diffusers_load import (
-    Load,
-    describe,
-    finish,
-    load_pipeline,
-    resolve_class,
-)
+from bench.generators.diffusers_hub import describe
+from bench.generators.diffusers_load import Load, finish, load_pipeline, resolve_class
 from bench.generators.stand_in import STAND_INS
 
 _STD = 0.02  # of random weights, as most of these networks are initialised
@@ -222,7 +217,7 @@ def _entries(described: Description, load: Load) -> dict[str, Any]:
         if "file" in part:
             entries[name] = (cls, None)
         else:
-            folder = describe(part["repo"]) if part.get("repo") else described
+            folder = describe(part["repo"], part.get("revision")) if part.get("repo") else described
             entries[name] = (cls, folder / part.get("subfolder", ""))
     return entries
 
