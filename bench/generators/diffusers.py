@@ -27,7 +27,7 @@ from bench.generators.diffusers_checks import (
 )
 from bench.generators.diffusers_facts import read_back
 from bench.generators.diffusers_frames import to_frames
-from bench.generators.diffusers_hub import find_commits
+from bench.generators.diffusers_hub import find_revisions
 from bench.generators.diffusers_load import Load, load_pipeline, resolve_class
 from bench.generators.quiet import quiet
 from bench.generators.random_weights import Part, find_description, parts, random_pipeline
@@ -129,7 +129,7 @@ class DiffusersGenerator(Generator):
             self.incidental = frozenset({"options.batch_size"})
         #: The loaded pipeline; None outside `with`.
         self.pipe: Any = None
-        self._revisions: dict[str, str] = {}  # repository to the commit its files are of
+        self.revisions: dict[str, str] = {}
 
     @property
     def source_name(self) -> str:
@@ -191,7 +191,7 @@ class DiffusersGenerator(Generator):
         self.options.check(self.device, random_weights=self.weights == "random")
         if self.weights == "real":
             with quiet():
-                self._revisions = self._find_commits()
+                self.revisions = self._find_revisions()
 
     def __enter__(self) -> Self:
         try:
@@ -295,7 +295,7 @@ class DiffusersGenerator(Generator):
         """What is really in use, read back from the loaded pipeline."""
         return {
             "source": self.source_name,
-            "revisions": self._revisions,
+            "revisions": self.revisions,
             "weights": self.weights,
             **read_back(self.pipe, self.device),
         }
@@ -311,7 +311,7 @@ class DiffusersGenerator(Generator):
                 home = torch.device("cpu") if self.options.offload else self.device
                 self.pipe = random_pipeline(kind, described, self.load, self.dtypes, home)
             else:
-                self._revisions = self._revisions or self._find_commits()
+                self.revisions = self.revisions or self._find_revisions()
                 config = self.options.quantization_config()
                 self.pipe = load_pipeline(kind, self.source_name, self.load, self.dtypes, config)
             self.pipe.set_progress_bar_config(disable=True)
@@ -344,6 +344,7 @@ class DiffusersGenerator(Generator):
             arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
         return arguments
 
-    def _find_commits(self) -> dict[str, str]:
+    def _find_revisions(self) -> dict[str, str]:
         parts = (*self.load.components.values(), *self.load.loras)
-        return find_commits(parts, self.repo if self.path is None else None, self.load.revision)
+        own = {"repo": self.source_name, "revision": self.load.revision}
+        return find_revisions(parts, own)

@@ -1,5 +1,6 @@
-"""What is fetched from the hub, or found in its cache: descriptions, commits, one-line errors."""
+"""What is fetched from the hub, or found in its cache: descriptions, revisions, one-line errors."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,10 @@ T = TypeVar("T")
 # What describes a pipeline without its weights; a few kilobytes of a repository.
 _DESCRIPTION = ("*.json", "*.txt", "*.model", "*.jinja")
 
+# What is loaded from a folder, and how much is read to tell one from another.
+_LOADED = frozenset({".json", ".txt", ".model", ".jinja", ".safetensors", ".bin"})
+_PIECES, _PIECE_BYTES = 64, 2**16
+
 
 def describe(repo: str, revision: str | None = None, *, local: bool = False) -> Path:
     """The folder with everything of a repository but its weights, fetched where it is not there.
@@ -45,31 +50,51 @@ def describe(repo: str, revision: str | None = None, *, local: bool = False) -> 
     )
 
 
-def find_commits(
-    parts: Iterable[Mapping[str, Any] | None], repo: str | None, revision: str | None
+def find_revisions(
+    parts: Iterable[Mapping[str, Any] | None], pipeline: Mapping[str, Any]
 ) -> dict[str, str]:
-    """The commit of every repository that a model is loaded from, as the hub's cache names it.
+    """Which version there is of everything that a model is loaded from.
 
     Args:
         parts: components and LoRAs that come from elsewhere, each a `repo` and its `revision`.
-        repo: of the pipeline; None where that is a folder.
-        revision: of `repo`.
+        pipeline: `repo` and `revision` of the rest; either `repo` may be a folder.
 
     Returns:
-        Repository to commit; `repository@revision` for a part whose revision is set.
+        Repository to commit, as the hub's cache names it, `repository@revision` for a part whose
+        revision is set; folder to the digest of its files.
 
     Raises:
         BenchError: if one is missing or gated, before the weights of another are fetched.
     """
     found = {}
-    for part in parts:
-        if part and part.get("repo") and not Path(part["repo"]).is_dir():
-            pinned = part.get("revision")
-            name = f"{part['repo']}@{pinned}" if pinned else str(part["repo"])
-            found[name] = describe(part["repo"], pinned).name
-    if repo is not None:
-        found[repo] = describe(repo, revision).name
+    for part in (*parts, pipeline):
+        if not part or not part.get("repo"):
+            continue
+        repo, revision = str(part["repo"]), part.get("revision")
+        if Path(repo).is_dir():
+            found[repo] = digest(Path(repo))
+        else:
+            pinned = revision if part is not pipeline else None
+            found[f"{repo}@{pinned}" if pinned else repo] = describe(repo, revision).name
     return found
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 (hex) of names, sizes and contents of a folder's weights and their description.
+
+    Of a large file it takes 64 pieces, evenly spaced: training changes a network all over.
+    """
+    hashed = hashlib.sha256()
+    files = (path for path in folder.rglob("*") if path.suffix in _LOADED and path.is_file())
+    for path in sorted(files):
+        size = path.stat().st_size
+        hashed.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
+        step = max(_PIECE_BYTES, -(-size // _PIECES))
+        with path.open("rb") as file:
+            for start in range(0, size, step):
+                file.seek(start)
+                hashed.update(file.read(_PIECE_BYTES))
+    return hashed.hexdigest()
 
 
 def from_hub(repo: str, fetch: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ from tiny_unets import motion_adapter
 
 from bench.errors import BenchError
 from bench.generators.diffusers import DiffusersGenerator
-from bench.generators.diffusers_hub import describe, find_commits
+from bench.generators.diffusers_hub import describe, digest, find_revisions
 from bench.generators.diffusers_load import Load, _component
 
 ANSWER: Any = SimpleNamespace(headers={}, request=None, status_code=403)
@@ -90,10 +90,9 @@ def test_parts_and_loras_are_loaded_at_the_revision_that_pins_them(
     model = DiffusersGenerator(**{**arguments, "load": load})
     model.check([])
     with model:
-        assert model.loaded()["revisions"] == {
-            "a/whole@fixed": tiny_hub.COMMIT,
-            "a/file@fixed": tiny_hub.COMMIT,
-        }
+        found = dict(model.loaded()["revisions"])
+        assert found.pop(model.source_name) == digest(tiny("stable_diffusion"))
+        assert found == dict.fromkeys(("a/whole@fixed", "a/file@fixed"), tiny_hub.COMMIT)
     assert asked["a/file"]["revision"] == "fixed"
     one_file = {**part, "repo": "a/file", "file": "diffusion_pytorch_model.safetensors"}
     blank = copy.deepcopy(adapter).apply(lambda module: module.to_empty(device="cpu"))
@@ -101,4 +100,19 @@ def test_parts_and_loras_are_loaded_at_the_revision_that_pins_them(
     loaded = _component(one_file, "a/b", Load(), torch.float32)
     assert all(map(torch.equal, loaded.parameters(), adapter.parameters()))
     with pytest.raises(BenchError, match="a/whole"):
-        find_commits([part | {"revision": "other"}], None, None)
+        find_revisions([part | {"revision": "other"}], {})
+
+
+def test_a_folder_is_told_by_what_is_loaded_from_it(tmp_path: Path) -> None:
+    weights, note = tmp_path / "unet" / "model.safetensors", tmp_path / "README.md"
+    weights.parent.mkdir()
+    weights.write_bytes(bytes(2**23))
+    (tmp_path / "model_index.json").write_text("{}")
+    before = digest(tmp_path)
+    note.write_text("of no consequence")
+    assert digest(tmp_path) == before
+    weights.write_bytes(bytes(2**22) + bytes(range(256)) * 2**14)  # of the same size
+    trained = digest(tmp_path)
+    assert trained != before
+    weights.rename(weights.with_name("other.safetensors"))
+    assert digest(tmp_path) not in (before, trained)
