@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import open_dict
 from rich.console import Console
 from rich.table import Table
 
 from bench import config as configuration
-from bench.errors import BenchError, one_line
-from bench.explain import MISTAKE, complain
+from bench.errors import BenchError
+from bench.explain import MISTAKE, attempt
 from bench.generators.diffusers import DiffusersGenerator
 from bench.generators.random_weights import Part
 from bench.paths import CONF
@@ -49,13 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0, or 2 after a mistake that the user can mend.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        found = sizes(_composed(given))
-    except BenchError as error:
-        complain(error)
-        return MISTAKE
-    _show(found)
-    return 0
+    return 0 if attempt(lambda: _show(sizes(_composed(given)))) else MISTAKE
 
 
 def _composed(given: list[str]) -> dict[str, Any]:
@@ -65,13 +60,11 @@ def _composed(given: list[str]) -> dict[str, Any]:
     if not any(override.startswith("model=") for override in overrides):
         raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
     searched = [f"hydra.searchpath=[{','.join(f'file://{Path(f).resolve()}' for f in folders)}]"]
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("bench", [*overrides, *(searched if folders else [])])
-        model: dict[str, Any] = configuration.plain(config)["model"]
-    except Exception as error:  # whatever Hydra raises on a mistyped argument
-        raise BenchError(one_line(error)) from None
-    return model
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("bench", [*overrides, *(searched if folders else [])])
+    with open_dict(config):
+        config.model.pop("videos", None)  # what drives a model does not decide its size
+    return configuration.plain(config.model)
 
 
 def _show(found: list[Part]) -> None:

@@ -21,6 +21,7 @@ from bench.prompts import Prompt, load_suite
 from bench.records import read_json, write_json
 from bench.reference_images import make_images, missing_images, suite_sha256
 from bench.result import assemble
+from bench.revisions import unmixed
 from bench.score import score
 from bench.shapes import with_aspect
 from bench.vision.backbones import Backbones
@@ -101,6 +102,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     if "generate" in stages:
         if missing:
             generator.check(prompts)
+            missing = unmixed(missing, plan, generator.revisions, folder)
         # The environment is that of the clips: a run that makes none must not replace it.
         kept = known["environment"] if known and not missing else None
         described = {

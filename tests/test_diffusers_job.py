@@ -361,7 +361,10 @@ def test_fit_says_what_a_model_weighs(
     for arguments, expected in (
         ([], "type python -m bench.fit model="),
         (["model=toy_steady"], "came ToyGenerator"),
-        (["model=nosuch"], "nosuch"),
+        (["model=wan2_1_14"], "no model=wan2_1_14, did you mean 'wan2_1_14b'?"),
+        (["model=wan2_1_1_3b", "model.nosuch=1"], "there is no 'model.nosuch'"),
+        (["model=wan2_1_1_3b", "model.repo=???"], "a value is missing: add model.repo=VALUE"),
+        (["model=wan2_2_animate"], "Wan2.2-Animate-14B-Diffusers is not on this machine"),
         (["model=kandinsky5_lite"], "hub cannot be reached"),
     ):
         assert fit.main(arguments) == 2

@@ -1,8 +1,8 @@
 """What every generator is: a cheap constructor, weights inside `with`, one clip a call."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 import torch
@@ -31,6 +31,8 @@ class Generator(ABC):
         account: how the clip last asked for came about; None where `generate` computed it here.
         size_requested: height and width that were asked for, in pixels; None where nobody asked.
         weights: `random` where parameters mean nothing, so that only speed is measured.
+        revisions: of the weights, known once `check` is through: repository to commit, or folder
+            to a hash of what it holds.
         variant: what sets this row apart from the model as published, as part of a name; empty
             where nothing does.
         device: where to compute; set before the weights are loaded.
@@ -45,6 +47,7 @@ class Generator(ABC):
     account: Account | None = None
     size_requested: tuple[int, int] | None = None
     weights: Weights = "real"
+    revisions: Mapping[str, str] = MappingProxyType({})
     variant: str = ""
     device: torch.device = torch.device("cpu")
     batch_size: int = 1

@@ -27,7 +27,8 @@ from bench.generators.diffusers_checks import (
 )
 from bench.generators.diffusers_facts import read_back
 from bench.generators.diffusers_frames import to_frames
-from bench.generators.diffusers_load import Load, describe, load_pipeline, resolve_class
+from bench.generators.diffusers_hub import find_revisions
+from bench.generators.diffusers_load import Load, load_pipeline, resolve_class
 from bench.generators.quiet import quiet
 from bench.generators.random_weights import Part, find_description, parts, random_pipeline
 from bench.image import crop_to, read_image
@@ -128,7 +129,7 @@ class DiffusersGenerator(Generator):
             self.incidental = frozenset({"options.batch_size"})
         #: The loaded pipeline; None outside `with`.
         self.pipe: Any = None
-        self._revisions: dict[str, str] = {}  # repository to the commit its files are of
+        self.revisions: dict[str, str] = {}
 
     @property
     def source_name(self) -> str:
@@ -190,7 +191,7 @@ class DiffusersGenerator(Generator):
         self.options.check(self.device, random_weights=self.weights == "random")
         if self.weights == "real":
             with quiet():
-                self._revisions = self._find_repositories()
+                self.revisions = self._find_revisions()
 
     def __enter__(self) -> Self:
         try:
@@ -294,7 +295,7 @@ class DiffusersGenerator(Generator):
         """What is really in use, read back from the loaded pipeline."""
         return {
             "source": self.source_name,
-            "revisions": self._revisions,
+            "revisions": self.revisions,
             "weights": self.weights,
             **read_back(self.pipe, self.device),
         }
@@ -302,22 +303,17 @@ class DiffusersGenerator(Generator):
     def _load(self) -> None:
         kind = resolve_class(self.pipeline, "model.pipeline")
         with quiet():
+            if not (self.options.offload or self.options.quantise) and self.device.type == "cuda":
+                needed = sum(part.weight_bytes for part in self.parts())
+                check_memory(self.pipeline, needed, self.device)
             if self.weights == "random":
                 described = find_description(self.repo, self.path, self.load.revision)
-                self.pipe = random_pipeline(kind, described, self.load, self.dtypes, self.device)
+                home = torch.device("cpu") if self.options.offload else self.device
+                self.pipe = random_pipeline(kind, described, self.load, self.dtypes, home)
             else:
-                self._revisions = self._revisions or self._find_repositories()
-                whole = not (self.options.offload or self.options.quantise)
-                if whole and self.device.type == "cuda":
-                    needed = sum(part.weight_bytes for part in self.parts())
-                    check_memory(self.pipeline, needed, self.device)
-                self.pipe = load_pipeline(
-                    kind,
-                    self.source_name,
-                    self.load,
-                    self.dtypes,
-                    self.options.quantization_config(),
-                )
+                self.revisions = self.revisions or self._find_revisions()
+                config = self.options.quantization_config()
+                self.pipe = load_pipeline(kind, self.source_name, self.load, self.dtypes, config)
             self.pipe.set_progress_bar_config(disable=True)
             speed.apply(self.options, self.pipe, self.dtypes["default"])
             speed.place(self.options, self.pipe, self.device)
@@ -348,16 +344,7 @@ class DiffusersGenerator(Generator):
             arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
         return arguments
 
-    def _find_repositories(self) -> dict[str, str]:
-        """The commit of every repository that is loaded from, as the hub's cache names it.
-
-        Raises:
-            BenchError: if one is missing or gated, before the weights of another are fetched.
-        """
-        parts = [part for part in self.load.components.values() if part is not None]
-        named = [str(part["repo"]) for part in (*parts, *self.load.loras) if part.get("repo")]
-        remote = [repo for repo in named if not Path(repo).is_dir()]
-        found = {repo: describe(repo).name for repo in remote}
-        if self.path is None:
-            found[str(self.repo)] = describe(str(self.repo), self.load.revision).name
-        return found
+    def _find_revisions(self) -> dict[str, str]:
+        parts = (*self.load.components.values(), *self.load.loras)
+        own = {"repo": self.source_name, "revision": self.load.revision}
+        return find_revisions(parts, own)

@@ -2,35 +2,21 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import diffusers
 import huggingface_hub
 import torch
 import transformers
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from safetensors.torch import load_file
 
 from bench.errors import BenchError, nearest, one_line
+from bench.generators.diffusers_hub import from_hub
 from bench.generators.diffusers_options import DTYPES
 from bench.generators.patches import PATCHES
-
-T = TypeVar("T")
-
-# What describes a pipeline without its weights; a few kilobytes of a repository.
-_DESCRIPTION = ("*.json", "*.txt", "*.model", "*.jinja")
 
 
 @dataclass(frozen=True)
@@ -43,11 +29,11 @@ class Load:
         variant: of the weight files, as fp16.
         revision: branch, tag or commit of the repository.
         components: parts that come from elsewhere: name to `class` (of diffusers, or
-            `transformers.NAME`), `repo`, `subfolder` or, for one file, `file`; or to null, which
-            leaves the part out.
+            `transformers.NAME`), `repo`, its `revision`, `subfolder` or, for one file, `file`; or
+            to null, which leaves the part out.
         scheduler: `class` (the published one by default), and what changes in its configuration.
         guider: what changes in a guider's configuration, for pipelines that have one.
-        loras: each `repo`, its `file`, and a `weight` (1 by default).
+        loras: each `repo`, its `revision` and `file`, and a `weight` (1 by default).
         patches: names of `bench.generators.patches.PATCHES`.
         after: methods called without arguments once all is loaded, as `vae.enable_tiling`.
     """
@@ -75,23 +61,25 @@ class Load:
                     f"model.load.patches: there is no {patch!r}{nearest(patch, PATCHES)}; "
                     f"there are {', '.join(PATCHES)}"
                 )
-        keys = {"class", "repo", "subfolder", "file"}
         for name, part in self.components.items():
             if part is None:
                 continue
-            if not isinstance(part, Mapping) or "class" not in part or part.keys() - keys:
+            if not _takes(part, {"class"}, {"repo", "revision", "subfolder", "file"}):
                 raise BenchError(
-                    f"model.load.components.{name} must have a class and of repo, subfolder and "
-                    f"file what it needs, came {part!r}"
+                    f"model.load.components.{name} must have a class and of repo, revision, "
+                    f"subfolder and file what it needs, came {part!r}"
+                )
+            if "revision" in part and "repo" not in part:
+                raise BenchError(
+                    f"model.load.components.{name}.revision is of another repository: "
+                    f"add model.load.components.{name}.repo=OWNER/NAME, or set model.load.revision"
                 )
             resolve_class(part["class"], f"model.load.components.{name}.class")
         for lora in self.loras:
-            if not isinstance(lora, Mapping) or not {"repo"} <= lora.keys() <= {
-                "repo",
-                "file",
-                "weight",
-            }:
-                raise BenchError(f"model.load.loras: expected repo, file, weight, came {lora!r}")
+            if not _takes(lora, {"repo"}, {"revision", "file", "weight"}):
+                raise BenchError(
+                    f"model.load.loras: expected repo, revision, file, weight, came {lora!r}"
+                )
 
     def within(self, folder: Path) -> "Load":
         """The same from a folder that holds a whole pipeline, parts from elsewhere included."""
@@ -106,6 +94,10 @@ class Load:
         """Component to dtype, and `default` for the rest."""
         named = {"default": default or self.dtype, **self.component_dtypes}
         return {name: DTYPES[dtype] for name, dtype in named.items()}
+
+
+def _takes(given: object, needed: set[str], more: set[str]) -> bool:
+    return isinstance(given, Mapping) and needed <= given.keys() <= needed | more
 
 
 def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of either library
@@ -128,27 +120,6 @@ def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of
             f"{where}: diffusers {diffusers.__version__} and transformers "
             f"{transformers.__version__} have no {name!r}{close}"
         ) from None
-
-
-def describe(repo: str, revision: str | None = None, *, local: bool = False) -> Path:
-    """The folder with everything of a repository but its weights, fetched where it is not there.
-
-    Args:
-        repo: as `owner/name`.
-        revision: branch, tag or commit.
-        local: look in the cache only.
-
-    Raises:
-        BenchError: if the repository is missing or gated, or the hub cannot be reached.
-    """
-    return Path(
-        _from_hub(
-            repo,
-            lambda: huggingface_hub.snapshot_download(
-                repo, revision=revision, allow_patterns=list(_DESCRIPTION), local_files_only=local
-            ),
-        )
-    )
 
 
 def load_pipeline(
@@ -185,7 +156,7 @@ def load_pipeline(
         settings["revision"] = load.revision
     if quantization is not None:
         settings["quantization_config"] = quantization
-    pipe = _from_hub(source, lambda: kind.from_pretrained(source, **settings))  # type: ignore[attr-defined]
+    pipe = from_hub(source, lambda: kind.from_pretrained(source, **settings))  # type: ignore[attr-defined]
     finish(pipe, load)
     return pipe
 
@@ -225,25 +196,26 @@ def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipel
 def _component(part: Mapping[str, Any], source: str, load: Load, dtype: torch.dtype) -> Any:  # noqa: ANN401 - any component
     cls = resolve_class(part["class"], "model.load.components")
     repo = part.get("repo") or source
+    revision = part.get("revision") or (load.revision if repo == source else None)
     if "file" in part:
-        path = _from_hub(repo, lambda: _file(repo, part["file"]))
+        path = from_hub(repo, lambda: _file(repo, part["file"], revision))
         module = cls()
         module.load_state_dict(load_file(path))
         return module.to(dtype).eval()
-    settings = {"subfolder": part["subfolder"]} if "subfolder" in part else {}
-    if repo == source and load.revision is not None:
-        settings["revision"] = load.revision
+    named = {"subfolder": part.get("subfolder"), "revision": revision}
+    settings: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     if issubclass(cls, torch.nn.Module):
         settings["dtype"] = dtype
-    return _from_hub(repo, lambda: cls.from_pretrained(repo, **settings))
+    return from_hub(repo, lambda: cls.from_pretrained(repo, **settings))
 
 
 def _add_lora(pipe: Any, lora: Mapping[str, Any], name: str) -> None:  # noqa: ANN401 - any pipeline
     if not hasattr(pipe, "load_lora_weights"):
         raise BenchError(f"model.load.loras: {type(pipe).__name__} takes none")
-    settings = {"weight_name": lora["file"]} if "file" in lora else {}
+    names = {"file": "weight_name", "revision": "revision"}
+    settings = {theirs: lora[ours] for ours, theirs in names.items() if lora.get(ours)}
     try:
-        _from_hub(
+        from_hub(
             lora["repo"],
             lambda: pipe.load_lora_weights(lora["repo"], adapter_name=name, **settings),
         )
@@ -252,41 +224,8 @@ def _add_lora(pipe: Any, lora: Mapping[str, Any], name: str) -> None:  # noqa: A
         raise BenchError(f"model.load.loras: {lora['repo']}: {one_line(error)}{mend}") from None
 
 
-def _file(repo: str, name: str) -> str:
+def _file(repo: str, name: str, revision: str | None) -> str:
     local = Path(repo) / name
-    return str(local) if local.is_file() else huggingface_hub.hf_hub_download(repo, name)
-
-
-def _from_hub(repo: str, fetch: Callable[[], T]) -> T:
-    """What a hub gives, with each way to fail said in one line."""
-    elsewhere = "or load a folder with model.path=DIR"
-    try:
-        return fetch()
-    except GatedRepoError:
-        raise BenchError(
-            f"{repo} is gated: accept its terms on https://huggingface.co/{repo}, type "
-            f"`hf auth login`, {elsewhere}"
-        ) from None
-    except RevisionNotFoundError:
-        raise BenchError(f"{repo} has no such revision: see model.load.revision") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise BenchError(
-            f"there is no repository {repo} on the hub, or none that you may see: correct "
-            f"model.repo, type `hf auth login` if it is private, {elsewhere}"
-        ) from None
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
-        raise _not_here(repo, elsewhere) from None
-    except (EntryNotFoundError, HfHubHTTPError) as error:
-        raise BenchError(f"{repo}: {one_line(error)}") from None
-    except OSError as error:  # how diffusers wraps several of the above
-        if isinstance(error.__cause__ or error.__context__, GatedRepoError):
-            raise BenchError(f"{repo} is gated: type `hf auth login`, {elsewhere}") from None
-        if not Path(repo).is_dir() and "connect" in str(error).lower():
-            raise _not_here(repo, elsewhere) from None
-        raise BenchError(f"{repo} cannot be loaded: {one_line(error)}") from None
-
-
-def _not_here(repo: str, elsewhere: str) -> BenchError:
-    return BenchError(
-        f"{repo} is not on this machine and the hub cannot be reached: connect once, {elsewhere}"
-    )
+    if local.is_file():
+        return str(local)
+    return huggingface_hub.hf_hub_download(repo, name, revision=revision)

@@ -126,6 +126,11 @@ class Options:
                 "model.options.cache reuses what hardly changed, which random weights cannot tell: "
                 "type model.options.cache=null"
             )
+        if isinstance(self.quantise, Mapping) and random_weights:
+            raise BenchError(
+                f"model.options.quantise by {_kind(self.quantise)} reads published weights, and "
+                "random weights would stay as they are: type model.options.quantise=null or float8"
+            )
         if self.cache is not None:
             _cache_config(self.cache, lambda: 0)
 
@@ -231,7 +236,10 @@ def _set_attention(denoiser: Any, backend: str) -> None:  # noqa: ANN401 - any d
     try:
         denoiser.set_attention_backend(backend)
     except (ValueError, RuntimeError, ImportError) as error:
-        raise BenchError(f"model.options.attention={backend}: {one_line(error)}") from None
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise BenchError(
+            f"model.options.attention={backend}: {reason}: type model.options.attention=null"
+        ) from None
     used = attention_in_use(denoiser)
     if backend not in used:
         raise BenchError(

@@ -7,6 +7,7 @@ are up to 15% faster.
 
 import importlib
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -19,13 +20,8 @@ import yaml
 from accelerate import init_empty_weights
 
 from bench.errors import BenchError, one_line
-from bench.generators.diffusers_load import (
-    Load,
-    describe,
-    finish,
-    load_pipeline,
-    resolve_class,
-)
+from bench.generators.diffusers_hub import describe
+from bench.generators.diffusers_load import Load, finish, load_pipeline, resolve_class
 from bench.generators.stand_in import STAND_INS
 
 _STD = 0.02  # of random weights, as most of these networks are initialised
@@ -179,11 +175,17 @@ def _tie(module: torch.nn.Module) -> None:
 def _dtype(
     module: torch.nn.Module, key: str, name: str, dtypes: Mapping[str, torch.dtype]
 ) -> torch.dtype:
-    """Of one parameter; some models keep a few of theirs in float32 whatever is asked."""
+    """Of one parameter; some models keep a few of theirs in float32, and each library by its rule.
+
+    Those of transformers depend on the dtype (T5 in float16 alone), those of diffusers do not.
+    """
+    asked = dtypes.get(name, dtypes["default"])
+    if isinstance(module, transformers.PreTrainedModel):
+        plan = module._get_dtype_plan(asked)
+        found = (kept for part, kept in plan.items() if re.search(part.replace("*", ".*"), key))
+        return next(found, asked)
     kept = getattr(module, "_keep_in_fp32_modules", None) or ()
-    if any(part in kept for part in key.split(".")):
-        return torch.float32
-    return dtypes.get(name, dtypes["default"])
+    return torch.float32 if any(part in kept for part in key.split(".")) else asked
 
 
 def _entries(described: Description, load: Load) -> dict[str, Any]:
@@ -215,7 +217,7 @@ def _entries(described: Description, load: Load) -> dict[str, Any]:
         if "file" in part:
             entries[name] = (cls, None)
         else:
-            folder = describe(part["repo"]) if part.get("repo") else described
+            folder = describe(part["repo"], part.get("revision")) if part.get("repo") else described
             entries[name] = (cls, folder / part.get("subfolder", ""))
     return entries
 

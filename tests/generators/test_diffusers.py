@@ -115,6 +115,10 @@ def test_a_mistake_is_named_before_weights_are_loaded(
         ({"load": {"components": {"vae": {"repo": "x/y"}}}}, "must have a class"),
         ({"load": {"components": {"vae": {"class": "AutoencoderKLWann"}}}}, "'AutoencoderKLWan'"),
         ({"load": {"loras": [{"file": "x"}]}}, "model.load.loras"),
+        (
+            {"load": {"components": {"vae": {"class": "AutoencoderKLWan", "revision": "x"}}}},
+            "components.vae.repo=OWNER/NAME",
+        ),
         ({"options": {"tilling": True}}, "did you mean 'tiling'"),
         ({"options": {"attention": "flsh"}}, "did you mean 'flash'"),
         ({"options": {"steps": 0}}, "model.options.steps"),
@@ -203,6 +207,13 @@ def test_an_attention_backend_that_changes_nothing_is_refused(make: Make) -> Non
     assert generator.pipe is None  # nothing of it stays behind
     with make("wan") as other:
         assert other.loaded()["attention"] == {"transformer": ["native"]}
+
+
+def test_an_attention_backend_that_is_not_here_says_what_to_type(make: Make) -> None:
+    generator = make("wan", options={"attention": "sage_hub"})
+    with pytest.raises(BenchError, match=r"kernels.*model\.options\.attention=null$") as told:
+        generator.__enter__()
+    assert "Error:" not in str(told.value)
 
 
 def test_an_option_without_anything_to_work_on_is_refused(make: Make) -> None:
@@ -294,10 +305,11 @@ def test_a_lora_without_its_library_says_what_to_type(
         make("animatediff", load={"loras": [{"repo": str(tmp_path)}]}).__enter__()
 
 
+@pytest.mark.parametrize("weights", ["real", "random"])
 def test_a_gpu_that_is_too_small_is_named_before_weights_are_loaded(
-    make: Make, monkeypatch: pytest.MonkeyPatch
+    weights: str, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generator = make("wan")
+    generator = make("wan", weights=weights)
     generator.device = torch.device("cuda")
     there = SimpleNamespace(total_memory=2**17)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: there)
@@ -306,6 +318,23 @@ def test_a_gpu_that_is_too_small_is_named_before_weights_are_loaded(
     )
     with pytest.raises(BenchError, match=r"an estimate.*type model\.options\.offload=model"):
         generator.__enter__()
+
+
+def test_random_weights_that_are_offloaded_are_made_in_main_memory(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = make("wan", weights="random", options={"offload": "model"})
+    generator.device = torch.device("cuda")
+    placed = []
+    monkeypatch.setattr(
+        diffusers.WanPipeline,
+        "enable_model_cpu_offload",
+        lambda pipe, device: placed.append((pipe.device.type, device.type)),
+    )
+    monkeypatch.setattr("bench.generators.diffusers.StageClock", lambda *_: None)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
+    with generator:
+        assert placed == [("cpu", "cuda")]
 
 
 def test_memory_that_runs_out_leaves_the_pipeline_usable(

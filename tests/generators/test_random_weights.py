@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tiny_hub
 import torch
+import transformers
 from hydra import compose, initialize_config_dir
 from tiny_pipelines import TINY
 
@@ -141,6 +142,41 @@ def test_random_weights_run_and_are_the_same_each_time(
     assert generator.weights == "random"
 
 
+@pytest.mark.parametrize("name", ["wan", "cogvideox", "ltx"])
+def test_random_weights_are_of_the_dtypes_of_real_ones(
+    name: str, tiny: Callable[[str], Path]
+) -> None:
+    arguments = TINY[name].arguments(str(tiny(name)))
+    arguments["load"] = {**arguments["load"], "dtype": "bfloat16"}
+    found = []
+    for weights in ("real", "random"):
+        with DiffusersGenerator(**arguments, weights=weights) as generator:
+            found.append(generator.loaded()["dtypes"])
+            networks = generator.pipe.components
+            held = {part.name: size_of(networks[part.name]) for part in generator.parts()}
+            assert held == {part.name: part.weight_bytes for part in generator.parts()}
+    assert found[0] == found[1]
+    assert found[0]["text_encoder"] == ["bfloat16"]
+
+
+def test_a_text_encoder_keeps_its_sensitive_layers_in_float32_beside_float16(
+    tiny: Callable[[str], Path],
+) -> None:
+    path = tiny("wan")
+    arguments = TINY["wan"].arguments(str(path))
+    arguments["load"] = {**arguments["load"], "dtype": "float16"}
+    counted = {part.name: part.weight_bytes for part in DiffusersGenerator(**arguments).parts()}
+    encoder = transformers.T5EncoderModel.from_pretrained(
+        path / "text_encoder", dtype=torch.float16
+    )
+    assert {p.dtype for p in encoder.parameters()} == {torch.float16, torch.float32}
+    assert counted["text_encoder"] == size_of(encoder)
+
+
+def size_of(network: torch.nn.Module) -> int:
+    return sum(parameter.nbytes for parameter in network.parameters())
+
+
 def test_half_precision_gives_way_to_bfloat16_and_caches_are_refused() -> None:
     halves = {"dtype": "float16", "component_dtypes": {"vae": "float32"}}
     arguments: dict[str, Any] = {"pipeline": "WanPipeline", "call": {}, "fps": 16, "repo": "a/b"}
@@ -149,6 +185,15 @@ def test_half_precision_gives_way_to_bfloat16_and_caches_are_refused() -> None:
     cache = {"cache": {"class": "FirstBlockCacheConfig", "threshold": 0.1}}
     with pytest.raises(BenchError, match=r"model\.options\.cache=null"):
         DiffusersGenerator(**arguments, weights="random", options=cache).check([PROMPT])
+
+
+def test_weights_that_are_not_read_are_not_claimed_to_be_quantised() -> None:
+    arguments: dict[str, Any] = {"pipeline": "WanPipeline", "call": {"num_frames": 5}, "fps": 16}
+    quantise = {"quantise": {"backend": "bitsandbytes_4bit", "kwargs": {"load_in_4bit": True}}}
+    with pytest.raises(BenchError, match=r"bitsandbytes_4bit.*model\.options\.quantise=null"):
+        DiffusersGenerator(**arguments, repo="a/b", weights="random", options=quantise).check(
+            [PROMPT]
+        )
 
 
 def test_parameters_wait_on_the_meta_device_and_tables_do_not() -> None:
