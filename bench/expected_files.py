@@ -25,7 +25,7 @@ from bench.generators.folder import FolderGenerator, Names, stem
 from bench.generators.manifest import NEEDED, OPTIONAL
 from bench.layout import Item
 from bench.paths import CONF
-from bench.prompts import load_suite
+from bench.prompts import Prompt, load_suite
 from bench.records import write_text
 
 COMPLETE, INCOMPLETE = 0, 1
@@ -33,13 +33,16 @@ COMPLETE, INCOMPLETE = 0, 1
 _LONGEST_NAME_BYTES = 255  # what common file systems hold
 
 
-def export(items: Sequence[Item], names: Names = "id", kind: str = "csv") -> str:
+def export(
+    items: Sequence[Item], names: Names = "id", kind: str = "csv", aspect: str | None = None
+) -> str:
     """The list of clips a suite expects, one line each; filled in, it is a manifest.
 
     Args:
         items: the draws.
         names: how files are to be called.
         kind: `csv` or `jsonl`.
+        aspect: width to height that the suite asks for, as 9:16.
 
     Raises:
         BenchError: if a name could be no file's, or two draws would share one.
@@ -51,9 +54,8 @@ def export(items: Sequence[Item], names: Names = "id", kind: str = "csv") -> str
             "seed": item.seed,
             "wait_s": None,
             "price_usd": None,
-            "text": item.prompt.text,
         }
-        | ({} if item.prompt.image is None else {"image": str(item.prompt.image)})
+        | _asked(item.prompt, aspect)
         for item in items
     ]
     for file, count in Counter(row["file"] for row in rows).items():
@@ -106,9 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [argument for argument in more if argument.startswith("-")]:
         parser.error(f"there is no {unknown[0]}")
     try:
-        items = _items([*given.overrides, *more], given.config_dir)
+        suite, out = _suite([*given.overrides, *more], given.config_dir)
+        items = _items(suite, out)
         if given.command == "export":
-            text = export(items, given.names, given.format)
+            text = export(items, given.names, given.format, suite.get("aspect"))
             if given.into is None:
                 sys.stdout.write(text)
             else:
@@ -146,19 +149,47 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _items(overrides: Sequence[str], config_dir: str | None) -> list[Item]:
-    suite = _suite(overrides, config_dir)
+def _asked(prompt: Prompt, aspect: str | None) -> dict[str, str | float]:
+    """What its clip must be, as far as the suite says."""
+    files = {"image": prompt.image, "driving_video": prompt.driving_video}
+    asked = {
+        "text": prompt.text,
+        "seconds": prompt.seconds,
+        "aspect": aspect,
+        "image_prompt": prompt.image_prompt,
+        **{key: None if path is None else str(path) for key, path in files.items()},
+    }
+    return {key: value for key, value in asked.items() if value is not None}
+
+
+def _items(suite: Mapping[str, Any], out: Path) -> list[Item]:
     if suite.get("prompts") is None:
         raise BenchError(
             f"suite {suite.get('name')} has no prompts, so it expects no files: "
             "choose another with suite=NAME"
         )
     prompts, _ = load_suite(suite["prompts"], suite.get("files"))
+    if suite.get("images") is not None:
+        prompts = _with_images(prompts, suite, out)
     return [Item(prompt, seed) for prompt in prompts for seed in suite["seeds"]]
 
 
-def _suite(overrides: Sequence[str], config_dir: str | None) -> Mapping[str, Any]:
-    """The suite that a run with these overrides would use."""
+def _with_images(prompts: list[Prompt], suite: Mapping[str, Any], out: Path) -> list[Prompt]:
+    """The prompts, each with its picture where a run has made it already."""
+    # A suite without pictures is listed without what could make some: that takes seconds to import.
+    from bench.config import build_generator, deciding
+    from bench.reference_images import missing_images
+    from bench.shapes import with_aspect
+
+    settings = with_aspect(suite["images"], suite.get("aspect"), "suite.images")
+    maker = build_generator(settings, "suite.images")
+    given, _ = missing_images(prompts, maker, deciding(settings, maker), out / "images")
+    made = {prompt.id: prompt for prompt in given if prompt.image and prompt.image.is_file()}
+    return [made.get(prompt.id, prompt) for prompt in prompts]
+
+
+def _suite(overrides: Sequence[str], config_dir: str | None) -> tuple[Mapping[str, Any], Path]:
+    """The suite that a run with these overrides would use, and the folder of its output."""
     search = (
         [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
     )
@@ -173,7 +204,7 @@ def _suite(overrides: Sequence[str], config_dir: str | None) -> Mapping[str, Any
     except (HydraException, OmegaConfBaseException) as error:
         raise BenchError(f"expected a suite, as suite=toy, but {error}") from None
     assert isinstance(suite, dict)
-    return {str(key): value for key, value in suite.items()}
+    return {str(key): value for key, value in suite.items()}, Path(config.out)
 
 
 def _name(item: Item, names: Names) -> str:

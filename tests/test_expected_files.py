@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from bench import cli
 from bench.errors import BenchError
 from bench.expected_files import export, main
 from bench.generators.manifest import read_manifest
@@ -34,6 +37,52 @@ def test_images_are_named_for_whoever_makes_the_clips(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(path.read_text())))
     assert [row["image"] for row in rows] == ["pictures/a.png", ""]
     assert len(read_manifest(path)) == 2
+
+
+def exported(*arguments: str, capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    assert main(["export", *arguments]) == 0
+    return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+
+@pytest.mark.parametrize(
+    ("suite", "column", "value"),
+    [
+        ("long", "seconds", "15.0"),
+        ("short_drama", "aspect", "9:16"),
+        ("i2v", "image_prompt", "Portrait photograph of an old fisherman with a white beard "),
+    ],
+)
+def test_a_list_says_what_the_clips_must_be(
+    suite: str, column: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "list.csv"
+    row = exported(f"suite={suite}", capsys=capsys)[0]
+    assert row[column].startswith(value)
+    assert len({"seconds", "aspect", "image_prompt"} & row.keys()) == 1
+    assert main(["export", f"suite={suite}", "--into", str(path)]) == 0
+    assert read_manifest(path)[row["prompt"], 0].file == row["file"]
+
+
+def test_pictures_that_were_made_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conf" / "suite").mkdir(parents=True)
+    asked = {"text": "it rolls", "image_prompt": "a red ball spins in front of a brick wall"}
+    (tmp_path / "own.jsonl").write_text(json.dumps({"id": "a"} | asked))
+    (tmp_path / "conf" / "suite" / "own.yaml").write_text(
+        f"defaults: [/model/toy_steady@images]\nname: own\nprompts: {tmp_path}/own.jsonl\n"
+        "seeds: [0]\n"
+    )
+    where = ["--config-dir", f"{tmp_path}/conf", "suite=own", f"out={tmp_path}/out"]
+    assert "image" not in exported(*where, capsys=capsys)[0]
+    (tmp_path / "clips").mkdir()
+    cv2.imwrite(str(tmp_path / "clips" / "a-0.png"), np.zeros((8, 8, 3), np.uint8))
+    run = ["model=folder", f"model.path={tmp_path}/clips", "model.name=x", "stages=[generate]"]
+    monkeypatch.setattr("sys.argv", ["steadybench", *where, *run])
+    cli.main()
+    capsys.readouterr()
+    [picture] = (tmp_path / "out" / "images").iterdir()
+    assert exported(*where, capsys=capsys)[0]["image"] == str(picture)
 
 
 def test_names_of_vbench_are_the_texts() -> None:

@@ -12,7 +12,10 @@ from bench.account import is_amount
 from bench.errors import BenchError, nearest
 
 NEEDED = ("file", "prompt", "seed")
-OPTIONAL = ("wait_s", "price_usd", "text", "image")  # the last two are for whoever makes the clips
+FOR_THE_MAKER = ("text", "seconds", "aspect", "image", "image_prompt", "driving_video")
+"""What the clip must be; nothing reads these columns back."""
+
+OPTIONAL = ("wait_s", "price_usd", *FOR_THE_MAKER)
 
 _KNOWN = NEEDED + OPTIONAL
 
