@@ -75,7 +75,7 @@ def test_different_devices_are_named_in_each_row(tmp_path: Path) -> None:
 def test_amounts_in_different_units_are_not_sorted_against_each_other(
     title: str, tmp_path: Path
 ) -> None:
-    seconds, paid = model("seconds"), model("paid")
+    seconds, paid = (model(name, device="NVIDIA H200") for name in ("seconds", "paid"))
     paid["hardware"] = {"price_per_gpu_hour": 1, "currency": "EUR", "gpus": 1}
 
     def sorted_by(contents: list[Content]) -> set[bool]:
