@@ -110,6 +110,8 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     Raises:
         BenchError: if a score record cannot be read, or something cannot be written.
     """
+    if result.random_weights:  # noise is nothing to look at
+        return
     folder = RunFolder(run)
     made = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
     draws = [draw for draw in draws if draw in made and SAFE_NAME.fullmatch(draw[0])]
