@@ -1,16 +1,22 @@
 """What makes a pipeline faster or smaller: set on request, and read back where it can be."""
 
+import importlib
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import diffusers
+import diffusers.quantizers.auto
 import torch
+import transformers
+import transformers.quantizers.auto
 from diffusers.models.attention import AttentionModuleMixin
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from diffusers.models.attention_processor import Attention, MochiAttention
 
 from bench.errors import BenchError, nearest, one_line
+from bench.generators.quiet import quiet
 
 Offload = Literal["model", "sequential", "group"]
 
@@ -20,6 +26,15 @@ DTYPES = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
+}
+
+# What must be installed for a backend, as pip calls it.
+_PACKAGES = {
+    "bitsandbytes_4bit": "bitsandbytes",
+    "bitsandbytes_8bit": "bitsandbytes",
+    "torchao": "torchao",
+    "quanto": "optimum-quanto",
+    "gguf": "gguf",
 }
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
@@ -44,7 +59,8 @@ class Options:
         attention: a diffusers attention backend, as `flash`, `sage` or `_native_cudnn`.
         cache: `class` of a diffusers cache configuration (`FirstBlockCacheConfig`), and its values.
         quantise: `float8` stores the denoiser's weights in 8 bits and computes in `dtype`;
-            or `backend`, `kwargs` and `components` of a diffusers PipelineQuantizationConfig.
+            or a `backend` of diffusers (`bitsandbytes_4bit`, `torchao`), the `kwargs` of its
+            configuration (`{quant_type: Int8WeightOnlyConfig}`) and the `components` to quantise.
         offload: keep weights in main memory, and bring them one `model`, one layer (`sequential`)
             or one `group` of layers at a time.
         tiling: encode and decode frames tile by tile.
@@ -133,23 +149,42 @@ class Options:
             )
         if self.cache is not None:
             _cache_config(self.cache, lambda: 0)
+        with quiet():
+            self.quantization_config()
 
     def quantization_config(self) -> Any:  # noqa: ANN401 - a diffusers object
         """What `from_pretrained` is told about 8 or 4 bits; None without.
 
         Raises:
-            BenchError: if the library behind it is not installed.
+            BenchError: if there is no such backend, the library behind it is not installed, or
+                takes other arguments.
         """
         if self.quantise is None or isinstance(self.quantise, str):
             return None
+        backend, kwargs = self.quantise["backend"], dict(self.quantise.get("kwargs", {}))
         try:
-            return diffusers.PipelineQuantizationConfig(
-                quant_backend=self.quantise["backend"],
-                quant_kwargs=dict(self.quantise.get("kwargs", {})),
-                components_to_quantize=list(self.quantise.get("components", DENOISERS[:1])),
-            )
-        except Exception as error:
-            raise BenchError(f"model.options.quantise: {one_line(error)}") from None
+            if backend in _PACKAGES:
+                importlib.metadata.version(_PACKAGES[backend])
+            if backend == "torchao" and isinstance(kwargs.get("quant_type"), str):
+                library = importlib.import_module("torchao.quantization")
+                kwargs["quant_type"] = getattr(library, kwargs["quant_type"])()
+            # One for each component: the two libraries' classes of one name take other arguments.
+            named = {
+                name: _quantiser(backend, name)(**kwargs)
+                for name in self.quantise.get("components", DENOISERS[:1])
+            }
+            return diffusers.PipelineQuantizationConfig(quant_mapping=named)
+        except importlib.metadata.PackageNotFoundError:
+            raise BenchError(
+                f"model.options.quantise by {backend} needs {_PACKAGES[backend]}, which is not "
+                f"installed: type pip install {_PACKAGES[backend]}"
+            ) from None
+        except BenchError:
+            raise
+        except Exception as error:  # a library's own complaint about its arguments
+            raise BenchError(
+                f"model.options.quantise by {backend}: {one_line(error)}: see its kwargs"
+            ) from None
 
 
 def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN401 - any pipeline
@@ -266,6 +301,19 @@ def _cache_config(given: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN4
     if "current_timestep_callback" in takes:
         values["current_timestep_callback"] = timestep
     return cls(**values)
+
+
+def _quantiser(backend: str, component: str) -> Any:  # noqa: ANN401 - a class of either library
+    """The configuration's class, of the library that the component comes from."""
+    encoder = component.startswith(("text_encoder", "image_encoder"))
+    library = transformers.quantizers.auto if encoder else diffusers.quantizers.auto
+    known = library.AUTO_QUANTIZATION_CONFIG_MAPPING
+    if backend not in known:
+        raise BenchError(
+            f"model.options.quantise.backend must be one of {', '.join(known)}, "
+            f"came {backend!r}{nearest(backend, known)}"
+        )
+    return known[backend]
 
 
 def _method(owner: Any, path: str, option: str) -> Any:  # noqa: ANN401 - any component
