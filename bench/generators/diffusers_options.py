@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -126,6 +126,13 @@ class Options:
         ]
         return "-".join(word for word in words if word)
 
+    @property
+    def quantised(self) -> Sequence[str]:
+        """Components whose weights a library quantises while it reads them."""
+        if not isinstance(self.quantise, Mapping):
+            return ()
+        return tuple(self.quantise.get("components", DENOISERS[:1]))
+
     def check(self, device: torch.device, *, random_weights: bool) -> None:
         """Refuse what cannot work on this device or with these weights.
 
@@ -169,10 +176,7 @@ class Options:
                 library = importlib.import_module("torchao.quantization")
                 kwargs["quant_type"] = getattr(library, kwargs["quant_type"])()
             # One for each component: the two libraries' classes of one name take other arguments.
-            named = {
-                name: _quantiser(backend, name)(**kwargs)
-                for name in self.quantise.get("components", DENOISERS[:1])
-            }
+            named = {name: _quantiser(backend, name)(**kwargs) for name in self.quantised}
             return diffusers.PipelineQuantizationConfig(quant_mapping=named)
         except importlib.metadata.PackageNotFoundError:
             raise BenchError(
@@ -198,6 +202,13 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
     Raises:
         BenchError: if an option has nothing to work on, so that a row never claims what is not so.
     """
+    for name in options.quantised:
+        if getattr(pipe, name, None) is None:
+            networks = [key for key, part in pipe.components.items() if hasattr(part, "parameters")]
+            raise BenchError(
+                f"model.options.quantise: {type(pipe).__name__} has no {name}: "
+                f"add components, of {', '.join(networks)}"
+            )
     if options.tiling:
         _method(pipe, "vae.enable_tiling", "options.tiling")()
     if options.slicing:

@@ -20,7 +20,7 @@ from bench.errors import BenchError, ClipError
 from bench.generators.diffusers import DiffusersGenerator
 from bench.generators.diffusers_checks import FrameRule
 from bench.generators.diffusers_frames import to_frames
-from bench.generators.diffusers_options import Options
+from bench.generators.diffusers_options import Options, apply
 from bench.prompts import Prompt
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence")
@@ -247,6 +247,19 @@ def test_a_quantiser_takes_the_arguments_of_the_library_of_its_component(
     homes = {name: type(config).__module__ for name, config in found.items()}
     assert homes["transformer"].startswith("diffusers.")
     assert homes["text_encoder"].startswith("transformers.")
+
+
+def test_a_row_is_not_called_quantised_where_nothing_is(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.0")
+    quantise = {"backend": "bitsandbytes_8bit", "kwargs": {"load_in_8bit": True}}
+    options = Options(quantise=quantise)
+    with (
+        make("modelscope") as generator,
+        pytest.raises(BenchError, match=r"has no transformer: add components, of .*unet"),
+    ):
+        apply(options, generator.pipe, torch.float32)
 
 
 def test_weights_are_quantised_by_torchao(make: Make) -> None:
