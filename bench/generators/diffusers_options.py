@@ -1,21 +1,17 @@
 """What makes a pipeline faster or smaller: set on request, and read back where it can be."""
 
-import importlib
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import diffusers
-import diffusers.quantizers.auto
 import torch
-import transformers
-import transformers.quantizers.auto
 from diffusers.models.attention import AttentionModuleMixin
 from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
 from diffusers.models.attention_processor import Attention, MochiAttention
 
 from bench.errors import BenchError, nearest, one_line
+from bench.generators.diffusers_quantise import pipeline_config
 from bench.generators.quiet import quiet
 
 Offload = Literal["model", "sequential", "group"]
@@ -26,15 +22,6 @@ DTYPES = {
     "float32": torch.float32,
     "float16": torch.float16,
     "bfloat16": torch.bfloat16,
-}
-
-# What must be installed for a backend, as pip calls it.
-_PACKAGES = {
-    "bitsandbytes_4bit": "bitsandbytes",
-    "bitsandbytes_8bit": "bitsandbytes",
-    "torchao": "torchao",
-    "quanto": "optimum-quanto",
-    "gguf": "gguf",
 }
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
@@ -166,29 +153,10 @@ class Options:
             BenchError: if there is no such backend, the library behind it is not installed, or
                 takes other arguments.
         """
-        if self.quantise is None or isinstance(self.quantise, str):
+        if not isinstance(self.quantise, Mapping):
             return None
-        backend, kwargs = self.quantise["backend"], dict(self.quantise.get("kwargs", {}))
-        try:
-            if backend in _PACKAGES:
-                importlib.metadata.version(_PACKAGES[backend])
-            if backend == "torchao" and isinstance(kwargs.get("quant_type"), str):
-                library = importlib.import_module("torchao.quantization")
-                kwargs["quant_type"] = getattr(library, kwargs["quant_type"])()
-            # One for each component: the two libraries' classes of one name take other arguments.
-            named = {name: _quantiser(backend, name)(**kwargs) for name in self.quantised}
-            return diffusers.PipelineQuantizationConfig(quant_mapping=named)
-        except importlib.metadata.PackageNotFoundError:
-            raise BenchError(
-                f"model.options.quantise by {backend} needs {_PACKAGES[backend]}, which is not "
-                f"installed: type pip install {_PACKAGES[backend]}"
-            ) from None
-        except BenchError:
-            raise
-        except Exception as error:  # a library's own complaint about its arguments
-            raise BenchError(
-                f"model.options.quantise by {backend}: {one_line(error)}: see its kwargs"
-            ) from None
+        kwargs = self.quantise.get("kwargs", {})
+        return pipeline_config(self.quantise["backend"], kwargs, self.quantised)
 
 
 def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN401 - any pipeline
@@ -312,19 +280,6 @@ def _cache_config(given: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN4
     if "current_timestep_callback" in takes:
         values["current_timestep_callback"] = timestep
     return cls(**values)
-
-
-def _quantiser(backend: str, component: str) -> Any:  # noqa: ANN401 - a class of either library
-    """The configuration's class, of the library that the component comes from."""
-    encoder = component.startswith(("text_encoder", "image_encoder"))
-    library = transformers.quantizers.auto if encoder else diffusers.quantizers.auto
-    known = library.AUTO_QUANTIZATION_CONFIG_MAPPING
-    if backend not in known:
-        raise BenchError(
-            f"model.options.quantise.backend must be one of {', '.join(known)}, "
-            f"came {backend!r}{nearest(backend, known)}"
-        )
-    return known[backend]
 
 
 def _method(owner: Any, path: str, option: str) -> Any:  # noqa: ANN401 - any component
