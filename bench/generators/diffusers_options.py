@@ -1,6 +1,6 @@
 """What makes a pipeline faster or smaller: set on request, and read back where it can be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from diffusers.models.attention_dispatch import AttentionBackendName, _Attention
 from diffusers.models.attention_processor import Attention, MochiAttention
 
 from bench.errors import BenchError, nearest, one_line
+from bench.generators.diffusers_quantise import pipeline_config
+from bench.generators.quiet import quiet
 
 Offload = Literal["model", "sequential", "group"]
 
@@ -44,7 +46,8 @@ class Options:
         attention: a diffusers attention backend, as `flash`, `sage` or `_native_cudnn`.
         cache: `class` of a diffusers cache configuration (`FirstBlockCacheConfig`), and its values.
         quantise: `float8` stores the denoiser's weights in 8 bits and computes in `dtype`;
-            or `backend`, `kwargs` and `components` of a diffusers PipelineQuantizationConfig.
+            or a `backend` of diffusers (`bitsandbytes_4bit`, `torchao`), the `kwargs` of its
+            configuration (`{quant_type: Int8WeightOnlyConfig}`) and the `components` to quantise.
         offload: keep weights in main memory, and bring them one `model`, one layer (`sequential`)
             or one `group` of layers at a time.
         tiling: encode and decode frames tile by tile.
@@ -110,6 +113,13 @@ class Options:
         ]
         return "-".join(word for word in words if word)
 
+    @property
+    def quantised(self) -> Sequence[str]:
+        """Components whose weights a library quantises while it reads them."""
+        if not isinstance(self.quantise, Mapping):
+            return ()
+        return tuple(self.quantise.get("components", DENOISERS[:1]))
+
     def check(self, device: torch.device, *, random_weights: bool) -> None:
         """Refuse what cannot work on this device or with these weights.
 
@@ -133,23 +143,20 @@ class Options:
             )
         if self.cache is not None:
             _cache_config(self.cache, lambda: 0)
+        with quiet():
+            self.quantization_config()
 
     def quantization_config(self) -> Any:  # noqa: ANN401 - a diffusers object
         """What `from_pretrained` is told about 8 or 4 bits; None without.
 
         Raises:
-            BenchError: if the library behind it is not installed.
+            BenchError: if there is no such backend, the library behind it is not installed, or
+                takes other arguments.
         """
-        if self.quantise is None or isinstance(self.quantise, str):
+        if not isinstance(self.quantise, Mapping):
             return None
-        try:
-            return diffusers.PipelineQuantizationConfig(
-                quant_backend=self.quantise["backend"],
-                quant_kwargs=dict(self.quantise.get("kwargs", {})),
-                components_to_quantize=list(self.quantise.get("components", DENOISERS[:1])),
-            )
-        except Exception as error:
-            raise BenchError(f"model.options.quantise: {one_line(error)}") from None
+        kwargs = self.quantise.get("kwargs", {})
+        return pipeline_config(self.quantise["backend"], kwargs, self.quantised)
 
 
 def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN401 - any pipeline
@@ -163,6 +170,13 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
     Raises:
         BenchError: if an option has nothing to work on, so that a row never claims what is not so.
     """
+    for name in options.quantised:
+        if getattr(pipe, name, None) is None:
+            networks = [key for key, part in pipe.components.items() if hasattr(part, "parameters")]
+            raise BenchError(
+                f"model.options.quantise: {type(pipe).__name__} has no {name}: "
+                f"add components, of {', '.join(networks)}"
+            )
     if options.tiling:
         _method(pipe, "vae.enable_tiling", "options.tiling")()
     if options.slicing:

@@ -1,6 +1,7 @@
 """The diffusers generator: what it refuses before and after, and what it reads back."""
 
 import functools
+import importlib.metadata
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from bench.errors import BenchError, ClipError
 from bench.generators.diffusers import DiffusersGenerator
 from bench.generators.diffusers_checks import FrameRule
 from bench.generators.diffusers_frames import to_frames
+from bench.generators.diffusers_options import Options, apply
 from bench.prompts import Prompt
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence")
@@ -207,6 +209,66 @@ def test_an_attention_backend_that_changes_nothing_is_refused(make: Make) -> Non
     assert generator.pipe is None  # nothing of it stays behind
     with make("wan") as other:
         assert other.loaded()["attention"] == {"transformer": ["native"]}
+
+
+@pytest.mark.parametrize(
+    ("quantise", "expected"),
+    [
+        ({"backend": "bitsandbites_4bit"}, "did you mean 'bitsandbytes_4bit'"),
+        (
+            {"backend": "bitsandbytes_4bit", "kwargs": {"load_in_4bit": True}},
+            "needs bitsandbytes, which is not installed: type pip install bitsandbytes$",
+        ),
+        ({"backend": "sdnq", "kwargs": {"nosuch": 1}}, "by sdnq: "),
+    ],
+)
+def test_a_quantiser_that_cannot_work_is_named_before_weights_are_loaded(
+    quantise: dict[str, Any], expected: str, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", absent)
+    with pytest.raises(BenchError, match=expected):
+        make("wan", options={"quantise": quantise}).check([PROMPT])
+
+
+def test_a_quantiser_takes_the_arguments_of_the_library_of_its_component(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the classes of one name differ, no common configuration would do."""
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.0")
+    quantise = {
+        "backend": "bitsandbytes_8bit",
+        "kwargs": {"load_in_8bit": True},
+        "components": ["transformer", "text_encoder"],
+    }
+    found = Options(quantise=quantise).quantization_config().quant_mapping
+    homes = {name: type(config).__module__ for name, config in found.items()}
+    assert homes["transformer"].startswith("diffusers.")
+    assert homes["text_encoder"].startswith("transformers.")
+
+
+def test_a_row_is_not_called_quantised_where_nothing_is(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.0")
+    quantise = {"backend": "bitsandbytes_8bit", "kwargs": {"load_in_8bit": True}}
+    options = Options(quantise=quantise)
+    with (
+        make("modelscope") as generator,
+        pytest.raises(BenchError, match=r"has no transformer: add components, of .*unet"),
+    ):
+        apply(options, generator.pipe, torch.float32)
+
+
+def test_weights_are_quantised_by_torchao(make: Make) -> None:
+    pytest.importorskip("torchao", reason="pip install torchao")
+    quantise = {"backend": "torchao", "kwargs": {"quant_type": "Int8WeightOnlyConfig"}}
+    with make("wan", options={"quantise": quantise}) as generator:
+        weight = generator.pipe.transformer.blocks[0].attn1.to_q.weight
+        assert type(weight) is not torch.nn.Parameter
+        assert len(generator.generate(PROMPT, 0).frames) == 9
 
 
 def test_an_attention_backend_that_is_not_here_says_what_to_type(make: Make) -> None:
