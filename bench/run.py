@@ -112,7 +112,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "card": _card(model, generator),
             "measured": generator.measured,
             "weights": generator.weights,
-            "prompts": {"name": suite["prompts"], "count": len(prompts), "sha256": sha256},
+            "prompts": {"name": _file_name(suite), "count": len(prompts), "sha256": sha256},
             "expected": expected,
             "functional": functional,
             "generator_version": generator.version,
@@ -220,3 +220,8 @@ def log_to(path: Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+def _file_name(suite: dict[str, Any]) -> str | None:
+    """Name of the file of prompts; where it lies is its owner's business, and is not published."""
+    return None if suite["prompts"] is None else Path(suite["prompts"]).name

@@ -117,7 +117,7 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (set_score(2, "identity_min", 1.01), "expected -1 to 1 (cosine)"),
         (set_score(2, "stutter", -0.1), "expected 0 to 1 (share"),
         (set_score(2, "lag_ratio", -0.1), "expected 0 or more (ratio)"),
-        (set_score(2, "coherence", 99.5), "coherence is 99.5, expected 89."),
+        (set_score(2, "coherence", 99.5), "coherence is 99.5, expected 94.8"),
         (set_score(2, "coherence_order", 50.0), "which its parts give"),
         (lambda c: c["clips"][2]["scores"].pop("stutter"), "and not all of its parts have"),
         (set_score(2, "warp", None), "warp has no value, and no reason is given"),

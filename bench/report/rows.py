@@ -127,7 +127,9 @@ class SuiteBoard:
 
 
 def boards(results: Iterable[Result], headline: str = HEADLINE) -> list[SuiteBoard]:
-    """The boards of all suites, sorted by suite; a pure function of the results.
+    """The boards of all suites, sorted, those of files without prompts last.
+
+    A pure function of the results.
 
     Args:
         results: in any order, at most one per suite and model.
@@ -136,7 +138,9 @@ def boards(results: Iterable[Result], headline: str = HEADLINE) -> list[SuiteBoa
     by_suite: defaultdict[str, list[Result]] = defaultdict(list)
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         by_suite[result.suite].append(result)
-    return [_board(suite, members, headline) for suite, members in by_suite.items()]
+    asked = {suite: members[0].prompts_sha256 is not None for suite, members in by_suite.items()}
+    suites = sorted(by_suite, key=lambda suite: (not asked[suite], suite))
+    return [_board(suite, by_suite[suite], headline) for suite in suites]
 
 
 def has_quality(result: Result) -> bool:

@@ -16,6 +16,9 @@ from bench.report.markdown import render
 SCHEMA_1 = Path(__file__).parent / "fixtures" / "result_schema_1.json"
 """A result as a run wrote it when schema 1 was new; it must load for as long as schema 1 does."""
 
+SCHEMA_1_GROUPS = SCHEMA_1.with_name("result_schema_1_groups.json")
+"""One of later, with hardware, groups, batches, software and the generator's version."""
+
 
 def error_of(content: Content, tmp_path: Path) -> str:
     path = tmp_path / "result.json"
@@ -75,6 +78,18 @@ def test_keys_of_tomorrow_are_left_alone(tmp_path: Path) -> None:
     path.write_text(json.dumps(content), "utf-8")
     assert load(path).clips == load(SCHEMA_1).clips
     assert render([load(path)]) == render([load(SCHEMA_1)])
+
+
+def test_a_result_of_groups_loads_with_all_that_was_measured() -> None:
+    result = load(SCHEMA_1_GROUPS)
+    assert (result.model, result.suite, result.seeds) == ("toy_drifting", "four", (0,))
+    assert result.hardware.price_per_gpu_hour == 2.49
+    assert result.software == "torch 2.15.0"
+    assert result.cross_clip is not None
+    assert result.cross_clip.why is None
+    values = [clip.cross_clip.value for clip in result.clips if clip.cross_clip is not None]
+    assert values == pytest.approx([0.034552, -0.000785, 0.005846, 0.041184], abs=1e-6)
+    assert "### Cross-clip identity" in render([result])
 
 
 def test_every_fault_is_kept_and_the_first_is_the_message(tmp_path: Path) -> None:
