@@ -59,6 +59,7 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
         "loaded": loaded,
         "hardware": run.get("hardware"),
         "generator_version": run.get("generator_version"),
+        "aspect": run["config"]["suite"].get("aspect"),
         "schema": SCHEMA,
         "metrics": metrics,
         "calibration": calibration,

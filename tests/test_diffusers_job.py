@@ -174,7 +174,7 @@ def test_the_shape_of_a_suite_is_taken_from_each_card(
     assert [clip[key] for key in ("height", "width", "height_requested")] == [64, 32, 64]
     run = json.loads((tmp_path / "outputs/i2v/tiny_wan_i2v/run.json").read_text())
     assert run["functional"]["call"]["height"] == 64
-    assert run["config"]["suite"]["aspect"] == "9:16"
+    assert run["config"]["suite"]["aspect"] == made["aspect"] == "9:16"
 
 
 def test_several_clips_a_call_take_a_row_of_their_own(

@@ -12,7 +12,7 @@ def comparable(result: Result) -> object:
     if result.prompts_sha256 is None:
         return meaning
     asked = (result.prompts_sha256, frozenset(result.expected_prompts), frozenset(result.seeds))
-    return asked, result.lossy, meaning
+    return asked, result.aspect, result.lossy, meaning
 
 
 def differences(first: Result, other: Result) -> tuple[str, ...]:
@@ -24,6 +24,8 @@ def differences(first: Result, other: Result) -> tuple[str, ...]:
         found.append("another selection of the prompts")
     if first.prompts_sha256 and set(first.seeds) != set(other.seeds):
         found.append("other seeds")
+    if first.aspect != other.aspect:
+        found.append(f"another aspect ({other.aspect or 'as each model makes it'})")
     if first.prompts_sha256 and first.lossy != other.lossy:
         found.append(
             "clips that exist only as lossy files (compression smooths frames, which some scores "

@@ -137,6 +137,7 @@ def load(path: Path) -> Result:
         ),
         hardware=_hardware(content.get("hardware"), where),
         calibration=_calibration(content.get("calibration")),
+        aspect=_text(content.get("aspect")),
     )
     faults += _misplaced(result, where)
     if faults:

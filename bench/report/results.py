@@ -158,6 +158,7 @@ class Result:
             nothing was loaded, or the file does not say.
         hardware: what it costs.
         calibration: sha256 of the headline's scales, hex; None without.
+        aspect: width to height that was asked of every model, as `9:16`; None where nobody asked.
     """
 
     model: str
@@ -183,6 +184,7 @@ class Result:
     weights_on_device_bytes: int | None = None
     hardware: Hardware = Hardware()
     calibration: str | None = None
+    aspect: str | None = None
 
     @property
     def lossy(self) -> bool:

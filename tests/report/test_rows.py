@@ -203,6 +203,13 @@ def test_lossy_clips_never_share_a_table_with_clips_stored_without_loss(tmp_path
     assert second.differs[0].startswith("clips that exist only as lossy files")
 
 
+def test_upright_and_wide_clips_never_share_a_table(tmp_path: Path) -> None:
+    wide = [fake.result(name, score=coherent(50), metrics=WITH_HEADLINE) for name in "ab"]
+    upright = fake.result("c", score=coherent(99), metrics=WITH_HEADLINE) | {"aspect": "9:16"}
+    _, second = board_of([*wide, upright], tmp_path).groups
+    assert second.differs == ("another aspect (9:16)",)
+
+
 def test_another_calibration_is_named(tmp_path: Path) -> None:
     contents = [
         fake.result(name, score=coherent(1), calibration={"sha256": sha256})
