@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from bench import stats
 from bench.report.rows import Group, prompt_means
 from bench.report.score_cells import mean_text, without_interval
-from bench.report.table import Cell, Column, Table
+from bench.report.table import Cell, Column, Table, in_parts
 
 CATEGORIES_PER_TABLE = 9
 
@@ -49,12 +49,9 @@ def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]
         return
     found = by_category(group, headline)
     kinds = list(found)
-    parts = -(-len(kinds) // CATEGORIES_PER_TABLE)
-    size = -(-len(kinds) // parts)
-    for part in range(parts):
-        shown = kinds[part * size : (part + 1) * size]
+    for part, shown in in_parts(kinds, CATEGORIES_PER_TABLE):
         yield Table(
-            f"Categories{suffix}" + (f", part {part + 1} of {parts}" if parts > 1 else ""),
+            f"Categories{suffix}{part}",
             (
                 Column("model", text=True),
                 *(Column(f"{kind} ({counts[kind]})") for kind in shown),
@@ -67,7 +64,7 @@ def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]
                 for row in group.complete
             ),
             above=()
-            if part
+            if shown[0] != kinds[0]
             else (
                 f"{headline.capitalize()} over the prompts of each category, how many there are "
                 "in brackets: too few to rank by, enough to see what a model is bad at.",

@@ -22,11 +22,12 @@ def differences(first: Result, other: Result) -> tuple[str, ...]:
         found.append("other prompts")
     elif first.prompts_sha256 and set(first.expected_prompts) != set(other.expected_prompts):
         found.append("another selection of the prompts")
-    if first.prompts_sha256 and set(first.seeds) != set(other.seeds):
+    asked = first.prompts_sha256 is not None
+    if asked and set(first.seeds) != set(other.seeds):
         found.append("other seeds")
-    if first.aspect != other.aspect:
+    if asked and first.aspect != other.aspect:
         found.append(f"another aspect ({other.aspect or 'as each model makes it'})")
-    if first.prompts_sha256 and first.lossy != other.lossy:
+    if asked and first.lossy != other.lossy:
         found.append(
             "clips that exist only as lossy files (compression smooths frames, which some scores "
             "reward)"

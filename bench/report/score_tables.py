@@ -1,6 +1,5 @@
 """Tables of scores: who leads, by how much, and what is missing."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +9,7 @@ from bench.report.headline import headline_metrics, headline_table
 from bench.report.results import ClipResult, Metric
 from bench.report.rows import SUB_SCORES, Group, Row, SuiteBoard
 from bench.report.score_cells import SCORES_PER_TABLE, Filled, header, lead, score_columns
-from bench.report.table import NONE, Cell, Column, Table
+from bench.report.table import NONE, Cell, Column, Table, in_parts
 from bench.report.words import failure, one_line, plural, reason, short
 
 NAMED_PER_MODEL = 8  # of clips not made yet, on one line
@@ -75,15 +74,13 @@ def _tables(
     folded: bool = False,
 ) -> Iterator[Table]:
     """As many tables as keep each to a width that can be read."""
-    parts = math.ceil(len(names) / SCORES_PER_TABLE)
-    for part in range(parts):
-        size = math.ceil(len(names) / parts)
+    for part, shown in in_parts(names, SCORES_PER_TABLE):
         filled: list[Filled] = [
             *lead(rows, ranked=any(row.rank for row in rows)),
-            *score_columns(group, rows, names[part * size : (part + 1) * size]),
+            *score_columns(group, rows, shown),
         ]
         yield Table(
-            title + (f", part {part + 1} of {parts}" if parts > 1 else ""),
+            f"{title}{part}",
             tuple(column for column, _ in filled),
             tuple(zip(*(cells for _, cells in filled), strict=True)),
             summary=summary,

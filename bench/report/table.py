@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 NONE = "-"  # a value that nobody has
@@ -113,3 +113,20 @@ def without_gaps(table: Table, always: Collection[Column] = ()) -> Table:
 def text_columns(names: Sequence[str]) -> tuple[Column, ...]:
     """Headers of columns that hold text."""
     return tuple(Column(name, text=True) for name in names)
+
+
+def in_parts(names: Sequence[str], most: int) -> Iterator[tuple[str, Sequence[str]]]:
+    """Names parted evenly, so that no table is wider than can be read.
+
+    Args:
+        names: of columns.
+        most: in one table.
+
+    Yields:
+        What a title gains, empty where there is one part, and the names of the part.
+    """
+    parts = math.ceil(len(names) / most)
+    for part in range(parts):
+        size = math.ceil(len(names) / parts)
+        title = f", part {part + 1} of {parts}" if parts > 1 else ""
+        yield title, names[part * size : (part + 1) * size]
