@@ -18,6 +18,7 @@ from bench.explain import MISTAKE, complain, prepare_output
 from bench.publish import PAGE, pages, publish, published
 from bench.report.console import show
 from bench.report.loading import find, load
+from bench.report.rows import boards
 from bench.report.words import plain, plural
 from bench.submissions import Finding, Inspection, inspect
 from bench.submitted_files import publish_again, wrong_files
@@ -48,7 +49,7 @@ def check(board: Path) -> Inspection:
     mend = publish_again(board)
     stale = (
         Finding(page, f"expected what its results give, but {differs}; {mend}", wrong=True)
-        for page, expected in pages(found.results.values(), board).items()
+        for page, expected in pages(boards(found.results.values()), board).items()
         if (differs := _first_difference(page, expected))
     )
     return _with(found, stale)

@@ -1,6 +1,6 @@
 """Publish results: into a leaderboard's folder go copies of them, its pages, figures and clips."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -77,23 +77,21 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
         draw_suite(folder, into / "figures" / f"{name}.png")
     for suite in suites:
         _draw_figures(suite, into)
-    for path, text in pages(board.values(), into).items():
+    for path, text in pages(suites, into).items():
         write_text(path, text)
     return readme
 
 
-def pages(results: Iterable[Result], into: Path) -> dict[Path, str]:
+def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
     """What a leaderboard's pages hold: a pure function of results and of what lies beside them.
 
     Args:
-        results: at most one per suite and model.
+        suites: what is on them.
         into: folder of the leaderboard, with its pictures and clips.
 
     Returns:
         Path to text, for `README.md` and `index.html`.
     """
-    results = list(results)
-    suites = boards(results)
     shelves = {
         (result.suite, result.model): shelf(result, into)
         for suite in suites
@@ -102,7 +100,7 @@ def pages(results: Iterable[Result], into: Path) -> dict[Path, str]:
     beside = Beside(shelves, pictures(into), into)
     health = HEALTH if (into / HEALTH).exists() else None
     return {
-        into / README: render(results, pictures(into), health=health),
+        into / README: render(suites, pictures(into), health=health),
         into / PAGE: page(suites, beside),
     }
 

@@ -14,6 +14,7 @@ from bench.paths import PACKAGE
 from bench.prompts import load_suite
 from bench.publish import pages, publish
 from bench.report.loading import load
+from bench.report.rows import boards
 from bench.submitted_files import wrong_files
 
 RESULTS = PACKAGE.parent / "leaderboard" / "results" / "toy"
@@ -72,7 +73,7 @@ def test_nothing_that_follows_a_figure_comes_onto_the_page(board: Path) -> None:
     figure = board / "figures" / "toy" / "parts.svg"
     figure.write_bytes(figure.read_bytes() + INJECTED)
     results = [load(path) for path in (board / "results").rglob("*.json")]
-    page = pages(results, board)[board / "index.html"]
+    page = pages(boards(results), board)[board / "index.html"]
     assert "Injected" not in page
     assert page.count("<svg") == page.count("</svg>") > 0
 

@@ -1,13 +1,12 @@
 """The leaderboard as markdown: a pure, deterministic function of results."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from urllib.parse import quote
 
 from bench.report.pictures import Picture
-from bench.report.results import Result
-from bench.report.rows import HEADLINE, boards
+from bench.report.rows import HEADLINE, SuiteBoard
 from bench.report.table import Table
 from bench.report.tables import tables, without_scores
 
@@ -41,7 +40,7 @@ SOURCE = "Every number is computed from the files in `results/`."
 
 
 def render(
-    results: Iterable[Result],
+    suites: Sequence[SuiteBoard],
     pictures: Mapping[str, Sequence[Picture]] | None = None,
     headline: str = HEADLINE,
     health: str | None = None,
@@ -49,15 +48,14 @@ def render(
     """The leaderboard page.
 
     Args:
-        results: in any order, at most one per suite and model.
+        suites: what is on it.
         pictures: suite to its pictures, their paths relative to the page.
-        headline: metric that orders and ranks the rows, where results have it.
+        headline: metric that orders and ranks the rows, where a suite has it.
         health: path of the page on the metrics' own health, relative to this one; None without.
 
     Returns:
-        Markdown, the same bytes for the same results.
+        Markdown, the same bytes for the same suites and pictures.
     """
-    suites = boards(results, headline)
     blocks = [INTRO.rstrip()]
     if any(headline in group.metrics for board in suites for group in board.groups):
         blocks.append(RANKS.format(headline=escape(headline)).rstrip())

@@ -85,7 +85,7 @@ def seconds_and_gib() -> tuple[float, float, float]:
     assert len(ranks) == MODELS
     assert ranks[0][0] == 1 < ranks[-1][0]  # or it was not these models that were compared
     start = time.process_time()
-    render(results)
+    render(boards(results))
     page_s = time.process_time() - start
     return numbers_s, page_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 

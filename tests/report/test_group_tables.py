@@ -84,5 +84,5 @@ def test_other_networks_never_share_a_table(tmp_path: Path) -> None:
 
 def test_a_suite_without_groups_has_no_such_table(tmp_path: Path) -> None:
     assert tables_of([fake.result("m")], tmp_path) == []
-    page = render([load(fake.write(drawn("m", 0.1), tmp_path))])
+    page = render(boards([load(fake.write(drawn("m", 0.1), tmp_path))]))
     assert "### Cross-clip identity" in page

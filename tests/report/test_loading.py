@@ -12,6 +12,7 @@ from fake_results import Content
 from bench.errors import BenchError
 from bench.report.loading import ResultError, find, load
 from bench.report.markdown import render
+from bench.report.rows import boards
 
 SCHEMA_1 = Path(__file__).parent / "fixtures" / "result_schema_1.json"
 """A result as a run wrote it when schema 1 was new; it must load for as long as schema 1 does."""
@@ -61,7 +62,7 @@ def test_a_result_of_the_first_schema_loads_and_renders() -> None:
     assert ball.account.latency_s == 0.47891338399858796
     assert cube.scores["warp"] is None
     assert "static clip" in cube.unscored["warp"]
-    page = render([result])
+    page = render(boards([result]))
     assert "Pan" in page
     assert "no stars tonight" in page
 
@@ -77,7 +78,7 @@ def test_keys_of_tomorrow_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(json.dumps(content), "utf-8")
     assert load(path).clips == load(SCHEMA_1).clips
-    assert render([load(path)]) == render([load(SCHEMA_1)])
+    assert render(boards([load(path)])) == render(boards([load(SCHEMA_1)]))
 
 
 def test_a_result_of_groups_loads_with_all_that_was_measured() -> None:
@@ -89,7 +90,7 @@ def test_a_result_of_groups_loads_with_all_that_was_measured() -> None:
     assert result.cross_clip.why is None
     values = [clip.cross_clip.value for clip in result.clips if clip.cross_clip is not None]
     assert values == pytest.approx([0.034552, -0.000785, 0.005846, 0.041184], abs=1e-6)
-    assert "### Cross-clip identity" in render([result])
+    assert "### Cross-clip identity" in render(boards([result]))
 
 
 def test_every_fault_is_kept_and_the_first_is_the_message(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from bench.report.loading import load
 from bench.report.markdown import escape, render
 from bench.report.pictures import Picture
+from bench.report.rows import boards
 
 GOLDEN = Path(__file__).parent / "golden" / "leaderboard.md"
 METRICS = fake.COHERENCE | fake.METRICS
@@ -87,7 +88,7 @@ def small_leaderboard() -> list[Content]:
 
 
 def page_of(contents: Iterable[Content], tmp_path: Path) -> str:
-    return render([load(fake.write(content, tmp_path)) for content in contents])
+    return render(boards([load(fake.write(content, tmp_path)) for content in contents]))
 
 
 def tables_of(page: str) -> list[list[list[str]]]:
@@ -107,8 +108,8 @@ def test_page_equals_the_golden_file(tmp_path: Path) -> None:
 
 def test_page_points_to_the_metrics_own_health_where_there_is_such_a_page(tmp_path: Path) -> None:
     results = [load(fake.write(content, tmp_path)) for content in small_leaderboard()]
-    assert "[health.md](health.md)" in render(results, health="health.md")
-    assert "health" not in render(results)
+    assert "[health.md](health.md)" in render(boards(results), health="health.md")
+    assert "health" not in render(boards(results))
 
 
 def test_drawing_again_is_explained_once(tmp_path: Path) -> None:
@@ -275,7 +276,7 @@ def test_every_subset_of_results_renders(tmp_path: Path) -> None:
 def test_pictures_stand_first_and_contact_sheets_are_folded_away(tmp_path: Path) -> None:
     path = fake.write(fake.result("wan"), tmp_path)
     shown = [Picture("figures/a b.png", "Frames [of] toy"), Picture("figures/m.png", "x", "wan")]
-    page = render([load(path)], {"toy": shown})
+    page = render(boards([load(path)]), {"toy": shown})
     assert "![Frames \\[of\\] toy](figures/a%20b.png)" in page
     folded = page[page.index("<details>") : page.index("</details>")]
     assert "![x](figures/m.png)" in folded

@@ -12,6 +12,7 @@ from bench.errors import BenchError
 from bench.report.loading import load
 from bench.report.markdown import render
 from bench.report.results import Result
+from bench.report.rows import boards
 from bench.report.speed import Speed, speeds
 from bench.report.speed_tables import speed_tables
 from bench.report.table import NONE
@@ -127,13 +128,14 @@ COST = "cost per s of video ↓"
 
 def test_a_price_shows_what_a_second_of_video_costs_without_any_score(tmp_path: Path) -> None:
     assert cells(priced(), tmp_path)[COST] == "0.0100 EUR"  # 5 s of two GPUs, each 0.001 EUR a s
-    page = render([loaded(priced(), tmp_path)])
+    page = render(boards([loaded(priced(), tmp_path)]))
     assert "at 3.6 EUR for an hour of a GPU, 2 at once." in page
     assert page.count("No drawing again") == 1
 
 
 def test_scored_clips_need_no_excuse_for_their_cost(tmp_path: Path) -> None:
-    assert "No drawing again" not in render([loaded(priced(scores={"coherence": 90.0}), tmp_path)])
+    scored = loaded(priced(scores={"coherence": 90.0}), tmp_path)
+    assert "No drawing again" not in render(boards([scored]))
 
 
 @pytest.mark.parametrize("content", [gpu_result(), priced(device="cpu", gpu=None)])
@@ -174,14 +176,14 @@ def test_energy_is_of_the_clips_that_have_it_and_the_rest_is_named(tmp_path: Pat
     for clip in content["clips"][:3]:
         clip |= {"energy_j": None, "unmeasured": {"energy_j": "another process was on the GPU"}}
     assert cells(content, tmp_path)["mean W"] == "600"
-    page = render([loaded(content, tmp_path)])
+    page = render(boards([loaded(content, tmp_path)]))
     assert "m (3 of 24 clips): energy: another process was on the GPU." in page
 
 
 def test_what_disturbed_the_times_stands_below_the_table(tmp_path: Path) -> None:
     content = gpu_result()
     content["clips"][5]["gpu"] = STATE | {"alone": False, "slowed_by": ["far_too_hot"]}
-    page = render([loaded(content, tmp_path)])
+    page = render(boards([loaded(content, tmp_path)]))
     assert "another process was on the GPU during 1 of 24 clips" in page
     assert "slowed itself down during 1 of 24 clips" in page
     assert "Not measured" not in page
@@ -195,7 +197,7 @@ def test_a_cpu_run_shows_what_it_has_and_says_what_it_lacks(tmp_path: Path) -> N
     shown = cells(content, tmp_path)
     assert shown["% of time encode / denoise / decode / other"] == "5.0 / 80.0 / 10.0 / 5.0"
     assert shown["mean W"] == NONE
-    page = render([loaded(content, tmp_path)])
+    page = render(boards([loaded(content, tmp_path)]))
     assert "Speed on CPU, Some CPU" in page
     assert "Not measured for m: memory, energy: no CUDA device." in page
 
@@ -203,13 +205,13 @@ def test_a_cpu_run_shows_what_it_has_and_says_what_it_lacks(tmp_path: Path) -> N
 def test_reasons_are_said_once_for_all_models(tmp_path: Path) -> None:
     contents = [gpu_result(f"m{n}", stages=None, unmeasured={"stages": "none"}) for n in range(6)]
     contents[5] = gpu_result("m5")
-    page = render([loaded(content, tmp_path) for content in contents])
+    page = render(boards([loaded(content, tmp_path) for content in contents]))
     assert page.count("Not measured") == 1
     assert "for m0, m1, m2 and 2 more: stages and denoiser forwards: none." in page
 
 
 def test_random_weights_are_marked_in_both_tables(tmp_path: Path) -> None:
-    page = render([loaded(gpu_result() | {"weights": "random"}, tmp_path)])
+    page = render(boards([loaded(gpu_result() | {"weights": "random"}, tmp_path)]))
     assert page.count("| m (random weights) |") == 2
 
 
