@@ -51,8 +51,23 @@ def functional(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def deciding(model: Mapping[str, Any], generator: Generator) -> dict[str, Any]:
-    """A model's configuration less what decides no frame of it; part of every fingerprint."""
-    return _without(functional(model), generator.incidental)
+    """A model's configuration less what decides no frame of it; part of every fingerprint.
+
+    Classes are called by their `kind`, so that a file that moves makes no clip again.
+    """
+    return _by_kind(_without(functional(model), generator.incidental))
+
+
+def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:
+    kind = (
+        getattr(_imported(values["_target_"], "_target_"), "kind", "")
+        if "_target_" in values
+        else ""
+    )
+    return {
+        key: _by_kind(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    } | ({"_target_": kind} if kind else {})
 
 
 def _without(values: Mapping[str, Any], paths: Collection[str], where: str = "") -> dict[str, Any]:

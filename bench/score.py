@@ -88,7 +88,7 @@ def score(
         if record["status"] != "ok":
             continue
         wanted = wanted or {
-            name: _fingerprint(metric, backbones, suite) for name, metric in metrics.items()
+            name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
         }
         scored = _valid(item, record, folder)
         missing = [
@@ -154,7 +154,7 @@ def score(
     return damaged
 
 
-def _fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
+def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
     """What computed a value: the metric's version, and the backbones' methods and weights.
 
     Of a metric that reads the suite's prompts, these are part of it, in whatever order. A missing
@@ -168,8 +168,7 @@ def _fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) 
             evidence[name] = "missing"
     if metric.prompted:
         evidence["prompts"] = fingerprint(sorted({fingerprint(p.content) for p in suite}))
-    function = f"{metric.function.__module__}.{metric.function.__qualname__}"
-    described = {"function": function, "unit": metric.unit, "better": metric.better}
+    described = {"function": metric.id, "unit": metric.unit, "better": metric.better}
     return fingerprint(described | {"version": metric.version, "backbones": evidence})
 
 

@@ -23,6 +23,8 @@ class Generator(ABC):
     `__enter__` and freed by `__exit__`.
 
     Attributes:
+        kind: what the class is called in every clip's fingerprint; it never changes, wherever the
+            class moves. Empty: its import path.
         version: changed whenever the same arguments give other frames; part of the fingerprint.
         measured: whether the time `generate` takes says anything about a model. False where
             clips are only read from disk, or made by somebody else while this process waits.
@@ -41,6 +43,7 @@ class Generator(ABC):
             parts that could be told apart.
     """
 
+    kind: str = ""
     version: str = "1"
     measured: bool = True
     incidental: frozenset[str] = frozenset()

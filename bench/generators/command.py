@@ -56,6 +56,8 @@ class CommandGenerator(Generator):
         BenchError: if an argument is not what it must be, or names an unknown placeholder.
     """
 
+    kind = "bench.generators.command.CommandGenerator"
+
     measured = False  # timed as a whole program, in the account
     incidental = frozenset({"timeout_s"})
 

@@ -29,6 +29,8 @@ class Degraded(Generator):
         BenchError: if there is no such fault, or it has no such level.
     """
 
+    kind = "bench.generators.degraded.Degraded"
+
     def __init__(self, of: Generator, fault: str, level: float) -> None:
         if not isinstance(fault, str) or fault not in FAULTS:
             raise BenchError(

@@ -72,6 +72,8 @@ class DiffusersGenerator(Generator):
         BenchError: if an argument is not what it may be.
     """
 
+    kind = "bench.generators.diffusers.DiffusersGenerator"
+
     version = "1"
 
     def __init__(

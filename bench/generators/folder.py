@@ -48,6 +48,8 @@ class FolderGenerator(Generator):
         BenchError: if `path` is no folder, `fps` no rate, or the manifest none.
     """
 
+    kind = "bench.generators.folder.FolderGenerator"
+
     measured = False
     # `source` holds each file's name and hash; how it was found decides nothing more.
     incidental = frozenset({"names", "manifest"})

@@ -50,6 +50,8 @@ class ToyGenerator(Generator):
         BenchError: if an argument is out of range.
     """
 
+    kind = "bench.generators.toy.ToyGenerator"
+
     version = "2"
 
     def __init__(

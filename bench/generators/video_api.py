@@ -47,6 +47,8 @@ class VideoApiGenerator(Generator):
         BenchError: if an argument is not what it must be.
     """
 
+    kind = "bench.generators.video_api.VideoApiGenerator"
+
     measured = False  # a wait for somebody else's hardware, in the account
     incidental = frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"})
 

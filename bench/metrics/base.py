@@ -32,6 +32,8 @@ class Metric:
     """A named function from an analysed clip to a number.
 
     Attributes:
+        id: what the formula is called in every score's fingerprint. It never changes, wherever the
+            function moves; values of another `version` of one id do not compare.
         unit: what the number counts, for people.
         better: which direction is better; None for a metric that ranks nobody.
         version: raised whenever the function gives other values for the same clip.
@@ -40,6 +42,7 @@ class Metric:
         function: the computation; raises Unscored where the clip allows no value.
     """
 
+    id: str
     unit: str
     better: Better | None
     version: int
@@ -75,10 +78,15 @@ def metric(
     version: int = 1,
     needs: Sequence[str] = (),
     prompted: bool = False,
+    id: str | None = None,
 ) -> Callable[[Callable[[Analysis], float | Scored]], Metric]:
-    """Make a function a Metric; it is listed by its import path in `conf/metrics/`."""
+    """Make a function a Metric; it is listed by its import path in `conf/metrics/`.
+
+    Without an `id` it is called by its import path: give it that path as its id when it moves.
+    """
 
     def wrap(function: Callable[[Analysis], float | Scored]) -> Metric:
-        return Metric(unit, better, version, tuple(needs), prompted, function)
+        name = id or f"{function.__module__}.{function.__qualname__}"
+        return Metric(name, unit, better, version, tuple(needs), prompted, function)
 
     return wrap

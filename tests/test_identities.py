@@ -1,0 +1,80 @@
+"""What scores and clips are called for good: published rows and old folders compare by these."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from bench.config import build_backbones, build_generator, build_metrics, deciding, plain
+from bench.metrics.base import Metric
+from bench.paths import CONF
+from bench.prompts import load_suite
+from bench.records import fingerprint
+from bench.score import metric_fingerprint
+from bench.vision.backbones import Backbones
+
+PUBLISHED = Path(__file__).parent.parent / "leaderboard/results/toy/toy_steady.json"
+
+IDS = {
+    "coherence": [
+        *("coherence", "coherence_worst_second", "coherence_flicker", "coherence_identity"),
+        *("coherence_smooth", "coherence_jumps", "coherence_order", "coherence_motion"),
+    ],
+    "adherence": ["adherence", "adherence_min", "adherence_drift", "adherence_margin"],
+    "consistency": ["lag_ratio", "flicker", "stutter", "tlpips", "lpips_far"],
+    "warping": ["warp", "smoothness", "warp_mae", "warp_lpips", "occlusion"],
+    "identity": ["identity_first", "identity_min", "identity_adjacent", "identity_slope"],
+    "lag": ["identity_lag", "lpips_lag"],
+    "cuts": ["cuts_unrequested", "cuts"],
+    "motion": ["dynamics", "dynamics_raw"],
+    "vbench": [
+        *("vbench_subject_consistency", "vbench_background_consistency"),
+        *("vbench_temporal_flickering", "vbench_dynamic_degree"),
+    ],
+}
+
+
+def configuration(*overrides: str) -> dict[str, object]:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return plain(compose("bench", overrides=list(overrides)))
+
+
+def metrics(*overrides: str) -> dict[str, Metric]:
+    return build_metrics(configuration(*overrides)["metrics"]["compute"])  # type: ignore[index]
+
+
+def test_a_metric_keeps_its_id_wherever_it_moves() -> None:
+    expected = {
+        name: f"bench.metrics.{room}.{name}" for room, names in IDS.items() for name in names
+    }
+    assert {name: each.id for name, each in metrics("metrics=full").items()} == expected
+
+
+@pytest.mark.weights
+def test_scores_of_today_compare_with_the_published_ones() -> None:
+    config = configuration("suite=toy")
+    suite, _ = load_suite(config["suite"]["prompts"])  # type: ignore[index]
+    configured = build_backbones(config["metrics"]["backbones"])
+    backbones = Backbones(configured, torch.device("cpu"))  # type: ignore[index]
+    published = json.loads(PUBLISHED.read_text())["metrics"]
+    today = {name: metric_fingerprint(each, backbones, suite) for name, each in metrics().items()}
+    assert today == {name: entry["fingerprint"] for name, entry in published.items()}
+
+
+CLIPS = {
+    "toy_steady": "475468290dff53b913bbb1eff23ca884105d3c6c704f619e7d871571551af1cb",
+    "toy_wobbling": "e430d5eeb5499427e2d3ea1914b7d2001ee0b5dd539bcf4bbe6bca9c7720b710",
+    "wan2_1_1_3b": "850fc24ce5642ce5b7f325df072206639ad1bbe7eacf72c4b6c4891ce3cdfe6a",
+    "folder": "",
+    "vllm_omni": "",
+    "magicanimate": "",
+}
+
+
+@pytest.mark.parametrize(("model", "digest"), CLIPS.items())
+def test_clips_of_today_go_with_those_of_before(model: str, digest: str) -> None:
+    paths = {"folder": ["model.path=clips"], "magicanimate": ["model.workdir=checkout"]}
+    config = configuration(f"model={model}", *paths.get(model, []))["model"]
+    assert fingerprint(deciding(config, build_generator(config))) == digest  # type: ignore[arg-type]
