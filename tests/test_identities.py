@@ -67,14 +67,14 @@ CLIPS = {
     "toy_steady": "475468290dff53b913bbb1eff23ca884105d3c6c704f619e7d871571551af1cb",
     "toy_wobbling": "e430d5eeb5499427e2d3ea1914b7d2001ee0b5dd539bcf4bbe6bca9c7720b710",
     "wan2_1_1_3b": "850fc24ce5642ce5b7f325df072206639ad1bbe7eacf72c4b6c4891ce3cdfe6a",
-    "folder": "",
-    "vllm_omni": "",
-    "magicanimate": "",
+    "folder": "74b2c0293cca055813366a6d035ef8b944d158481dbd9539a00cbf6b83401e09",
+    "vllm_omni": "3f96cb508a14a7229dfe00419e6a486af639707246baa25dc54d94a85867efff",
+    "magicanimate": "87d7b77db6df516858897e858859b2b732ea98bfe9e3c2c6d82edad313c7784e",
 }
 
 
 @pytest.mark.parametrize(("model", "digest"), CLIPS.items())
 def test_clips_of_today_go_with_those_of_before(model: str, digest: str) -> None:
-    paths = {"folder": ["model.path=clips"], "magicanimate": ["model.workdir=checkout"]}
+    paths = {"folder": ["model.path=."], "magicanimate": ["model.workdir=."]}
     config = configuration(f"model={model}", *paths.get(model, []))["model"]
     assert fingerprint(deciding(config, build_generator(config))) == digest  # type: ignore[arg-type]
