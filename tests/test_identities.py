@@ -75,6 +75,6 @@ CLIPS = {
 
 @pytest.mark.parametrize(("model", "digest"), CLIPS.items())
 def test_clips_of_today_go_with_those_of_before(model: str, digest: str) -> None:
-    paths = {"folder": ["model.path=."], "magicanimate": ["model.workdir=."]}
+    paths = {"folder": ["model.path=.", "model.name=clips"], "magicanimate": ["model.workdir=."]}
     config = configuration(f"model={model}", *paths.get(model, []))["model"]
     assert fingerprint(deciding(config, build_generator(config))) == digest  # type: ignore[arg-type]
