@@ -10,8 +10,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from bench.account import is_amount
 from bench.errors import BenchError, nearest, one_line
+from bench.generators.account import is_amount
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
 from bench.paths import SAFE_NAME

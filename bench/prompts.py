@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bench.errors import BenchError
-from bench.image import read_image
 from bench.paths import PROMPTS, SAFE_NAME
+from bench.vision.image import read_image
 
 Motion = Literal["subject", "camera", "any"]
 
@@ -238,6 +238,6 @@ def _driving_video(path: Path, where: str) -> Path:
 
 
 if __name__ == "__main__":
-    from bench.expected_files import main
+    from bench.commands.expected_files import main
 
     raise SystemExit(main())

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.generators.fault_tools import Frames
-from bench.generators.faults import FAULTS
-from bench.generators.toy import ToyGenerator
+from bench.faults.registry import FAULTS
+from bench.faults.tools import Frames
+from bench.generators.toy.generator import ToyGenerator
 from bench.prompts import Prompt
 
 INTO = Path(__file__).parent / "figures"

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from bench import attempt
-from bench.batches import check_seeds, cut
 from bench.clip import Clip
 from bench.config import deciding
 from bench.errors import BenchError, ClipMissing
-from bench.generate import Plan, find_missing, generate
+from bench.faults.degraded import Degraded
 from bench.generators.base import Generator
-from bench.generators.degraded import Degraded
 from bench.layout import Item, RunFolder
 from bench.measure.memory import Peak
 from bench.measure.throughput import Measured, measure
 from bench.prompts import Prompt
+from bench.run import attempt
+from bench.run.batches import check_seeds, cut
+from bench.run.generation import Plan, find_missing, generate
 
 CPU = torch.device("cpu")
 PROMPTS = [Prompt(id=f"p{n}", text="a ball rolls") for n in range(2)]

@@ -9,13 +9,13 @@ import fake_results as fake
 import numpy as np
 import pytest
 
-from bench import stats
-from bench.compare import main
+from bench import statistics as stats
+from bench.commands.compare import main
+from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.pairs import Pairs, pairs, widest
+from bench.leaderboard.data.results import Metric
+from bench.leaderboard.tables.pair_tables import verdict
 from bench.paths import PROMPTS
-from bench.report.loading import load
-from bench.report.pair_tables import verdict
-from bench.report.pairs import Pairs, pairs, widest
-from bench.report.results import Metric
 
 NOISE = np.random.default_rng(5).normal(0, 3, (2, 40)).tolist()
 

@@ -17,7 +17,8 @@ import yaml
 from tiny_dits import shrink_tiles
 from tiny_pipelines import TINY
 
-from bench import cli, fit
+from bench import cli
+from bench.commands import fit
 
 Main = Callable[..., int]
 

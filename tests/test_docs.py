@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from bench.config import build_metrics
-from bench.generators.faults import FAULTS
+from bench.faults.registry import FAULTS
 from bench.paths import CONF
 
 ROOT = Path(__file__).parent.parent

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bench import cli
+from bench.commands.expected_files import export, main
 from bench.errors import BenchError
-from bench.expected_files import export, main
-from bench.generators.manifest import read_manifest
+from bench.generators.external.manifest import read_manifest
 from bench.layout import Item
 from bench.prompts import Prompt
 

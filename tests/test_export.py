@@ -6,9 +6,9 @@ from pathlib import Path
 import fake_results as fake
 import pytest
 
-from bench.export import main
-from bench.report import records_table
-from bench.report.vbench_json import DIMENSIONS
+from bench.commands.export import main
+from bench.leaderboard.export.vbench_json import DIMENSIONS
+from bench.leaderboard.tables import records_table
 
 
 def test_all_forms_are_written_and_what_is_left_out_is_said(

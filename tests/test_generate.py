@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from bench import attempt
-from bench import generate as stage
 from bench.clip import Clip
 from bench.errors import BenchError
-from bench.generate import Plan, find_missing, generate
 from bench.generators.base import Generator
 from bench.layout import Item, RunFolder
 from bench.prompts import Prompt
+from bench.run import attempt
+from bench.run import generation as stage
+from bench.run.generation import Plan, find_missing, generate
 
 CPU = torch.device("cpu")
 PROMPTS = [Prompt(id=f"p{n}", text="a ball rolls") for n in range(3)]

@@ -12,13 +12,13 @@ import yaml
 
 from bench import cli
 from bench.errors import BenchError
-from bench.groups import STILL, Comparison, compare_groups, read_comparison, read_likeness
 from bench.layout import Item
+from bench.leaderboard.data.loading import load
 from bench.metrics import coherence
 from bench.metrics.cross_clip import Likeness, pack
 from bench.paths import CONF
 from bench.prompts import Prompt
-from bench.report.loading import load
+from bench.run.groups import STILL, Comparison, compare_groups, read_comparison, read_likeness
 
 ITEMS = [
     Item(Prompt(f"{group}-{kind}", "x", category=kind, group=group), 0)

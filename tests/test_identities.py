@@ -11,8 +11,8 @@ from bench.config import build_backbones, build_generator, build_metrics, decidi
 from bench.metrics.base import Metric
 from bench.paths import CONF
 from bench.prompts import load_suite
-from bench.records import fingerprint
-from bench.score import metric_fingerprint
+from bench.run.scoring import metric_fingerprint
+from bench.storage import fingerprint
 from bench.vision.backbones import Backbones
 
 PUBLISHED = Path(__file__).parent.parent / "leaderboard/results/toy/toy_steady.json"

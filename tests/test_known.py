@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.known import calibrations, suite_of, suites
+from bench.leaderboard.catalogue import calibrations, suite_of, suites
 from bench.metrics.calibration import Calibration
 from bench.paths import PROMPTS
 from bench.prompts import Prompt, load_suite
-from bench.reference_images import suite_sha256
+from bench.run.start_images import suite_sha256
 
 
 def test_every_published_suite_is_recognised_by_the_hash_of_its_run() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import fake_results as fake
 import pytest
 
+from bench.commands.leaderboard import main
 from bench.errors import BenchError
-from bench.leaderboard import main
-from bench.publish import publish
+from bench.leaderboard.publish import publish
 
 
 def steady(prompt: int, _seed: int) -> dict[str, float | None]:

@@ -12,16 +12,16 @@ from hydra import compose, initialize_config_dir
 from bench.clip import Clip
 from bench.config import check_settings, plain
 from bench.errors import BenchError
-from bench.generators.degraded import Degraded
-from bench.generators.diffusers import DiffusersGenerator
-from bench.generators.diffusers_checks import FrameRule
-from bench.generators.toy import ToyGenerator
-from bench.lengths import with_length
+from bench.faults.degraded import Degraded
+from bench.generators.diffusers.checks import FrameRule
+from bench.generators.diffusers.generator import DiffusersGenerator
+from bench.generators.toy.generator import ToyGenerator
+from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.rows import boards
+from bench.leaderboard.tables.length_tables import length_tables
 from bench.paths import CONF
 from bench.prompts import Prompt, load_suite
-from bench.report.length_tables import length_tables
-from bench.report.loading import load
-from bench.report.rows import boards
+from bench.run.lengths import with_length
 
 ROLL = "a red ball rolls from left to right over a wooden floor"
 

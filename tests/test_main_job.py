@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from bench import cli
-from bench.generators.toy import ToyGenerator
+from bench.generators.toy.generator import ToyGenerator
 
 Main = Callable[..., int]
 

@@ -16,9 +16,10 @@ import yaml
 from conftest import moving_texture
 from video_server import VideoServer
 
-from bench import cli, expected_files
+from bench import cli
 from bench.clip import Clip, write_preview
-from bench.generators import video_client
+from bench.commands import expected_files
+from bench.generators.external import video_client
 from bench.paths import CONF
 
 Main = Callable[..., int]

@@ -27,7 +27,7 @@ def test_the_wheel_carries_configuration_and_prompts(wheel: Path) -> None:
         for file in (root / kind).rglob("*"):
             if file.is_file():
                 assert f"bench/data/{file.relative_to(root)}" in names
-    assert "bench/toy_network/open_clip_model.safetensors" in names
+    assert "bench/vision/toy_network/open_clip_model.safetensors" in names
     assert not [name for name in names if name.startswith(("tests/", "conf/", "prompts/"))]
 
 

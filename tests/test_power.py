@@ -6,9 +6,9 @@ import pytest
 from fake_results import METRICS, result, write
 from numpy.typing import NDArray
 
+from bench.commands.power import Spread, main, spread, spread_of_footage
 from bench.errors import BenchError
 from bench.paths import PACKAGE
-from bench.power import Spread, main, spread, spread_of_footage
 
 
 def simulated(

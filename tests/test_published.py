@@ -2,10 +2,10 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.results import Result
+from bench.leaderboard.data.rows import prompt_means
 from bench.paths import PACKAGE
-from bench.report.loading import load
-from bench.report.results import Result
-from bench.report.rows import prompt_means
 
 ROOT = PACKAGE.parent
 BOARD = ROOT / "leaderboard"

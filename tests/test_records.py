@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.records import changes, fingerprint, read_json, write_bytes, write_json
+from bench.storage import changes, fingerprint, read_json, write_bytes, write_json
 
 
 def test_json_reads_back_and_diffs_well(tmp_path: Path) -> None:

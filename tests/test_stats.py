@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench import stats
+from bench import statistics as stats
 
 
 def naive_means(values: NDArray[np.float64]) -> NDArray[np.float64]:

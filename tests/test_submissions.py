@@ -10,12 +10,12 @@ import fake_results as fake
 import pytest
 import yaml
 
+from bench.commands.leaderboard import check, main
 from bench.config import build_metrics
-from bench.leaderboard import check, main
+from bench.leaderboard.check import inspect
+from bench.leaderboard.publish import publish
+from bench.leaderboard.units import OWN_RANGES, allowed, fits
 from bench.paths import CONF, PACKAGE
-from bench.publish import publish
-from bench.submissions import inspect
-from bench.units import OWN_RANGES, allowed, fits
 
 BOARD = PACKAGE.parent / "leaderboard"
 STEADY = BOARD / "results" / "toy" / "toy_steady.json"

@@ -9,13 +9,13 @@ from typing import Any
 import fake_runs
 import pytest
 
-from bench.leaderboard import main
+from bench.commands.leaderboard import main
+from bench.leaderboard.check_files import wrong_files
+from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.rows import boards
+from bench.leaderboard.publish import pages, publish
 from bench.paths import PACKAGE
 from bench.prompts import load_suite
-from bench.publish import pages, publish
-from bench.report.loading import load
-from bench.report.rows import boards
-from bench.submitted_files import wrong_files
 
 RESULTS = PACKAGE.parent / "leaderboard" / "results" / "toy"
 INJECTED = b"</svg></figure><h1>Injected heading</h1><script>alert(1)</script>"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from fake_results import Content
 
-from bench.groups import compare_groups
-from bench.known import Suite, suite_of
 from bench.layout import Item
+from bench.leaderboard.catalogue import Suite, suite_of
+from bench.leaderboard.check_groups import unknown_groups, wrong_groups
+from bench.leaderboard.data.loading import load
 from bench.metrics.cross_clip import pack
 from bench.prompts import load_suite
-from bench.report.loading import load
-from bench.submitted_groups import unknown_groups, wrong_groups
+from bench.run.groups import compare_groups
 
 PROMPTS, SHA256 = load_suite("toy_groups.jsonl")
 SEEDS = (0, 1)

@@ -14,7 +14,7 @@ from bench import cli
 from bench.config import check_settings, plain
 from bench.paths import CONF, PROMPTS
 from bench.prompts import Prompt, load_suite
-from bench.suites import CLIP_ROOM, NEAR, clip_tokens, published, similar_pairs, tables
+from tools.suites import CLIP_ROOM, NEAR, clip_tokens, published, similar_pairs, tables
 
 # Prompts, seeds.
 SIZES = {
@@ -178,7 +178,7 @@ def test_a_published_file_is_never_edited(name: str) -> None:
 def test_the_readme_shows_the_tables_of_the_suites() -> None:
     readme = (PROMPTS / "README.md").read_text("utf-8")
     shown = readme.split("<!-- suites -->\n")[1].split("<!-- /suites -->")[0]
-    assert shown == tables(), "run `python -m bench.suites` and put its tables into the page"
+    assert shown == tables(), "run `python -m tools.suites` and put its tables into the page"
 
 
 @every_suite

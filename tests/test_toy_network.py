@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.generators import toy_grammar
-from bench.toy_network import FOLDER, ToyClip, held_out, train
+from bench.generators.toy import grammar as toy_grammar
+from bench.vision.toy_network import FOLDER, ToyClip
+from tools import held_out_study as held_out
+from tools import train_toy_network as train
 
 CPU = torch.device("cpu")
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from bench import attempt
 from bench.clip import Clip
 from bench.errors import ClipError
-from bench.generate import Plan, generate
 from bench.generators.base import Generator
 from bench.layout import Item, RunFolder
 from bench.measure.throughput import Measured
 from bench.prompts import Prompt
+from bench.run import attempt
+from bench.run.generation import Plan, generate
 
 CPU = torch.device("cpu")
 SECONDS = (1.0, 1.0, 2.0, 1.0, 2.0)

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import weights
 from bench.errors import BenchError, Unscored
+from bench.vision import weights
 from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
 

@@ -6,7 +6,7 @@ import diffusers
 import tiny_networks as net
 import transformers
 
-from bench.generators import stand_in
+from bench.generators.diffusers import stub_tokenizers as stand_in
 
 
 def cogvideox(kind: Any = diffusers.CogVideoXPipeline, **of_transformer: Any) -> Any:

@@ -8,7 +8,7 @@ import torch
 import transformers
 from diffusers.pipelines import ltx2
 
-from bench.generators import stand_in
+from bench.generators.diffusers import stub_tokenizers as stand_in
 
 
 def sana_video(kind: Any = diffusers.SanaVideoPipeline) -> Any:

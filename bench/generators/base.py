@@ -7,9 +7,9 @@ from typing import Any, Literal, Self
 
 import torch
 
-from bench.account import Account
 from bench.clip import Clip
 from bench.errors import BenchError
+from bench.generators.account import Account
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 

@@ -1,6 +1,6 @@
 """Energy of one generation, from the board's own counter; or why it cannot be trusted."""
 
-from bench.measure.board import Board
+from bench.measure.gpu import Board
 
 # The counter moves in steps of up to a tenth of a second, which short windows drown in.
 SHORTEST_S = 2.0

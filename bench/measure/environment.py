@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from bench.errors import BenchError
-from bench.measure.board import Board
+from bench.measure.gpu import Board
 from bench.paths import PACKAGE
 
 _PACKAGES = (

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from bench.measure.board import Board, BoardState
 from bench.measure.energy import energy_j
+from bench.measure.gpu import Board, BoardState
 from bench.measure.memory import Peak, PeakMemory, Stage
 from bench.measure.stages import StageClock
 

@@ -9,7 +9,7 @@ import torch
 
 from bench.errors import BenchError, Unscored
 from bench.paths import CONF
-from bench.records import fingerprint, read_json
+from bench.storage import fingerprint, read_json
 from bench.vision.analysis import STEP_S, WORKING_SIDE_PX, Analysis
 
 SCHEMA = 1

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import Unscored
-from bench.records import fingerprint
+from bench.storage import fingerprint
 
 if TYPE_CHECKING:  # whoever only compares needs no networks
     from bench.vision.analysis import Analysis

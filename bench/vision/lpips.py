@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench import weights
 from bench.errors import Unscored
+from bench.vision import weights
 
 MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 

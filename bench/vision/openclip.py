@@ -18,11 +18,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from bench import weights
 from bench.errors import BenchError, Unscored, nearest
-from bench.records import fingerprint
+from bench.storage import fingerprint
+from bench.vision import weights
 from bench.vision.text import Phrase
-from bench.weights import WeightsMissing
+from bench.vision.weights import WeightsMissing
 
 log = logging.getLogger(__name__)
 

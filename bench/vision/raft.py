@@ -11,9 +11,9 @@ from torch.nn import functional
 from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
 from torchvision.models.optical_flow._utils import make_coords_grid, upsample_flow
 
-from bench import weights
 from bench.errors import Unscored
-from bench.records import fingerprint
+from bench.storage import fingerprint
+from bench.vision import weights
 from bench.vision.flow import FlowField, both_ways
 
 # Of the published files, the one that the authors trained on FlyingChairs and FlyingThings3D

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench import weights
+from bench.vision import weights
 from bench.vision.dino import scaled_size
 from bench.vision.identity import need_size
 

@@ -22,13 +22,13 @@ import torch
 from tiny_pipelines import TINY
 from torch import nn
 
-from bench import generate as stage
 from bench.clip import Clip
-from bench.generate import Plan, generate
-from bench.generators.diffusers import DiffusersGenerator
+from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.layout import Item, RunFolder
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
+from bench.run import generation as stage
+from bench.run.generation import Plan, generate
 
 pytestmark = pytest.mark.benchmark
 

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
-from bench.generators.toy import ToyGenerator
+from bench.generators.toy.generator import ToyGenerator
 from bench.paths import CONF
 from bench.prompts import Prompt
 from bench.vision.analysis import Analysis

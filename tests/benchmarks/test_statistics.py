@@ -9,9 +9,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from bench.report.markdown import render
-from bench.report.results import Card, ClipResult, Metric, Result
-from bench.report.rows import LEAD, boards
+from bench.leaderboard.data.results import Card, ClipResult, Metric, Result
+from bench.leaderboard.data.rows import LEAD, boards
+from bench.leaderboard.render.markdown import render
 
 pytestmark = pytest.mark.benchmark
 

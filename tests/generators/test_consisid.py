@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from bench.errors import BenchError
-from bench.generators import consisid
-from bench.generators.diffusers import DiffusersGenerator
+from bench.generators.diffusers import consisid
+from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
 
 

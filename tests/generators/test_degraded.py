@@ -10,9 +10,9 @@ from hydra import compose, initialize_config_dir
 from bench.clip import Clip
 from bench.config import build_generator, plain
 from bench.errors import BenchError
+from bench.faults.degraded import Degraded
 from bench.generators.base import Generator
-from bench.generators.degraded import Degraded
-from bench.generators.toy import ToyGenerator
+from bench.generators.toy.generator import ToyGenerator
 from bench.paths import CONF
 from bench.prompts import Prompt
 

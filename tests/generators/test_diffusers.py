@@ -17,10 +17,10 @@ from tiny_pipelines import TINY
 from tiny_unets import motion_adapter
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers import DiffusersGenerator
-from bench.generators.diffusers_checks import FrameRule
-from bench.generators.diffusers_frames import to_frames
-from bench.generators.diffusers_options import Options, apply
+from bench.generators.diffusers.checks import FrameRule
+from bench.generators.diffusers.frames import to_frames
+from bench.generators.diffusers.generator import DiffusersGenerator
+from bench.generators.diffusers.options import Options, apply
 from bench.prompts import Prompt
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence")
@@ -393,7 +393,7 @@ def test_random_weights_that_are_offloaded_are_made_in_main_memory(
         "enable_model_cpu_offload",
         lambda pipe, device: placed.append((pipe.device.type, device.type)),
     )
-    monkeypatch.setattr("bench.generators.diffusers.StageClock", lambda *_: None)
+    monkeypatch.setattr("bench.generators.diffusers.generator.StageClock", lambda *_: None)
     monkeypatch.setattr("torch.cuda.empty_cache", lambda: None)
     with generator:
         assert placed == [("cpu", "cuda")]

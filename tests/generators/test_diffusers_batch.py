@@ -11,8 +11,8 @@ import pytest
 from tiny_pipelines import TINY
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers import DiffusersGenerator
-from bench.generators.diffusers_batch import _TESTED, _WHY_NOT, repeated
+from bench.generators.diffusers.batch import _TESTED, _WHY_NOT, repeated
+from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
 
 # In another shape, matrices are multiplied in another order; the last bits of float32 come out

@@ -15,9 +15,9 @@ from tiny_pipelines import TINY
 from tiny_unets import motion_adapter
 
 from bench.errors import BenchError
-from bench.generators.diffusers import DiffusersGenerator
-from bench.generators.diffusers_hub import describe, digest, find_revisions
-from bench.generators.diffusers_load import Load, _component
+from bench.generators.diffusers.generator import DiffusersGenerator
+from bench.generators.diffusers.hub import describe, digest, find_revisions
+from bench.generators.diffusers.load import Load, _component
 
 ANSWER: Any = SimpleNamespace(headers={}, request=None, status_code=403)
 

@@ -9,10 +9,10 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from bench import config as configuration
-from bench.generators.diffusers import DiffusersGenerator
+from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.paths import CONF
 from bench.prompts import Prompt
-from bench.shapes import with_aspect
+from bench.run.sizes import with_aspect
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence", image=Path("unread.png"))
 
@@ -42,7 +42,7 @@ def model(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _a_hub_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.generators.diffusers_hub.describe", lambda *_: Path("commit"))
+    monkeypatch.setattr("bench.generators.diffusers.hub.describe", lambda *_: Path("commit"))
 
 
 def built(model: dict[str, Any]) -> DiffusersGenerator:

@@ -12,7 +12,7 @@ from tiny_dits import shrink_tiles
 from tiny_pipelines import TINY
 
 from bench.clip import Clip, write_master
-from bench.generators.diffusers import DiffusersGenerator
+from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
 
 # These give another number of frames than they are asked for, which a record then shows.

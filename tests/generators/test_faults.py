@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.generators import fault_content, fault_tools
-from bench.generators.faults import FAULTS
-from bench.generators.toy import ToyGenerator
+from bench.faults import content as fault_content
+from bench.faults import tools as fault_tools
+from bench.faults.registry import FAULTS
+from bench.generators.toy.generator import ToyGenerator
 from bench.prompts import Prompt
 
 GRADED = [name for name, fault in FAULTS.items() if len(fault.ladder) > 1]

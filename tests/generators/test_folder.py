@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from conftest import moving_texture
 
-from bench.account import Account
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError, ClipMissing
-from bench.generators.folder import FolderGenerator
+from bench.generators.account import Account
+from bench.generators.external.folder import FolderGenerator
 from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.generators.manifest import Entry, read_manifest
+from bench.generators.external.manifest import Entry, read_manifest
 
 EXPECTED = {
     ("cat", 0): Entry("a, b.mp4", 12.5, 0.4),

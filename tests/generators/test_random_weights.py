@@ -16,9 +16,9 @@ from tiny_pipelines import TINY
 
 from bench import config as configuration
 from bench.errors import BenchError
-from bench.generators.diffusers import DiffusersGenerator
-from bench.generators.diffusers_load import Load
-from bench.generators.random_weights import (
+from bench.generators.diffusers.generator import DiffusersGenerator
+from bench.generators.diffusers.load import Load
+from bench.generators.diffusers.random_weights import (
     architectures,
     find_description,
     hollow,
@@ -82,7 +82,7 @@ def test_the_parts_of_a_known_model_make_its_pipeline(
 ) -> None:
     """All but the filling, for which a test has no memory."""
     tiny_hub.fill_cache(tmp_path, {}, monkeypatch)
-    monkeypatch.setattr("bench.generators.random_weights.fill", lambda module, *_: module)
+    monkeypatch.setattr("bench.generators.diffusers.random_weights.fill", lambda module, *_: module)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("bench", [f"model={name}", "model.weights=random"])
     generator = configuration.build_generator(configuration.plain(composed)["model"])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.generators import toy_grammar
-from bench.generators.toy import ToyGenerator
-from bench.generators.toy_motion import VERBS, Room
+from bench.generators.toy import grammar as toy_grammar
+from bench.generators.toy.generator import ToyGenerator
+from bench.generators.toy.motion import VERBS, Room
 from bench.prompts import Prompt, load_suite
 
 ROLL = "a red ball rolls from left to right over a wooden floor"

@@ -7,7 +7,7 @@ import torch
 from fake_nvml import UUID, FakeNvml
 
 from bench.measure import throughput
-from bench.measure.board import Board
+from bench.measure.gpu import Board
 from bench.measure.throughput import Measured, measure
 
 GIB = 2**30

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.measure.remarks import Timing, disturbances, remarks
+from bench.measure.warnings import Timing, disturbances, remarks
 
 STEADY = [Timing(latency) for latency in (10.0, 10.1, 10.0, 9.9, 10.0, 10.1)]
 

@@ -12,7 +12,7 @@ import torch
 from tiny_pipelines import TINY
 from torch import nn
 
-from bench.generators.diffusers import DiffusersGenerator
+from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.measure.stages import StageClock
 from bench.measure.throughput import measure
 from bench.prompts import Prompt

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.errors import Unscored
-from bench.generators.toy import ToyGenerator
+from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.adherence import (
     adherence,
     adherence_drift,
@@ -17,10 +17,10 @@ from bench.metrics.adherence import (
     adherence_min,
 )
 from bench.prompts import Prompt, load_suite
-from bench.stats import interval
-from bench.toy_network import ToyClip
+from bench.statistics import interval
 from bench.vision.analysis import Analysis, Backbones
 from bench.vision.text import Phrase
+from bench.vision.toy_network import ToyClip
 
 SUITE, _ = load_suite("toy.jsonl")
 

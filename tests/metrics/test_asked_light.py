@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from bench.clip import write_master
 from bench.errors import Unscored
-from bench.generators.toy import ToyGenerator
+from bench.generators.toy.generator import ToyGenerator
 from bench.layout import Item, RunFolder
 from bench.metrics.coherence import coherence_flicker
 from bench.metrics.consistency import flicker
 from bench.metrics.damage import Window
 from bench.metrics.damage import flicker as damage
 from bench.prompts import LIGHTING_CHANGE, load_suite
-from bench.score import score
+from bench.run.scoring import score
 from bench.video import read_video
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones

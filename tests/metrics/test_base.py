@@ -5,7 +5,7 @@ import pytest
 
 from bench.errors import Unscored
 from bench.metrics.base import Scored, metric
-from bench.score import _entry
+from bench.run.scoring import _entry
 from bench.vision.analysis import Analysis
 
 

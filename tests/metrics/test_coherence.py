@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.errors import Unscored
-from bench.generators.toy import ToyGenerator
+from bench.generators.toy.generator import ToyGenerator
 from bench.metrics import coherence as formula
 from bench.metrics.base import Metric
 from bench.metrics.coherence import (

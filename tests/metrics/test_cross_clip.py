@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import stats
+from bench import statistics as stats
 from bench.errors import Unscored
-from bench.generators.toy import ToyGenerator
+from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.cross_clip import Shot, appearance, compare, pack, unpack
 from bench.prompts import load_suite
 from bench.vision.analysis import Analysis

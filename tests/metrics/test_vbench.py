@@ -19,7 +19,6 @@ from torch.nn import functional
 from torchvision.models.optical_flow import raft_large
 from torchvision.transforms import InterpolationMode, v2
 
-from bench import weights
 from bench.clip import Clip
 from bench.errors import BenchError, Unscored
 from bench.metrics.vbench import (
@@ -28,7 +27,7 @@ from bench.metrics.vbench import (
     vbench_subject_consistency,
     vbench_temporal_flickering,
 )
-from bench.vision import vbench_clip
+from bench.vision import vbench_clip, weights
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.dino import Dino

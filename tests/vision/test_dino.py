@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from bench import weights
 from bench.errors import BenchError, Unscored
+from bench.vision import weights
 from bench.vision.dino import Dino
 
 State = dict[str, Tensor]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from conftest import moving_texture
 
-from bench import weights
 from bench.errors import Unscored
+from bench.vision import weights
 from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
 

@@ -16,7 +16,7 @@ from bench.errors import BenchError, Unscored
 from bench.paths import CONF
 from bench.vision import openclip
 from bench.vision.openclip import OpenClip
-from bench.weights import WeightsMissing
+from bench.vision.weights import WeightsMissing
 
 CPU = torch.device("cpu")
 

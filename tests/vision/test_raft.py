@@ -8,8 +8,8 @@ import torch
 from conftest import moving_texture
 from torchvision.models.optical_flow import raft_large
 
-from bench import weights
 from bench.errors import BenchError, Unscored
+from bench.vision import weights
 from bench.vision.raft import Raft
 
 

@@ -1,0 +1,191 @@
+"""Compare two results, prompt by prompt: by how much do they differ, and where most?
+
+python -m bench.compare outputs/toy/toy_steady outputs/toy/toy_wobbling
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.errors import BenchError, nearest
+from bench.explain import MISTAKE, complain, prepare_output
+from bench.layout import Item, RunFolder
+from bench.leaderboard.data.group_scores import metrics_and_groups
+from bench.leaderboard.data.loading import FILE_NAME, find, load
+from bench.leaderboard.data.pairs import (
+    Pairs,
+    apart,
+    categories,
+    common,
+    languages,
+    left_out,
+    noun,
+    pairs,
+    widest,
+)
+from bench.leaderboard.data.results import Result
+from bench.leaderboard.data.rows import HEADLINE, in_order
+from bench.leaderboard.render.console import show_table
+from bench.leaderboard.render.markdown import draw
+from bench.leaderboard.tables.pair_tables import by_category, extremes, most, overall, verdict
+from bench.leaderboard.tables.table import Table
+from bench.leaderboard.tables.words import failure, plain, plural
+from bench.prompts import Prompt
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two results.
+
+    Attributes:
+        letter: A or B.
+        path: as it was given.
+        result: what it holds.
+        run: the run's folder, where the clips are; None of a published result.
+    """
+
+    letter: str
+    path: Path
+    result: Result
+    run: RunFolder | None
+
+    @property
+    def name(self) -> str:
+        """The model's name, and whether it is A or B."""
+        return f"{self.letter} ({self.result.model})"
+
+    def shows(self, prompt: str, seed: int) -> str:
+        """Where a clip is to be seen: its preview, else its frames; or why it is not."""
+        clips = {(clip.prompt, clip.seed): clip for clip in self.result.clips}
+        if clips[prompt, seed].status != "ok":
+            return failure(clips[prompt, seed])
+        if self.run is None:
+            return "published without its clips; give the run's folder to see them"
+        item = Item(Prompt(id=prompt, text=""), seed)
+        lie = (self.run.preview(item), self.run.master(item))
+        return str(next((path for path in lie if path.exists()), f"gone from {self.run.root}"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; those of the process by default.
+
+    Returns:
+        Exit code: 0, or 2 after a mistake that the user can mend.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.compare",
+        description="Compare two results on the prompts that both have: paired differences with "
+        "95% bootstrap intervals.",
+    )
+    for letter in "AB":
+        parser.add_argument(
+            letter, type=Path, help="a run's folder, its result.json, or a published result"
+        )
+    parser.add_argument(
+        "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        a, b = _side("A", given.A), _side("B", given.B)
+        compared = _compared(a, b, given.metric)
+    except BenchError as error:
+        complain(error)
+        return MISTAKE
+    prepare_output()
+    screen = Console(highlight=False, soft_wrap=True)
+    for line in _heading(a, b):
+        screen.print(Text(line))
+    _show(overall(compared), a.result.suite, screen)
+    if len(groups := categories(a.result)) > 1:
+        _show(by_category(compared, groups), a.result.suite, screen)
+    if extremes(compared[0]):
+        _show(most(compared[0]), a.result.suite, screen)
+    screen.print()
+    for line in _clips(a, b, compared[0]):
+        screen.print(Text(line))
+    screen.print()
+    sentence = verdict(a.name, b.name, compared[0])
+    screen.print(Text(plain(sentence), style="bold"))
+    return 0
+
+
+def _side(letter: str, path: Path) -> Side:
+    files = find([path])
+    if len(files) != 1:
+        raise BenchError(f"expected one result, {path} holds {len(files)}: name one of its folders")
+    run = RunFolder(files[0].parent) if files[0].name == FILE_NAME else None
+    return Side(letter, path, load(files[0]), run)
+
+
+def _compared(a: Side, b: Side, judged: str) -> list[Pairs]:
+    """All metrics that compare, the one to judge by first."""
+    if reasons := apart(a.result, b.result):
+        raise BenchError(
+            f"expected two results that compare, {a.path} and {b.path} do not: "
+            f"{'; '.join(reasons)}. Run both with the same suite, seeds and metrics"
+        )
+    missing = left_out(a.result, b.result)
+    known = [name for name in metrics_and_groups(a.result) if name not in missing]
+    if judged not in known:
+        why = f"differs ({missing[judged]})" if judged in missing else "is in neither"
+        raise BenchError(
+            f"expected a metric of both results to judge by, {judged!r} {why}"
+            f"{nearest(judged, known)}: type --metric NAME, of {', '.join(known)}"
+        )
+    return [pairs(a.result, b.result, name) for name in in_order(known, judged)]
+
+
+def _heading(a: Side, b: Side) -> Iterator[str]:
+    both = common(a.result, b.result)
+    for side in (a, b):
+        failed = sum(
+            clip.status != "ok" and (clip.prompt, clip.seed) in both for clip in side.result.clips
+        )
+        counted = f"; {plural(failed, 'clip')} failed, a {HEADLINE} of 0 each" if failed else ""
+        title = plain(side.result.card.title or side.result.model)
+        yield f"{side.letter}: {title} ({side.path}){counted}"
+    prompts = len({prompt for prompt, _ in both})
+    expected = len(a.result.expected_prompts) * len(a.result.seeds)
+    of = f", of {expected}" if len(both) < expected else ""
+    yield f"{plural(prompts, f'common {noun(a.result)}')}, {plural(len(both), 'clip')} each{of}."
+    if files := languages(a.result, b.result):
+        yield (
+            f"One suite in two languages, {' and '.join(files)}: each prompt asks for the same in "
+            "other words. Adherence compares only where the same network scored both."
+        )
+    if missing := left_out(a.result, b.result):
+        left = ", ".join(f"{plain(name)} ({why})" for name, why in missing.items())
+        yield f"Left out: {left}."
+
+
+def _clips(a: Side, b: Side, compared: Pairs) -> Iterator[str]:
+    """Where to see the clips of the prompts that differ most."""
+    if a.run is None and b.run is None:
+        yield "To see the clips, give the folders of the runs that made them."
+        return
+    for name in extremes(compared):
+        prompt, seed = widest(a.result, b.result, compared.metric, name)
+        yield f"{plain(prompt)}, seed {seed}:"
+        for side in (a, b):
+            yield f"  {side.letter}  {plain(side.shows(prompt, seed))}"
+
+
+def _show(table: Table, suite: str, screen: Console) -> None:
+    """Drawn with lines on a terminal; as markdown where the output goes elsewhere."""
+    screen.print()
+    if screen.is_terminal:
+        show_table(table, suite, screen)
+    else:
+        screen.print(Text("\n\n".join(draw(table))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""The leaderboard's command: publish results, or check what is published.
+
+python -m bench.leaderboard outputs/standard/* --into leaderboard
+python -m bench.leaderboard --check leaderboard      is everything there as it should be?
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import takewhile, zip_longest
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import BenchError
+from bench.explain import MISTAKE, complain, prepare_output
+from bench.leaderboard.check import Finding, Inspection, inspect
+from bench.leaderboard.check_files import publish_again, wrong_files
+from bench.leaderboard.data.loading import find, load
+from bench.leaderboard.data.rows import boards
+from bench.leaderboard.publish import PAGE, pages, publish, published
+from bench.leaderboard.render.console import show
+from bench.leaderboard.tables.words import plain, plural
+
+DONE, WRONG = 0, 1
+
+_BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be
+
+
+def check(board: Path) -> Inspection:
+    """Whether a leaderboard's folder holds valid results, and the very pages and figures they give.
+
+    Every aggregate stands on the page and is computed from clips, so that rendering it anew and
+    comparing bytes recomputes them all.
+
+    Args:
+        board: folder of the leaderboard.
+
+    Raises:
+        BenchError: if there is no leaderboard.
+    """
+    found = inspect(board / "results")
+    if not _any_wrong(found):
+        found = _with(found, wrong_files(found.results.values(), board))
+    if _any_wrong(found):
+        why = "its pages are not compared with its results until these are mended"
+        return _with(found, [Finding(board, why, wrong=False)])
+    mend = publish_again(board)
+    stale = (
+        Finding(page, f"expected what its results give, but {differs}; {mend}", wrong=True)
+        for page, expected in pages(boards(found.results.values()), board).items()
+        if (differs := _first_difference(page, expected))
+    )
+    return _with(found, stale)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; those of the process by default.
+
+    Returns:
+        Exit code: 0, 1 if a check found what is wrong, 2 after a mistake that the user can mend.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.leaderboard",
+        description="Publish results: copy them into a leaderboard's folder and render its page.",
+    )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="a result.json, a run's folder, or a folder of run folders",
+    )
+    parser.add_argument("--into", metavar="DIR", help="folder of the leaderboard")
+    parser.add_argument(
+        "--check",
+        nargs="?",
+        const="leaderboard",
+        metavar="DIR",
+        help="publish nothing; say what is wrong in the leaderboard (default: leaderboard)",
+    )
+    given = parser.parse_args(arguments)
+    if given.check is None and not (given.paths and given.into is not None):
+        parser.error("expected PATH... --into DIR, or --check DIR")
+    if given.check is not None and (given.paths or given.into is not None):
+        parser.error("expected --check DIR alone: publish first, then check")
+    prepare_output()
+    try:
+        if given.check is not None:
+            return _report(check(_path(given.check)))
+        *paths, into = map(_path, (*given.paths, given.into))
+        readme = publish(find(paths), into)
+        everything = [load(file) for file in published(into)]
+    except BenchError as error:
+        complain(error)
+        return MISTAKE
+    console = Console()
+    show(everything, console)
+    written = f"Written: {readme} and {readme.with_name(PAGE)}"
+    console.print(written, markup=False, highlight=False, soft_wrap=True)
+    return DONE
+
+
+def _any_wrong(found: Inspection) -> bool:
+    return any(finding.wrong for finding in found.findings)
+
+
+def _with(found: Inspection, more: Iterable[Finding]) -> Inspection:
+    return replace(found, findings=(*found.findings, *more))
+
+
+def _report(found: Inspection) -> int:
+    for finding in sorted(found.findings, key=lambda finding: finding.wrong):
+        kind = "wrong" if finding.wrong else "note"
+        sys.stdout.write(f"{kind}: {finding.file}: {plain(finding.text)}\n")
+    wrong = sum(finding.wrong for finding in found.findings)
+    notes = plural(len(found.findings) - wrong, "note")
+    sys.stdout.write(f"{plural(len(found.results), 'result')}, {wrong} wrong, {notes}\n")
+    return WRONG if wrong else DONE
+
+
+def _first_difference(page: Path, expected: str) -> str | None:
+    """Where a page is not the text it should be; None if it is."""
+    try:
+        held = page.read_bytes()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    if held == expected.encode():
+        return None
+    lines = held.decode("utf-8", errors="replace").split("\n")
+    pairs = enumerate(zip_longest(lines, expected.split("\n")), start=1)
+    for number, (came, wanted) in pairs:
+        if came != wanted:
+            alike = takewhile(
+                lambda two: two[0] == two[1], zip(came or "", wanted or "", strict=False)
+            )
+            at = sum(1 for _ in alike)
+            return f"line {number} should have {_around(wanted, at)} and has {_around(came, at)}"
+    return "it holds bytes that are no UTF-8"
+
+
+def _around(line: str | None, at: int) -> str:
+    """What of a line stands at a place and a little before it, for people."""
+    if line is None:
+        return "no line"
+    begin, end = max(0, at - _BEFORE), at + _AFTER
+    cut = line[begin:end]
+    return f"{'…' if begin else ''}{cut!r}{'…' if end < len(line) else ''}"
+
+
+def _path(text: str) -> Path:
+    if not text.strip():  # an unset variable in a script; pathlib takes it for this very folder
+        raise BenchError(
+            "expected a path, came an empty one: type PATH... --into DIR, or --check DIR"
+        )
+    return Path(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

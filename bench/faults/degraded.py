@@ -1,0 +1,105 @@
+"""A generator with a known fault: what another one makes, damaged on purpose."""
+
+import hashlib
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from bench.clip import Clip
+from bench.errors import BenchError, nearest
+from bench.faults.registry import FAULTS
+from bench.generators.base import Generator
+from bench.prompts import Prompt
+
+
+class Degraded(Generator):
+    """Damages every clip of another generator in the same way.
+
+    What is hit depends on the fault, the prompt and the seed, but not on the level: a higher level
+    hits the same places harder.
+
+    Args:
+        of: the generator to damage.
+        fault: name of one of `bench.faults.registry.FAULTS`.
+        level: how much; every fault says what its levels mean.
+
+    Raises:
+        BenchError: if there is no such fault, or it has no such level.
+    """
+
+    kind = "bench.generators.degraded.Degraded"
+
+    def __init__(self, of: Generator, fault: str, level: float) -> None:
+        if not isinstance(fault, str) or fault not in FAULTS:
+            raise BenchError(
+                f"expected the name of a fault, came {fault!r}{nearest(str(fault), FAULTS)}; "
+                f"known are {', '.join(FAULTS)}"
+            )
+        if not isinstance(level, int | float):
+            raise BenchError(f"degraded model: level must be a number, came {level!r}")
+        FAULTS[fault].check(level)
+        self.of, self.fault, self.level = of, fault, level
+        self.version = f"1 of {of.version}"  # other frames underneath make other frames here
+        self.measured = of.measured
+        self.size_requested = of.size_requested
+        self.weights, self.variant, self.batch_size = of.weights, of.variant, of.batch_size
+        self.incidental = frozenset(f"of.{key}" for key in of.incidental)
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """As the generator it damages."""
+        self.of.device = self.device
+        self.of.check(prompts)
+
+    def loaded(self) -> dict[str, Any]:
+        """As the generator it damages."""
+        return self.of.loaded()
+
+    def __enter__(self) -> Self:
+        self.of.device = self.device
+        self.of.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.of.__exit__(kind, error, traceback)
+
+    def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
+        """Pass on to the generator it damages."""
+        self.of.expect(draws)
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        """Make the other generator's clip, and damage it."""
+        (clip,) = self.generate_batch(prompt, [seed])
+        return clip
+
+    def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
+        """Make the other generator's clips, and damage each."""
+        try:
+            clips = self.of.generate_batch(prompt, seeds)
+        finally:
+            self.account = self.of.account
+        return [self._damage(clip, prompt, seed) for clip, seed in zip(clips, seeds, strict=True)]
+
+    def _damage(self, clip: Clip, prompt: Prompt, seed: int) -> Clip:
+        digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest))
+        frames = FAULTS[self.fault](clip.frames, self.level, rng)
+        return Clip(frames, clip.fps, lossy=clip.lossy or self.fault == "lossy")
+
+    def frames_requested(self, prompt: Prompt) -> int | None:
+        """As the generator it damages."""
+        return self.of.frames_requested(prompt)
+
+    def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
+        """That of the generator it damages."""
+        return self.of.source(prompt, seed)
+
+    def own_prompts(self) -> list[Prompt]:
+        """Those of the generator it damages."""
+        return self.of.own_prompts()

@@ -1,0 +1,352 @@
+"""Any pipeline of diffusers as a generator: one YAML for each model, no code for any."""
+
+import gc
+import hashlib
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import torch
+from PIL import Image
+
+from bench.clip import Clip
+from bench.errors import BenchError, ClipError
+from bench.generators.base import Generator, Weights
+from bench.generators.diffusers import options as speed
+from bench.generators.diffusers.batch import check_batch, random_state, repeated
+from bench.generators.diffusers.checks import (
+    FrameRule,
+    build,
+    check_call,
+    check_frames,
+    check_images,
+    check_memory,
+    check_size,
+)
+from bench.generators.diffusers.facts import read_back
+from bench.generators.diffusers.frames import to_frames
+from bench.generators.diffusers.hub import find_revisions
+from bench.generators.diffusers.load import Load, load_pipeline, resolve_class
+from bench.generators.diffusers.quiet import quiet
+from bench.generators.diffusers.random_weights import Part, find_description, parts, random_pipeline
+from bench.measure.stages import StageClock
+from bench.prompts import Prompt
+from bench.video import read_video
+from bench.vision.image import crop_to, read_image
+
+Task = Literal["t2v", "i2v", "ti2v"]
+_TASKS = ("t2v", "i2v", "ti2v")
+
+# The number of frames goes by another name in some pipelines; see `inputs`.
+_FRAMES = "num_frames"
+
+
+class DiffusersGenerator(Generator):
+    """Loads a pipeline, calls it, and refuses what is no video.
+
+    Args:
+        pipeline: name of its class in diffusers.
+        call: keyword arguments of every call, as the pipeline takes them.
+        fps: frames per second of what it makes. Arguments of a similar name in `call` only tell
+            some models how fast things should seem to move.
+        repo: on the hub.
+        path: a folder that `save_pretrained` wrote, in place of `repo`.
+        task: `t2v` never gets an image, `i2v` must, `ti2v` gets one where the prompt has it.
+        load: see `bench.generators.diffusers.load.Load`.
+        inputs: `{num_frames: NAME}` where the pipeline calls it otherwise.
+        output: field of the answer that holds the frames.
+        frames: which frame counts come back as asked; see `FrameRule.parse`.
+        multiple: of which height and width must be, in pixels.
+        image_size: `height` and `width` to which images are cropped for a pipeline that takes
+            none and follows its image.
+        videos: files that drive an animation, by the pipeline's argument.
+        prompt_suffix: added to every prompt, where a model was trained with one.
+        longest_s: follow the `seconds` of prompts, by the nearest legal number of frames, up to
+            this length; None to make `call.num_frames` of every prompt.
+        options: see `bench.generators.diffusers.options.Options`.
+        weights: `real`, or `random` at full size, for timing only.
+
+    Raises:
+        BenchError: if an argument is not what it may be.
+    """
+
+    kind = "bench.generators.diffusers.DiffusersGenerator"
+
+    version = "1"
+
+    def __init__(
+        self,
+        pipeline: str,
+        call: Mapping[str, Any],
+        fps: float,
+        repo: str | None = None,
+        path: str | None = None,
+        task: Task = "t2v",
+        load: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        output: str = "frames",
+        frames: str | int = "any",
+        multiple: int = 8,
+        image_size: Mapping[str, int] | None = None,
+        videos: Mapping[str, str] | None = None,
+        prompt_suffix: str = "",
+        longest_s: float | None = None,
+        options: Mapping[str, Any] | None = None,
+        weights: Weights = "real",
+    ) -> None:
+        if repo is None and path is None:
+            raise BenchError(
+                "expected a model to load: add model.repo=OWNER/NAME or model.path=DIR"
+            )
+        if task not in _TASKS:
+            raise BenchError(f"model.task must be one of {', '.join(_TASKS)}, came {task!r}")
+        if weights not in ("real", "random"):
+            raise BenchError(f"model.weights must be real or random, came {weights!r}")
+        if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
+            raise BenchError(f"model.fps must be a number above 0, came {fps!r}")
+        if longest_s is not None and (
+            isinstance(longest_s, bool) or not isinstance(longest_s, int | float) or longest_s <= 0
+        ):
+            raise BenchError(f"model.longest_s must be seconds above 0, came {longest_s!r}")
+        self.pipeline, self.repo, self.path, self.task = pipeline, repo, path, task
+        self.load = build(Load, load, "model.load")
+        if path is not None:
+            self.load = self.load.within(Path(path))
+        self.options = build(speed.Options, options, "model.options")
+        self.call = dict(call)
+        if self.options.steps is not None:
+            self.call["num_inference_steps"] = self.options.steps
+        self.inputs = dict(inputs or {})
+        self.output, self.fps, self.multiple = output, float(fps), multiple
+        self.rule = FrameRule.parse(frames)
+        self.image_size = image_size
+        self.videos = {name: Path(file) for name, file in (videos or {}).items()}
+        self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
+        self.weights = weights
+        self.size_requested = self._size
+        self.variant, self.batch_size = self.options.label, self.options.batch_size
+        if self.batch_size == 1:  # clips of before there were batches are the same
+            self.incidental = frozenset({"options.batch_size"})
+        #: The loaded pipeline; None outside `with`.
+        self.pipe: Any = None
+        self.revisions: dict[str, str] = {}
+
+    @property
+    def source_name(self) -> str:
+        """The folder or repository that the weights come from."""
+        return str(self.path if self.path is not None else self.repo)
+
+    @property
+    def dtypes(self) -> dict[str, torch.dtype]:
+        """Component to dtype of its weights, and `default` for the rest.
+
+        Random weights overflow float16; bfloat16, which takes as long, stands in for it.
+        """
+        published = self.load.dtypes(self.options.dtype)
+        if self.weights == "real":
+            return published
+        half, stand_in = torch.float16, torch.bfloat16
+        return {name: stand_in if dtype == half else dtype for name, dtype in published.items()}
+
+    def parts(self) -> list[Part]:
+        """Every network with its size, in seconds and without its weights.
+
+        Raises:
+            BenchError: if nothing on this machine or the hub describes them.
+        """
+        described = find_description(self.repo, self.path, self.load.revision)
+        return parts(described, self.load, self.dtypes)
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """Refuse, before weights are loaded, what the pipeline would refuse or quietly change.
+
+        Raises:
+            BenchError: naming the key, and what it could be.
+        """
+        kind = resolve_class(self.pipeline, "model.pipeline")
+        if self.path is not None and not (Path(self.path) / "model_index.json").is_file():
+            raise BenchError(
+                f"expected a folder that save_pretrained wrote at {self.path!r}, "
+                "it holds no model_index.json: type model.path=DIR"
+            )
+        check_call(kind, self.call, self.inputs, tuple(self.videos))
+        if (frames := self.call.get(self._frames_key)) is not None:
+            check_frames(self.rule, self._frames_key, frames)
+        if self._size is not None:
+            where = "model.call" if self.image_size is None else "model.image_size"
+            check_size(self.image_size or self.call, self.multiple, where)
+        check_images(kind, self.task, prompts, sized=self._size is not None)
+        halves = [n for n, dtype in self.dtypes.items() if dtype == torch.float16]
+        if halves and self.device.type == "cpu":
+            raise BenchError(
+                f"{self.pipeline} in float16 does not run on a CPU: "
+                "type model.options.dtype=float32, or device=cuda on a machine that has a GPU"
+            )
+        for name, file in self.videos.items():
+            if not file.is_file():
+                raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
+        if self.batch_size > 1:
+            images = self.task != "t2v" and any(prompt.image for prompt in prompts)
+            check_batch(self.pipeline, self.batch_size, images=images)
+        self.options.check(self.device, random_weights=self.weights == "random")
+        if self.weights == "real":
+            with quiet():
+                self.revisions = self._find_revisions()
+
+    def __enter__(self) -> Self:
+        try:
+            self._load()
+        except BaseException:
+            self.__exit__(None, None, None)  # half a model must not stay on the GPU
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.stages is not None:
+            self.stages.close()
+        self.pipe = self.stages = None
+        if self.options.attention is not None:
+            speed.reset_attention()
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def frames_requested(self, prompt: Prompt) -> int | None:
+        """The call's own count, or the nearest to the prompt's length where that is followed."""
+        own: int | None = self.call.get(self._frames_key)
+        if self.longest_s is None or prompt.seconds is None or own is None:
+            return own
+        return self.rule.closest(prompt.seconds, self.fps, self.longest_s, own)
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        """Call the pipeline, and hold what comes back against what a video is.
+
+        Raises:
+            ClipError: if the frames are not finite, not in range, or all of one colour each.
+            BenchError: if the prompt's image cannot be read.
+            torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
+        """
+        (clip,) = self._call(prompt, [seed])
+        return clip
+
+    def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
+        """Call the pipeline once, with random numbers of its own for each seed.
+
+        Raises:
+            ClipError: as `generate` does, for any of the clips.
+            BenchError: as `generate` does.
+            torch.OutOfMemoryError: as `generate` does.
+        """
+        if len(seeds) == 1:
+            return super().generate_batch(prompt, seeds)
+        return self._call(prompt, seeds)
+
+    def _call(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
+        arguments = self._arguments(prompt)
+        # Some pipelines draw from the global generator, whatever they are given.
+        torch.manual_seed(seeds[0])
+        generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+        arguments["generator"] = generators[0]
+        if len(seeds) > 1:
+            arguments = repeated(arguments, self.pipeline, len(seeds)) | {"generator": generators}
+        before = random_state(self.device)
+        try:
+            with quiet():
+                answer = self.pipe(**arguments, output_type="np")
+        except torch.OutOfMemoryError:
+            self.pipe.maybe_free_model_hooks()
+            raise
+        if not hasattr(answer, self.output):
+            given = ", ".join(answer.keys())
+            raise ClipError(f"{self.pipeline} gave {given} and no {self.output}: see model.output")
+        if len(seeds) > 1 and random_state(self.device) != before:
+            raise ClipError(
+                f"{self.pipeline} drew random numbers that are no seed's own, so that its clips "
+                "depend on what shares their batch: type model.options.batch_size=1"
+            )
+        made = getattr(answer, self.output)
+        several = made if len(seeds) > 1 else [made]
+        if len(several) != len(seeds):
+            raise ClipError(f"expected {len(seeds)} clips of the pipeline, came {len(several)}")
+        return [self._clip(*pair) for pair in zip(several, seeds, strict=True)]
+
+    def _clip(self, frames: Any, seed: int) -> Clip:  # noqa: ANN401 - whatever the pipeline makes
+        try:
+            return Clip(to_frames(frames, flat_allowed=self.weights == "random"), self.fps)
+        except ClipError as error:  # the whole batch fails by it
+            raise ClipError(
+                f"seed {seed}: {error}" if self.batch_size > 1 else str(error)
+            ) from None
+
+    def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
+        """Hashes of the videos that drive the animation."""
+        return {
+            name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for name, file in self.videos.items()
+            if file.is_file()
+        }
+
+    def loaded(self) -> dict[str, Any]:
+        """What is really in use, read back from the loaded pipeline."""
+        return {
+            "source": self.source_name,
+            "revisions": self.revisions,
+            "weights": self.weights,
+            **read_back(self.pipe, self.device),
+        }
+
+    def _load(self) -> None:
+        kind = resolve_class(self.pipeline, "model.pipeline")
+        with quiet():
+            if not (self.options.offload or self.options.quantise) and self.device.type == "cuda":
+                needed = sum(part.weight_bytes for part in self.parts())
+                check_memory(self.pipeline, needed, self.device)
+            if self.weights == "random":
+                described = find_description(self.repo, self.path, self.load.revision)
+                home = torch.device("cpu") if self.options.offload else self.device
+                self.pipe = random_pipeline(kind, described, self.load, self.dtypes, home)
+            else:
+                self.revisions = self.revisions or self._find_revisions()
+                config = self.options.quantization_config()
+                self.pipe = load_pipeline(kind, self.source_name, self.load, self.dtypes, config)
+            self.pipe.set_progress_bar_config(disable=True)
+            speed.apply(self.options, self.pipe, self.dtypes["default"])
+            speed.place(self.options, self.pipe, self.device)
+        self.stages = StageClock(self.pipe, self.device)
+
+    @property
+    def _frames_key(self) -> str:
+        return self.inputs.get(_FRAMES, _FRAMES)
+
+    @property
+    def _size(self) -> tuple[int, int] | None:
+        """Height and width that are asked for; None where neither is said."""
+        said = self.image_size or self.call
+        if "height" not in said and "width" not in said:
+            return None
+        return said.get("height"), said.get("width")  # type: ignore[return-value]  # checked later
+
+    def _arguments(self, prompt: Prompt) -> dict[str, Any]:
+        arguments = dict(self.call)
+        if (frames := self.frames_requested(prompt)) is not None:
+            arguments[self._frames_key] = frames
+        if "prompt" in inspect.signature(type(self.pipe).__call__).parameters:
+            arguments["prompt"] = prompt.text + self.prompt_suffix
+        if self.task != "t2v" and prompt.image is not None:
+            assert self._size is not None
+            arguments["image"] = Image.fromarray(crop_to(read_image(prompt.image), *self._size))
+        for name, file in self.videos.items():
+            arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
+        return arguments
+
+    def _find_revisions(self) -> dict[str, str]:
+        parts = (*self.load.components.values(), *self.load.loras)
+        own = {"repo": self.source_name, "revision": self.load.revision}
+        return find_revisions(parts, own)

@@ -1,0 +1,1 @@
+"""Clips made outside this process: files, programs and servers."""

@@ -1,0 +1,307 @@
+"""Any program as a model: run once per clip, in its own environment, and asked for one video."""
+
+import contextlib
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self, cast
+
+from bench.clip import Clip
+from bench.errors import BenchError, ClipError, nearest
+from bench.generators.account import Account
+from bench.generators.base import Generator
+from bench.prompts import Prompt
+from bench.video import read_video
+
+PLACEHOLDERS = ("prompt", "id", "seed", "image", "driving_video", "seconds", "out_dir", "config")
+
+_STDERR_KEPT_BYTES = 4000
+_GRACE_S = 5.0  # between asking a program to end and ending it
+_LOOK_EVERY_S = 0.02
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
+
+Values = Mapping[str, str | float]
+
+
+class CommandGenerator(Generator):
+    """Runs a program for every clip and reads the one video that it leaves.
+
+    `{prompt}`, `{id}` (of the prompt), `{seed}`, `{image}`, `{driving_video}`, `{seconds}` (as the
+    prompt asks), `{out_dir}` (empty, made for each clip and removed after it) and `{config}` (path
+    of the rendered configuration) are replaced in `command`, `config`, `env` and `output`. No shell
+    is involved.
+
+    Args:
+        command: program and arguments, one each.
+        output: glob pattern of the video, relative to `workdir`. Exactly one file or folder of PNG
+            frames must match that was not there before.
+        workdir: where the program is run.
+        config: what `{config}` holds: keys and values, written as JSON, which YAML readers read
+            too; or a text, in which values are put in as they are. None where none is needed.
+        config_name: file name of the configuration, for programs that look at its ending.
+        env: environment variables beside those of this process.
+        timeout_s: after so many seconds the program and all it started are killed.
+        fps: frames per second of PNG frames; video files carry their own.
+
+    Raises:
+        BenchError: if an argument is not what it must be, or names an unknown placeholder.
+    """
+
+    kind = "bench.generators.command.CommandGenerator"
+
+    measured = False  # timed as a whole program, in the account
+    incidental = frozenset({"timeout_s"})
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        output: str,
+        workdir: str = ".",
+        config: Mapping[str, Any] | str | None = None,
+        config_name: str = "config.yaml",
+        env: Mapping[str, str] | None = None,
+        timeout_s: float = 3600.0,
+        fps: float | None = None,
+    ) -> None:
+        texts = isinstance(command, list | tuple) and all(isinstance(a, str) for a in command)
+        example = "a list of texts, as [python3, run.py]"
+        _need(texts and len(command) > 0, "command", example, command)
+        _need(isinstance(output, str) and bool(output.strip()), "output", "a glob pattern", output)
+        _need(isinstance(workdir, str), "workdir", "the name of a folder", workdir)
+        _need(_is_file_name(config_name), "config_name", "a file name", config_name)
+        sound = isinstance(timeout_s, int | float) and timeout_s > 0
+        _need(sound and not isinstance(timeout_s, bool), "timeout_s", "seconds above 0", timeout_s)
+        env = env or {}
+        _need(isinstance(env, Mapping), "env", "keys and values", env)
+        self.command, self.output, self.config = list(command), output, config
+        self.env = {str(key): str(value) for key, value in env.items()}
+        self.workdir = Path(os.path.expanduser(workdir)).absolute()  # noqa: PTH111 - as in folder.py
+        self.config_name, self.timeout_s, self.fps = config_name, timeout_s, fps
+        used = set(_names([self.command, self.output, self.config, self.env]))
+        for name in sorted(used):
+            known = f"one of {', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}"
+            close = nearest(name, PLACEHOLDERS)
+            _need(name in PLACEHOLDERS, "command", f"made with {known}{close}", f"{{{name}}}")
+        asked = "config" in set(_names([self.command, self.env]))
+        _need((config is None) or asked, "command", "a list that uses {config}", self.command)
+        _need((config is not None) or not asked, "config", "what {config} is to hold", config)
+        self._used = used
+
+    def __enter__(self) -> Self:
+        _need(self.workdir.is_dir(), "workdir", "a folder", str(self.workdir))
+        # As the program is found from where it is run: a relative path is one from there.
+        program = self.command[0]
+        place = str(self.workdir / program) if os.sep in program else program
+        search = self.env.get("PATH", os.environ.get("PATH"))
+        found = shutil.which(place, path=search)
+        _need(found is not None, "command", "a list that begins with a program", program)
+        return self
+
+    def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
+        """Make sure that every prompt has the files, and the length, that the command asks for.
+
+        Raises:
+            BenchError: naming the first that has not, and what it lacks.
+        """
+        for prompt, _ in draws:
+            for name in ("image", "driving_video", "seconds"):
+                if name in self._used and getattr(prompt, name) is None:
+                    such = "suite=long" if name == "seconds" else "suite=dance suite.files=DIR"
+                    raise BenchError(
+                        f"the command needs {{{name}}} and prompt {prompt.id!r} has none: choose a "
+                        f"suite whose prompts name {name!r}, as {such}"
+                    )
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        """Run the program and read what it made.
+
+        Raises:
+            ClipError: if it ends with an error, takes too long, or leaves no or several videos.
+        """
+        with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
+            out_dir = Path(scratch, "out")
+            out_dir.mkdir()
+            values: dict[str, str | float] = {
+                "prompt": prompt.text,
+                "id": prompt.id,
+                "seed": seed,
+                "image": str(prompt.image and prompt.image.absolute()),
+                "driving_video": str(prompt.driving_video and prompt.driving_video.absolute()),
+                "seconds": prompt.seconds or "",
+                "out_dir": str(out_dir),
+                "config": str(Path(scratch, self.config_name)),
+            }
+            if self.config is not None:
+                Path(scratch, self.config_name).write_text(_render(self.config, values), "utf-8")
+            pattern = cast("str", _fill(self.output, _escaped(values)))
+            before = _matches(pattern, self.workdir)
+            self._run(cast("list[str]", [_text(a, values) for a in self.command]), values, scratch)
+            return read_video(_only(_matches(pattern, self.workdir), before, pattern), self.fps)
+
+    def _run(self, command: list[str], values: Values, scratch: str) -> None:
+        env = os.environ | {key: _text(value, values) for key, value in self.env.items()}
+        errors = Path(scratch, "stderr")
+        started_at_s, start = time.time(), time.perf_counter()
+        exit_code: int | None = None
+        try:
+            with errors.open("wb") as stderr, Path(scratch, "stdout").open("wb") as stdout:
+                exit_code = _run_group(
+                    command, self.workdir, env, stdout.fileno(), stderr.fileno(), self.timeout_s
+                )
+        except subprocess.TimeoutExpired:
+            raise ClipError(
+                f"the program was stopped after {self.timeout_s:g} s (timeout_s); "
+                f"the last it said: {_last_line(_tail(errors))}"
+            ) from None
+        except OSError as error:
+            raise ClipError(f"{command[0]} cannot be run: {error.strerror or error}") from None
+        finally:
+            self.account = Account(
+                basis="program",
+                latency_s=time.perf_counter() - start,
+                started_at_s=started_at_s,
+                details={
+                    "command": command,
+                    "workdir": str(self.workdir),
+                    "exit_code": exit_code,
+                    "stderr_tail": _tail(errors),
+                },
+            )
+        if exit_code:
+            said = _last_line(_tail(errors))
+            raise ClipError(f"the program ended with {_ending(exit_code)}: {said}")
+
+
+def _run_group(
+    command: list[str],
+    workdir: Path,
+    env: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+    timeout_s: float,
+) -> int:
+    """Run a program in a process group of its own, which ends with this call whatever happens."""
+    process = subprocess.Popen(
+        command,
+        cwd=workdir,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+    try:
+        if not _ends_within(process.pid, timeout_s):
+            raise subprocess.TimeoutExpired(command, timeout_s)
+    except BaseException:  # time-out or Ctrl-C
+        _signal_group(process.pid, signal.SIGTERM)
+        _ends_within(process.pid, _GRACE_S)
+        raise
+    finally:
+        _signal_group(process.pid, signal.SIGKILL)
+        process.wait()
+    return process.returncode
+
+
+def _ends_within(pid: int, seconds: float) -> bool:
+    """Wait, but leave the process unreaped, so that its number stays that of its group."""
+    deadline = time.monotonic() + seconds
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while os.waitid(os.P_PID, pid, options) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left in it
+        os.killpg(pid, number)
+
+
+def _names(value: object) -> list[str]:
+    """Placeholders in a text, or in all texts of lists and mappings."""
+    if isinstance(value, str):
+        return _PLACEHOLDER.findall(value)
+    if isinstance(value, Mapping):
+        return [name for inner in value.values() for name in _names(inner)]
+    if isinstance(value, list | tuple):
+        return [name for inner in value for name in _names(inner)]
+    return []
+
+
+def _fill(value: object, values: Values) -> object:
+    """The same with placeholders replaced; a text that is one of them keeps the value's type."""
+    if isinstance(value, str):
+        alone = _PLACEHOLDER.fullmatch(value)
+        return values[alone[1]] if alone else _text(value, values)
+    if isinstance(value, Mapping):
+        return {key: _fill(inner, values) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fill(inner, values) for inner in value]
+    return value
+
+
+def _text(value: str, values: Values) -> str:
+    return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), value)
+
+
+def _render(config: Mapping[str, Any] | str, values: Values) -> str:
+    if isinstance(config, str):
+        return _text(config, values)
+    return json.dumps(_fill(config, values), indent=1, ensure_ascii=False)
+
+
+def _escaped(values: Values) -> dict[str, str]:
+    return {name: glob.escape(str(value)) for name, value in values.items()}
+
+
+def _matches(pattern: str, workdir: Path) -> dict[Path, int]:
+    """What matches, and when each was last written (ns)."""
+    found = [workdir / name for name in glob.glob(pattern, root_dir=workdir, recursive=True)]  # noqa: PTH207 - root_dir, absolute patterns
+    return {path: path.stat().st_mtime_ns for path in found}
+
+
+def _only(after: Mapping[Path, int], before: Mapping[Path, int], pattern: str) -> Path:
+    """The one match that the program made or wrote anew; an older one is not its answer."""
+    new = sorted(path for path, written in after.items() if before.get(path) != written)
+    if len(new) == 1:
+        return new[0]
+    names = ", ".join(path.name for path in new[:5])
+    came = f"{len(new)}: {names}" if new else "none"
+    raise ClipError(f"expected one new file to match {pattern}, there are {came}; see output")
+
+
+def _tail(path: Path) -> str:
+    if not path.exists():
+        return ""
+    return path.read_bytes()[-_STDERR_KEPT_BYTES:].decode("utf-8", errors="replace")
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip()[-300:] if lines else "nothing"
+
+
+def _ending(exit_code: int) -> str:
+    if exit_code > 0:
+        return f"exit code {exit_code}"
+    return f"signal {signal.Signals(-exit_code).name}"
+
+
+def _is_file_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name) and Path(name).name == name
+
+
+def _need(sound: bool, key: str, expected: str, came: object) -> None:
+    if not sound:
+        raise BenchError(f"model.{key} must be {expected}, came {came!r}")

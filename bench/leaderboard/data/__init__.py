@@ -1,0 +1,1 @@
+"""What result files hold, and what is computed of them."""

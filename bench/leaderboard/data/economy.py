@@ -1,0 +1,314 @@
+"""What a usable second costs, where clips are drawn again until one can be kept."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import starmap
+
+import numpy as np
+
+from bench import statistics as stats
+from bench.leaderboard.data.results import ClipResult, Result
+
+COHERENCE = 80.0
+"""A usable clip has at least this coherence: the lower end of real footage."""
+
+STEP = 10.0
+"""How far the threshold is moved either way, to see what hangs on it."""
+
+MARGIN = 0.0
+"""A usable clip has an adherence margin above this: that of a clip which fits any prompt alike."""
+
+STATIC_LPIPS = 5e-4
+"""Under this `lpips_far` a clip is a still, as the metrics have it too."""
+
+CRITERIA: Mapping[str, str] = {
+    "coherence": f"coherence of at least {COHERENCE:g}",
+    "cuts_unrequested": "no cut that nobody asked for",
+    "lpips_far": "no still",
+    "adherence_margin": "closer to its own prompt than to the suite's others",
+}
+"""Metric to what a usable clip needs of it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What clips cost, failed ones and rejects included.
+
+    Attributes:
+        unit: a currency, or `GPU-s`, seconds of as many GPUs as make a clip, or `CPU-s`, which a
+            price of GPUs does not change.
+        source: where the amounts come from, for people.
+        per_clip: mean over all draws.
+        per_video_s: per second of video that was made.
+        per_usable_s: per second of video that can be kept, bootstrapped as a whole; None where
+            no clip is usable. Where all are, the upper end is at least that of the yield's lower.
+        at_least: with 95% confidence, where no clip is usable; None elsewhere.
+        estimated: draws that have no amount of their own (failed ones are not timed, and the
+            first includes what only the first one pays) and count as the median of the others.
+    """
+
+    unit: str
+    source: str
+    per_clip: float
+    per_video_s: float
+    per_usable_s: stats.Interval | None
+    at_least: float | None
+    estimated: int
+
+
+@dataclass(frozen=True)
+class Economy:
+    """What one model's clips come to for somebody who draws until one can be kept.
+
+    Attributes:
+        clips: draws, n.
+        usable: how many of them can be kept.
+        asked: the metrics of `CRITERIA` by which clips were judged.
+        share: the yield, 0..1, with its interval over prompts. Where none or all are usable the
+            bootstrap sees no spread: the open end is then that of the rule of three, which one
+            prompt has too.
+        share_looser: the yield if coherence need only be 10 points less.
+        share_stricter: the yield if it must be 10 points more.
+        success: k to the chance that of k draws of a prompt one is usable, for k = 2, 4, ... as
+            far as there are seeds.
+        never: share of prompts none of whose draws is usable.
+        draws_per_solved: draws paid per prompt that is solved, where each is drawn until a clip
+            is usable, as often as there are seeds at most; None with one seed, where it is the
+            inverse of the yield, and where nothing is solved.
+        cost: None if unknown.
+        why_no_cost: the reason; None where there is a cost.
+    """
+
+    clips: int
+    usable: int
+    asked: tuple[str, ...]
+    share: stats.Interval
+    share_looser: float
+    share_stricter: float
+    success: Mapping[int, float]
+    never: float
+    draws_per_solved: float | None
+    cost: Cost | None
+    why_no_cost: str | None
+
+
+def economy(result: Result, devices: Collection[str]) -> Economy | None:
+    """The economics of drawing again, for a result in which every clip counts.
+
+    Args:
+        result: complete, with prompts.
+        devices: names of the hardware on which its clips were timed.
+
+    Returns:
+        None if no clip has a coherence, so that none can be judged.
+    """
+    made = [clip for clip in result.clips if clip.status == "ok"]
+    asked = tuple(
+        name for name in CRITERIA if any(clip.scores.get(name) is not None for clip in made)
+    )
+    if made and "coherence" not in asked:
+        return None
+    draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
+    for clip in result.clips:
+        draws[clip.prompt].append(clip)
+    if not draws:
+        return None
+    tries = [(len(clips), sum(_usable(clip, asked) for clip in clips)) for clips in draws.values()]
+    solved = sum(kept > 0 for _, kept in tries)
+    fewest = min(drawn for drawn, _ in tries)
+    tariff = _tariff(result, devices) if made else "no clip was made"
+    cost = None if isinstance(tariff, str) else _cost(tariff, list(draws.values()), asked)
+    unknown = tariff if isinstance(tariff, str) else "no clip has an amount"
+    return Economy(
+        clips=len(result.clips),
+        usable=sum(kept for _, kept in tries),
+        asked=asked,
+        share=_share([kept / drawn for drawn, kept in tries]),
+        share_looser=_share_at(COHERENCE - STEP, result.clips, asked),
+        share_stricter=_share_at(COHERENCE + STEP, result.clips, asked),
+        success={
+            k: float(np.mean([success_at(k, *counts) for counts in tries]))
+            for k in (2, 4, 8, 16)
+            if k <= fewest
+        },
+        never=1 - solved / len(tries),
+        draws_per_solved=sum(starmap(draws_until, tries)) / solved
+        if solved and fewest > 1
+        else None,
+        cost=cost,
+        why_no_cost=unknown if cost is None else None,
+    )
+
+
+def success_at(k: int, drawn: int, usable: int) -> float:
+    """Chance that k of the draws, taken at random, hold a usable one: 1 - C(n-c,k) / C(n,k).
+
+    Unbiased for k fresh draws (Chen et al. 2021, "Evaluating Large Language Models Trained on
+    Code", where it is called pass@k).
+
+    Args:
+        k: 1..drawn.
+        drawn: n, draws of the prompt.
+        usable: c, how many of them are usable.
+    """
+    return 1 - math.comb(drawn - usable, k) / math.comb(drawn, k)
+
+
+def draws_until(drawn: int, usable: int) -> float:
+    """Draws up to the first usable one, mean over all orders: (n+1) / (c+1), or n for c = 0.
+
+    Args:
+        drawn: n, draws of the prompt, after which its user gives up.
+        usable: c, how many of them are usable.
+    """
+    return (drawn + 1) / (usable + 1) if usable else float(drawn)
+
+
+def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None:
+    """What a second of making these clips costs, in the currency of the result's hardware.
+
+    Args:
+        result: says the price.
+        clips: of it, all made on one device.
+
+    Returns:
+        None where nobody said a price, and on a CPU, since the price is of GPUs.
+    """
+    hardware = result.hardware
+    if hardware.price_per_gpu_hour is None or _on_cpu(result, clips):
+        return None
+    return hardware.gpus * hardware.price_per_gpu_hour / 3600
+
+
+def _usable(clip: ClipResult, asked: Collection[str], coherence: float = COHERENCE) -> bool:
+    """Whether a clip can be kept; one without a value that is asked for cannot."""
+    if clip.status != "ok":
+        return False
+    values = {name: clip.scores.get(name) for name in asked}
+    holds = {
+        "coherence": lambda value: value >= coherence,
+        "cuts_unrequested": lambda value: value == 0,
+        "lpips_far": lambda value: value >= STATIC_LPIPS,
+        "adherence_margin": lambda value: value > MARGIN,
+    }
+    return all(value is not None and holds[name](value) for name, value in values.items())
+
+
+def _share_at(coherence: float, clips: Sequence[ClipResult], asked: Collection[str]) -> float:
+    return sum(_usable(clip, asked, coherence) for clip in clips) / len(clips)
+
+
+def _share(per_prompt: Sequence[float]) -> stats.Interval:
+    found = stats.interval(per_prompt)
+    assert found is not None
+    hidden = stats.most_when_none(found.n)
+    if 0 < found.mean < 1:
+        return found
+    low, high = (0.0, hidden) if found.mean == 0 else (1 - hidden, 1.0)
+    return replace(found, low=low, high=high)
+
+
+@dataclass(frozen=True)
+class _Tariff:
+    """How draws are charged: unit and source as in `Cost`, and the amount of a draw of its own."""
+
+    unit: str
+    source: str
+    amount: Callable[[ClipResult], float | None]
+
+
+def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
+    """How the draws of a result are charged, or why they cannot be."""
+    if any(_price_usd(clip) is not None for clip in result.clips):
+        return _Tariff("USD", "as declared with the clips", _price_usd)
+    if len(devices) != 1:
+        return "timed on several devices" if devices else _why_not_timed(result)
+    hardware = result.hardware
+    (device,) = devices
+    price_per_s = gpu_price_per_s(result, result.clips)
+    if _on_cpu(result, result.clips):
+        unit, source, per_s = "CPU-s", device, 1.0
+    elif price_per_s is None:
+        unit, source, per_s = "GPU-s", _several(device, hardware.gpus), float(hardware.gpus)
+    else:
+        unit, per_s = hardware.currency, price_per_s
+        source = (
+            f"{_several(device, hardware.gpus)}, {hardware.price_per_gpu_hour:g} {unit} an hour"
+        )
+        source += " each" if hardware.gpus > 1 else ""
+
+    def amount(clip: ClipResult) -> float | None:
+        steady = clip.warm or clip.status != "ok"  # no clip's share of a first one's preparations
+        return clip.latency_s * per_s if steady and clip.latency_s is not None else None
+
+    return _Tariff(unit, source, amount)
+
+
+def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
+    return all((clip.device or result.device) == "cpu" for clip in clips)
+
+
+def _several(device: str, count: int) -> str:
+    return device if count == 1 else f"{count} x {device}"
+
+
+def _why_not_timed(result: Result) -> str:
+    if result.measured and any(
+        clip.status == "ok" and clip.latency_s is not None for clip in result.clips
+    ):
+        return (
+            "no clip is warm, and the first of a shape pays for more than itself: "
+            "add seeds, or make it again with warmup=1 and another out=DIR"
+        )
+    return "no clip was timed here"
+
+
+def _price_usd(clip: ClipResult) -> float | None:
+    return clip.account.price_usd if clip.account else None
+
+
+def _cost(
+    tariff: _Tariff, draws: Sequence[Sequence[ClipResult]], asked: Collection[str]
+) -> Cost | None:
+    """The cost of draws, prompt by prompt; None if no clip has an amount."""
+    clips = [clip for prompt in draws for clip in prompt]
+    made = [clip for clip in clips if clip.status == "ok"]
+    known = [amount for clip in made if (amount := tariff.amount(clip)) is not None]
+    if not known:
+        return None
+    typical = float(np.median(known))
+
+    def charged(clip: ClipResult) -> float:
+        own = tariff.amount(clip)
+        return typical if own is None else own
+
+    spent = [sum(map(charged, prompt)) for prompt in draws]
+    kept_s = [sum(clip.video_s for clip in prompt if _usable(clip, asked)) for prompt in draws]
+    video_s = sum(clip.video_s for clip in made)
+    per_clip = sum(spent) / len(clips)
+    most_usable_s = stats.most_when_none(len(draws)) * video_s / len(made)
+    return Cost(
+        unit=tariff.unit,
+        source=tariff.source,
+        per_clip=per_clip,
+        per_video_s=sum(spent) / video_s,
+        per_usable_s=_per_usable_s(
+            spent, kept_s, all_usable=all(_usable(clip, asked) for clip in clips)
+        ),
+        at_least=None if any(kept_s) else per_clip / most_usable_s,
+        estimated=sum(tariff.amount(clip) is None for clip in clips),
+    )
+
+
+def _per_usable_s(
+    spent: Sequence[float], kept_s: Sequence[float], *, all_usable: bool
+) -> stats.Interval | None:
+    """Cost of a usable second, by prompt; of all usable, as uncertain as the yield is at least."""
+    found = stats.ratio(spent, kept_s)
+    if found is None or not all_usable:
+        return found
+    low, high = found.mean if found.low is None else found.low, found.high or found.mean
+    dearest = found.mean / (1 - stats.most_when_none(found.n))
+    return replace(found, low=low, high=max(high, dearest))

@@ -1,0 +1,215 @@
+"""How fast models made their clips: one table per device, never across devices."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.leaderboard.data.economy import gpu_price_per_s
+from bench.leaderboard.data.measurements import STAGES
+from bench.leaderboard.data.results import ClipResult, Result
+from bench.measure.warnings import Timing, disturbances
+
+NOT_SAID = "the result file does not say"
+
+# What may be missing, and the key under which a clip says why.
+_MAY_LACK = (
+    ("stages and denoiser forwards", "stages"),
+    ("memory", "peak_memory_allocated_bytes"),
+    ("energy", "energy_j"),
+)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast one model made its clips on one device: warm clips that succeeded.
+
+    Attributes:
+        label: the model's name for people.
+        result: where the numbers come from.
+        shapes: distinct (frames, width, height, fps) of the clips, the most frequent first.
+        clips: how many were timed.
+        batch_size: how many were made at once.
+        frames_per_s: all frames over all seconds of compute.
+        compute_per_video_s: seconds of compute per second of video.
+        cost_per_video_s: per second of video, in the currency of the result's hardware; None
+            without a price of a GPU.
+        latency_s: 5%, 50% and 95% percentile of seconds per clip, of a batch its share.
+        allocated_gib: highest peak over the clips; None where nobody measured, as is reserved.
+        reserved_gib: the same for memory held by the allocator.
+        kj_per_video_s: kilojoules per second of video; None where nobody measured.
+        mean_w: joules over seconds of compute; None as before.
+        denoiser_forwards: fewest and most calls of a denoiser for one clip; None where nobody
+            counted.
+        stage_shares: of the seconds of compute, by stage; None where nobody timed stages.
+        stage_gib: highest peak of allocated memory by stage; empty where nobody measured.
+        gaps: what was not measured, why, and for how many clips.
+        disturbances: what was wrong while the clips were made.
+    """
+
+    label: str
+    result: Result
+    shapes: tuple[tuple[int, int, int, float], ...]
+    clips: int
+    batch_size: int
+    frames_per_s: float
+    compute_per_video_s: float
+    cost_per_video_s: float | None
+    latency_s: tuple[float, float, float]
+    allocated_gib: float | None
+    reserved_gib: float | None
+    kj_per_video_s: float | None
+    mean_w: float | None
+    denoiser_forwards: tuple[int, int] | None
+    stage_shares: Mapping[str, float] | None
+    stage_gib: Mapping[str, float]
+    gaps: Mapping[tuple[str, str], int]
+    disturbances: tuple[str, ...]
+
+    @property
+    def realtime_factor(self) -> float:
+        """Seconds of video per second of compute: 1 is as fast as it plays."""
+        return 1 / self.compute_per_video_s
+
+    @property
+    def weights_gib(self) -> float | None:
+        """Parameters and buffers on the device; None where the file does not say."""
+        weights = self.result.weights_on_device_bytes
+        return None if weights is None else weights / 2**30
+
+
+def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
+    """Speed of every result that was timed, fastest first, by what may be compared.
+
+    Args:
+        results: of one suite.
+        labels: model to its name for people.
+
+    Returns:
+        Rows by device: the GPU with its power limit and software, or the processor.
+    """
+    rows: defaultdict[str, list[Speed]] = defaultdict(list)
+    for result in results:
+        timed: defaultdict[str, list[ClipResult]] = defaultdict(list)
+        for clip in result.clips if result.measured else ():
+            if clip.status == "ok" and clip.warm and clip.latency_s:
+                timed[_device(result, clip)].append(clip)
+        for device, clips in timed.items():
+            rows[device].append(_speed(result, labels[result.model], clips))
+    return {
+        device: tuple(sorted(rows[device], key=lambda row: (row.compute_per_video_s, row.label)))
+        for device in sorted(rows)
+    }
+
+
+def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, Speed]:
+    """The speed of one result on each device it was timed on."""
+    return {
+        device: row
+        for device, rows in timed.items()
+        for row in rows
+        if row.result.model == result.model
+    }
+
+
+def _device(result: Result, clip: ClipResult) -> str:
+    """What keeps apart clips that do not compare: "cpu" or a GPU's name alone does not."""
+    device = clip.device or result.device
+    if device == "cpu":
+        return f"CPU, {result.cpu}" if result.cpu else device
+    limit_w, software = clip.took.power_limit_w, clip.took.software
+    if device == result.device:  # the run's own words hold for its clips alone
+        limit_w = result.power_limit_w if limit_w is None else limit_w
+        software = software or result.software
+    limit = None if limit_w is None else f"{limit_w:.0f} W"
+    return ", ".join(filter(None, (device, limit, software)))
+
+
+def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
+    latency = np.array([clip.latency_s for clip in clips], np.float64)
+    compute_s = float(latency.sum())
+    shapes = Counter(clip.shape for clip in clips)
+    p05, p50, p95 = np.quantile(latency, [0.05, 0.5, 0.95]).tolist()
+    energy_j, energy_video_s, energy_compute_s = _energy(clips)
+    compute_per_video_s = compute_s / sum(clip.video_s for clip in clips)
+    price_per_s = gpu_price_per_s(result, clips)
+    forwards = [
+        clip.took.denoiser_forwards for clip in clips if clip.took.denoiser_forwards is not None
+    ]
+    return Speed(
+        label=label,
+        result=result,
+        shapes=tuple(sorted(shapes, key=lambda shape: (-shapes[shape], shape))),
+        clips=len(clips),
+        batch_size=max(clip.took.batch_size for clip in clips),
+        frames_per_s=sum(clip.frames or 0 for clip in clips) / compute_s,
+        compute_per_video_s=compute_per_video_s,
+        cost_per_video_s=None if price_per_s is None else price_per_s * compute_per_video_s,
+        latency_s=(p05, p50, p95),
+        allocated_gib=_peak_gib(clip.peak_memory_allocated_bytes for clip in clips),
+        reserved_gib=_peak_gib(clip.peak_memory_reserved_bytes for clip in clips),
+        kj_per_video_s=energy_j / 1e3 / energy_video_s if energy_video_s else None,
+        mean_w=energy_j / energy_compute_s if energy_compute_s else None,
+        denoiser_forwards=(min(forwards), max(forwards)) if forwards else None,
+        stage_shares=_stage_shares(clips),
+        stage_gib=_stage_gib(clips),
+        gaps=_gaps(result, clips),
+        disturbances=tuple(
+            disturbances(
+                [
+                    Timing(clip.latency_s or 0.0, True, clip.took.alone, clip.took.slowed_by)
+                    for clip in clips
+                ]
+            )
+        ),
+    )
+
+
+def _energy(clips: Sequence[ClipResult]) -> tuple[float, float, float]:
+    """Joules, seconds of video and seconds of compute of the clips whose energy is known."""
+    known = [clip for clip in clips if clip.energy_j is not None]
+    return (
+        sum(clip.energy_j or 0.0 for clip in known),
+        sum(clip.video_s for clip in known),
+        sum(clip.latency_s or 0.0 for clip in known),
+    )
+
+
+def _stage_shares(clips: Sequence[ClipResult]) -> dict[str, float] | None:
+    known = [clip.took.stages for clip in clips if clip.took.stages is not None]
+    total_s = sum(sum(stages.values()) for stages in known)
+    if not total_s:
+        return None
+    return {stage: sum(stages[stage] for stages in known) / total_s for stage in STAGES}
+
+
+def _stage_gib(clips: Sequence[ClipResult]) -> dict[str, float]:
+    found = {}
+    for stage in STAGES:
+        key = f"{stage}_allocated_bytes"
+        peak = _peak_gib((clip.took.stage_memory or {}).get(key) for clip in clips)
+        if peak is not None:
+            found[stage] = peak
+    return found
+
+
+def _gaps(result: Result, clips: Sequence[ClipResult]) -> Counter[tuple[str, str]]:
+    gaps: Counter[tuple[str, str]] = Counter()
+    for clip in clips:
+        values = {
+            "stages": clip.took.stages,
+            "peak_memory_allocated_bytes": clip.peak_memory_allocated_bytes,
+            "energy_j": clip.energy_j,
+        }
+        for what, key in _MAY_LACK:
+            if values[key] is None:
+                gaps[what, clip.took.unmeasured.get(key, NOT_SAID)] += 1
+    if result.weights_on_device_bytes is None and result.content.get("loaded"):
+        gaps["weights", NOT_SAID] = len(clips)
+    return gaps
+
+
+def _peak_gib(peaks: Iterable[int | None]) -> float | None:
+    known = [peak for peak in peaks if peak is not None]
+    return max(known) / 2**30 if known else None

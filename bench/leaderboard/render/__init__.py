@@ -1,0 +1,1 @@
+"""Tables as markdown, a page, pictures and on the console."""

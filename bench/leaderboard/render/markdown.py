@@ -1,0 +1,111 @@
+"""The leaderboard as markdown: a pure, deterministic function of results."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from urllib.parse import quote
+
+from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
+from bench.leaderboard.render.pictures import Picture
+from bench.leaderboard.tables.table import Table
+from bench.leaderboard.tables.tables import tables, without_scores
+
+INTRO = """\
+# Leaderboard
+
+Each row is one model: the mean over prompts, seeds averaged first, ± half the width of its 95%
+bootstrap interval over prompts. In columns marked ↑ higher is better, in those marked ↓ lower is;
+the rest are only shown. **Bold** marks the best and all that are not surely worse than it (paired
+bootstrap over common prompts, with Holm's correction over the comparisons with the best, from 20
+prompts on). Nothing is bold in time, memory and cost: they belong to the hardware, and different
+hardware is never compared. *lossy* marks clips that exist only as lossy files: compression smooths
+frames, which some scores reward. All scores are diagnostics, not a stand-in for what people prefer.
+"""
+RANKS = """\
+A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
+pairs of models. A clip that a model failed to make counts as 0 in the column that ranks
+({headline}) and is left out of the others.
+"""
+OPENING = INTRO[: INTRO.index(":")]
+"""How every page begins; a file that begins otherwise is somebody else's."""
+HEALTH = (
+    "Metric health: whether each metric sees the faults it should, and stays calm where it must, "
+    "is measured on footage that was damaged on purpose: [{path}]({path})."
+)
+_ACTS = re.compile(
+    r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
+)
+_FOLD = ("<details>", "<summary>More metrics</summary>")
+SOURCE = "Every number is computed from the files in `results/`."
+
+
+def render(
+    suites: Sequence[SuiteBoard],
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
+    headline: str = HEADLINE,
+    health: str | None = None,
+) -> str:
+    """The leaderboard page.
+
+    Args:
+        suites: what is on it.
+        pictures: suite to its pictures, their paths relative to the page.
+        headline: metric that orders and ranks the rows, where a suite has it.
+        health: path of the page on the metrics' own health, relative to this one; None without.
+
+    Returns:
+        Markdown, the same bytes for the same suites and pictures.
+    """
+    blocks = [INTRO.rstrip()]
+    if any(headline in group.metrics for board in suites for group in board.groups):
+        blocks.append(RANKS.format(headline=escape(headline)).rstrip())
+    blocks.append(SOURCE)
+    if health is not None:
+        blocks.append(HEALTH.format(path=health))
+    for board in suites:
+        blocks.append(f"## {escape(board.suite)}")
+        blocks += map(escape, without_scores(board))
+        blocks += _shown((pictures or {}).get(board.suite, ()))
+        for folded, together in groupby(tables(board, headline), key=lambda table: table.folded):
+            drawn = [block for table in together for block in draw(table)]
+            blocks += [*_FOLD, *drawn, "</details>"] if folded else drawn
+    return "\n\n".join(blocks) + "\n"
+
+
+def escape(text: str) -> str:
+    r"""Text that markdown shows as it stands, on one line and inside a table cell.
+
+    Names, licences and error messages come from elsewhere; `a|b` must not open a column, nor
+    `<img>` an image, nor an address a link. Underscores inside words mean nothing to markdown and
+    stay readable.
+    """
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return re.sub(_ACTS, r"\\\g<0>", line)
+
+
+def _shown(pictures: Sequence[Picture]) -> Iterator[str]:
+    """Pictures; contact sheets, of which there are as many as models, are folded away."""
+    shown = [
+        (picture.model, f"![{escape(picture.alt)}]({quote(picture.path)})") for picture in pictures
+    ]
+    yield from (text for model, text in shown if not model)
+    if sheets := [f"{escape(model)}\n\n{text}" for model, text in shown if model]:
+        yield "<details>\n<summary>The same prompts, model by model</summary>"
+        yield from sheets
+        yield "</details>"
+
+
+def draw(table: Table) -> Iterator[str]:
+    """The blocks of a table: heading, lines above, the table, lines below."""
+    yield f"### {escape(table.title)}"
+    yield from map(escape, table.above)
+    lines = [
+        [escape(column.name) for column in table.columns],
+        ["---" if column.text else "---:" for column in table.columns],
+        *(
+            [f"**{escape(cell.text)}**" if cell.strong else escape(cell.text) for cell in row]
+            for row in table.rows
+        ),
+    ]
+    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    yield from map(escape, (*table.units, *table.below))

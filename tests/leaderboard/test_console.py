@@ -1,0 +1,63 @@
+"""The leaderboard in a terminal."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import fake_results as fake
+from fake_results import Content
+from rich.console import Console
+
+from bench.leaderboard.data.loading import load
+from bench.leaderboard.render.console import show
+
+
+def printed(contents: Iterable[Content], tmp_path: Path, width: int) -> str:
+    stream = io.StringIO()
+    results = [load(fake.write(content, tmp_path)) for content in contents]
+    show(results, Console(file=stream, width=width))
+    return stream.getvalue()
+
+
+def steady(_prompt: int, _seed: int) -> dict[str, float | None]:
+    return {"flicker": 0.25, "identity": 0.75}
+
+
+def test_scores_are_printed(tmp_path: Path) -> None:
+    text = printed(
+        [fake.result("[red]a", score=steady), fake.result("b", score=steady)], tmp_path, 100
+    )
+    header = next(line for line in text.splitlines() if "flicker ↓" in line)
+    assert "identity ↑" in header
+    assert "[red]a" in text
+    assert "0.250 ±0" in text
+    assert "Provenance" not in text
+
+
+def test_a_table_too_wide_for_the_terminal_is_turned(tmp_path: Path) -> None:
+    text = printed([fake.result("a", score=steady)], tmp_path, 40)
+    line = next(line for line in text.splitlines() if "flicker ↓" in line)
+    assert "0.250 ±0" in line
+    assert "identity" not in line
+
+
+def test_units_are_those_of_the_columns_shown(tmp_path: Path) -> None:
+    metrics = fake.METRICS | {
+        "motion": {"unit": "px", "better": None, "version": 1, "fingerprint": "0"}
+    }
+    content = fake.result("a", score=steady, metrics=metrics)
+    assert "Units: flicker RGB/255, identity cosine, motion px." in printed(
+        [content], tmp_path, 140
+    )
+    assert "Units: flicker RGB/255, identity cosine." in printed([content], tmp_path, 40)
+
+
+def test_clips_without_a_score_say_why(tmp_path: Path) -> None:
+    why = dict.fromkeys(fake.METRICS, "1 frame, needs 2")
+    clips = [
+        fake.clip("p00", scores=steady(0, 0)),
+        fake.clip("p01", frames=1, scores=dict.fromkeys(fake.METRICS), unscored=why),
+    ]
+    footage = {"name": None, "count": 2, "sha256": None}
+    text = printed([fake.result("a", clips, prompts=2) | {"prompts": footage}], tmp_path, 99)
+    assert "a: 1 clip not scored: 1 frame, needs 2." in text

@@ -1,0 +1,203 @@
+"""Result files: found, read, and refused."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import fake_results as fake
+import pytest
+from fake_results import Content
+
+from bench.errors import BenchError
+from bench.leaderboard.data.loading import ResultError, find, load
+from bench.leaderboard.data.rows import boards
+from bench.leaderboard.render.markdown import render
+
+SCHEMA_1 = Path(__file__).parent / "fixtures" / "result_schema_1.json"
+"""A result as a run wrote it when schema 1 was new; it must load for as long as schema 1 does."""
+
+SCHEMA_1_GROUPS = SCHEMA_1.with_name("result_schema_1_groups.json")
+"""One of later, with hardware, groups, batches, software and the generator's version."""
+
+
+def error_of(content: Content, tmp_path: Path) -> str:
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(BenchError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def test_a_result_is_read(tmp_path: Path) -> None:
+    content = fake.result(
+        "wan", score=lambda p, _: {"flicker": p / 10, "identity": None}, prompts=3
+    )
+    result = load(fake.write(content, tmp_path))
+    assert (result.model, result.suite, result.expected_clips) == ("wan", "toy", 3)
+    assert result.metrics["flicker"].better == "lower"
+    assert [clip.scores["flicker"] for clip in result.clips] == [0.0, 0.1, 0.2]
+    assert result.clips[0].scores["identity"] is None
+    assert result.clips[0].video_s == 2.0
+    assert result.torch == "2.15.0"
+    assert not result.random_weights
+    assert result.content == content
+
+
+def test_a_result_of_the_first_schema_loads_and_renders() -> None:
+    result = load(SCHEMA_1)
+    assert (result.model, result.suite, result.seeds) == ("pan", "few", (0, 1))
+    assert (result.card.title, result.card.licence) == ("Pan", "MIT")
+    assert result.card.open_weights is True
+    assert not result.measured
+    assert [clip.status for clip in result.clips] == ["ok", "ok", "error", "error", "ok", "ok"]
+    ball, cube = result.clips[0], result.clips[4]
+    assert ball.scores["adherence"] == 14.435319043695927
+    assert ball.shape == (16, 128, 128, 8.0)
+    assert ball.lossy
+    assert ball.account is not None
+    assert ball.account.latency_s == 0.47891338399858796
+    assert cube.scores["warp"] is None
+    assert "static clip" in cube.unscored["warp"]
+    page = render(boards([result]))
+    assert "Pan" in page
+    assert "no stars tonight" in page
+
+
+def test_keys_of_tomorrow_are_left_alone(tmp_path: Path) -> None:
+    content = json.loads(SCHEMA_1.read_text("utf-8"))
+    clip = content["clips"][0]
+    metric = content["metrics"]["warp"]
+    for place in (content, content["card"], content["environment"], content["prompts"], clip):
+        place["tomorrow"] = {"more": 1}
+    for place in (clip["account"], content["expected"], content["calibration"], metric):
+        place["tomorrow"] = None
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(content), "utf-8")
+    assert load(path).clips == load(SCHEMA_1).clips
+    assert render(boards([load(path)])) == render(boards([load(SCHEMA_1)]))
+
+
+def test_a_result_of_groups_loads_with_all_that_was_measured() -> None:
+    result = load(SCHEMA_1_GROUPS)
+    assert (result.model, result.suite, result.seeds) == ("toy_drifting", "four", (0,))
+    assert result.hardware.price_per_gpu_hour == 2.49
+    assert result.software == "torch 2.15.0"
+    assert result.cross_clip is not None
+    assert result.cross_clip.why is None
+    values = [clip.cross_clip.value for clip in result.clips if clip.cross_clip is not None]
+    assert values == pytest.approx([0.034552, -0.000785, 0.005846, 0.041184], abs=1e-6)
+    assert "### Cross-clip identity" in render(boards([result]))
+
+
+def test_every_fault_is_kept_and_the_first_is_the_message(tmp_path: Path) -> None:
+    content = fake.result("wan")
+    content["clips"][4]["fps"] = 0
+    content["clips"][9]["status"] = "lost"
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ResultError, match=r"clip 5.*first of 2 faults") as caught:
+        load(path)
+    assert ["clip 5" in fault for fault in caught.value.faults] == [True, False]
+    assert "clip 10" in caught.value.faults[1]
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"), [(2, "update steadybench"), (0, "run the suite again")]
+)
+def test_another_schema_is_refused(schema: int, said: str, tmp_path: Path) -> None:
+    assert said in error_of(fake.result("wan", schema=schema), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "key", ["schema", "model", "suite", "environment", "prompts", "expected", "metrics", "clips"]
+)
+def test_a_missing_key_is_named(key: str, tmp_path: Path) -> None:
+    content = fake.result("wan")
+    del content[key]
+    assert repr(key) in error_of(content, tmp_path)
+
+
+def test_a_missing_key_of_a_clip_is_named_with_the_clip(tmp_path: Path) -> None:
+    content = fake.result("wan")
+    del content["clips"][4]["warm"]
+    message = error_of(content, tmp_path)
+    assert "clip 5" in message
+    assert "'warm'" in message
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_are_refused(value: Any, tmp_path: Path) -> None:
+    content = fake.result("wan")
+    content["clips"][2]["scores"] = {"flicker": value}
+    assert "clips.2.scores.flicker" in error_of(content, tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"error": "x\ud800"}, {"\udfff": 1}])
+def test_half_a_character_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
+    content = fake.result("wan")
+    content["clips"][2] |= change
+    message = error_of(content, tmp_path)
+    assert "half a surrogate pair" in message
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"status": "lost"}, "'lost'"),
+        ({"seed": True}, "'seed'"),
+        ({"fps": 0.0}, "'fps'"),
+        ({"frames": None}, "'frames'"),
+        ({"latency_s": "fast"}, "'latency_s'"),
+        ({"scores": {"flicker": "low"}}, "scores"),
+        ({"unscored": {"flicker": None}}, "unscored"),
+        ({"prompt": "stranger"}, "not among the expected"),
+        ({"prompt": "p01"}, "stands twice"),
+    ],
+)
+def test_a_clip_that_makes_no_sense_is_refused(
+    change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    content = fake.result("wan")
+    content["clips"][0] |= change
+    assert said in error_of(content, tmp_path)
+
+
+def test_a_metric_with_an_unknown_direction_is_refused(tmp_path: Path) -> None:
+    metrics = {"flicker": fake.METRICS["flicker"] | {"better": "more"}}
+    assert "'more'" in error_of(fake.result("wan", metrics=metrics), tmp_path)
+
+
+def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("{half", "utf-8")
+    with pytest.raises(BenchError, match=r"result\.json"):
+        load(path)
+
+
+def test_find_takes_files_run_folders_suites_and_output_folders(tmp_path: Path) -> None:
+    one = fake.write(fake.result("one"), tmp_path)
+    two = fake.write(fake.result("two"), tmp_path)
+    assert find([one]) == [one]
+    assert find([one.parent]) == [one]
+    assert find([tmp_path / "toy"]) == [one, two]
+    assert find([tmp_path]) == [one, two]
+    assert find([two, tmp_path, one.parent]) == [two, one]
+
+
+def test_find_takes_a_leaderboard(tmp_path: Path) -> None:
+    file = tmp_path / "results" / "toy" / "wan.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    assert find([tmp_path]) == [file]
+
+
+def test_find_refuses_what_holds_no_result(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="found none"):
+        find([tmp_path])
+    with pytest.raises(BenchError, match="does not exist"):
+        find([tmp_path / "nowhere"])

@@ -1,0 +1,211 @@
+"""The static page: what stands on it, and that nothing on it acts but its own script."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import fake_results as fake
+import fake_runs
+import pytest
+
+from bench.errors import BenchError
+from bench.leaderboard.publish import publish
+from bench.leaderboard.tables.table import Cell
+from bench.leaderboard.tables.words import visible
+
+HOSTILE = [
+    "</script><script>alert(1)</script><!--",
+    '" onload="alert(1)" x=\'',
+    "{{ 7 * 7 }} {% raw %}",
+    "\u202egpj.exe\u2066 \u2028 \x07",
+    "<img src=http://example.com/x.png onerror=alert(1)>",
+]
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, and the text of its scripts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text: list[str] = []
+        self.in_script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+        self.in_script = tag == "script"
+
+    def handle_endtag(self, _tag: str) -> None:
+        self.in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self.in_script:
+            self.scripts[-1] += data
+        else:
+            self.text.append(data)
+
+
+def parsed(folder: Path) -> Elements:
+    elements = Elements()
+    elements.feed((folder / "index.html").read_text("utf-8"))
+    return elements
+
+
+def scored(level: float) -> fake.Score:
+    return lambda prompt, _: {"coherence": level + prompt % 5, "flicker": 0.1, "identity": 0.9}
+
+
+def made(model: str, level: float, **card: object) -> fake.Content:
+    content = fake.result(model, score=scored(level), metrics=fake.COHERENCE | fake.METRICS)
+    content["card"] = {"title": None, "licence": "MIT"} | card
+    return content
+
+
+@pytest.fixture(scope="module")
+def hostile_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A leaderboard on which every text tries to be more than text."""
+    folder = tmp_path_factory.mktemp("hostile")
+    paths = []
+    for number, text in enumerate(HOSTILE):
+        content = made(f"m{number}", 50 + number, title=text, licence=text)
+        content["clips"][5] = fake.failed("p05", error=text)
+        for clip in content["clips"]:
+            clip["category"] = HOSTILE[int(clip["prompt"][1:]) % len(HOSTILE)]
+        paths.append(fake_runs.write(content, folder / "outputs", made=1, text=text))
+    board = folder / "board"
+    publish(paths, board)
+    return board
+
+
+def test_whatever_names_and_prompts_hold_is_shown_and_nothing_else(hostile_board: Path) -> None:
+    page = (hostile_board / "index.html").read_text("utf-8")
+    elements = parsed(hostile_board)
+    scripts = [attributes for tag, attributes in elements.tags if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "data"}, {}]
+    assert not any(key.startswith("on") for _, attributes in elements.tags for key in attributes)
+    assert {tag for tag, _ in elements.tags} <= {
+        *(
+            "html",
+            "head",
+            "meta",
+            "link",
+            "title",
+            "style",
+            "body",
+            "header",
+            "h1",
+            "p",
+            "form",
+            "label",
+        ),
+        *("span", "input", "select", "option", "output", "main", "section", "h2", "h3", "bdi"),
+        *("div", "table", "thead", "tr", "th", "button", "tbody", "td", "strong", "figure"),
+        *("figcaption", "noscript", "code", "details", "summary", "img", "footer", "script"),
+        *("svg", "defs", "g", "path", "rect", "text", "use", "clippath", "metadata", "tspan"),
+        *("rdf:rdf", "cc:work", "dc:type", "dc:format", "dc:title"),
+    }
+    assert not re.search("[\u202a-\u202e\u2066-\u2069\u2028\x07]", page)
+    cells = "".join(elements.text)
+    for text in HOSTILE:
+        assert visible(text) in cells
+
+
+def test_what_the_script_reads_is_what_was_published(hostile_board: Path) -> None:
+    (player,) = json.loads(parsed(hostile_board).scripts[0])
+    assert [draw["text"] for draw in player["draws"]] == [visible(HOSTILE[-1])]
+    assert [m["label"] for m in player["models"]] == [visible(t) for t in reversed(HOSTILE)]
+    clip = player["clips"][-1][0]
+    assert clip["source"] == "clips/toy/m0/p00/0.mp4"
+    assert clip["values"] == [["coherence", "50"]]
+    assert clip["curves"]["adherence"]["values"][0] == 90
+    assert player["note"].startswith("1 of 24 draws")
+
+
+def test_the_policy_lets_run_the_pages_own_script_alone(hostile_board: Path) -> None:
+    elements = parsed(hostile_board)
+    (policy,) = [
+        attributes["content"] or ""
+        for tag, attributes in elements.tags
+        if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    digest = base64.b64encode(hashlib.sha256(elements.scripts[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+
+
+def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
+    paths = [
+        fake_runs.write(made(name, level), tmp_path, made=1)
+        for name, level in (("a", 50), ("b", 60))
+    ]
+    publish(paths, tmp_path / "board")
+    files = [path for path in (tmp_path / "board").rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    assert {path.suffix for path in files} == {".json", ".md", ".html", ".svg", ".png", ".mp4"}
+    publish(paths, tmp_path / "board")
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_without_clips_everything_else_is_there(tmp_path: Path) -> None:
+    publish([fake.write(made(name, 50), tmp_path) for name in "ab"], tmp_path / "board")
+    elements = parsed(tmp_path / "board")
+    assert json.loads(elements.scripts[0]) == []
+    assert not any("data-player" in attributes for _, attributes in elements.tags)
+    tables = [
+        attributes["aria-label"] for _, attributes in elements.tags if "tabindex" in attributes
+    ]
+    assert "Provenance" in tables
+    assert sum(tag == "svg" for tag, _ in elements.tags) == 1
+
+
+def test_rows_carry_what_they_are_filtered_and_sorted_by(tmp_path: Path) -> None:
+    contents = [made("a", 50, title="A", open_weights=True), made("b", 70, title="A (b)")]
+    publish([fake.write(content, tmp_path) for content in contents], tmp_path / "board")
+    rows = [attributes for tag, attributes in parsed(tmp_path / "board").tags if tag == "tr"]
+    assert {"data-open": "yes", "data-licence": "MIT"} in rows
+    assert {"data-open": "", "data-licence": "MIT"} in rows
+    page = (tmp_path / "board" / "index.html").read_text("utf-8")
+    assert 'data-value="71.92"><strong>71.92 ±' in page
+
+
+def test_a_page_of_somebody_else_is_kept(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    board.mkdir()
+    (board / "index.html").write_text("<h1>mine</h1>")
+    with pytest.raises(BenchError, match=r"index\.html.*another folder with --into DIR"):
+        publish([fake.write(made("a", 50), tmp_path)], board)
+    assert [path.name for path in board.iterdir()] == ["index.html"]
+
+
+def test_damaged_clips_of_another_result_leave_the_board_as_it_was(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    publish([fake_runs.write(made("a", 50), tmp_path, made=1)], board)
+    (board / "clips" / "toy" / "a" / "clips.json").write_text("{}")
+    with pytest.raises(BenchError, match=r"toy/a/clips\.json.*publish the run again"):
+        publish([fake.write(made("b", 60), tmp_path)], board)
+    assert not (board / "results" / "toy" / "b.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("77 ±14", 77), ("(3.2 ±3.9)e-5", 3.2e-5), ("1.2e-06", 1.2e-6), ("-25.7 ±5.8", -25.7),
+        ("1-5", 1), ("> 12.5", 12.5), ("24/24", 24), ("-", None), ("- (1)", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_cell_counts_as_the_number_that_it_begins_with(text: str, number: float | None) -> None:
+    assert Cell(text).number == number
+    assert Cell(text, value=8.5).number == 8.5
+
+
+def test_characters_that_act_are_seen_instead() -> None:
+    assert visible("a\u202eb\n c\u2028\x00\ud800") == "a[U+202E]b c [U+0000][U+D800]"
+    assert visible("👩\u200d🍳 通义 مولد") == "👩\u200d🍳 通义 مولد"

@@ -1,0 +1,255 @@
+"""The page in a real browser: from a disk and from a server, sorted, filtered, played in step."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import fake_results as fake
+import fake_runs
+import pytest
+from test_page import HOSTILE
+
+from bench.leaderboard.publish import publish
+
+pytestmark = pytest.mark.slow
+
+TITLES = {"a": "Steady", "b": "<b>Bold</b>", "c": "Third"}
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A leaderboard of three models with clips, and one of another suite without."""
+    folder = tmp_path_factory.mktemp("page")
+    paths = []
+    for number, (model, title) in enumerate(TITLES.items()):
+        content = fake.result(
+            model,
+            score=lambda prompt, _, level=60 + 10 * number: {
+                "coherence": level + prompt % 5, "flicker": 0.1 / level, "identity": 0.9,
+            },
+            metrics=fake.COHERENCE | fake.METRICS,
+        )  # fmt: skip
+        licence = ("MIT", "Apache-2.0", "MIT")[number]
+        content["card"] = {"title": title, "licence": licence, "open_weights": number != 2}
+        text = HOSTILE[0] if number == 0 else "a ball rolls"
+        paths.append(fake_runs.write(content, folder / "outputs", made=3, text=text))
+    paths.append(fake.write(fake.result("z", suite="other"), folder / "outputs"))
+    publish(paths, folder / "board")
+    return folder / "board"
+
+
+@pytest.fixture(scope="module")
+def address(board: Path) -> Iterator[str]:
+    """Where a static host serves the leaderboard."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(board))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None or DRIVER is None:
+        pytest.skip("no browser here: apt-get install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install 'steadybench[dev]'")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def open_page(browser: Any, board: Path, address: str) -> Iterator[Callable[..., Any]]:
+    """Opens the page; at the end, nothing was complained about and nothing else was loaded."""
+
+    def opened(url: str | None = None) -> Any:
+        browser.get(url or (board / "index.html").as_uri())
+        return browser
+
+    browser.get_log("browser")
+    browser.get_log("performance")
+    yield opened
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    loaded = {
+        urlsplit(message["params"]["request"]["url"])
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    outside = {url for url in loaded if url.scheme != "data"}
+    assert outside
+    assert {url.netloc for url in outside} <= {"", urlsplit(address).netloc}
+    assert all(url.path.endswith(("/index.html", ".mp4")) for url in outside), outside
+
+
+def click(browser: Any, selector: str) -> None:
+    browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+# The table of the suite with clips in which a metric is a column, and the models in its order.
+SORTED = """
+    const [metric, header] = arguments;
+    const cells = (table) => [...table.tHead.rows[0].cells];
+    const at = (table, name) => cells(table).findIndex((cell) => cell.textContent.startsWith(name));
+    const table = [...document.querySelectorAll("[data-suite=toy] table")]
+        .find((each) => at(each, metric) >= 0);
+    if (header) cells(table)[at(table, header)].querySelector("button").click();
+    return [[...table.tBodies[0].rows].map((row) => row.cells[at(table, "model")].textContent),
+            cells(table).map((cell) => cell.getAttribute("aria-sort")).filter(Boolean)];
+"""
+
+
+def test_the_table_is_sorted_by_any_header(open_page: Callable[..., Any]) -> None:
+    browser = open_page()
+    best_first = ["Third", "<b>Bold</b>", "Steady"]
+    assert browser.execute_script(SORTED, "flicker") == [best_first, []]
+    by_name = [*best_first[1:], best_first[0]]
+    assert browser.execute_script(SORTED, "flicker", "model") == [by_name, ["ascending"]]
+    by_name.reverse()
+    assert browser.execute_script(SORTED, "flicker", "model") == [by_name, ["descending"]]
+    # Of a metric of which less is better, a click shows the least first.
+    assert browser.execute_script(SORTED, "flicker", "flicker") == [best_first, ["ascending"]]
+    assert browser.execute_script(SORTED, "coherence", "coherence")[0] == best_first
+
+
+def test_rows_are_filtered_by_text_licence_weights_and_suite(
+    open_page: Callable[..., Any],
+) -> None:
+    browser = open_page()
+
+    def after(script: str) -> str:
+        form = "const form = document.getElementById('filters');"
+        told = "form.dispatchEvent(new Event('input', {bubbles: true}));"
+        browser.execute_script(form + script + told)
+        text: str = browser.execute_script("return document.getElementById('count').textContent")
+        return text
+
+    assert after("") == "4 rows"
+    assert after("form.elements.text.value = 'BOLD';") == "1 of 4 rows"
+    assert after("form.elements.text.value = ''; form.elements.licence.value = 'MIT';") == (
+        "2 of 4 rows"
+    )
+    assert after("form.elements.open.checked = true;") == "1 of 4 rows"
+    assert after("form.reset(); form.elements.suite.value = 'toy';") == "3 rows"
+    shown = "return [...document.querySelectorAll('.suite')].map((suite) => suite.hidden)"
+    assert browser.execute_script(shown) == [True, False]
+
+
+@pytest.mark.parametrize("host", ["disk", "server"])
+def test_two_clips_play_in_step_and_the_cursor_follows(
+    host: str, open_page: Callable[..., Any], address: str
+) -> None:
+    browser = open_page(address if host == "server" else None)
+    click(browser, ".models input")  # of three, two are left
+    script = """
+        const done = arguments[0];
+        const videos = [...document.querySelectorAll(".stage video")];
+        const cursor = document.querySelector(".cursor");
+        const seen = [];
+        document.querySelector(".play").click();
+        const timer = setInterval(() => {
+            const times = videos.map((video) => video.currentTime);
+            seen.push([...times, parseFloat(cursor.style.left) / 100 * videos[0].duration]);
+            if (seen.length < 60) return;
+            clearInterval(timer);
+            document.querySelector(".play").click();
+            done([seen, videos.map((video) => video.paused)]);
+        }, 50);
+    """
+    browser.set_script_timeout(20)
+    seen, paused = browser.execute_async_script(script)
+    assert paused == [True, True]
+    moving = [row for row in seen if 0.1 < row[0] < 1.8]
+    assert len(moving) > 15
+    apart = sorted(abs(one - other) for one, other, _ in moving)
+    assert apart[len(apart) // 2] < 0.06, "half a frame of these clips"
+    behind = sorted(abs(one - cursor) for one, _, cursor in moving)
+    assert behind[len(behind) // 2] < 0.2, "a frame of these clips lasts .125 s"
+    times = [row[0] for row in seen]
+    assert any(after < before - 1 for before, after in pairwise(times)), "loops"
+
+
+def test_keys_step_through_frames_and_the_slider_seeks_all(open_page: Callable[..., Any]) -> None:
+    browser = open_page()
+    script = """
+        const done = arguments[0];
+        const videos = [...document.querySelectorAll(".stage video")];
+        const ready = videos.map((video) => new Promise((known) => {
+            if (video.readyState >= 2) known();
+            else video.addEventListener("loadeddata", known, {once: true});
+        }));
+        Promise.all(ready).then(() => {
+            const stage = document.querySelector(".stage");
+            const key = (name) => stage.dispatchEvent(
+                new KeyboardEvent("keydown", {key: name, bubbles: true, cancelable: true}));
+            const times = () => videos.map((video) => Number(video.currentTime.toFixed(3)));
+            const seen = [];
+            key("ArrowRight"); key("ArrowRight"); seen.push(times());
+            key("ArrowLeft"); seen.push(times());
+            const slider = document.querySelector(".transport input");
+            slider.value = 1;
+            slider.dispatchEvent(new Event("input"));
+            seen.push(times());
+            key("Home"); seen.push(times());
+            done(seen);
+        });
+    """
+    browser.set_script_timeout(20)
+    seen = browser.execute_async_script(script)
+    assert seen == [[0.25] * 3, [0.125] * 3, [1] * 3, [0] * 3]
+
+
+def test_another_prompt_and_other_models_are_put_side_by_side(
+    open_page: Callable[..., Any],
+) -> None:
+    browser = open_page()
+    shown = """
+        return [document.querySelector(".asked").textContent,
+                [...document.querySelectorAll(".stage figcaption")].map((each) => each.textContent),
+                [...document.querySelectorAll(".stage video")].map((each) => each.src)];
+    """
+    asked, names, sources = browser.execute_script(shown)
+    assert names == ["Third", "<b>Bold</b>", "Steady"]
+    assert all(source.endswith("/p00/0.mp4") for source in sources)
+    click(browser, "[title='Next prompt']")
+    click(browser, ".models label:nth-child(2) input")
+    asked, names, sources = browser.execute_script(shown)
+    assert names == ["Third", "Steady"]
+    assert all(source.endswith("/p01/0.mp4") for source in sources)
+    assert asked in (HOSTILE[0], "a ball rolls")
+    assert browser.execute_script("return document.querySelectorAll('.curve').length") == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 1000), (390, 844)])
+def test_nothing_sticks_out_of_a_screen(
+    width: int, height: int, open_page: Callable[..., Any]
+) -> None:
+    browser = open_page()
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_script("document.querySelectorAll('details').forEach((d) => d.open = true)")
+    wide = browser.execute_script("return document.documentElement.scrollWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.get("about:blank")  # the contact sheets that were unfolded are no part of this test
+    assert wide <= width
+    browser.get_log("performance")
+    open_page()

@@ -1,0 +1,100 @@
+"""The tables of systems and of servers, computed from accounts and cards."""
+
+from pathlib import Path
+from typing import Any
+
+import fake_results as fake
+import pytest
+from fake_results import account
+
+from bench.errors import BenchError
+from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.results import Result
+from bench.leaderboard.data.rows import boards
+from bench.leaderboard.tables.systems import served, systems
+
+
+def loaded(tmp_path: Path, accounts: list[dict[str, Any] | None], **changes: Any) -> Result:
+    clips = [
+        fake.clip(f"p{n:02d}", latency_s=None, account=told, scores={"flicker": 0.1})
+        for n, told in enumerate(accounts)
+    ]
+    content = fake.result("m", clips, prompts=len(clips), measured=False, **changes)
+    return load(fake.write(content, tmp_path))
+
+
+def row(result: Result, title: str) -> dict[str, str]:
+    (board,) = boards([result])
+    (table,) = [table for table in systems(board, "coherence") if table.title == title]
+    names = [column.name for column in table.columns]
+    return dict(zip(names, [cell.text for cell in table.rows[0]], strict=True))
+
+
+def request(start: float, seconds: float, **changes: Any) -> dict[str, Any]:
+    return account(
+        started_at_s=1000 + start, latency_s=seconds, attempts=1, concurrency=2, **changes
+    )
+
+
+def test_requests_per_second_count_the_time_in_which_any_was_under_way(tmp_path: Path) -> None:
+    # Two together for 10 s, a pause, as after a resumed run, then one for 10 s.
+    told = [request(0, 10), request(0, 10), request(500, 10)]
+    answer = served(loaded(tmp_path, [*told]), 2)
+    assert answer is not None
+    assert answer.requests_per_s == pytest.approx(3 / 20)
+    assert answer.latency_s == (10, 10)
+
+
+def test_percentiles_attempts_and_what_the_server_reports(tmp_path: Path) -> None:
+    told = [request(n, n + 1.0, server_latency_s=n / 2) for n in range(20)]
+    told[3] |= {"attempts": 21, "server_peak_memory_bytes": 3 * 2**30}
+    answer = served(loaded(tmp_path, [*told]), 2)
+    assert answer is not None
+    assert answer.latency_s == pytest.approx((10.5, 19.05))
+    assert answer.attempts == 2
+    assert answer.server_latency_s == 4.75
+    assert answer.server_peak_gib == 3
+
+
+def test_concurrencies_do_not_mix(tmp_path: Path) -> None:
+    told = [request(0, 10), request(0, 30) | {"concurrency": 8}]
+    result = loaded(tmp_path, [*told])
+    assert [served(result, n).latency_s[0] for n in (2, 8)] == [10, 30]  # type: ignore[union-attr]
+    assert served(result, 4) is None
+
+
+def test_what_is_declared_is_called_declared(tmp_path: Path) -> None:
+    card = {"title": "Some Model", "licence": "closed", "declared_s_per_video_s": 8.28}
+    card |= {"max_seconds": 10, "resolution": "1920x1080", "open_weights": False}
+    by_maker = row(loaded(tmp_path, [None, None], card=card), "Systems")
+    assert by_maker["s per s of video"] == "8.28"
+    assert by_maker["how that is known"] == "declared by the maker"
+    assert by_maker["open weights"] == "no"
+    assert (by_maker["largest"], by_maker["resolution"]) == ("1920x1080", "128x96")
+    assert "declared USD per s of video" not in by_maker
+    # What was declared with the clips themselves goes before the maker's own figure.
+    told = [account("declared", latency_s=6.0, price_usd=1.0), account("declared", latency_s=2.0)]
+    with_clips = row(loaded(tmp_path, [*told], card=card), "Systems")
+    assert with_clips["s per s of video"] == "2"  # 8 s for 2 clips of 16 frames at 8 fps
+    assert with_clips["how that is known"] == "declared with the clips"
+    assert with_clips["declared USD per s of video"] == "0.500"
+
+
+def test_where_nothing_more_is_known_there_is_no_table(tmp_path: Path) -> None:
+    (board,) = boards([loaded(tmp_path, [None])])
+    assert not list(systems(board, "coherence"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"basis": "request"}, "expected 'account' with the keys basis, latency_s"),
+        (account(basis="rumour"), "expected 'basis' as one of"),
+        (account(latency_s=-1.0), "expected 'latency_s' as a number from 0, came -1.0"),
+        (account(attempts="two"), "expected 'attempts' as a number"),
+        ([1], "expected 'account' with the keys"),
+    ],
+)
+def test_an_account_that_is_none_is_refused(tmp_path: Path, entry: Any, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        loaded(tmp_path, [entry])
