@@ -184,7 +184,7 @@ class Hardware(Record):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
     """Three capital letters."""
     gpus: Positive = 1
-    """How many made one clip together."""
+    """That made one clip together."""
 
 
 class Gpu(Record):
@@ -580,7 +580,7 @@ class RunFacts(Record):
     hardware: Hardware | None = None
     """What it costs."""
     prompts: Prompts
-    """The file of prompts."""
+    """Where they come from."""
     expected: Expected
     """What a complete run holds."""
 

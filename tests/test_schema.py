@@ -23,9 +23,10 @@ from bench.schema import (
     dump,
     parse,
 )
+from tools import document_schema
 
 ROOT = Path(__file__).parent.parent
-FIXTURES = sorted((ROOT / "tests" / "report" / "fixtures").glob("result_*.json"))
+FIXTURES = sorted((ROOT / "tests").glob("*/fixtures/result_*.json"))
 PUBLISHED = sorted((ROOT / "leaderboard" / "results").glob("*/*.json"))
 
 Content = dict[str, Any]
@@ -372,3 +373,10 @@ def test_every_field_is_documented_in_one_line(kind: type[Record]) -> None:
 def test_the_format_is_read_without_torch() -> None:
     code = "import sys, bench.schema; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
+
+
+def test_the_reference_and_the_json_schema_are_what_the_format_gives() -> None:
+    made = "type python -m tools.document_schema"
+    text = document_schema.PAGE.read_text("utf-8")
+    assert text == document_schema.page(text), made
+    assert document_schema.JSON_SCHEMA.read_text("utf-8") == document_schema.json_schema(), made
