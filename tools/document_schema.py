@@ -80,8 +80,8 @@ def _value(field: Mapping[str, Any]) -> str:
         named = f" with the keys {', '.join(f'`{key}`' for key in keys)}" if keys else ""
         return f"object{named}" + (f" of {_value(values)}" if isinstance(values, Mapping) else "")
     words = [_PLAIN.get(str(kind), str(kind or "any JSON")), field.get("unit", "")]
-    low, high = field.get("minimum"), field.get("maximum")
-    words += [] if low is None else [f"{_limit(low)} to {_limit(high)}"]
+    if "minimum" in field:
+        words.append(f"{_limit(field['minimum'])} to {_limit(field['maximum'])}")
     return ", ".join(filter(None, words))
 
 
