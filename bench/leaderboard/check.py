@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from bench.errors import BenchError
 from bench.leaderboard.catalogue import calibrations, suite_of_result
-from bench.leaderboard.check_amounts import wrong_amounts
 from bench.leaderboard.check_groups import unknown_groups, wrong_groups
 from bench.leaderboard.check_scores import not_recomputed, wrong_scores
 from bench.leaderboard.data.loading import load
@@ -87,7 +86,6 @@ def wrong(result: Result) -> Iterator[str]:
     yield from _wrong_prompts(result)
     yield from _wrong_calibration(result)
     yield from _wrong_clips(result)
-    yield from wrong_amounts(result)
     yield from wrong_scores(result)
     yield from wrong_groups(result, suite_of_result(result))
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from bench.leaderboard.catalogue import Suite
 from bench.leaderboard.tables.words import named, plural
-from bench.leaderboard.units import fits
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION
 from bench.run.groups import is_still
 from bench.schema import ClipResult, Likeness, Result
@@ -50,29 +49,14 @@ def unknown_groups(result: Result) -> Iterator[str]:
 
 def _wrong_parts(clips: list[ClipResult]) -> Iterator[str]:
     unseen = {clip.seed for clip in clips if not _is_seen(clip)}
-    out = [clip for clip in clips if not _within(_part(clip))]
     shown = [c for c in clips if not _is_seen(c) and _part(c).own is not None]
-    apart = [
-        clip
-        for clip in clips
-        if clip not in out and not _adds_up(_part(clip), whole=clip.seed not in unseen)
-    ]
+    apart = [c for c in clips if not _adds_up(_part(c), whole=c.seed not in unseen)]
     for fault, found in {
-        "cross_clip is out of range: value -2 to 2, won 0 to 1, own and others -1 to 1": out,
         "failed or is still, but its cross_clip has cosines": shown,
         "the value of cross_clip is not what its own and others give": apart,
     }.items():
         if found:
             yield f"{named(found)}: {fault}"
-
-
-def _within(part: Likeness) -> bool:
-    cosines = [value for value in (part.own, part.others) if value is not None]
-    return (
-        fits(part.value, (-2, 2))
-        and fits(part.won, (0, 1))
-        and all(fits(cosine, (-1, 1)) for cosine in cosines)
-    )
 
 
 def _adds_up(part: Likeness, *, whole: bool) -> bool:
