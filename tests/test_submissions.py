@@ -115,7 +115,7 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (lambda c: c["card"].update(title=" \t"), "card.title: expected text like"),
         (
             lambda c: c["card"].update(title="x" * 5000),
-            "card.title: text of at most 200 letters",
+            "expected text of at most 200 letters",
         ),
         (
             lambda c: c.update(hardware=hardware(1e300)),
