@@ -17,6 +17,12 @@ T = TypeVar("T")
 
 NO_PIPELINE = "the model has no stages that could be told apart"
 
+MEASURED = (
+    *("latency_s", "stages", "denoiser_forwards", "energy_j", "gpu"),
+    *("peak_memory_allocated_bytes", "peak_memory_reserved_bytes", "stage_memory"),
+)
+"""Keys of a clip's record that say what it took."""
+
 
 @dataclass(frozen=True)
 class Measured:

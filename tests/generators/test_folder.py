@@ -11,6 +11,7 @@ from conftest import moving_texture
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError, ClipMissing
 from bench.generators.account import Account
+from bench.generators.base import Delivered
 from bench.generators.external.folder import FolderGenerator
 from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
@@ -38,7 +39,7 @@ def test_without_a_suite_every_video_is_a_clip_of_its_own(videos: Path) -> None:
         "frames",
     ]
     assert [len(generator.generate(prompt, 0).frames) for prompt in prompts] == [4, 5, 1]
-    assert not generator.measured
+    assert not generator.info.measured
 
 
 def test_with_a_suite_files_are_found_by_prompt_and_seed(videos: Path) -> None:
@@ -74,12 +75,14 @@ def test_a_manifest_says_which_file_is_which_and_what_it_took(videos: Path) -> N
         "gone.mp4,cow,0,,\n"
     )
     generator = FolderGenerator(str(videos), manifest=str(videos / "list.csv"))
-    assert len(generator.generate(Prompt("dog", "a dog"), 0).frames) == 5
-    assert generator.account == Account("declared", latency_s=12.5, price_usd=0.4)
+    clip = generator.generate(Prompt("dog", "a dog"), 0)
+    assert isinstance(clip, Delivered)
+    assert len(clip.frames) == 5
+    assert clip.delivery == Account("declared", latency_s=12.5, price_usd=0.4)
     assert generator.source(Prompt("dog", "a dog"), 0)["wait_s"] == "12.5"
-    generator.account = None
-    assert len(generator.generate(Prompt("cat", "a cat"), 1).frames) == 4
-    assert generator.account is None  # nothing is declared of it
+    undeclared = generator.generate(Prompt("cat", "a cat"), 1)
+    assert len(undeclared.frames) == 4
+    assert not isinstance(undeclared, Delivered)
     with pytest.raises(ClipMissing, match=r"expected the file gone\.mp4"):
         generator.generate(Prompt("cow", "a cow"), 0)
     with pytest.raises(ClipMissing, match="expected a line for cat, seed 0"):

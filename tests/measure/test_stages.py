@@ -50,16 +50,16 @@ def test_stages_are_timed_and_not_one_bit_changes(
     name: str, tiny: Callable[[str], Path], prompt: Prompt
 ) -> None:
     with DiffusersGenerator(**TINY[name].arguments(str(tiny(name)))) as generator:
-        assert generator.stages is not None
-        timed, took = measure(lambda: generator.generate(prompt, 0), CPU, stages=generator.stages)
+        assert generator.clock is not None
+        timed, took = measure(lambda: generator.generate(prompt, 0), CPU, stages=generator.clock)
         pipe = generator.pipe
         watched = attributes(pipe)
-        generator.stages.close()
+        generator.clock.close()
         bare = generator.generate(prompt, 0)
         assert attributes(pipe) != watched
         assert not any(before or after for before, after, _ in attributes(pipe).values())
         assert not any({"encode", "decode"} & own for *_, own in attributes(pipe).values())
-    assert generator.stages is None
+    assert generator.clock is None
     assert bare.sha256 == timed.sha256
     record = took.record
     assert record["denoiser_forwards"] == FORWARDS[name]
@@ -77,11 +77,11 @@ def test_on_a_gpu_stages_add_up_too_and_each_has_its_memory(
     generator = DiffusersGenerator(**TINY[name].arguments(str(tiny(name))))
     generator.device = cuda = torch.device("cuda")
     with generator:
-        assert generator.stages is not None
+        assert generator.clock is not None
         generator.generate(prompt, 0)
-        timed, took = measure(lambda: generator.generate(prompt, 0), cuda, stages=generator.stages)
+        timed, took = measure(lambda: generator.generate(prompt, 0), cuda, stages=generator.clock)
         weights = generator.loaded()["weights_on_device_bytes"]
-        generator.stages.close()
+        generator.clock.close()
         assert generator.generate(prompt, 0).sha256 == timed.sha256
     record = took.record
     assert all(seconds > 0 for seconds in record["stages"].values())

@@ -17,7 +17,7 @@ from typing import Any, Self, cast
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
 from bench.generators.account import Account
-from bench.generators.base import Generator
+from bench.generators.base import Delivered, Generator, GeneratorInfo, deliver
 from bench.prompts import Prompt
 from bench.video import read_video
 
@@ -58,8 +58,8 @@ class CommandGenerator(Generator):
 
     kind = "bench.generators.command.CommandGenerator"
 
-    measured = False  # timed as a whole program, in the account
-    incidental = frozenset({"timeout_s"})
+    # A clip is timed as a whole program, in its delivery.
+    info = GeneratorInfo(measured=False, non_semantic=frozenset({"timeout_s"}))
 
     def __init__(
         self,
@@ -121,11 +121,11 @@ class CommandGenerator(Generator):
                         f"suite whose prompts name {name!r}, as {such}"
                     )
 
-    def generate(self, prompt: Prompt, seed: int) -> Clip:
+    def generate(self, prompt: Prompt, seed: int) -> Delivered:
         """Run the program and read what it made.
 
         Raises:
-            ClipError: if it ends with an error, takes too long, or leaves no or several videos.
+            Undelivered: if it ends with an error, takes too long, or leaves no or several videos.
         """
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
             out_dir = Path(scratch, "out")
@@ -144,41 +144,46 @@ class CommandGenerator(Generator):
                 Path(scratch, self.config_name).write_text(_render(self.config, values), "utf-8")
             pattern = cast("str", _fill(self.output, _escaped(values)))
             before = _matches(pattern, self.workdir)
-            self._run(cast("list[str]", [_text(a, values) for a in self.command]), values, scratch)
-            return read_video(_only(_matches(pattern, self.workdir), before, pattern), self.fps)
+            failure, delivery, details = self._run(values, scratch)
 
-    def _run(self, command: list[str], values: Values, scratch: str) -> None:
+            def read() -> Clip:
+                if failure is not None:
+                    raise ClipError(failure)
+                return read_video(_only(_matches(pattern, self.workdir), before, pattern), self.fps)
+
+            return deliver(read, delivery, details)
+
+    def _run(self, values: Values, scratch: str) -> tuple[str | None, Account, dict[str, Any]]:
+        """How the program failed, None if it did not; what it took; and what else is to be kept."""
+        command = [_text(argument, values) for argument in self.command]
         env = os.environ | {key: _text(value, values) for key, value in self.env.items()}
         errors = Path(scratch, "stderr")
         started_at_s, start = time.time(), time.perf_counter()
         exit_code: int | None = None
+        failure = None
         try:
             with errors.open("wb") as stderr, Path(scratch, "stdout").open("wb") as stdout:
                 exit_code = _run_group(
                     command, self.workdir, env, stdout.fileno(), stderr.fileno(), self.timeout_s
                 )
         except subprocess.TimeoutExpired:
-            raise ClipError(
+            failure = (
                 f"the program was stopped after {self.timeout_s:g} s (timeout_s); "
                 f"the last it said: {_last_line(_tail(errors))}"
-            ) from None
-        except OSError as error:
-            raise ClipError(f"{command[0]} cannot be run: {error.strerror or error}") from None
-        finally:
-            self.account = Account(
-                basis="program",
-                latency_s=time.perf_counter() - start,
-                started_at_s=started_at_s,
-                details={
-                    "command": command,
-                    "workdir": str(self.workdir),
-                    "exit_code": exit_code,
-                    "stderr_tail": _tail(errors),
-                },
             )
+        except OSError as error:
+            failure = f"{command[0]} cannot be run: {error.strerror or error}"
+        latency_s = time.perf_counter() - start
         if exit_code:
-            said = _last_line(_tail(errors))
-            raise ClipError(f"the program ended with {_ending(exit_code)}: {said}")
+            failure = f"the program ended with {_ending(exit_code)}: {_last_line(_tail(errors))}"
+        details = {
+            "command": command,
+            "workdir": str(self.workdir),
+            "exit_code": exit_code,
+            "stderr_tail": _tail(errors),
+        }
+        delivery = Account("program", latency_s=latency_s, started_at_s=started_at_s)
+        return failure, delivery, details
 
 
 def _run_group(

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, ClipMissing, nearest
 from bench.generators.account import Account
-from bench.generators.base import Generator
+from bench.generators.base import Generator, GeneratorInfo, deliver
 from bench.generators.external.manifest import Entry, read_manifest
 from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
@@ -51,9 +51,8 @@ class FolderGenerator(Generator):
 
     kind = "bench.generators.folder.FolderGenerator"
 
-    measured = False
     # `source` holds each file's name and hash; how it was found decides nothing more.
-    incidental = frozenset({"names", "manifest"})
+    info = GeneratorInfo(measured=False, non_semantic=frozenset({"names", "manifest"}))
 
     def __init__(
         self,
@@ -97,9 +96,10 @@ class FolderGenerator(Generator):
         """
         found = self.find(prompt, seed)
         entry = (self.manifest or {}).get((prompt.id, seed))
-        if entry is not None and (entry.wait_s, entry.price_usd) != (None, None):
-            self.account = Account("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
-        return read_video(found, self.fps)
+        if entry is None or (entry.wait_s, entry.price_usd) == (None, None):
+            return read_video(found, self.fps)
+        declared = Account("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
+        return deliver(lambda: read_video(found, self.fps), declared)
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
         """Name and hash of the file, so that a replaced file is another clip; what is declared.

@@ -9,10 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
 
-from bench.clip import Clip
-from bench.errors import BenchError, nearest
+from bench.errors import BenchError, ClipError, nearest
 from bench.generators.account import Account
-from bench.generators.base import Generator
+from bench.generators.base import Delivered, Generator, GeneratorInfo, Undelivered, deliver
 from bench.generators.external.video_client import Answer, Dialect, VideoClient
 from bench.prompts import Prompt
 from bench.video import read_video
@@ -49,8 +48,11 @@ class VideoApiGenerator(Generator):
 
     kind = "bench.generators.video_api.VideoApiGenerator"
 
-    measured = False  # a wait for somebody else's hardware, in the account
-    incidental = frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"})
+    # What passes is a wait for somebody else's hardware, which the delivery holds.
+    info = GeneratorInfo(
+        measured=False,
+        non_semantic=frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"}),
+    )
 
     def __init__(
         self,
@@ -139,7 +141,7 @@ class VideoApiGenerator(Generator):
         for _ in range(2 * self.concurrency):
             self._begin_next()
 
-    def generate(self, prompt: Prompt, seed: int) -> Clip:
+    def generate(self, prompt: Prompt, seed: int) -> Delivered:
         """Wait for the clip of this draw and read it.
 
         Raises:
@@ -150,9 +152,12 @@ class VideoApiGenerator(Generator):
             self._begin_next()
         future = self._begun.pop(key, None) or self._submit(prompt, seed)
         self._begin_next()
-        self.account = Account(basis="request", concurrency=self.concurrency)
-        answer = future.result()
-        self.account = Account(
+        try:
+            answer = future.result()
+        except ClipError as error:
+            asked = Account(basis="request", concurrency=self.concurrency)
+            raise Undelivered(str(error), asked, {}) from None
+        delivery = Account(
             basis="request",
             latency_s=answer.latency_s,
             started_at_s=answer.started_at_s,
@@ -160,12 +165,11 @@ class VideoApiGenerator(Generator):
             concurrency=self.concurrency,
             server_latency_s=answer.server_latency_s,
             server_peak_memory_bytes=answer.server_peak_memory_bytes,
-            details={"model": answer.model},
         )
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
             file = Path(scratch, "answer.mp4")
             file.write_bytes(answer.content)
-            return read_video(file)
+            return deliver(lambda: read_video(file), delivery, {"model": answer.model})
 
     def _begin_next(self) -> None:
         if self._waiting:

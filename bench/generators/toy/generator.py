@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.errors import BenchError
-from bench.generators.base import Generator
+from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.backgrounds import BACKGROUNDS, paint_plate
 from bench.generators.toy.grammar import Sentence, Thing
@@ -52,7 +52,7 @@ class ToyGenerator(Generator):
 
     kind = "bench.generators.toy.ToyGenerator"
 
-    version = "2"
+    info = GeneratorInfo(version="2")
 
     def __init__(
         self,
