@@ -1,20 +1,20 @@
 """What every generator is: a cheap constructor, weights inside `with`, one clip a call."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self, TypeGuard
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError
-from bench.generators.account import Account
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
-
-Weights = Literal["real", "random"]
+from bench.schema import Basis, Delivery, Weights
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,26 @@ class Delivered(Clip):
             how it ended, the last it said.
     """
 
-    delivery: Account
+    delivery: Delivery
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Undelivered(ClipError):  # noqa: N818 - the opposite of Delivered
     """A clip that did not come from outside this process, and what waiting for it took."""
 
-    def __init__(self, message: str, delivery: Account, details: Mapping[str, Any]) -> None:
+    def __init__(self, message: str, delivery: Delivery, details: Mapping[str, Any]) -> None:
         super().__init__(message)
         self.delivery, self.details = delivery, details
 
 
+def delivery_by(basis: Basis, **amounts: float | None) -> Delivery:
+    """A delivery of which nothing else is known."""
+    fields: dict[str, Any] = dict.fromkeys(Delivery.model_fields)
+    return Delivery(**fields | {"basis": basis} | amounts)
+
+
 def deliver(
-    read: Callable[[], Clip], delivery: Account, details: Mapping[str, Any] = MappingProxyType({})
+    read: Callable[[], Clip], delivery: Delivery, details: Mapping[str, Any] = MappingProxyType({})
 ) -> Delivered:
     """The clip that `read` gives, with its delivery; an error of `read` carries that too."""
     try:
@@ -80,6 +86,33 @@ def deliver(
     except ClipError as error:
         raise Undelivered(str(error), delivery, details) from None
     return Delivered(clip.frames, clip.fps, clip.lossy, delivery=delivery, details=details)
+
+
+def require(sound: bool, key: str, expected: str, value: object) -> None:
+    """Refuse an argument of a generator's constructor that is not what it must be."""
+    if not sound:
+        raise BenchError(f"model.{key} must be {expected}, got {value!r}")
+
+
+def is_whole(value: object, least: int) -> TypeGuard[int]:
+    """Whether a value is a whole number of at least so much."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_positive(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value < math.inf
+
+
+def is_valid(field: Any, value: object) -> bool:  # noqa: ANN401 - a type
+    """Whether a value may stand in a field of such a type of `bench.schema`."""
+    try:
+        TypeAdapter[Any](field).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 class Generator(ABC):

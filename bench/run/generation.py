@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from types import TracebackType
@@ -14,28 +14,27 @@ import torch
 
 from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
-from bench.generators.account import Account
 from bench.generators.base import Delivered, Generator, Undelivered
 from bench.layout import Item, RunFolder
 from bench.measure.environment import device_name, software
-from bench.measure.gpu import Board
-from bench.measure.memory import is_out_of_memory
-from bench.measure.throughput import MEASURED, Measured, free, is_broken, measure
+from bench.measure.gpu import GpuMonitor, is_broken
+from bench.measure.memory import free, is_out_of_memory
+from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
 from bench.run.writer import Writer
-from bench.storage import changes, fingerprint, read_json, write_json, write_text
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status, dump, parse
+from bench.storage import changes, fingerprint, write_json, write_text
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
-
-NOT_HERE = "the clip was not made in this process"
+_NOT_HERE = "the clip was not made in this process"
 
 Batch = Sequence[Item]
 """Draws of one prompt, in the suite's order, that one call makes."""
 
-Record = dict[str, Any]
+Facts = dict[str, Any]
+"""Of a clip, by key of its record."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,10 @@ class Plan:
 class Failure:
     """Why a batch has no clips; `latency_s` of each clip's share until then was spent too."""
 
-    status: str
+    status: Status
     error: str
     latency_s: float | None = None
-    delivery: Account | None = None
+    delivery: Delivery | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -148,7 +147,7 @@ def generate(
     batches = [
         batch for batch in batches_of(plan.items, info.batch_size) if not to_make.isdisjoint(batch)
     ]
-    board = Board.of(device)
+    gpu = GpuMonitor.of(device)
     timings: list[Timing] = []
     warm_up = WarmUp(generator, plan.warmup)
     with ExitStack() as opened:
@@ -173,7 +172,7 @@ def generate(
                     outcome: Measured | Failure = Failure("crashed", died)
                 else:
                     warm = warm_up.before(batch)
-                    clips, outcome = attempt(generator, batch, device, board)
+                    clips, outcome = attempt(generator, batch, device, gpu)
                 if isinstance(outcome, Measured) and info.measured:
                     timings.append(Timing.of(outcome, warm_up.shape(batch), warm=warm))
                     warm_up.after(batch)
@@ -200,7 +199,7 @@ def make(generator: Generator, batch: Batch) -> list[Clip]:
 
 
 def attempt(
-    generator: Generator, batch: Batch, device: torch.device, board: Board | None
+    generator: Generator, batch: Batch, device: torch.device, gpu: GpuMonitor | None
 ) -> tuple[Sequence[object], Measured | Failure]:
     """What the generator made, or nothing; and what each clip of it took, or how it failed.
 
@@ -209,23 +208,22 @@ def attempt(
             ends every process that makes it is recorded as crashed in the end.
     """
     info = generator.info
-    delivery, details = None, {}
+    delivery: Delivery | None = None
+    details: Mapping[str, Any] = {}
     begun = time.perf_counter()
     try:
-        clips, took = measure(
-            lambda: make(generator, batch), device, stages=info.stages, board=board
-        )
+        clips, took = measure(lambda: make(generator, batch), device, stages=info.stages, gpu=gpu)
         return clips, took.share(len(batch))
     except ClipMissing:
         raise
     except Exception as error:
         if isinstance(error, Undelivered):
-            delivery, details = error.delivery, dict(error.details)
+            delivery, details = error.delivery, error.details
         expected = isinstance(error, BenchError | ClipError)
         name = f"{batch[0].prompt.id}, seed {batch[0].seed}"
         if not expected:
             log.info("%s", name, exc_info=True)
-        status = "oom" if is_out_of_memory(error) else "error"
+        status: Status = "oom" if is_out_of_memory(error) else "error"
         line = str(error) if expected else one_line(error)
     latency_s = (time.perf_counter() - begun) / len(batch) if info.measured else None
     # Only here, where the error and with it the frames that it came through are gone.
@@ -292,7 +290,7 @@ class WarmUp:
         return True
 
 
-def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Record:
+def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Facts:
     """What a record says before anything is made."""
     inputs = _inputs(generator, plan, item)
     info = generator.info
@@ -330,13 +328,13 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
     path = folder.record(item)
     if not path.exists():
         return True
-    record = read_json(path)
+    record = parse(ClipRecord, path.read_bytes(), str(path), "remove the file and run again")
     inputs = _inputs(generator, plan, item)
-    failed = record.get("status") != "ok"
-    if record.get("fingerprint") != fingerprint(inputs):
+    failed = record.status != "ok"
+    if record.fingerprint != fingerprint(inputs):
         if plan.overwrite or failed:
             return True
-        differs = changes(record.get("inputs", {}), inputs)
+        differs = changes(record.inputs, inputs)
         shown = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
         raise BenchError(
             f"{folder.root} holds clips of another configuration "
@@ -381,7 +379,7 @@ def _begin(item: Item, folder: RunFolder) -> int:
 
 
 def _finish(
-    described: Record,
+    described: Facts,
     clip: object,
     item: Item,
     *,
@@ -394,13 +392,13 @@ def _finish(
     if isinstance(outcome, Measured) and (error := _store(clip, item, folder)):
         outcome = Failure("error", error, outcome.latency_s if timed else None)
     if isinstance(outcome, Failure):
-        record = described | _failed(outcome)
+        facts = described | _failed(outcome)
     else:
         assert isinstance(clip, Clip)
-        record = described | _made(clip, outcome, timed=timed)
+        facts = described | _made(clip, outcome, timed=timed)
     if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
-        record |= {"account": asdict(origin.delivery), "details": dict(origin.details)}
-    write_json(folder.record(item), record)
+        facts |= {"account": origin.delivery, "details": dict(origin.details)}
+    write_text(folder.record(item), dump(ClipRecord(**facts)))
     folder.tries(item).unlink(missing_ok=True)
 
 
@@ -421,12 +419,12 @@ def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
     return None
 
 
-def _made(clip: Clip, took: Measured, *, timed: bool) -> Record:
+def _made(clip: Clip, took: Measured, *, timed: bool) -> Facts:
     """Of a clip that was made; what it took is null where that says nothing about the model."""
     frames, height, width, _ = clip.frames.shape
-    measured = took.record
+    measured = took.facts
     if not timed:
-        measured = dict.fromkeys(MEASURED) | {"unmeasured": dict.fromkeys(MEASURED, NOT_HERE)}
+        measured = dict.fromkeys(MEASURED) | {"unmeasured": dict.fromkeys(MEASURED, _NOT_HERE)}
     return {
         "status": "ok",
         "error": None,
@@ -440,7 +438,7 @@ def _made(clip: Clip, took: Measured, *, timed: bool) -> Record:
     }
 
 
-def _failed(failure: Failure) -> Record:
+def _failed(failure: Failure) -> Facts:
     clip = ("frames", "height", "width", "fps", "frames_sha256")
     return dict.fromkeys((*clip, *MEASURED)) | {
         "status": failure.status,

@@ -117,7 +117,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "generator_version": generator.info.version,
             "config": config,
             "hardware": config["hardware"],
-            "environment": kept or environment(device),
+            "environment": kept or environment(device).json_values,
         }
         write_json(folder.run, described)
         for item in missing:  # a record of another configuration must not outlive this moment

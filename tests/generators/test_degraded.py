@@ -13,8 +13,7 @@ from bench.clip import Clip
 from bench.config import build_generator, plain
 from bench.errors import BenchError
 from bench.faults.degraded import Degraded
-from bench.generators.account import Account
-from bench.generators.base import Delivered, Generator, GeneratorInfo, deliver
+from bench.generators.base import Delivered, Generator, GeneratorInfo, deliver, delivery_by
 from bench.generators.toy.generator import ToyGenerator
 from bench.measure.stages import StageClock
 from bench.paths import CONF
@@ -105,7 +104,7 @@ def test_a_damaged_clip_was_delivered_as_the_other_was() -> None:
     class Fetched(Inner):
         def generate(self, prompt: Prompt, seed: int) -> Clip:
             clip = super().generate(prompt, seed)
-            return deliver(lambda: clip, Account("declared", price_usd=0.5), {"model": "m"})
+            return deliver(lambda: clip, delivery_by("declared", price_usd=0.5), {"model": "m"})
 
     with Degraded(Fetched(), "noise", 8) as damaged:
         made = damaged.generate(PROMPT, 0)

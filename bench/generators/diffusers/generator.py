@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError
-from bench.generators.base import Generator, GeneratorInfo, Weights
+from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.diffusers import options as speed
 from bench.generators.diffusers.batch import check_batch, random_state, repeated
 from bench.generators.diffusers.checks import (
@@ -33,6 +33,7 @@ from bench.generators.diffusers.quiet import quiet
 from bench.generators.diffusers.random_weights import Part, find_description, parts, random_pipeline
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
+from bench.schema import Weights
 from bench.video import read_video
 from bench.vision.image import crop_to, read_image
 

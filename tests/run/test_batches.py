@@ -19,7 +19,7 @@ from bench.faults.degraded import Degraded
 from bench.generators.base import Generator, GeneratorInfo
 from bench.layout import Item, RunFolder
 from bench.measure.memory import Peak
-from bench.measure.throughput import Measured, measure
+from bench.measure.timing import Measured, measure
 from bench.prompts import Prompt
 from bench.run import generation as stage
 from bench.run.generation import Plan, batches_of, check_seeds, find_missing, generate
@@ -124,13 +124,13 @@ def test_time_and_energy_are_shared_and_memory_is_not() -> None:
         stage_peaks={"denoise": Peak(2, 3)},
         energy_j=900.0,
     )
-    share = took.share(4).record
+    share = took.share(4).facts
     assert share["latency_s"] == 1.5
     parts = {"encode_s": 0.25, "denoise_s": 0.75, "decode_s": 0.25, "other_s": 0.25}
     assert share["stages"] == parts
     assert share["energy_j"] == 225.0
-    unshared = {"latency_s": 6.0, "stages": took.record["stages"], "energy_j": 900.0}
-    assert share | unshared == took.record
+    unshared = {"latency_s": 6.0, "stages": took.facts["stages"], "energy_j": 900.0}
+    assert share | unshared == took.facts
     assert took.share(1) == took
 
 

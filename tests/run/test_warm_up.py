@@ -13,7 +13,7 @@ from bench.clip import Clip
 from bench.errors import ClipError
 from bench.generators.base import Generator, GeneratorInfo
 from bench.layout import Item, RunFolder
-from bench.measure.throughput import Measured
+from bench.measure.timing import Measured
 from bench.prompts import Prompt
 from bench.run import generation as stage
 from bench.run.generation import Plan, generate

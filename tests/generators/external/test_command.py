@@ -208,11 +208,11 @@ def test_a_program_is_told_how_long_its_clip_should_be(place: Path) -> None:
     [
         ({"command": "python run.py"}, "model.command must be a list of texts"),
         ({"command": []}, "model.command must be a list of texts"),
-        ({"command": ["run", "{promt}"]}, "did you mean 'prompt'.*, came '{promt}'"),
+        ({"command": ["run", "{promt}"]}, "did you mean 'prompt'.*, got '{promt}'"),
         ({"command": ["run", "{config}"]}, "model.config must be what {config} is to hold"),
         ({"config": {"a": 1}}, "model.command must be a list that uses {config}"),
         ({"output": " "}, "model.output must be a glob pattern"),
-        ({"timeout_s": 0}, "model.timeout_s must be seconds above 0, came 0"),
+        ({"timeout_s": 0}, "model.timeout_s must be seconds above 0, got 0"),
         ({"timeout_s": True}, "model.timeout_s must be"),
         ({"config_name": "../x"}, "model.config_name must be a file name"),
         ({"env": ["A=1"]}, "model.env must be keys and values"),

@@ -13,7 +13,7 @@ from video_server import VideoServer
 from bench.clip import Clip, write_preview
 from bench.errors import BenchError, ClipError
 from bench.generators.base import Delivered, Undelivered
-from bench.generators.external import video_client
+from bench.generators.external import video_api
 from bench.generators.external.video_api import VideoApiGenerator
 from bench.prompts import Prompt
 
@@ -36,7 +36,7 @@ def server(video: bytes) -> Iterator[VideoServer]:
 @pytest.fixture(autouse=True)
 def _here_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(video_client, "_backoff_s", lambda _: 0.01)
+    monkeypatch.setattr(video_api, "_backoff_s", lambda _: 0.01)
 
 
 def generator(server: VideoServer, **changes: Any) -> VideoApiGenerator:
@@ -129,11 +129,11 @@ def test_a_reset_in_mid_download_is_tried_again(server: VideoServer) -> None:
     [
         ("fails", "^the server failed: CUDA out of memory$"),
         ("html", "expected a video, the server sent text/html: <html><body>Sign in"),
-        ("longer than sent", "no whole answer from the server: IncompleteRead"),
+        ("longer than sent", "no whole answer from the server: RemoteProtocolError"),
         ("shorter than sent", "expected a video, but it cannot be read|cut short"),
         ("always 503", "the server answered 503 after 4 attempts: .*not now"),
         ("400", "the server answered 400: .*not now"),
-        ("odd status", "expected a job that is queued, .*, came 'pondering'"),
+        ("odd status", "expected a job that is queued, .*, got 'pondering'"),
     ],
 )
 def test_what_goes_wrong_is_one_line(server: VideoServer, fault: str, message: str) -> None:
@@ -152,7 +152,7 @@ def test_a_job_that_never_ends_is_given_up(server: VideoServer) -> None:
 
 def test_no_server_is_one_line() -> None:
     nobody = VideoServer(b"", url="http://127.0.0.1:9")
-    with pytest.raises(ClipError, match="no whole answer from the server: URLError"):
+    with pytest.raises(ClipError, match="no whole answer from the server: ConnectError"):
         make(nobody, retries=1)
 
 
@@ -241,7 +241,7 @@ def test_a_missing_key_is_said_before_the_first_request(server: VideoServer) -> 
         ({"base_url": "http://localhost:8000/v1/"}, "model.base_url must be .* without /v1/videos"),
         ({"base_url": "http://me:secret@host"}, "model.base_url must be an address"),
         ({"fields": {"size": "64x64"}}, "model.fields must be values that hold num_frames or sec"),
-        ({"fields": {"num_frames": 8, "seed": 1}}, "without what each draw brings, came 'seed'"),
+        ({"fields": {"num_frames": 8, "seed": 1}}, "without what each draw brings, got 'seed'"),
         ({"dialect": "jsn"}, "did you mean 'json'"),
         ({"key_env": f"{KEY}"}, "model.key_env must be the name of an environment variable"),
         ({"concurrency": 0}, "model.concurrency must be a number from 1"),
@@ -260,4 +260,4 @@ def test_a_wrong_argument_is_named(changes: dict[str, Any], message: str) -> Non
     [("7", 7.0), (None, None), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, expected_s: float | None) -> None:
-    assert video_client._retry_after_s(header) == expected_s
+    assert video_api._retry_after_s(header) == expected_s
