@@ -11,7 +11,7 @@ import pytest
 from tiny_pipelines import TINY
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers.batch import _TESTED, _WHY_NOT, repeated
+from bench.generators.diffusers.call import _TESTED, _WHY_NOT, repeated
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
 
