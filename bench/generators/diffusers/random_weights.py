@@ -226,7 +226,7 @@ def _network(entry: Any) -> torch.nn.Module | None:  # noqa: ANN401 - of `_entri
     if not issubclass(cls, torch.nn.Module):
         return None
     if folder is not None and not issubclass(cls, transformers.PreTrainedModel):
-        module = cls.from_config(cls.load_config(folder))
+        module: torch.nn.Module = cls.from_config(cls.load_config(folder))
     elif issubclass(cls, transformers.PreTrainedModel):
         config = cls.config_class
         module = cls(config.from_pretrained(folder) if folder else config(**settings))
