@@ -28,7 +28,6 @@ from bench.leaderboard.data.pairs import (
     pairs,
     widest,
 )
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import HEADLINE, in_order
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
@@ -36,6 +35,7 @@ from bench.leaderboard.tables.pair_tables import by_category, extremes, most, ov
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.words import failure, plain, plural
 from bench.prompts import Prompt
+from bench.schema import Result
 
 
 @dataclass(frozen=True)

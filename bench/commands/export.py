@@ -12,12 +12,12 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.explain import MISTAKE, complain
 from bench.leaderboard.data.loading import find, load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.export.model_card import model_card, why_no_card
 from bench.leaderboard.export.vbench_json import vbench
 from bench.leaderboard.tables import records_table
 from bench.leaderboard.tables.words import plural
 from bench.paths import SAFE_NAME
+from bench.schema import Result
 from bench.storage import write_bytes, write_text
 
 Said = Iterator[str]
