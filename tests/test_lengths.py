@@ -80,7 +80,7 @@ def test_a_diffusers_model_follows_where_it_is_told_to() -> None:
         assert len(made(told, seconds).frames) == frames
         assert told.frames_requested(Prompt("p", "x", seconds=seconds)) == frames
     assert len(made(DiffusersGenerator(**arguments), 2.0).frames) == 9
-    with pytest.raises(BenchError, match=r"model\.longest_s must be seconds above 0, came 0"):
+    with pytest.raises(BenchError, match=r"model\.longest_s must be seconds above 0, got 0"):
         DiffusersGenerator(**arguments, longest_s=0)
 
 
