@@ -264,11 +264,7 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
         Column("per clip", partial(_amount, of="per_clip"), empty="name"),
         Column("per s of video", partial(_amount, of="per_video_s"), empty="name"),
         Column(
-            "per usable s",
-            lambda row: usable_cost(row.share),
-            spread,
-            better="lower",
-            empty="name",
+            "per usable s", lambda row: usable_cost(row.share), spread, better="lower", empty="name"
         ),
     ]
     return tabulate(
@@ -359,10 +355,7 @@ def system_tables(board: SuiteBoard) -> Iterator[Table]:
 
     declared = tabulate(
         "Declared",
-        [
-            Column[Result]("model", label, kind="name"),
-            *_DECLARED_COLUMNS,
-        ],
+        [Column[Result]("model", label, kind="name"), *_DECLARED_COLUMNS],
         [
             result
             for result in board.results

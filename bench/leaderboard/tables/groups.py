@@ -84,7 +84,7 @@ def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
             "cosine between clips of one character, others that between clips of different "
             f"characters over the same kinds of shot and seeds; {GROUP_METRIC} is own - "
             f"others ({UNIT}), and told apart how often the own character is the more alike. "
-            f"0 and {CHANCE:g} is a model that draws anybody. Intervals are over groups.",
+            f"0 and {CHANCE:g} is a model that draws anybody. Intervals are over groups."
         ],
         below=[
             *without_interval([each for row in rows for each in row.means.values()], "groups"),
@@ -151,7 +151,7 @@ def length_tables(board: SuiteBoard) -> Iterator[Table]:
                 "A model makes the length nearest to that asked for that it can, or its own where "
                 "it cannot be told. Damage is a mean over time, so a short clip has less time to "
                 f"drift in: compare like with like. As long as asked is {LONG_ENOUGH:.0%} of it or "
-                "more.",
+                "more."
             ],
         )
 

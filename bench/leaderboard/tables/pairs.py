@@ -81,7 +81,7 @@ def overall(compared: Sequence[Pairs]) -> Table:
         rows,
         below=[
             "Each interval stands alone: of twenty that should hold 0, one does not. Neither is "
-            f"called better where it holds 0, or on fewer than {MIN_PROMPTS} prompts.",
+            f"called better where it holds 0, or on fewer than {MIN_PROMPTS} prompts."
         ],
     )
 
@@ -123,7 +123,7 @@ def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[s
         ],
         below=[
             "± is half the width of the 95% interval, which is too narrow on fewer than "
-            f"{MIN_PROMPTS} prompts.",
+            f"{MIN_PROMPTS} prompts."
         ],
     )
 

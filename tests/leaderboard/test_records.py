@@ -9,7 +9,7 @@ import pytest
 
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.results import Result
-from bench.leaderboard.tables.records_table import (
+from bench.leaderboard.tables.records import (
     COLUMNS,
     METRIC_COLUMNS,
     as_csv,
