@@ -236,7 +236,10 @@ def test_metrics_that_differ_are_left_out_and_named(
         ({"weights": "random"}, "b has no scores"),
         ({"metrics": {}}, "b has no scores"),
         ({"metrics": fake.METRICS | {"flicker": fake.METRICS["identity"]}}, "of every metric"),
-        ({"clips": [fake.clip(f"p{n:02d}", lossy=True) for n in range(24)]}, "other compression (lossless and lossy)"),
+        (
+            {"clips": [fake.clip(f"p{n:02d}", lossy=True) for n in range(24)]},
+            "other compression (lossless and lossy)",
+        ),
         ({"clips": []}, "no clips of the same prompt and seed"),
         ({"aspect": "9:16"}, "other aspect (as each model makes it and 9:16)"),
     ],

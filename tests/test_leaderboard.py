@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from bench.commands.leaderboard import main
 from bench.errors import BenchError
 from bench.leaderboard.publish import publish
+from bench.paths import PACKAGE
 
 
 def steady(prompt: int, _seed: int) -> dict[str, float | None]:
@@ -156,3 +158,19 @@ def test_a_terminal_without_arrows_shows_the_rest(
     assert main([str(source), "--into", str(tmp_path / "board")]) == 0
     sys.stdout.flush()
     assert b"flicker ?" in raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--check", str(PACKAGE.parent / "leaderboard")]]
+)
+def test_publishing_and_checking_need_no_networks(arguments: list[str]) -> None:
+    script = (
+        "import sys; from bench.commands.leaderboard import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'transformers', 'diffusers'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"

@@ -111,7 +111,9 @@ def test_clips_of_other_frames_than_the_scored_ones_are_not_shown(tmp_path: Path
     made = content(seeds=(0,))
     saved(fake_runs.write(made, tmp_path, made=2), board)
     made["clips"][0]["frames_sha256"] = "99"
-    assert [clip.prompt for clip in load_gallery(load(fake.write(made, tmp_path)), board).clips] == ["p01"]
+    assert [
+        clip.prompt for clip in load_gallery(load(fake.write(made, tmp_path)), board).clips
+    ] == ["p01"]
 
 
 def test_prompts_that_are_no_file_names_are_left_out(tmp_path: Path) -> None:

@@ -114,7 +114,10 @@ def test_a_model_with_failures_is_complete_and_pays_for_them(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"prompts": {"name": "toy.jsonl", "count": 24, "sha256": "0ther"}}, "other prompts (toy.jsonl, sha256 5ca1ab1e and toy.jsonl, sha256 0ther)"),
+        (
+            {"prompts": {"name": "toy.jsonl", "count": 24, "sha256": "0ther"}},
+            "other prompts (toy.jsonl, sha256 5ca1ab1e and toy.jsonl, sha256 0ther)",
+        ),
         ({"seeds": (0, 1)}, "other seeds (0 and 0, 1)"),
         (
             {
