@@ -11,6 +11,7 @@ from fake_results import Content, Score
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_means
 
+OTHER_PROMPTS = "other prompts (toy.jsonl, sha256 5ca1ab1e and toy.jsonl, sha256 0ther)"
 WITH_HEADLINE = fake.METRICS | fake.COHERENCE
 
 
@@ -116,7 +117,7 @@ def test_a_model_with_failures_is_complete_and_pays_for_them(tmp_path: Path) -> 
     [
         (
             {"prompts": {"name": "toy.jsonl", "count": 24, "sha256": "0ther"}},
-            "other prompts (toy.jsonl, sha256 5ca1ab1e and toy.jsonl, sha256 0ther)",
+            OTHER_PROMPTS,
         ),
         ({"seeds": (0, 1)}, "other seeds (0 and 0, 1)"),
         (
