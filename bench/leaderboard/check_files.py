@@ -23,8 +23,8 @@ from bench.leaderboard.render.gallery import (
 )
 
 _SVG_TAGS = frozenset(
-    ("svg", "defs", "g", "path", "rect", "text", "tspan", "use", "clipPath", "style", "metadata")
-    + ("RDF", "Work", "type", "format", "title")
+    {"svg", "defs", "g", "path", "rect", "text", "tspan", "use", "clipPath", "style", "metadata"}
+    | {"RDF", "Work", "type", "format", "title"}
 )
 """Elements that figures are made of. The page holds them itself, so that it must be no others."""
 

@@ -59,64 +59,24 @@ _REPORTED: Mapping[Basis, str] = {
 
 def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
     """How fast models made their clips on one device, fastest first, and what that took."""
+    batches = (f"{r.label}: {_BATCH.format(r.batch_size)}" for r in rows if r.batch_size > 1)
+    disturbed = (f"{row.label}: {line}." for row in rows for line in row.disturbances)
     yield tabulate(
         f"Speed on {device}",
-        [
-            _model(),
-            Column("clip", _shape, kind="text"),
-            Column("clips timed", lambda row: row.clips),
-            Column("frames/s", lambda row: row.frames_per_s, better="higher"),
-            Column(
-                "s of compute per s of video", lambda row: row.compute_per_video_s, better="lower"
-            ),
-            Column("realtime factor", lambda row: row.realtime_factor, better="higher"),
-            Column(
-                "cost per s of video",
-                lambda row: Cell(row.cost_per_video_s, unit=row.result.hardware.currency),
-                with_unit,
-                better="lower",
-                empty="hide",
-            ),
-            Column(
-                "s per clip p50 (p05-p95)",
-                lambda row: Cell(row.latency_s[1], (row.latency_s[0], row.latency_s[2])),
-                _latency,
-            ),
-            Column(
-                "peak GiB allocated / reserved",
-                lambda row: Cell(row.allocated_gib, more=(row.reserved_gib,)),
-                gib,
-            ),
-        ],
+        _SPEED_COLUMNS,
         rows,
         result=lambda row: row.result,
-        below=[
-            *(
-                f"{row.label}: {_BATCH.format(row.batch_size)}"
-                for row in rows
-                if row.batch_size > 1
-            ),
-            *(f"{row.label}: {line}." for row in rows for line in row.disturbances),
-            *_prices(rows),
-            *_not_measured(rows),
-        ],
+        below=[*batches, *disturbed, *_prices(rows), *_not_measured(rows)],
     )
-    stages = tabulate(
-        f"Stages, memory and energy on {device}",
-        [_model(), *_STAGE_COLUMNS],
-        [row for row in rows if any(c.cell(row).value is not None for c in _STAGE_COLUMNS)],
-        result=lambda row: row.result,
-    )
-    if stages.rows:
-        yield stages
+    named, *measured = _STAGE_COLUMNS
+    rows = [row for row in rows if any(not column.cell(row).is_empty for column in measured)]
+    if rows:
+        title = f"Stages, memory and energy on {device}"
+        yield tabulate(title, (named, *measured), rows, result=lambda row: row.result)
 
 
-def _model() -> Column[Speed]:
-    return Column(
-        "model",
-        lambda row: Cell(row.label, note="random weights" if row.result.random_weights else ""),
-        kind="name",
-    )
+def _model(row: Speed) -> Cell:
+    return Cell(row.label, note="random weights" if row.result.random_weights else "")
 
 
 def _latency(cell: Cell) -> str:
@@ -130,36 +90,51 @@ def _shape(row: Speed) -> str:
     return f"{plural(frames, 'frame')} {width}x{height} at {number(fps)} fps{others}"
 
 
-def _parts(values: Sequence[float | None]) -> Cell:
-    """Of every stage, side by side."""
+def _cost_per_video_s(row: Speed) -> Cell:
+    return Cell(row.cost_per_video_s, unit=row.result.hardware.currency)
+
+
+def _side_by_side(values: Sequence[float | None]) -> Cell:
     return Cell(values[0], more=tuple(values[1:]))
 
 
-_STAGE_COLUMNS: tuple[Column[Speed], ...] = (
+def _forwards(row: Speed) -> Cell:
+    ends = row.denoiser_forwards
+    return Cell(ends[0], ends) if ends else Cell()
+
+
+def _stage_shares(row: Speed) -> Cell:
+    shares = row.stage_shares
+    return _side_by_side([100 * shares[stage] for stage in STAGES]) if shares else Cell()
+
+
+_SPEED_COLUMNS: tuple[Column[Speed], ...] = (
+    Column("model", _model, kind="name"),
+    Column("clip", _shape, kind="text"),
+    Column("clips timed", lambda r: r.clips),
+    Column("frames/s", lambda r: r.frames_per_s, better="higher"),
+    Column("s of compute per s of video", lambda r: r.compute_per_video_s, better="lower"),
+    Column("realtime factor", lambda r: r.realtime_factor, better="higher"),
+    Column("cost per s of video", _cost_per_video_s, with_unit, better="lower", empty="hide"),
+    Column("s per clip p50 (p05-p95)", lambda r: Cell(r.latency_s[1], r.latency_s[::2]), _latency),
     Column(
-        "denoiser forwards",
-        lambda row: (
-            Cell(row.denoiser_forwards[0], row.denoiser_forwards) if row.denoiser_forwards else None
-        ),
-        span,
-    ),
-    Column(
-        f"% of time {' / '.join(STAGES)}",
-        lambda row: (
-            _parts([100 * row.stage_shares[stage] for stage in STAGES])
-            if row.stage_shares
-            else None
-        ),
-        decimals(1),
-    ),
-    Column(
-        "peak GiB encode / denoise / decode",
-        lambda row: _parts([row.stage_gib.get(stage) for stage in STAGES[:-1]]),
+        "peak GiB allocated / reserved",
+        lambda r: _side_by_side([r.allocated_gib, r.reserved_gib]),
         gib,
     ),
-    Column("weights GiB", lambda row: row.weights_gib, gib),
-    Column("kJ per s of video", lambda row: row.kj_per_video_s),
-    Column("mean W", lambda row: row.mean_w, decimals(0)),
+)
+_STAGE_COLUMNS: tuple[Column[Speed], ...] = (
+    Column("model", _model, kind="name"),
+    Column("denoiser forwards", _forwards, span),
+    Column(f"% of time {' / '.join(STAGES)}", _stage_shares, decimals(1)),
+    Column(
+        "peak GiB encode / denoise / decode",
+        lambda r: _side_by_side([r.stage_gib.get(stage) for stage in STAGES[:-1]]),
+        gib,
+    ),
+    Column("weights GiB", lambda r: r.weights_gib, gib),
+    Column("kJ per s of video", lambda r: r.kj_per_video_s),
+    Column("mean W", lambda r: r.mean_w, decimals(0)),
 )
 
 
@@ -246,26 +221,19 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
     shared = units if len(units) == 1 else set()
     draws = sorted({k for row in rows for k in row.share.pass_at})
     columns: list[Column[_YieldRow]] = [
-        Column("model", lambda row: row.label, kind="name"),
-        Column("usable", lambda row: Cell(row.share.usable, count=row.share.clips), fraction),
-        Column("yield", lambda row: mean_cell(row.share.share), percent),
-        Column(f"at {COHERENCE - STEP:g}", lambda row: row.share.share_looser, percent),
-        Column(f"at {COHERENCE + STEP:g}", lambda row: row.share.share_stricter, percent),
+        Column("model", lambda r: r.label, kind="name"),
+        Column("usable", lambda r: Cell(r.share.usable, count=r.share.clips), fraction),
+        Column("yield", lambda r: mean_cell(r.share.share), percent),
+        Column(f"at {COHERENCE - STEP:g}", lambda r: r.share.share_looser, percent),
+        Column(f"at {COHERENCE + STEP:g}", lambda r: r.share.share_stricter, percent),
         *(Column[_YieldRow](f"pass@{k}", partial(_pass_at, k=k), percent) for k in draws),
-        Column("never solved", lambda row: row.share.never, percent),
-        Column("draws per usable clip", lambda row: _draws_per_usable(row.share)),
-        Column("draws per solved prompt", lambda row: row.share.draws_per_solved, empty="name"),
-        Column(
-            "counted in",
-            lambda row: None if shared else row.counted_in,
-            kind="text",
-            empty="hide" if shared else "name",
-        ),
-        Column("per clip", partial(_amount, of="per_clip"), empty="name"),
-        Column("per s of video", partial(_amount, of="per_video_s"), empty="name"),
-        Column(
-            "per usable s", lambda row: usable_cost(row.share), spread, better="lower", empty="name"
-        ),
+        Column("never solved", lambda r: r.share.never, percent),
+        Column("draws per usable clip", lambda r: _draws_per_usable(r.share)),
+        Column("draws per solved prompt", lambda r: r.share.draws_per_solved),
+        *([] if shared else [Column[_YieldRow]("counted in", lambda r: r.counted_in, kind="text")]),
+        Column("per clip", partial(_amount, of="per_clip")),
+        Column("per s of video", partial(_amount, of="per_video_s")),
+        Column("per usable s", lambda r: usable_cost(r.share), spread, better="lower"),
     ]
     return tabulate(
         f"Yield and cost{suffix}",
@@ -274,6 +242,7 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
         result=lambda row: row.result,
         above=[*explained, _judged(rows), *(f"Costs are in {unit}." for unit in shared)],
         below=_notes(rows),
+        empty="name",
     )
 
 
@@ -349,53 +318,42 @@ class Served:
 
 def system_tables(board: SuiteBoard) -> Iterator[Table]:
     """What makers and suppliers declare of their systems, and how servers answered."""
-
-    def label(result: Result) -> str:
-        return board.labels[result.model]
-
-    declared = tabulate(
-        "Declared",
-        [Column[Result]("model", label, kind="name"), *_DECLARED_COLUMNS],
-        [
-            result
-            for result in board.results
-            if any(column.cell(result).value is not None for column in _DECLARED_COLUMNS)
-        ],
-        result=lambda result: result,
-        above=["What the makers of models say, and whoever supplied clips, and nobody measured."],
-    )
-    if declared.rows:
-        yield declared
+    declared: list[Column[Result]] = [
+        Column("largest", lambda r: r.card.resolution, kind="text"),
+        Column("s per s of video", lambda r: r.card.declared_s_per_video_s),
+        Column("USD per s of video", lambda r: _per_video_s(r, "declared", "price_usd")),
+    ]
+    rows = [r for r in board.results if any(not column.cell(r).is_empty for column in declared)]
+    if rows:
+        yield tabulate(
+            "Declared",
+            [Column("model", lambda r: board.labels[r.model], kind="name"), *declared],
+            rows,
+            result=lambda row: row,
+            above=["What makers of models and suppliers of clips say, and nobody here measured."],
+            empty="hide",
+        )
     answers = [
         answer
         for result in board.results
         for count in sorted({a.concurrency or 0 for _, a in _deliveries(result, "request")})
         if count and (answer := served(result, count))
     ]
+    columns: list[Column[Served]] = [
+        Column("model", lambda r: board.labels[r.result.model], kind="name"),
+        Column("clips", lambda r: r.clips),
+        Column("at once", lambda r: r.concurrency),
+        Column(
+            "s per request p50 (p95)", lambda r: Cell(r.latency_s[0], note=number(r.latency_s[1]))
+        ),
+        Column("requests/s", lambda r: r.requests_per_s, better="higher"),
+        Column("attempts per clip", lambda r: r.attempts),
+        Column("server-reported s", lambda r: r.server_latency_s),
+        Column("server-reported peak GiB", lambda r: r.server_peak_gib, decimals(1)),
+    ]
     if answers:
-        yield tabulate(
-            "Servers",
-            [
-                Column[Served]("model", lambda answer: label(answer.result), kind="name"),
-                Column("clips", lambda answer: answer.clips),
-                Column("at once", lambda answer: answer.concurrency),
-                Column(
-                    "s per request p50 (p95)",
-                    lambda answer: Cell(answer.latency_s[0], note=number(answer.latency_s[1])),
-                ),
-                Column("requests/s", lambda answer: answer.requests_per_s, better="higher"),
-                Column("attempts per clip", lambda answer: answer.attempts),
-                Column("server-reported s", lambda answer: answer.server_latency_s),
-                Column(
-                    "server-reported peak GiB", lambda answer: answer.server_peak_gib, decimals(1)
-                ),
-            ],
-            answers,
-            result=lambda answer: answer.result,
-            above=[
-                "A request's seconds are those of waiting: queue, generation, download, retries."
-            ],
-        )
+        about = "A request's seconds are those of waiting: queue, generation, download, retries."
+        yield tabulate("Servers", columns, answers, result=lambda r: r.result, above=[about])
 
 
 def served(result: Result, concurrency: int) -> Served | None:
@@ -430,17 +388,6 @@ def reported(result: Result) -> Cell:
     if result.card.declared_s_per_video_s is not None:
         return Cell(result.card.declared_s_per_video_s, note="declared by the maker")
     return Cell()
-
-
-_DECLARED_COLUMNS: tuple[Column[Result], ...] = (
-    Column("largest", lambda result: result.card.resolution, kind="text", empty="hide"),
-    Column("s per s of video", lambda result: result.card.declared_s_per_video_s, empty="hide"),
-    Column(
-        "USD per s of video",
-        lambda result: _per_video_s(result, "declared", "price_usd"),
-        empty="hide",
-    ),
-)
 
 
 def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Account]]:

@@ -148,44 +148,25 @@ def _headline_table(
     shared = len(hardware) == 1 and all(timed)
     where = [f"Seconds, memory and cost are those of {min(hardware)}."] if shared else []
     ranked = headline in group.metrics and not group.footage and rows[0] in group.complete
-    partial = rows[0] in group.partial
     facts: list[Column[Row]] = [
         Column(
-            "s per s of video",
-            lambda row: _seconds(row.result, board, named=not shared),
-            better="lower",
-            empty="name",
+            "s per s of video", partial(_seconds, board=board, named=not shared), better="lower"
         ),
-        Column(
-            "peak GiB",
-            lambda row: _peak_gib(row.result, board),
-            decimals(1),
-            better="lower",
-            empty="name",
-        ),
+        Column("peak GiB", partial(_peak_gib, board=board), decimals(1), better="lower"),
         Column(
             "cost per usable s",
-            lambda row: usable_cost(board.yields.get(row.result.model)),
+            lambda r: usable_cost(board.yields.get(r.result.model)),
             with_unit,
             better="lower",
-            empty="name",
         ),
-        Column(
-            "licence", lambda row: row.result.card.licence, kind="text", minor=True, empty="name"
-        ),
-        Column("resolution", lambda row: size(row.result), kind="text", minor=True, empty="name"),
-        Column("max duration s", lambda row: row.result.card.max_seconds, minor=True, empty="name"),
-        Column(
-            "open weights",
-            lambda row: {True: "yes", False: "no", None: None}[row.result.card.open_weights],
-            kind="text",
-            minor=True,
-            empty="name",
-        ),
-        Column("clips", lambda row: Cell(row.scored, count=row.result.expected_clips), fraction),
-        Column("failed", lambda row: row.failed),
+        Column("licence", lambda r: r.result.card.licence, kind="text", minor=True),
+        Column("resolution", lambda r: size(r.result), kind="text", minor=True),
+        Column("max duration s", lambda r: r.result.card.max_seconds, minor=True),
+        Column("open weights", _open_weights, kind="text", minor=True),
+        Column("clips", lambda r: Cell(r.scored, count=r.result.expected_clips), fraction),
+        Column("failed", lambda r: r.failed),
     ]
-    if partial:
+    if rows[0] in group.partial:
         facts.append(Column("why", _why_partial, kind="text"))
     return tabulate(
         title,
@@ -195,6 +176,7 @@ def _headline_table(
         above=(*above, *where),
         below=(*_not_made(rows), *_why_unscored(rows)),
         summary=True,
+        empty="name",
     )
 
 
@@ -207,13 +189,20 @@ def _headline_metrics(group: Group, headline: str) -> list[str]:
 
 def _lead(ranked: bool) -> list[Column[Row]]:
     """The first columns: the ranks that the data leave open to a model, and who it is."""
-    name = Column[Row](
-        "model", lambda row: Cell(row.label, note="lossy" if row.result.lossy else ""), kind="name"
-    )
-    rank = Column[Row](
-        "rank", lambda row: Cell(row.rank[0], row.rank) if row.rank else None, span, kind="rank"
-    )
-    return [rank, name] if ranked else [name]
+    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show")
+    return [*([rank] if ranked else []), Column("model", _name, kind="name")]
+
+
+def _rank(row: Row) -> Cell:
+    return Cell(row.rank[0], row.rank) if row.rank else Cell()
+
+
+def _name(row: Row) -> Cell:
+    return Cell(row.label, note="lossy" if row.result.lossy else "")
+
+
+def _open_weights(row: Row) -> str | None:
+    return {True: "yes", False: "no", None: None}[row.result.card.open_weights]
 
 
 def _score_columns(group: Group, names: Sequence[str]) -> Iterator[Column[Row]]:
@@ -226,6 +215,7 @@ def _score_columns(group: Group, names: Sequence[str]) -> Iterator[Column[Row]]:
             better=metric.better,
             minor=metric.better is None,
             unit=metric.unit,
+            empty="show",
         )
 
 
@@ -237,18 +227,18 @@ def _score(row: Row, metric: str) -> Cell:
     return mean_cell(score.interval, count=count, strong=score.leading)
 
 
-def _seconds(result: Result, board: SuiteBoard, *, named: bool) -> Cell:
+def _seconds(row: Row, board: SuiteBoard, named: bool) -> Cell:
     """Seconds of compute as measured here, else as reported, with who says so."""
-    measured = board.speeds_of(result)
+    measured = board.speeds_of(row.result)
     if len(measured) > 1:
         return Cell(f"on {len(measured)} devices, see below")
     for device, speed in measured.items():
         return Cell(speed.compute_per_video_s, note=device if named else "")
-    return reported(result)
+    return reported(row.result)
 
 
-def _peak_gib(result: Result, board: SuiteBoard) -> float | None:
-    peaks = (speed.allocated_gib for speed in board.speeds_of(result).values())
+def _peak_gib(row: Row, board: SuiteBoard) -> float | None:
+    peaks = (speed.allocated_gib for speed in board.speeds_of(row.result).values())
     return max((peak for peak in peaks if peak is not None), default=None)
 
 

@@ -56,6 +56,12 @@ class Cell:
 
 Format = Callable[[Cell], str]
 """Text of a cell that has a number."""
+Empty = Literal["show", "hide", "name"]
+
+
+def plain(cell: Cell) -> str:
+    """Three significant digits."""
+    return number(cell.number)
 
 
 @dataclass(frozen=True)
@@ -72,17 +78,17 @@ class Column(Generic[T]):
         minor: whether it is the first to go where a table is too wide for the screen.
         unit: what its numbers are in, after its plain name; empty if that is said elsewhere.
         empty: what becomes of it where no row has a value: it is shown, hidden, or hidden and
-            named in a line below.
+            named in a line below; None to do as the table does.
     """
 
     name: str
     get: Callable[[T], Cell | float | str | None] = lambda _: None
-    format: Format = lambda cell: number(cell.number)
+    format: Format = plain
     better: Literal["higher", "lower"] | None = None
     kind: Literal["name", "text", "number", "rank"] = "number"
     minor: bool = False
     unit: str = ""
-    empty: Literal["show", "hide", "name"] = "show"
+    empty: Empty | None = None
 
     @property
     def header(self) -> str:
@@ -148,18 +154,17 @@ class Table:
     @property
     def numbers(self) -> list[list[float | None]]:
         """What rows are sorted by; None for texts, and for amounts in different units."""
-        columns = []
-        for at, column in enumerate(self.columns):
-            cells = [row[at] for row in self.rows]
-            units = {cell.unit for cell in cells if cell.value is not None}
-            sortable = not column.is_text and len(units) <= 1
-            columns.append(
-                [
-                    cell.value if sortable and not isinstance(cell.value, str) else None
-                    for cell in cells
-                ]
-            )
-        return [list(row) for row in zip(*columns, strict=True)]
+        mixed = [
+            len({row[at].unit for row in self.rows if row[at].value is not None}) > 1
+            for at in range(len(self.columns))
+        ]
+        return [
+            [
+                None if mix or column.is_text or isinstance(cell.value, str) else cell.value
+                for mix, column, cell in zip(mixed, self.columns, row, strict=True)
+            ]
+            for row in self.rows
+        ]
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -170,7 +175,7 @@ class Table:
 
 def tabulate(
     title: str,
-    columns: Sequence[Column[T]],
+    columns: Iterable[Column[T]],
     rows: Sequence[T],
     *,
     result: Callable[[T], Result] | None = None,
@@ -178,27 +183,22 @@ def tabulate(
     below: Iterable[str] = (),
     summary: bool = False,
     folded: bool = False,
+    empty: Empty = "show",
 ) -> Table:
-    """The table of these columns, less those that are empty and not shown then.
-
-    Args:
-        title: heading.
-        columns: in order.
-        rows: what the columns get their cells from.
-        result: what a row is about.
-        above: lines before it.
-        below: lines after it.
-        summary: as in `Table`, like folded.
-        folded: see summary.
-    """
-    filled = [(column, [column.cell(row) for row in rows]) for column in columns]
-    empty = [column for column, cells in filled if rows and all(cell.is_empty for cell in cells)]
-    absent = [column.name for column in empty if column.empty == "name"]
-    filled = [item for item in filled if item[0] not in empty or item[0].empty == "show"]
+    """The table of what columns get from rows, and of what `result` says a row is about."""
+    shown, cells, absent = [], [], []
+    for column in columns:
+        filled = [column.cell(row) for row in rows]
+        fate = column.empty or empty
+        if fate == "show" or not rows or not all(cell.is_empty for cell in filled):
+            shown.append(column)
+            cells.append(filled)
+        elif fate == "name":
+            absent.append(column.name)
     return Table(
         title,
-        tuple(column for column, _ in filled),
-        tuple(zip(*(cells for _, cells in filled), strict=True)),
+        tuple(shown),
+        tuple(zip(*cells, strict=True)),
         above=tuple(above),
         below=(*([f"Known of no row: {', '.join(absent)}."] if absent else []), *below),
         summary=summary,
@@ -264,13 +264,7 @@ def with_interval(interval: Interval) -> str:
 
 
 def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell:  # noqa: ANN401
-    """A mean with its interval, where that is over enough values to mean something.
-
-    Args:
-        interval: None where there is no value.
-        fewest: values that an interval needs.
-        more: of `Cell`.
-    """
+    """A mean, with its interval where that is over at least `fewest` values; more: of `Cell`."""
     if interval is None:
         return Cell()
     if interval.low is None or interval.high is None or interval.n < fewest:
@@ -318,7 +312,10 @@ def fraction(cell: Cell) -> str:
 
 def gib(cell: Cell) -> str:
     """`20.0 / 22.0`, gibibytes."""
-    return " / ".join(map(_gib, (_numeric(cell.value), *cell.more)))
+    values = [None if isinstance(cell.value, str) else cell.value, *cell.more]
+    return " / ".join(
+        NONE if each is None else f"{each:.1f}" if each >= 1 else number(each, 2) for each in values
+    )
 
 
 def decimals(count: int) -> Format:
@@ -329,16 +326,6 @@ def decimals(count: int) -> Format:
 def with_unit(cell: Cell) -> str:
     """`0.03 USD`."""
     return f"{number(cell.number)} {cell.unit}"
-
-
-def _numeric(value: float | str | None) -> float | None:
-    return None if isinstance(value, str) else value
-
-
-def _gib(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return f"{value:.1f}" if value >= 1 else number(value, 2)
 
 
 def _exponent(value: float) -> int:

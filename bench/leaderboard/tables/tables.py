@@ -85,16 +85,22 @@ def _capped(
     board: SuiteBoard,
 ) -> Iterator[Table]:
     """A table of the first lines of each model, and of how many more there are."""
-    rows: list[tuple[Result, Sequence[str]]] = []
+    rows: list[Sequence[str]] = []
+    results = []
     for result in board.results:
         own = lines.get(result.model, ())
         texts = list(own[:LINES_PER_MODEL])
         if rest := len(own) - len(texts):
             texts.append((*[""] * (len(names) - 1), f"and {rest} more"))
-        rows += ((result, (board.labels[result.model], *line)) for line in texts)
+        rows += ((board.labels[result.model], *line) for line in texts)
+        results += [result] * len(texts)
     if rows:
-        table = tabulate(title, text_columns(("model", *names)), [texts for _, texts in rows])
-        yield replace(table, results=tuple(result for result, _ in rows))
+        table = tabulate(title, text_columns(("model", *names)), rows)
+        yield replace(table, results=tuple(results))
+
+
+def _commit(result: Result) -> str:
+    return short(result.commit) + (" (dirty)" if result.dirty else "")
 
 
 def _provenance(board: SuiteBoard) -> Table:
@@ -103,11 +109,7 @@ def _provenance(board: SuiteBoard) -> Table:
         Column("model", lambda result: result.model, kind="text"),
         Column("licence", lambda result: result.card.licence, kind="text"),
         Column("parameters", lambda result: result.card.parameters, kind="text"),
-        Column(
-            "commit",
-            lambda result: short(result.commit) + (" (dirty)" if result.dirty else ""),
-            kind="text",
-        ),
+        Column("commit", _commit, kind="text"),
         Column("device", lambda result: result.device, kind="text"),
         Column("torch", lambda result: result.torch, kind="text"),
         Column("result", lambda result: short(result.fingerprint), kind="text"),
