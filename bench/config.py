@@ -55,7 +55,7 @@ def deciding(model: Mapping[str, Any], generator: Generator) -> dict[str, Any]:
 
     Classes are called by their `kind`, so that a file that moves makes no clip again.
     """
-    return _by_kind(_without(functional(model), generator.incidental))
+    return _by_kind(_without(functional(model), generator.info.non_semantic))
 
 
 def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:

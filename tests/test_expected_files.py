@@ -12,7 +12,7 @@ import pytest
 from bench import cli
 from bench.commands.expected_files import export, main
 from bench.errors import BenchError
-from bench.generators.external.manifest import read_manifest
+from bench.generators.external.folder import read_manifest
 from bench.layout import Item
 from bench.prompts import Prompt
 

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import prompt_means
 from bench.paths import PACKAGE
+from bench.schema import Result
 
 ROOT = PACKAGE.parent
 BOARD = ROOT / "leaderboard"

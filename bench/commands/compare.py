@@ -27,7 +27,6 @@ from bench.leaderboard.data.pairs import (
     pairs,
     widest,
 )
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
@@ -35,6 +34,7 @@ from bench.leaderboard.tables.pairs import by_category, extremes, most, overall,
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.words import failure, plain, plural
 from bench.prompts import Prompt
+from bench.schema import Result
 
 
 @dataclass(frozen=True)

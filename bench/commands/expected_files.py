@@ -21,8 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from bench.errors import BenchError, ClipError, ClipMissing, nearest
 from bench.explain import MISTAKE, complain
-from bench.generators.external.folder import FolderGenerator, Names, stem
-from bench.generators.external.manifest import NEEDED, OPTIONAL
+from bench.generators.external.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
 from bench.layout import Item
 from bench.paths import CONF
 from bench.prompts import Prompt, load_suite

@@ -11,9 +11,9 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.explain import MISTAKE, complain
 from bench.leaderboard.data.loading import find, load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.tables import records
 from bench.paths import SAFE_NAME
+from bench.schema import Result
 from bench.storage import write_bytes
 
 Said = Iterator[str]

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from bench.errors import BenchError, nearest
 from bench.explain import MISTAKE, complain
 from bench.leaderboard.data.loading import find, load
-from bench.leaderboard.data.results import Result
+from bench.schema import Result
 from bench.validation.variants import CONTENT, LADDERS, ORIGINAL
 
 DESIGNS = ((10, 2), (20, 1), (20, 2), (40, 4), (60, 4), (100, 1), (100, 2), (100, 4), (200, 4))

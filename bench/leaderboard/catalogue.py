@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
-from bench.leaderboard.data.results import Result
 from bench.paths import CONF, PROMPTS
+from bench.schema import Result
 from bench.storage import fingerprint, read_json
 
 
@@ -46,12 +46,7 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
 
 def suite_of_result(result: Result) -> Suite | None:
     """The published suite of a result's prompts; None if it is none."""
-    images = {
-        entry["prompt"]: entry["image_sha256"]
-        for entry in result.content["clips"]
-        if entry.get("image_sha256")
-    }
-    return suite_of(result.prompts_sha256, images)
+    return suite_of(result.prompts_sha256, result.image_sha256)
 
 
 @cache

@@ -11,7 +11,6 @@ from PIL import Image
 from bench.errors import BenchError
 from bench.leaderboard.catalogue import suite_of_result
 from bench.leaderboard.check import Finding
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.publish import drawings, sheet
 from bench.leaderboard.render.gallery import (
@@ -21,6 +20,7 @@ from bench.leaderboard.render.gallery import (
     load_gallery,
     preview_path,
 )
+from bench.schema import Result
 
 _SVG_TAGS = frozenset(
     {"svg", "defs", "g", "path", "rect", "text", "tspan", "use", "clipPath", "style", "metadata"}

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from bench.leaderboard.catalogue import Suite
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.tables.words import named, plural
 from bench.leaderboard.units import fits
-from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, Likeness
+from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION
 from bench.run.groups import is_still
+from bench.schema import ClipResult, Likeness, Result
 
 _ROUNDING = 1e-6
 

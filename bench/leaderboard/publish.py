@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import FILE_NAME, load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import SuiteBoard, boards
 from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import categories, draw_order, load_gallery, save_gallery
@@ -16,7 +15,8 @@ from bench.leaderboard.render.markdown import OPENING, render
 from bench.leaderboard.render.page import MARK, Beside, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
 from bench.paths import SAFE_NAME
-from bench.storage import write_bytes, write_json, write_text
+from bench.schema import Result
+from bench.storage import write_bytes, write_record, write_text
 
 README, PAGE, HEALTH = "README.md", "index.html", "health.md"
 _HEAD_CHARACTERS = 1000
@@ -66,7 +66,7 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
             load_gallery(result, into)  # damage is said before anything is written
     for target in sources:
-        write_json(target, everything[target].content)
+        write_record(target, everything[target])
     # A result that lies in its run's folder has its clips beside it.
     runs = {target: source.parent for target, source in sources.items() if source.name == FILE_NAME}
     suites = boards(everything.values())

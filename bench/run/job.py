@@ -16,8 +16,7 @@ from bench.layout import Item, RunFolder
 from bench.measure.environment import environment, resolve_device
 from bench.prompts import Prompt, load_suite
 from bench.run.assemble import assemble
-from bench.run.batches import check_seeds
-from bench.run.generation import Plan, find_missing, generate
+from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.lengths import with_length
 from bench.run.revisions import unmixed
 from bench.run.scoring import score
@@ -62,7 +61,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     generator = configuration.build_generator(model)
     generator.device = device
     name = configuration.check_name(model.get("name") or _row_name(model_choice, generator))
-    check_seeds(suite["seeds"], generator.batch_size)
+    check_seeds(suite["seeds"], generator.info.batch_size)
     metrics = configuration.build_metrics(config["metrics"]["compute"])
     configured = configuration.build_backbones(config["metrics"]["backbones"])
     backbones = Backbones(configured, device)
@@ -102,7 +101,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
     if "generate" in stages:
         if missing:
             generator.check(prompts)
-            missing = unmixed(missing, plan, generator.revisions, folder)
+            missing = unmixed(missing, plan, generator.info.revisions, folder)
         # The environment is that of the clips: a run that makes none must not replace it.
         kept = known["environment"] if known and not missing else None
         described = {
@@ -110,15 +109,15 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             "model": name,
             "suite": suite["name"],
             "card": _card(model, generator),
-            "measured": generator.measured,
-            "weights": generator.weights,
+            "measured": generator.info.measured,
+            "weights": generator.info.weights,
             "prompts": {"name": _file_name(suite), "count": len(prompts), "sha256": sha256},
             "expected": expected,
             "functional": functional,
-            "generator_version": generator.version,
+            "generator_version": generator.info.version,
             "config": config,
             "hardware": config["hardware"],
-            "environment": kept or environment(device),
+            "environment": kept or environment(device).json_values,
         }
         write_json(folder.run, described)
         for item in missing:  # a record of another configuration must not outlive this moment
@@ -136,7 +135,9 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
         # Made elsewhere, priced here; without a price, what was said where they were made holds.
         write_json(folder.run, known | {"hardware": config["hardware"]})
     damaged: list[str] = []
-    if "score" in stages and generator.weights == "real":  # random ones are timed, never scored
+    if (
+        "score" in stages and generator.info.weights == "real"
+    ):  # random ones are timed, never scored
         with log_to(folder.log):
             damaged = score(name, items, metrics, backbones, folder, prompts)
     result = assemble(items, folder)
@@ -150,15 +151,15 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
 
 def _row_name(choice: str, generator: Generator) -> str:
     """The YAML's name, and what sets this row apart from the model as published."""
-    random = "random" if generator.weights == "random" else ""
-    return "-".join(filter(None, (choice, random, generator.variant)))
+    random = "random" if generator.info.weights == "random" else ""
+    return "-".join(filter(None, (choice, random, generator.info.variant)))
 
 
 def _card(model: dict[str, Any], generator: Generator) -> dict[str, Any]:
     """The card, whose title says what sets this row apart from the model as published."""
     card = dict(model.get("card") or {})
-    if generator.variant and card.get("title"):
-        card["title"] = f"{card['title']}, {generator.variant.replace('-', ' ')}"
+    if generator.info.variant and card.get("title"):
+        card["title"] = f"{card['title']}, {generator.info.variant.replace('-', ' ')}"
     return card
 
 

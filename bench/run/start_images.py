@@ -79,5 +79,10 @@ def suite_sha256(file_sha256: str, prompts: Sequence[Prompt]) -> str:
 
 
 def _place(prompt: Prompt, maker: Generator, settings: Mapping[str, Any], folder: Path) -> Path:
-    made_from = {"model": settings, "version": maker.version, "text": _asked(prompt), "seed": _SEED}
+    made_from = {
+        "model": settings,
+        "version": maker.info.version,
+        "text": _asked(prompt),
+        "seed": _SEED,
+    }
     return folder / f"{prompt.id}-{fingerprint(made_from)[:12]}.png"

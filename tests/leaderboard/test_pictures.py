@@ -9,9 +9,9 @@ from PIL import Image
 
 from bench.clip import Clip, write_master
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.render import pictures
 from bench.leaderboard.render.pictures import draw_model, draw_suite
+from bench.schema import Result
 
 
 def runs(suite_folder: Path) -> list[tuple[Path, Result]]:

@@ -9,10 +9,10 @@ from fake_results import account
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.costs import reported, served, system_tables
 from bench.leaderboard.tables.table import Cell
+from bench.schema import Result
 
 
 def loaded(tmp_path: Path, accounts: list[dict[str, Any] | None], **changes: Any) -> Result:

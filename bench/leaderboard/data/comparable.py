@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping
 
 from bench.leaderboard.catalogue import suite_of
-from bench.leaderboard.data.results import Result
+from bench.schema import Result
 
 Condition = tuple[Hashable, str]
 """What must be equal, and how people say it."""
@@ -16,7 +16,7 @@ def comparable(result: Result) -> Hashable:
     """
     footage = result.prompts_sha256 is None
     values = [None if footage else value for value, _ in _conditions(result).values()]
-    return (*values, result.calibration, frozenset(result.metrics.items()))
+    return (*values, result.calibration_sha256, frozenset(result.metrics.items()))
 
 
 def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[
         for name in a
         if name in judged and a[name][0] != b[name][0]
     ]
-    if first.calibration != other.calibration and not paired:
+    if first.calibration_sha256 != other.calibration_sha256 and not paired:
         reasons.append("another calibration")
     names = first.metrics.keys() | other.metrics.keys()
     changed = sorted(name for name in names if first.metrics.get(name) != other.metrics.get(name))
@@ -68,9 +68,7 @@ def _conditions(result: Result) -> Mapping[str, Condition]:
     return {
         "prompts": (
             sha256,
-            f"{result.content['prompts'].get('name')}, sha256 {sha256[:8]}"
-            if sha256
-            else "footage without any",
+            f"{result.prompts.name}, sha256 {sha256[:8]}" if sha256 else "footage without any",
         ),
         "selection of the prompts": (frozenset(asked) if sha256 else None, str(len(asked))),
         "seeds": (frozenset(result.seeds), ", ".join(map(str, sorted(result.seeds)))),

@@ -7,7 +7,6 @@ from typing import Literal
 
 from bench import statistics as stats
 from bench.leaderboard.data.comparable import differences
-from bench.leaderboard.data.results import ClipResult, Metric, Result
 from bench.leaderboard.data.rows import (
     GROUP_METRIC,
     HEADLINE,
@@ -16,6 +15,7 @@ from bench.leaderboard.data.rows import (
     has_quality,
     member_of,
 )
+from bench.schema import ClipResult, MetricDescription, Result
 
 Key = tuple[str, int]
 """A prompt's id, or a file's name, and a seed."""
@@ -35,7 +35,7 @@ class Pairs:
     """
 
     metric: str
-    meaning: Metric
+    meaning: MetricDescription
     a: Mapping[str, float]
     b: Mapping[str, float]
     noun: Noun = "prompt"

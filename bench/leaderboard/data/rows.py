@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from bench import statistics as stats
 from bench.leaderboard.data.comparable import comparable, differences
 from bench.leaderboard.data.cost import Yield, yield_of
-from bench.leaderboard.data.results import ClipResult, Metric, Result
 from bench.leaderboard.data.speed import Speed, devices, speeds
 from bench.metrics.cross_clip import BETTER, UNIT
+from bench.schema import ClipResult, MetricDescription, Result
 
 HEADLINE = "coherence"
 
@@ -95,7 +95,7 @@ class Group:
     """
 
     footage: bool
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, MetricDescription]
     complete: tuple[Row, ...]
     partial: tuple[Row, ...]
     differs: tuple[str, ...]
@@ -159,12 +159,14 @@ def in_order(metrics: Iterable[str], first: str = HEADLINE) -> list[str]:
     return sorted(metrics, key=lambda name: (lead.index(name) if name in lead else len(lead), name))
 
 
-def all_metrics(result: Result) -> Mapping[str, Metric]:
+def all_metrics(result: Result) -> Mapping[str, MetricDescription]:
     """The metrics of a result, and cross-clip identity if its groups were compared."""
     basis = result.cross_clip
     if basis is None or basis.fingerprint is None or basis.why is not None:
         return result.metrics
-    of_groups = Metric(UNIT, BETTER, basis.version, basis.fingerprint)
+    of_groups = MetricDescription(
+        unit=UNIT, better=BETTER, version=basis.version, fingerprint=basis.fingerprint
+    )
     return {**result.metrics, GROUP_METRIC: of_groups}
 
 

@@ -14,9 +14,9 @@ from urllib.parse import quote
 from bench.errors import BenchError
 from bench.layout import Item, RunFolder
 from bench.leaderboard.data.curves import Curve, Record, along, mean_lags, read, stored
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
+from bench.schema import ClipResult, Result
 from bench.storage import read_json, write_text
 
 SCHEMA = 1

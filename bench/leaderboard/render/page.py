@@ -17,7 +17,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.leaderboard.data.results import ClipResult
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
 from bench.leaderboard.render.gallery import Gallery, GalleryClip, categories, draw_order
 from bench.leaderboard.render.markdown import INTRO, RANKS
@@ -26,6 +25,7 @@ from bench.leaderboard.render.style import INK
 from bench.leaderboard.tables.table import Column, Table, number
 from bench.leaderboard.tables.tables import tables, without_scores
 from bench.leaderboard.tables.words import failure, visible
+from bench.schema import ClipResult
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""

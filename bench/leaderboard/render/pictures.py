@@ -18,8 +18,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.clip import Clip, read_master
 from bench.errors import ClipError
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.render.gallery import Draw
+from bench.schema import ClipResult, Result
 from bench.storage import write_bytes
 
 _MAX_ROWS = 12

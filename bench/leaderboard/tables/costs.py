@@ -8,10 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.generators.account import Account, Basis
 from bench.leaderboard.data.cost import COHERENCE, CRITERIA, STEP, Yield
-from bench.leaderboard.data.measurements import STAGES
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.data.rows import Group, SuiteBoard
 from bench.leaderboard.data.speed import Speed
 from bench.leaderboard.tables.table import (
@@ -30,6 +27,7 @@ from bench.leaderboard.tables.table import (
     with_unit,
 )
 from bench.leaderboard.tables.words import plural
+from bench.schema import STAGES, Basis, ClipResult, Delivery, Hardware, Result
 from bench.statistics import most_when_none
 
 _NAMED = 3  # models that a line names before it counts the rest
@@ -91,7 +89,7 @@ def _shape(row: Speed) -> str:
 
 
 def _cost_per_video_s(row: Speed) -> Cell:
-    return Cell(row.cost_per_video_s, unit=row.result.hardware.currency)
+    return Cell(row.cost_per_video_s, unit=(row.result.hardware or Hardware()).currency)
 
 
 def _side_by_side(values: Sequence[float | None]) -> Cell:
@@ -150,7 +148,7 @@ def _prices(rows: Sequence[Speed]) -> Iterator[str]:
 
 
 def _price(row: Speed) -> str:
-    hardware = row.result.hardware
+    hardware = row.result.hardware or Hardware()
     gpus = f", {hardware.gpus} at once" if hardware.gpus > 1 else ""
     return f"{hardware.price_per_gpu_hour:g} {hardware.currency} for an hour of a GPU{gpus}"
 
@@ -390,11 +388,11 @@ def reported(result: Result) -> Cell:
     return Cell()
 
 
-def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Account]]:
+def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Delivery]]:
     return [
-        (clip, clip.account)
+        (clip, clip.delivery)
         for clip in result.clips
-        if clip.status == "ok" and clip.account is not None and clip.account.basis == basis
+        if clip.status == "ok" and clip.delivery is not None and clip.delivery.basis == basis
     ]
 
 
@@ -412,7 +410,7 @@ def _per_video_s(
     return float(sum(value for value, _ in amounts) / sum(video_s for _, video_s in amounts))
 
 
-def _busy_s(answers: Sequence[Account]) -> float:
+def _busy_s(answers: Sequence[Delivery]) -> float:
     """Seconds in which at least one request was under way; pauses between runs do not count."""
     spans = sorted(
         (answer.started_at_s or 0.0, (answer.started_at_s or 0.0) + (answer.latency_s or 0.0))

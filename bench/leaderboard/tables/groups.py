@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench import statistics as stats
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import GROUP_METRIC, SuiteBoard, group_means
 from bench.leaderboard.tables.scores import FEWEST, without_interval
 from bench.leaderboard.tables.table import (
@@ -21,6 +20,7 @@ from bench.leaderboard.tables.table import (
 )
 from bench.leaderboard.tables.words import one_line, plural
 from bench.metrics.cross_clip import CHANCE, UNIT
+from bench.schema import Result
 
 LONG_ENOUGH = 0.9
 """Share of the length that was asked for, under which a clip is too short; frame rules miss by

@@ -2,12 +2,11 @@
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from importlib.util import find_spec
 
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.data.rows import all_metrics
 from bench.leaderboard.tables.words import plain
+from bench.schema import ClipResult, Result
 from bench.storage import fingerprint
 
 Value = str | int | float | bool | None
@@ -65,8 +64,7 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
     """One row for each clip, by suite and model, in the order of the file."""
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         metrics = metrics_sha256(result)
-        for clip, entry in zip(result.clips, result.content["clips"], strict=True):
-            requested = entry.get("frames_requested")
+        for clip in result.clips:
             part = clip.cross_clip
             yield {
                 **{key: value for key, value in vars(clip).items() if key in COLUMNS},
@@ -75,9 +73,8 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
                 "title": result.card.title,
                 "prompts_sha256": result.prompts_sha256,
                 "metrics_sha256": metrics,
-                "frames_requested": requested if isinstance(requested, int) else None,
-                "wait_s": clip.account.latency_s if clip.account else None,
-                "price_usd": clip.account.price_usd if clip.account else None,
+                "wait_s": clip.delivery.latency_s if clip.delivery else None,
+                "price_usd": clip.delivery.price_usd if clip.delivery else None,
                 "group": part.group if part else None,
                 "cross_clip_value": part.value if part else None,
                 "cross_clip_won": part.won if part else None,
@@ -89,7 +86,7 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
 def metric_rows(results: Iterable[Result]) -> list[Row]:
     """What the scores mean: one row for each metric of each way of computing them all."""
     meanings = {
-        (metrics_sha256(result), name): {"metric": name, **asdict(metric)}
+        (metrics_sha256(result), name): {"metric": name, **vars(metric)}
         for result in results
         for name, metric in all_metrics(result).items()
     }
@@ -98,7 +95,7 @@ def metric_rows(results: Iterable[Result]) -> list[Row]:
 
 def metrics_sha256(result: Result) -> str:
     """Equal for results whose metrics are the same, in every version and backbone."""
-    return fingerprint({name: asdict(metric) for name, metric in all_metrics(result).items()})
+    return fingerprint({name: vars(metric) for name, metric in all_metrics(result).items()})
 
 
 def as_csv(rows: Iterable[Row], columns: Sequence[str]) -> bytes:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from bench.leaderboard.data.results import ClipResult, Metric, Result
 from bench.leaderboard.data.rows import (
     BESIDE,
     SUB_SCORES,
@@ -30,6 +29,7 @@ from bench.leaderboard.tables.table import (
     with_unit,
 )
 from bench.leaderboard.tables.words import failure, one_line, plural, reason, short
+from bench.schema import ClipResult, MetricDescription, Result
 from bench.statistics import Interval
 
 SCORES_PER_TABLE = 9
@@ -309,7 +309,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.label}: {plural(row.unscored, 'clip')} not scored: {usual}."
 
 
-def _clip_by_clip(row: Row, metrics: Mapping[str, Metric]) -> Table:
+def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
     clips = sorted(row.result.clips, key=lambda clip: (clip.prompt, clip.seed))
     notes: dict[str, int] = {}  # reason to its number, in the order of appearance
     for clip in clips:

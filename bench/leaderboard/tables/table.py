@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Generic, Literal, TypeVar
 
-from bench.leaderboard.data.results import Result
+from bench.schema import Result
 from bench.statistics import Interval
 
 NONE = "-"  # a value that nobody has

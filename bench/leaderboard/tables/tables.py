@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, has_quality
 from bench.leaderboard.tables.costs import cost_tables, speed_tables, system_tables
 from bench.leaderboard.tables.groups import group_tables, length_tables
 from bench.leaderboard.tables.scores import more_tables, score_tables
 from bench.leaderboard.tables.table import Column, Table, tabulate, text_columns
 from bench.leaderboard.tables.words import one_line, reason, short
+from bench.schema import Result
 
 LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
 
@@ -114,6 +114,6 @@ def _provenance(board: SuiteBoard) -> Table:
         Column("torch", lambda result: result.torch, kind="text"),
         Column("result", lambda result: short(result.fingerprint), kind="text"),
         Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
-        Column("calibration", lambda result: short(result.calibration), kind="text"),
+        Column("calibration", lambda result: short(result.calibration_sha256), kind="text"),
     ]
     return tabulate("Provenance", columns, board.results, result=lambda result: result)
