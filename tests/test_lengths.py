@@ -18,7 +18,7 @@ from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.toy.generator import ToyGenerator
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.tables.length_tables import length_tables
+from bench.leaderboard.tables.groups import length_tables
 from bench.paths import CONF
 from bench.prompts import Prompt, load_suite
 from bench.run.lengths import with_length
@@ -128,7 +128,7 @@ def test_the_leaderboard_says_who_was_shorter_than_asked(tmp_path: Path) -> None
         contents.append(content | {"card": {"max_seconds": 60 if model == "able" else 5.1}})
     (board,) = boards([load(fake.write(content, tmp_path)) for content in contents])
     (table,) = length_tables(board)
-    assert [[cell.text for cell in row] for row in table.rows] == [
+    assert table.texts == [
         ["able", "10-60", "10-59.4", "2/2", "60"],
         ["short", "10-60", "5", "0/2", "5.10"],
     ]
