@@ -14,7 +14,7 @@ from bench.commands.leaderboard import check, main
 from bench.config import build_metrics
 from bench.leaderboard.check import inspect
 from bench.leaderboard.publish import publish
-from bench.leaderboard.units import OWN_RANGES, allowed, fits
+from bench.leaderboard.rules import OWN_RANGES, allowed, fits
 from bench.paths import CONF, PACKAGE
 
 BOARD = PACKAGE.parent / "leaderboard"

@@ -10,13 +10,13 @@ import pytest
 from fake_results import Content
 
 from bench.layout import Item
+from bench.leaderboard import rules
 from bench.leaderboard.catalogue import Suite, suite_of
-from bench.leaderboard.check_groups import unknown_groups, wrong_groups
 from bench.leaderboard.data.loading import load
 from bench.metrics.cross_clip import pack
 from bench.prompts import load_suite
-from bench.run.groups import compare_groups
-from bench.schema import ResultError
+from bench.run.assemble import compare_groups
+from bench.schema import Appearance, ClipResult, ResultError, Sample
 
 PROMPTS, SHA256 = load_suite("toy_groups.jsonl")
 SEEDS = (0, 1)
@@ -40,21 +40,21 @@ def content() -> Content:
     ]
     clips[1] = fake.failed(PROMPTS[0].id, 1)
     clips[9]["scores"]["stutter"] = 1.0
-    looks: dict[tuple[str, int], dict[str, Any] | None] = {
-        (item.prompt.id, item.seed): {
-            "fingerprint": "f",
-            "vector": pack(rng.normal(1, 1, size=8).astype(np.float32)),
-            "why": None,
-        }
+    appearances = {
+        Sample(item.prompt.id, item.seed): Appearance(
+            vector=pack(rng.normal(1, 1, size=8).astype(np.float32)), why=None, fingerprint="f"
+        )
         for item in items
     }
-    compared = compare_groups(items, clips, looks).json_values
+    comparison, parts = compare_groups(items, [ClipResult(**clip) for clip in clips], appearances)
+    for clip in clips:
+        clip["cross_clip"] = parts[Sample(clip["prompt"], clip["seed"])].json_values
     expected = {"prompts": [prompt.id for prompt in PROMPTS], "seeds": list(SEEDS)}
-    return fake.result("m", clips, expected=expected, cross_clip=compared)
+    return fake.result("m", clips, expected=expected, cross_clip=comparison.json_values)
 
 
 def said(content: Content, tmp_path: Path, suite: Suite | None) -> list[str]:
-    return list(wrong_groups(load(fake.write(content, tmp_path)), suite))
+    return list(rules._groups(load(fake.write(content, tmp_path)), suite))
 
 
 def part(number: int, **values: Any) -> Callable[[Content], None]:
@@ -138,5 +138,5 @@ def test_another_version_is_not_judged_and_that_is_said(content: Content, tmp_pa
     part(2, value=1.9)(content)
     content["cross_clip"]["version"] = 2
     result = load(fake.write(content, tmp_path))
-    assert list(wrong_groups(result, shipped())) == []
-    assert list(unknown_groups(result)) == ["cross_clip was not checked: it is of version 2"]
+    assert list(rules._groups(result, shipped())) == []
+    assert rules.groups_unchecked(result) == "cross_clip was not checked: it is of version 2"

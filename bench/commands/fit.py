@@ -1,7 +1,7 @@
 """`python -m bench.fit model=NAME`: how large is it, before anything is downloaded?
 
 Builds the networks on the meta device, which takes seconds and next to no memory, from a local
-folder, the hub's cache, the sizes that the benchmark knows, or the hub's configuration files.
+folder or the hub's configuration files; where the hub cannot be read, from a table of the package.
 """
 
 import sys
@@ -19,44 +19,25 @@ from bench import config as configuration
 from bench.errors import BenchError
 from bench.explain import MISTAKE, attempt
 from bench.generators.diffusers.generator import DiffusersGenerator
-from bench.generators.diffusers.random_weights import Part
+from bench.generators.diffusers.random_weights import ARCHITECTURES
 from bench.paths import CONF
 
 _GIB = 2**30
 
 
-def sizes(model: dict[str, Any]) -> list[Part]:
-    """Every network of a model's configuration with its size.
-
-    Raises:
-        BenchError: if it is no diffusers model, or nothing describes its networks.
-    """
-    generator = configuration.build_generator(model)
-    if not isinstance(generator, DiffusersGenerator):
-        raise BenchError(
-            f"expected a model that runs through diffusers, came {type(generator).__name__}: "
-            "type model=wan2_1_1_3b, say"
-        )
-    return generator.parts()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run `[--config-dir DIR] model=NAME [KEY=VALUE ...]`, the process's arguments by default.
 
-    Args:
-        arguments: `[--config-dir DIR] model=NAME [KEY=VALUE ...]`; the process's by default.
-
-    Returns:
-        Exit code: 0, or 2 after a mistake that the user can mend.
+    Returns the exit code: 0, or 2 after a mistake that the user can mend.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    return 0 if attempt(lambda: _show(sizes(_composed(given)))) else MISTAKE
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return 0 if attempt(lambda: _show(_generator(_composed(words)))) else MISTAKE
 
 
-def _composed(given: list[str]) -> dict[str, Any]:
-    overrides = [argument for argument in given if "=" in argument and argument[:2] != "--"]
-    folders = [given[n + 1] for n, word in enumerate(given[:-1]) if word == "--config-dir"]
-    folders += [word.partition("=")[2] for word in given if word.startswith("--config-dir=")]
+def _composed(words: list[str]) -> dict[str, Any]:
+    overrides = [word for word in words if "=" in word and word[:2] != "--"]
+    folders = [words[n + 1] for n, word in enumerate(words[:-1]) if word == "--config-dir"]
+    folders += [word.partition("=")[2] for word in words if word.startswith("--config-dir=")]
     if not any(override.startswith("model=") for override in overrides):
         raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
     searched = [f"hydra.searchpath=[{','.join(f'file://{Path(f).resolve()}' for f in folders)}]"]
@@ -67,29 +48,40 @@ def _composed(given: list[str]) -> dict[str, Any]:
     return configuration.plain(config.model)
 
 
-def _show(found: list[Part]) -> None:
-    table = Table("component", "network", *("parameters", "weights GiB"), show_footer=True)
-    total, weight = sum(p.parameters for p in found), sum(p.weight_bytes for p in found)
-    for part in found:
+def _generator(model: dict[str, Any]) -> DiffusersGenerator:
+    generator = configuration.build_generator(model)
+    if not isinstance(generator, DiffusersGenerator):
+        raise BenchError(
+            f"expected a model that runs through diffusers, got {type(generator).__name__}: "
+            "type model=wan2_1_1_3b, say"
+        )
+    return generator
+
+
+def _show(generator: DiffusersGenerator) -> None:
+    parts = generator.parts()
+    parameters, weight = sum(p.parameters for p in parts), sum(p.weight_bytes for p in parts)
+    table = Table(show_footer=True)
+    table.add_column("component", "all")
+    table.add_column("network")
+    table.add_column("parameters", f"{parameters:,}", justify="right")
+    table.add_column("weights GiB", f"{weight / _GIB:.2f}", justify="right")
+    for part in parts:
         table.add_row(
             part.name, part.kind, f"{part.parameters:,}", f"{part.weight_bytes / _GIB:.2f}"
         )
-    for column, text in zip(
-        table.columns, ("all", "", f"{total:,}", f"{weight / _GIB:.2f}"), strict=True
-    ):
-        column.footer = text
-    for column in table.columns[2:]:
-        column.justify = "right"
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     console.print(table)
-    console.print("Weights alone; what is computed with them comes on top.", highlight=False)
-    if torch.cuda.is_available():
-        there = torch.cuda.get_device_properties(0).total_memory
+    console.print("Weights alone; what is computed with them comes on top.")
+    if not isinstance(generator.description, Path):
         console.print(
-            f"This GPU has {there / _GIB:.0f} GiB: they "
-            + ("fit." if weight < there else "do not fit; see model.options.offload."),
-            highlight=False,
+            f"The hub cannot be read from here: sizes are those of {ARCHITECTURES.name}, a table "
+            "of this package."
         )
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory
+        fits = "fit." if weight < memory else "do not fit; see model.options.offload."
+        console.print(f"This GPU has {memory / _GIB:.0f} GiB: they {fits}")
 
 
 if __name__ == "__main__":

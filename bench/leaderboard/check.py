@@ -1,7 +1,7 @@
 """Submissions: whether published results hold what they must before others compare with them."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bench.errors import BenchError
 from bench.leaderboard.catalogue import calibrations, suite_of_result
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.rows import HEADLINE, boards
+from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, boards
 from bench.leaderboard.rules import allowed, broken_rules, groups_unchecked, headline_unchecked
 from bench.leaderboard.tables.words import named, plural, short
 from bench.schema import ClipResult, Result, ResultError
@@ -36,10 +36,12 @@ class Inspection:
     Attributes:
         results: those that could be read, by file.
         findings: in the order of the files.
+        suites: what a leaderboard shows of those in which nothing is wrong.
     """
 
     results: Mapping[Path, Result]
     findings: tuple[Finding, ...]
+    suites: tuple[SuiteBoard, ...]
 
 
 def inspect(folder: Path) -> Inspection:
@@ -69,7 +71,8 @@ def inspect(folder: Path) -> Inspection:
         findings += (Finding(path, text, False) for text in worth_saying(result))
     spoilt = {finding.file for finding in findings if finding.wrong}
     sound = {path: result for path, result in results.items() if path not in spoilt}
-    return Inspection(results, (*findings, *_apart(sound)))
+    suites = boards(sound.values())
+    return Inspection(results, (*findings, *_apart(sound, suites)), tuple(suites))
 
 
 def worth_saying(result: Result) -> Iterator[str]:
@@ -104,12 +107,12 @@ def worth_saying(result: Result) -> Iterator[str]:
         )
 
 
-def _apart(results: Mapping[Path, Result]) -> Iterator[Finding]:
+def _apart(results: Mapping[Path, Result], suites: Iterable[SuiteBoard]) -> Iterator[Finding]:
     """Results that share no table with the most of their suite, and why."""
     path_of = {(result.suite, result.model): path for path, result in results.items()}
-    for board in boards(results.values()):
+    for board in suites:
         for group in board.groups:
-            for row in (*group.complete, *group.partial):
+            for row in group.rows:
                 if group.differs:
                     text = f"stands apart from others of its suite: {' and '.join(group.differs)}"
                     yield Finding(path_of[board.suite, row.result.model], text, False)

@@ -121,9 +121,7 @@ def compare_groups(
     by_sample = {clip.sample: clip for clip in clips}
     grouped = [item for item in items if item.prompt.group is not None]
     samples = [Sample(item.prompt.id, item.seed) for item in grouped]
-    fingerprints = {
-        appearances[sample].fingerprint for sample in samples if sample in appearances
-    }
+    fingerprints = {appearances[sample].fingerprint for sample in samples if sample in appearances}
     if len(fingerprints) > 1:
         raise BenchError(
             "the looks of clips were computed in two ways; "

@@ -35,14 +35,15 @@ class Pending:
         record: its record.
         scored: its score record so far; None if there is none that holds.
         missing: the metrics to compute.
-        unseen: whether what it looks like is to be computed; see `bench.metrics.cross_clip`.
+        appearance: the fingerprint of what its appearance is to be computed with; None if it is
+            there, or nobody needs it.
     """
 
     item: Item
     record: ClipRecord
     scored: ScoreRecord | None
     missing: list[str]
-    unseen: bool
+    appearance: str | None
 
 
 def score(
@@ -72,36 +73,29 @@ def score(
         One line for each clip whose stored frames could not be read, and for each metric that
         broke down on a clip; there is no score then, and the next run tries again.
     """
-    made = [item for item in items if folder.record(item).exists()]
     # Same clip, same machine, same score: nothing may depend on which kernel was picked.
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
-    wanted: dict[str, str] | None = None
-    looks = ""
-    pending: list[Pending] = []
-    for item in made:
-        record = read_record(folder.record(item), ClipRecord)
-        if record.status != "ok":
-            continue
-        wanted = wanted or {
-            name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
-        }
-        scored = _valid(item, record, folder)
-        entries = scored.metrics if scored else {}
-        missing = [
-            name
-            for name in metrics
-            if name not in entries or entries[name].fingerprint != wanted[name]
-        ]
-        unseen = False
-        if item.prompt.group is not None:
-            looks = looks or appearance_fingerprint(backbones)
-            seen = scored.appearance if scored else None
-            unseen = seen is None or seen.fingerprint != looks
-        if missing or unseen:
-            pending.append(Pending(item, record, scored, missing, unseen))
-    if not pending or wanted is None:
+    clips_ok = [
+        (item, record)
+        for item in items
+        if folder.record(item).exists()
+        and (record := read_record(folder.record(item), ClipRecord)).status == "ok"
+    ]
+    if not clips_ok:  # nothing to score: no network need be there
+        return []
+    fingerprints = {
+        name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
+    }
+    grouped = any(item.prompt.group is not None for item, _ in clips_ok)
+    appearance_of = appearance_fingerprint(backbones) if grouped else ""
+    pending = [
+        work
+        for item, record in clips_ok
+        if (work := _pending(item, record, folder, fingerprints, appearance_of))
+    ]
+    if not pending:
         return []
     calibration = _calibration(backbones)
     damaged = []
@@ -122,34 +116,65 @@ def score(
             damaged.append(f"{error}; remove {folder.record(item)} and run again to make it anew")
             continue
         analysis = Analysis(clip, item.prompt, backbones, suite)
-        where = f"{item.prompt.id}, seed {item.seed}"
-        scored = work.scored.given if work.scored else {}
-        entries = dict(scored.get("metrics", {}))
+        facts = work.scored.given if work.scored else {}
+        entries = dict(facts.get("metrics", {}))
         for name in work.missing:
             try:
-                entries[name] = _entry(metrics[name], analysis, wanted[name])
+                entries[name] = _entry(metrics[name], analysis, fingerprints[name])
             except Exception as error:
                 log.info("%s of %s", name, item.prompt.id, exc_info=True)
                 entries.pop(name, None)
-                damaged.append(f"{where}: {name} failed: {one_line(error)}")
-        if work.unseen:
+                damaged.append(f"{work.record.sample}: {name} failed: {one_line(error)}")
+        if work.appearance is not None:
             try:
-                scored["appearance"] = _appearance(analysis, looks)
+                facts["appearance"] = _appearance(analysis, work.appearance)
             except Exception as error:
                 log.info("appearance of %s", item.prompt.id, exc_info=True)
-                scored.pop("appearance", None)
-                damaged.append(f"{where}: appearance failed: {one_line(error)}")
-        scored |= {
+                facts.pop("appearance", None)
+                damaged.append(f"{work.record.sample}: appearance failed: {one_line(error)}")
+        facts |= {
             "schema": SCHEMA,
             "frames_sha256": work.record.frames_sha256,
             "prompt": _asked(item.prompt),
             "calibration": calibration,
             "metrics": entries,
         }
-        write_record(folder.score(item), ScoreRecord(**scored))
+        write_record(folder.score(item), ScoreRecord(**facts))
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
+
+
+def _pending(
+    item: Item,
+    record: ClipRecord,
+    folder: RunFolder,
+    fingerprints: Mapping[str, str],
+    appearance_of: str,
+) -> Pending | None:
+    """What is left to compute of a clip; None if nothing is.
+
+    Args:
+        item: the draw.
+        record: its record.
+        folder: the run's folder.
+        fingerprints: of each metric, as it would compute now.
+        appearance_of: fingerprint of what would compute its appearance now.
+    """
+    scored = _valid(item, record, folder)
+    entries = scored.metrics if scored else {}
+    missing = [
+        name
+        for name, now in fingerprints.items()
+        if name not in entries or entries[name].fingerprint != now
+    ]
+    stored = scored.appearance if scored else None
+    unseen = item.prompt.group is not None and (
+        stored is None or stored.fingerprint != appearance_of
+    )
+    if not missing and not unseen:
+        return None
+    return Pending(item, record, scored, missing, appearance_of if unseen else None)
 
 
 def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
