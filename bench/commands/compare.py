@@ -43,7 +43,7 @@ class Side:
 
     Attributes:
         letter: A or B.
-        path: as it was given.
+        path: as it was options.
         run: the run's folder, where the clips are; None of a published result.
     """
 
@@ -83,10 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        a, b = _side("A", given.A), _side("B", given.B)
-        compared = _compared(a, b, given.metric)
+        a, b = _side("A", options.A), _side("B", options.B)
+        compared = _compared(a, b, options.metric)
     except BenchError as error:
         complain(error)
         return MISTAKE
