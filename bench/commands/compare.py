@@ -43,7 +43,7 @@ class Side:
 
     Attributes:
         letter: A or B.
-        path: as it was options.
+        path: as it was given.
         run: the run's folder, where the clips are; None of a published result.
     """
 
