@@ -44,6 +44,12 @@ BETTER: Final = "higher"
 NOTHING, CHANCE = 0.0, 0.5
 """What a comparison with a clip that is not there counts as: value, won."""
 
+STILL = 0.025
+"""Short sides per second of `dynamics_raw` under which nothing moves, as for the headline's gate.
+
+Of all motion, whatever the prompt says: a calm face in close-up shows who it is.
+"""
+
 _TIE = 1e-9
 
 
@@ -85,6 +91,12 @@ def appearance_fingerprint(backbones: "Backbones") -> str:
     except Unscored:
         network = "missing"
     return fingerprint({"version": VERSION, "identity": network})
+
+
+def is_still(scores: Mapping[str, float | None]) -> bool:
+    """Whether a clip shows one picture, and so no character in a shot; False if nobody knows."""
+    speed = scores.get("dynamics_raw")
+    return scores.get("stutter") == 1 or (speed is not None and speed < STILL)
 
 
 def pack(vector: NDArray[np.float32]) -> str:

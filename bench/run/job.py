@@ -142,9 +142,9 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
             damaged = score(name, items, metrics, backbones, folder, prompts)
     result = assemble(items, folder)
     failed = [
-        f"{clip['prompt']}, seed {clip['seed']}: {clip['status']}: {clip['error']}"
-        for clip in result["clips"]
-        if clip["status"] != "ok"
+        f"{clip.sample}: {clip.status}: {clip.error}"
+        for clip in result.clips
+        if clip.status != "ok"
     ]
     return Outcome(folder, failed + absent + damaged)
 
