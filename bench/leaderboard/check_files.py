@@ -99,7 +99,7 @@ def _wrong_figures(board: SuiteBoard, into: Path) -> Iterator[Finding]:
 
 
 def _is_figure(path: Path) -> bool:
-    """Whether a file is an SVG image in which nothing acts, points elsewhere or leaves its place."""
+    """Whether a file is an SVG image in which nothing acts, links or leaves its place."""
     try:
         root = ET.fromstring(path.read_bytes())
     except ET.ParseError:
