@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from bench import cli
+from bench.generators.base import GeneratorInfo
 from bench.generators.toy.generator import ToyGenerator
 
 Main = Callable[..., int]
@@ -112,7 +113,7 @@ def test_a_result_tells_the_generators_that_made_it_apart(
     assert bench("stages=[generate]") == 0
     old = result(folder)
     assert old["generator_version"] == ToyGenerator.info.version
-    monkeypatch.setattr(ToyGenerator, "version", "next")
+    monkeypatch.setattr(ToyGenerator, "info", GeneratorInfo(version="next"))
     assert bench("stages=[generate]", "overwrite=true") == 0
     new = result(folder)
     assert new["generator_version"] == "next"
@@ -326,7 +327,7 @@ def test_what_breaks_one_job_or_one_metric_stops_no_other(
     printed = capsys.readouterr().err
     assert "Unloadable cannot be loaded: RuntimeError: no weights here" in printed
     assert "broken failed: ZeroDivisionError" in printed
-    assert "expected a Clip, came NoneType" in printed
+    assert "expected a Clip, got NoneType" in printed
     assert "Traceback" not in printed
     steady = tmp_path / "outputs/four/toy_steady"
     assert "flicker" in result(steady)["clips"][0]["scores"]

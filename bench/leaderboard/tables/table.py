@@ -186,18 +186,18 @@ def tabulate(
     empty: Empty = "show",
 ) -> Table:
     """The table of what columns get from rows, and of what `result` says a row is about."""
-    shown, cells, absent = [], [], []
+    visible, cells, absent = [], [], []
     for column in columns:
         filled = [column.cell(row) for row in rows]
         fate = column.empty or empty
         if fate == "show" or not rows or not all(cell.is_empty for cell in filled):
-            shown.append(column)
+            visible.append(column)
             cells.append(filled)
         elif fate == "name":
             absent.append(column.name)
     return Table(
         title,
-        tuple(shown),
+        tuple(visible),
         tuple(zip(*cells, strict=True)),
         above=tuple(above),
         below=(*([f"Known of no row: {', '.join(absent)}."] if absent else []), *below),
@@ -215,11 +215,7 @@ def text_columns(names: Sequence[str]) -> tuple[Column[Sequence[str]], ...]:
 
 
 def in_parts(names: Sequence[str], most: int) -> Iterator[tuple[str, Sequence[str]]]:
-    """Names parted evenly, at most so many each, so that no table is wider than can be read.
-
-    Yields:
-        What a title gains, empty where there is one part, and the names of the part.
-    """
+    """Names parted evenly, at most so many each, with what a title gains where there are parts."""
     parts = math.ceil(len(names) / most)
     for part in range(parts):
         size = math.ceil(len(names) / parts)
