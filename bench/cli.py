@@ -15,14 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from bench import config as configuration
-from bench.errors import BenchError
-from bench.explain import MISTAKE, complain, prepare_output
+from bench.errors import MISTAKE, BenchError, complain, prepare_output
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.publish import PAGE, publish, published
 from bench.leaderboard.render.console import show
-from bench.paths import CONF
 from bench.progress import console
 from bench.run.job import Outcome, run
+from bench.storage import CONF
 
 DONE, CLIPS_FAILED, INTERRUPTED = 0, 1, 130
 

@@ -14,7 +14,7 @@ from bench.errors import BenchError, nearest, one_line
 from bench.generators.account import is_amount
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
-from bench.paths import SAFE_NAME
+from bench.storage import SAFE_NAME
 from bench.vision.backbones import Backbone
 from bench.vision.text import TextNetwork
 

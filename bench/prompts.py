@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from bench.errors import BenchError
-from bench.paths import PROMPTS, SAFE_NAME
-from bench.vision.image import read_image
+from bench.schema import Sample
+from bench.storage import PROMPTS, SAFE_NAME
+from bench.video import read_image
 
 Motion = Literal["subject", "camera", "any"]
 
@@ -69,6 +70,18 @@ class Prompt:
         if self.seconds is not None:
             given["seconds"] = self.seconds
         return given
+
+
+class Item(NamedTuple):
+    """One draw: a prompt and a seed."""
+
+    prompt: Prompt
+    seed: int
+
+    @property
+    def sample(self) -> Sample:
+        """What its files are called by."""
+        return Sample(self.prompt.id, self.seed)
 
 
 def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[Prompt], str]:
@@ -238,6 +251,6 @@ def _driving_video(path: Path, where: str) -> Path:
 
 
 if __name__ == "__main__":
-    from bench.commands.expected_files import main
+    from bench.commands.prompts import main
 
     raise SystemExit(main())

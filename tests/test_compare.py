@@ -15,7 +15,7 @@ from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.pairs import Pairs, pairs, widest
 from bench.leaderboard.data.results import Metric
 from bench.leaderboard.tables.pair_tables import verdict
-from bench.paths import PROMPTS
+from bench.storage import PROMPTS
 
 NOISE = np.random.default_rng(5).normal(0, 3, (2, 40)).tolist()
 

@@ -12,13 +12,12 @@ import yaml
 
 from bench import cli
 from bench.errors import BenchError
-from bench.layout import Item
 from bench.leaderboard.data.loading import load
 from bench.metrics import coherence
 from bench.metrics.cross_clip import Likeness, pack
-from bench.paths import CONF
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run.groups import STILL, Comparison, compare_groups, read_comparison, read_likeness
+from bench.storage import CONF
 
 ITEMS = [
     Item(Prompt(f"{group}-{kind}", "x", category=kind, group=group), 0)

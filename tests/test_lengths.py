@@ -19,9 +19,9 @@ from bench.generators.toy.generator import ToyGenerator
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.length_tables import length_tables
-from bench.paths import CONF
 from bench.prompts import Prompt, load_suite
 from bench.run.lengths import with_length
+from bench.storage import CONF
 
 ROLL = "a red ball rolls from left to right over a wooden floor"
 

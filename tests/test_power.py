@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bench.commands.power import Spread, main, spread, spread_of_footage
 from bench.errors import BenchError
-from bench.paths import PACKAGE
+from bench.storage import PACKAGE
 
 
 def simulated(

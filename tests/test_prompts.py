@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.paths import PROMPTS
 from bench.prompts import Prompt, load_suite
+from bench.storage import PROMPTS
 
 
 def suite(tmp_path: Path, *lines: object) -> Path:

@@ -5,7 +5,7 @@ import pytest
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import prompt_means
-from bench.paths import PACKAGE
+from bench.storage import PACKAGE
 
 ROOT = PACKAGE.parent
 BOARD = ROOT / "leaderboard"

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from fake_results import Content
 
-from bench.layout import Item
 from bench.leaderboard.catalogue import Suite, suite_of
 from bench.leaderboard.check_groups import unknown_groups, wrong_groups
 from bench.leaderboard.data.loading import load
 from bench.metrics.cross_clip import pack
-from bench.prompts import load_suite
+from bench.prompts import Item, load_suite
 from bench.run.groups import compare_groups
 
 PROMPTS, SHA256 = load_suite("toy_groups.jsonl")

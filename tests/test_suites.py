@@ -12,8 +12,8 @@ from hydra import compose, initialize_config_dir
 
 from bench import cli
 from bench.config import check_settings, plain
-from bench.paths import CONF, PROMPTS
 from bench.prompts import Prompt, load_suite
+from bench.storage import CONF, PROMPTS
 from tools.suites import CLIP_ROOM, NEAR, clip_tokens, published, similar_pairs, tables
 
 # Prompts, seeds.

@@ -14,15 +14,13 @@ from rich.console import Console
 
 from bench.commands.health import folders
 from bench.config import build_backbones, plain
-from bench.errors import BenchError, Unscored
-from bench.explain import MISTAKE, attempt
+from bench.errors import MISTAKE, BenchError, Unscored, attempt
 from bench.measure.environment import resolve_device
 from bench.metrics.calibration import CONDITIONS, ROLES, SCALED, SCHEMA, scales_of
 from bench.metrics.coherence import Damage, headline, measure
 from bench.metrics.consistency import stutter
-from bench.paths import CONF
 from bench.progress import track
-from bench.storage import write_json
+from bench.storage import CONF, write_json
 from bench.validation.checks import moving_enough
 from bench.validation.footage import Piece, pieces
 from bench.vision.analysis import Analysis

@@ -12,9 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.errors import BenchError, nearest
-from bench.explain import MISTAKE, complain, prepare_output
-from bench.layout import Item, RunFolder
+from bench.errors import MISTAKE, BenchError, complain, nearest, prepare_output
 from bench.leaderboard.data.group_scores import metrics_and_groups
 from bench.leaderboard.data.loading import FILE_NAME, find, load
 from bench.leaderboard.data.pairs import (
@@ -35,7 +33,8 @@ from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.pair_tables import by_category, extremes, most, overall, verdict
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.words import failure, plain, plural
-from bench.prompts import Prompt
+from bench.schema import Sample
+from bench.storage import RunFolder
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ class Side:
             return failure(clips[prompt, seed])
         if self.run is None:
             return "published without its clips; give the run's folder to see them"
-        item = Item(Prompt(id=prompt, text=""), seed)
-        lie = (self.run.preview(item), self.run.master(item))
+        sample = Sample(prompt, seed)
+        lie = (self.run.preview(sample), self.run.master(sample))
         return str(next((path for path in lie if path.exists()), f"gone from {self.run.root}"))
 
 

@@ -16,11 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import config as configuration
-from bench.errors import BenchError
-from bench.explain import MISTAKE, attempt
+from bench.errors import MISTAKE, BenchError, attempt
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.random_weights import Part
-from bench.paths import CONF
+from bench.storage import CONF
 
 _GIB = 2**30
 

@@ -14,12 +14,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from bench.config import build_backbones, build_metrics, plain
-from bench.errors import BenchError
-from bench.explain import MISTAKE, attempt
+from bench.errors import MISTAKE, BenchError, attempt
 from bench.measure.environment import resolve_device
-from bench.paths import CONF
 from bench.progress import track
-from bench.storage import write_json, write_text
+from bench.storage import CONF, write_json, write_text
 from bench.validation.checks import Check, checks
 from bench.validation.footage import packaged, pieces
 from bench.validation.page import render

@@ -27,8 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.errors import BenchError, nearest
-from bench.explain import MISTAKE, complain
+from bench.errors import MISTAKE, BenchError, complain, nearest
 from bench.leaderboard.data.loading import find, load
 from bench.leaderboard.data.results import Result
 from bench.validation.variants import CONTENT, LADDERS, ORIGINAL

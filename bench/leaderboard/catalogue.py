@@ -7,8 +7,7 @@ from functools import cache
 from hashlib import sha256
 
 from bench.leaderboard.data.results import Result
-from bench.paths import CONF, PROMPTS
-from bench.storage import fingerprint, read_json
+from bench.storage import CONF, PROMPTS, fingerprint, read_json
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.data.rows import HEADLINE, boards
 from bench.leaderboard.tables.words import named, plural, short
 from bench.leaderboard.units import allowed
-from bench.paths import SAFE_NAME
+from bench.storage import SAFE_NAME
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")

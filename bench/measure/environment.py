@@ -12,7 +12,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.measure.gpu import Board
-from bench.paths import PACKAGE
+from bench.storage import PACKAGE
 
 _PACKAGES = (
     "steadybench",

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.errors import BenchError
-from bench.layout import Item, RunFolder
+from bench.prompts import Item
 from bench.run.groups import compare_groups
-from bench.storage import fingerprint, read_json, write_json
+from bench.storage import RunFolder, fingerprint, read_json, write_json
 
 SCHEMA = 1
 
@@ -31,9 +31,9 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
     clips = []
     appearances = {}
     for item in items:
-        if not folder.record(item).exists():
+        if not folder.record(item.sample).exists():
             continue
-        record = read_json(folder.record(item))
+        record = read_json(folder.record(item.sample))
         clip = {key: value for key, value in record.items() if key not in _PRIVATE}
         stored = _scores(item, record, folder)
         scored = stored.get("metrics", {})
@@ -78,9 +78,9 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
 
 def _scores(item: Item, record: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
     """The record of a clip's scores; empty if there is none that holds."""
-    if record["status"] != "ok" or not folder.score(item).exists():
+    if record["status"] != "ok" or not folder.score(item.sample).exists():
         return {}
-    scored = read_json(folder.score(item))
+    scored = read_json(folder.score(item.sample))
     if scored["frames_sha256"] != record["frames_sha256"]:
         return {}  # made again since; the score stage has not seen the new frames
     return scored

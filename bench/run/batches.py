@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from bench.errors import BenchError
-from bench.layout import Item
+from bench.prompts import Item
 
 Batch = Sequence[Item]
 """Draws of one prompt, in the suite's order."""

@@ -13,18 +13,18 @@ import torch
 from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
 from bench.generators.base import Generator
-from bench.layout import Item, RunFolder
 from bench.measure.environment import device_name, software
 from bench.measure.gpu import Board
 from bench.measure.throughput import Measured
 from bench.measure.warnings import Timing, remarks
 from bench.progress import track
+from bench.prompts import Item
 from bench.run.attempt import attempt
 from bench.run.batches import cut
 from bench.run.clip_record import Record, failed, made, requested
 from bench.run.warm_up import WarmUp
 from bench.run.writer import Writer
-from bench.storage import changes, fingerprint, read_json, write_json, write_text
+from bench.storage import RunFolder, changes, fingerprint, read_json, write_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -140,11 +140,11 @@ def generate(
                         writer.submit(partial(finish, record, clip, item))
             except KeyboardInterrupt:
                 for item in records:  # the user stopped it, it did not die
-                    folder.tries(item).unlink(missing_ok=True)
+                    folder.tries(item.sample).unlink(missing_ok=True)
                 raise
             except ClipMissing as error:
                 for item in records:
-                    folder.tries(item).unlink(missing_ok=True)
+                    folder.tries(item.sample).unlink(missing_ok=True)
                     absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
@@ -181,7 +181,7 @@ def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
 
 
 def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder) -> bool:
-    path = folder.record(item)
+    path = folder.record(item.sample)
     if not path.exists():
         return True
     record = read_json(path)
@@ -197,7 +197,7 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
             f"({item.prompt.id}, seed {item.seed}: {shown}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
-    return plan.retry_failed if failed else not folder.master(item).exists()
+    return plan.retry_failed if failed else not folder.master(item.sample).exists()
 
 
 def _open(generator: Generator, label: str, opened: ExitStack) -> None:
@@ -227,7 +227,7 @@ def _open(generator: Generator, label: str, opened: ExitStack) -> None:
 
 def _begin(item: Item, folder: RunFolder) -> int:
     """Note that this item is begun, the how-manieth time: a crash leaves no other trace."""
-    path = folder.tries(item)
+    path = folder.tries(item.sample)
     before = path.read_text("utf-8").strip() if path.exists() else ""
     tries = 1 + (int(before) if before.isdecimal() else 0)
     write_text(path, f"{tries}\n")
@@ -246,8 +246,8 @@ def _finish(
     """Store the clip, then its record; only then is the item done."""
     if isinstance(outcome, Measured):
         outcome = _store(clip, outcome, item, folder, timed=timed)
-    write_json(folder.record(item), record | outcome)
-    folder.tries(item).unlink(missing_ok=True)
+    write_json(folder.record(item.sample), record | outcome)
+    folder.tries(item.sample).unlink(missing_ok=True)
 
 
 def _store(clip: object, took: Measured, item: Item, folder: RunFolder, *, timed: bool) -> Record:
@@ -255,8 +255,8 @@ def _store(clip: object, took: Measured, item: Item, folder: RunFolder, *, timed
     if not isinstance(clip, Clip):
         return failed("error", f"expected a Clip, came {type(clip).__name__}", latency_s)
     try:
-        write_master(clip, folder.master(item))
-        write_preview(clip, folder.preview(item))
+        write_master(clip, folder.master(item.sample))
+        write_preview(clip, folder.preview(item.sample))
     except ClipError as error:
         return failed("error", str(error), latency_s)
     except OSError as error:

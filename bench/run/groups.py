@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, Unscored
-from bench.layout import Item
 from bench.metrics import cross_clip
+from bench.prompts import Item
 
 Draw = tuple[str, int]
 """Prompt id and seed."""

@@ -12,9 +12,8 @@ import torch
 from bench import config as configuration
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.layout import Item, RunFolder
 from bench.measure.environment import environment, resolve_device
-from bench.prompts import Prompt, load_suite
+from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
 from bench.run.batches import check_seeds
 from bench.run.generation import Plan, find_missing, generate
@@ -23,7 +22,7 @@ from bench.run.revisions import unmixed
 from bench.run.scoring import score
 from bench.run.sizes import with_aspect
 from bench.run.start_images import make_images, missing_images, suite_sha256
-from bench.storage import read_json, write_json
+from bench.storage import RunFolder, read_json, write_json
 from bench.vision.backbones import Backbones
 
 SCHEMA = 1
@@ -122,7 +121,7 @@ def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ())
         }
         write_json(folder.run, described)
         for item in missing:  # a record of another configuration must not outlive this moment
-            folder.record(item).unlink(missing_ok=True)
+            folder.record(item.sample).unlink(missing_ok=True)
         with log_to(folder.log):
             wanted = set(chosen)
             todo = [item for item in missing if item in wanted]

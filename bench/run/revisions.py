@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from bench.errors import BenchError
-from bench.layout import Item, RunFolder
+from bench.prompts import Item
 from bench.run.generation import Plan
-from bench.storage import read_json
+from bench.storage import RunFolder, read_json
 
 
 def unmixed(

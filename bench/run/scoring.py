@@ -10,12 +10,11 @@ import torch
 
 from bench.clip import Clip, read_master
 from bench.errors import ClipError, Unscored, one_line
-from bench.layout import Item, RunFolder
 from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
-from bench.prompts import Prompt
-from bench.storage import fingerprint, read_json, write_json
+from bench.prompts import Item, Prompt
+from bench.storage import RunFolder, fingerprint, read_json, write_json
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
@@ -75,7 +74,7 @@ def score(
         One line for each clip whose stored frames could not be read, and for each metric that
         broke down on a clip; there is no score then, and the next run tries again.
     """
-    made = [item for item in items if folder.record(item).exists()]
+    made = [item for item in items if folder.record(item.sample).exists()]
     # Same clip, same machine, same score: nothing may depend on which kernel was picked.
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
@@ -84,7 +83,7 @@ def score(
     looks = ""
     pending: list[Pending] = []
     for item in made:
-        record = read_json(folder.record(item))
+        record = read_json(folder.record(item.sample))
         if record["status"] != "ok":
             continue
         wanted = wanted or {
@@ -109,7 +108,7 @@ def score(
 
     def read(work: Pending) -> Clip:
         return read_master(
-            folder.master(work.item),
+            folder.master(work.item.sample),
             frames=work.record["frames"],
             sha256=work.record["frames_sha256"],
         )
@@ -120,7 +119,9 @@ def score(
         try:
             clip = next(clips).result()
         except ClipError as error:
-            damaged.append(f"{error}; remove {folder.record(item)} and run again to make it anew")
+            damaged.append(
+                f"{error}; remove {folder.record(item.sample)} and run again to make it anew"
+            )
             continue
         analysis = Analysis(clip, item.prompt, backbones, suite)
         where = f"{item.prompt.id}, seed {item.seed}"
@@ -140,7 +141,7 @@ def score(
                 scored.pop("appearance", None)
                 damaged.append(f"{where}: appearance failed: {one_line(error)}")
         write_json(
-            folder.score(item),
+            folder.score(item.sample),
             scored
             | {
                 "schema": SCHEMA,
@@ -198,8 +199,8 @@ def _asked(prompt: Prompt) -> Entry:
 
 def _valid(item: Item, record: Entry, folder: RunFolder) -> Entry:
     """The score record, if it is of these frames and this prompt; else an empty one."""
-    if folder.score(item).exists():
-        scored = read_json(folder.score(item))
+    if folder.score(item.sample).exists():
+        scored = read_json(folder.score(item.sample))
         same = scored["frames_sha256"] == record["frames_sha256"]
         if same and scored.get("prompt") == _asked(item.prompt):
             return scored

@@ -13,8 +13,8 @@ from bench.errors import BenchError
 from bench.faults.degraded import Degraded
 from bench.generators.base import Generator
 from bench.generators.toy.generator import ToyGenerator
-from bench.paths import CONF
 from bench.prompts import Prompt
+from bench.storage import CONF
 
 PROMPT = Prompt("p", "a red ball rolls from left to right over a wooden floor")
 

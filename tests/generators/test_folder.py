@@ -12,8 +12,8 @@ from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError, ClipMissing
 from bench.generators.account import Account
 from bench.generators.external.folder import FolderGenerator
-from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
+from bench.storage import SAFE_NAME
 
 
 @pytest.fixture

@@ -33,8 +33,7 @@ from bench.generators.diffusers.quiet import quiet
 from bench.generators.diffusers.random_weights import Part, find_description, parts, random_pipeline
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
-from bench.video import read_video
-from bench.vision.image import crop_to, read_image
+from bench.video import crop_to, read_image, read_video
 
 Task = Literal["t2v", "i2v", "ti2v"]
 _TASKS = ("t2v", "i2v", "ti2v")

@@ -12,8 +12,8 @@ from bench.errors import BenchError, ClipError, ClipMissing, nearest
 from bench.generators.account import Account
 from bench.generators.base import Generator
 from bench.generators.external.manifest import Entry, read_manifest
-from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
+from bench.storage import SAFE_NAME
 from bench.video import VIDEO_SUFFIXES, natural_order, read_video
 
 Names = Literal["id", "vbench"]

@@ -12,12 +12,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.errors import BenchError
-from bench.layout import Item, RunFolder
 from bench.leaderboard.data.curves import Curve, Record, along, mean_lags, read, stored
 from bench.leaderboard.data.results import ClipResult, Result
-from bench.paths import SAFE_NAME
-from bench.prompts import Prompt
-from bench.storage import read_json, write_text
+from bench.schema import Sample
+from bench.storage import SAFE_NAME, RunFolder, read_json, write_text
 
 SCHEMA = 1
 INDEX = "clips.json"
@@ -116,7 +114,7 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     made = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
     draws = [draw for draw in draws if draw in made and SAFE_NAME.fullmatch(draw[0])]
     records = {draw: _scores(folder, draw, made[draw]) for draw in draws}
-    previews = {draw: folder.preview(_item(draw)) for draw in draws}
+    previews = {draw: folder.preview(Sample(*draw)) for draw in draws}
     draws = [draw for draw in draws if records[draw] or previews[draw].is_file()]
     if not draws:
         return
@@ -198,10 +196,6 @@ def copy_of(shelf: Path, draw: Draw) -> Path:
     return shelf / draw[0] / f"{draw[1]}.mp4"
 
 
-def _item(draw: Draw) -> Item:
-    return Item(Prompt(draw[0], ""), draw[1])
-
-
 def _source(linked: object, shelf: Path, draw: Draw, into: Path) -> str | None:
     """Address of a preview that is there."""
     previews = shelf if linked is None else Path(os.path.normpath(into / str(linked)))
@@ -224,7 +218,7 @@ def _sha256(path: Path) -> str:
 
 def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> Record:
     """The record of a clip's scores, if it is of these frames."""
-    path = folder.score(_item(draw))
+    path = folder.score(Sample(*draw))
     record = read_json(path) if path.exists() else {}
     return record if record.get("frames_sha256") == clip.frames_sha256 else {}
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from bench import cli
-from bench.commands.expected_files import export, main
+from bench.commands.prompts import export, main
 from bench.errors import BenchError
 from bench.generators.external.manifest import read_manifest
-from bench.layout import Item
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 
 ITEMS = [Item(Prompt(name, f'a "{name}", \n red'), seed) for name in "ab" for seed in (0, 1)]
 

@@ -19,14 +19,11 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from bench.errors import BenchError, ClipError, ClipMissing, nearest
-from bench.explain import MISTAKE, complain
+from bench.errors import MISTAKE, BenchError, ClipError, ClipMissing, complain, nearest
 from bench.generators.external.folder import FolderGenerator, Names, stem
 from bench.generators.external.manifest import NEEDED, OPTIONAL
-from bench.layout import Item
-from bench.paths import CONF
-from bench.prompts import Prompt, load_suite
-from bench.storage import write_text
+from bench.prompts import Item, Prompt, load_suite
+from bench.storage import CONF, write_text
 
 COMPLETE, INCOMPLETE = 0, 1
 
