@@ -1,0 +1,107 @@
+"""The reference of the JSON files: tables of docs/results.md, and a JSON Schema of result.json.
+
+python -m tools.document_schema      writes both anew from bench/schema.py
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.paths import PACKAGE
+from bench.schema import ClipRecord, Loaded, Result, Run, ScoreRecord
+from bench.storage import write_text
+
+PAGE = PACKAGE.parent / "docs" / "results.md"
+JSON_SCHEMA = PAGE.with_name("result.schema.json")
+
+BEGIN, END = "<!-- fields: begin -->", "<!-- fields: end -->"
+"""Marks of the page between which everything is generated."""
+
+_FILES = (Result, Run, Loaded, ClipRecord, ScoreRecord)
+_PLAIN = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false"}
+
+
+def json_schema() -> str:
+    """JSON Schema (draft 2020-12) of `result.json`."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps(schema | Result.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def reference() -> str:
+    """A table of the fields of every object, as markdown: files first, then what they hold."""
+    definitions: dict[str, Any] = {}
+    for kind in _FILES:
+        schema = kind.model_json_schema()
+        definitions |= {kind.__name__: schema} | schema.pop("$defs", {})
+    files = [kind.__name__ for kind in _FILES]
+    names = files + sorted(definitions.keys() - set(files))
+    return "\n".join(line for name in names for line in _table(name, definitions[name]))
+
+
+def page(text: str) -> str:
+    """The page with its generated part made anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{reference()}\n{END}{after}"
+
+
+def _table(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    yield f"### {name}"
+    yield ""
+    yield _one_line(schema["description"])
+    yield ""
+    yield "| key | value | meaning |"
+    yield "| --- | --- | --- |"
+    required = schema.get("required", ())
+    for key, field in schema["properties"].items():
+        optional = "" if key in required else "; may be missing"
+        yield f"| `{key}` | {_value(field)}{optional} | {_one_line(field['description'])} |"
+    yield ""
+
+
+def _value(field: Mapping[str, Any]) -> str:
+    """What may stand there: kind, range, unit."""
+    if "anyOf" in field:
+        return " or ".join(_value(choice) for choice in field["anyOf"])
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if "const" in field:
+        return f"{field['const']}"
+    kind = field.get("type")
+    if kind == "array":
+        return f"list of {_value(field['items'])}"
+    if kind == "object":
+        values = field.get("additionalProperties")
+        keys = field.get("propertyNames", {}).get("enum", ())
+        named = f" with the keys {', '.join(f'`{key}`' for key in keys)}" if keys else ""
+        return f"object{named}" + (f" of {_value(values)}" if isinstance(values, Mapping) else "")
+    words = [_PLAIN.get(str(kind), str(kind or "any JSON")), field.get("unit", "")]
+    if "minimum" in field:
+        words.append(f"{_limit(field['minimum'])} to {_limit(field['maximum'])}")
+    return ", ".join(filter(None, words))
+
+
+def _limit(number: float) -> str:
+    """A power of two as such, since its digits say nothing."""
+    power = number > 1 and math.log2(number)
+    return f"2^{power:.0f}" if power > 10 and float(power).is_integer() else f"{number:g}"
+
+
+def _one_line(text: str) -> str:
+    """The first paragraph, on one line of a table."""
+    return " ".join(text.partition("\n\n")[0].split()).replace("|", "\\|")
+
+
+def main() -> int:
+    """Write the page and the schema."""
+    write_text(PAGE, page(PAGE.read_text("utf-8")))
+    write_text(JSON_SCHEMA, json_schema())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
