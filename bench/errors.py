@@ -64,19 +64,14 @@ def prepare_output() -> None:
             stream.reconfigure(errors="replace")
 
 
-def attempt(job: Callable[[], None]) -> bool:
-    """Run a Hydra job; whatever it may raise ends in one line.
-
-    Returns:
-        Whether it came through.
-    """
+def attempt(job: Callable[[], int]) -> int:
+    """The exit code of a command's job, which is 2 where whatever it raises ended in one line."""
     prepare_output()
     try:
-        job()
+        return job()
     except Exception as error:
         complain(error)
-        return False
-    return True
+        return MISTAKE
 
 
 def complain(error: Exception) -> None:

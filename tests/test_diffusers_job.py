@@ -361,7 +361,7 @@ def test_fit_says_what_a_model_weighs(
     assert "AutoencoderKLWan" in capsys.readouterr().out
     for arguments, expected in (
         ([], "type python -m bench.fit model="),
-        (["model=toy_steady"], "came ToyGenerator"),
+        (["model=toy_steady"], "got ToyGenerator"),
         (["model=wan2_1_14"], "no model=wan2_1_14, did you mean 'wan2_1_14b'?"),
         (["model=wan2_1_1_3b", "model.nosuch=1"], "there is no 'model.nosuch'"),
         (["model=wan2_1_1_3b", "model.repo=???"], "a value is missing: add model.repo=VALUE"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.paths import PACKAGE
+
 from bench.schema import ClipRecord, Loaded, Result, Run, ScoreRecord
 from bench.storage import write_text
 
