@@ -172,7 +172,7 @@ def _suite(suite: Mapping[str, Any]) -> SuiteConfig:
     _need(name not in _TAKEN, "suite.name", "another name", name)
     prompts = suite.get("prompts")
     _need(prompts is None or _is_text(prompts), "suite.prompts", "a prompt file, or null", prompts)
-    seeds = suite.get("seeds")
+    seeds: Any = suite.get("seeds")
     whole = (
         isinstance(seeds, list) and bool(seeds) and all(type(n) is int and n >= 0 for n in seeds)
     )
@@ -239,7 +239,7 @@ def deciding(model: Mapping[str, Any], generator: Generator) -> dict[str, Any]:
 
     Classes are called by their `kind`, so that a file that moves makes no clip again.
     """
-    return _by_kind(_without(functional(model), generator.incidental))
+    return _by_kind(_without(functional(model), generator.info.non_semantic))
 
 
 def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:

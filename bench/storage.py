@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.schema import Sample
+from bench.schema import R, Record, Sample, dump, parse
 
 # What prompt ids, suites and models may be called: their names become paths on every system.
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -140,6 +140,26 @@ def read_json(path: Path, mend: str = "remove the file and run again") -> dict[s
     if not isinstance(value, dict):
         raise BenchError(f"{path}: expected a JSON object, got {type(value).__name__}; {mend}")
     return value
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record as JSON; see `write_bytes`."""
+    write_text(path, dump(record))
+
+
+def read_record(path: Path, kind: type[R], mend: str = "remove the file and run again") -> R:
+    """The record that stands in a file; a `ResultError` names everything that is wrong with it.
+
+    Args:
+        path: of the file.
+        kind: of record.
+        mend: what to do about a file that holds anything else; fits a run's own records.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BenchError(f"expected to read {path}, but {error.strerror}") from None
+    return parse(kind, content, str(path), mend)
 
 
 def fingerprint(value: object) -> str:

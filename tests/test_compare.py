@@ -13,8 +13,8 @@ from bench import statistics as stats
 from bench.commands.compare import main
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.pairs import Pairs, pairs, widest
-from bench.leaderboard.data.results import Metric
 from bench.leaderboard.tables.pair_tables import verdict
+from bench.schema import MetricDescription
 from bench.storage import PROMPTS
 
 NOISE = np.random.default_rng(5).normal(0, 3, (2, 40)).tolist()
@@ -22,7 +22,7 @@ NOISE = np.random.default_rng(5).normal(0, 3, (2, 40)).tolist()
 
 def sides(a: list[float], b: list[float], better: str | None = "higher") -> Pairs:
     names = [f"p{number}" for number in range(len(a))]
-    meaning = Metric("points", better, 1, "c0")  # type: ignore[arg-type]
+    meaning = MetricDescription(unit="points", better=better, version=1, fingerprint="c0")  # type: ignore[arg-type]
     return Pairs(
         "coherence", meaning, dict(zip(names, a, strict=True)), dict(zip(names, b, strict=True))
     )

@@ -292,7 +292,7 @@ def test_random_weights_take_a_row_of_speed_and_no_score(
         (["model.options.batch_size=0"], "model.options.batch_size must be a number from 1"),
         (
             ["model.options.batch_size=2", "suite.seeds=[0,1,2]"],
-            "seeds that fill batches of 2, came 3: type model.options.batch_size=1",
+            "seeds that fill batches of 2, got 3: type model.options.batch_size=1",
         ),
     ],
 )

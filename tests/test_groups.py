@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ from bench import cli
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import load
 from bench.metrics import coherence
-from bench.metrics.cross_clip import Likeness, pack
+from bench.metrics.cross_clip import STILL, pack
 from bench.prompts import Item, Prompt
-from bench.run.groups import STILL, Comparison, compare_groups, read_comparison, read_likeness
+from bench.run.groups import compare_groups
+from bench.schema import GroupComparison, Likeness
 from bench.storage import CONF
 
 ITEMS = [
@@ -47,12 +47,14 @@ def test_every_clip_of_a_group_gets_its_part_and_no_other() -> None:
     clips, looks = records()
     alone = {"prompt": "alone", "seed": 0, "status": "ok", "scores": {}}
     items = [*ITEMS, Item(Prompt("alone", "x"), 0)]
-    assert compare_groups(items, [*clips, alone], looks) == Comparison(1, "f", None)
+    assert compare_groups(items, [*clips, alone], looks) == GroupComparison(
+        version=1, fingerprint="f", why=None
+    )
     assert [clip["cross_clip"]["group"] for clip in clips] == ["ann", "ann", "bob", "bob"]
     assert "cross_clip" not in alone
     part = clips[0]["cross_clip"]
     assert part["value"] == pytest.approx(part["own"] - part["others"])
-    assert asdict(read_likeness(part, "here") or Likeness("", None, None, 0, 0)) == part
+    assert Likeness(**part).json_values == part
 
 
 @pytest.mark.parametrize(
@@ -91,26 +93,6 @@ def test_looks_that_do_not_compare_or_cannot_be_read_are_an_error() -> None:
     cut = {"fingerprint": "f", "vector": "A", "why": None}
     with pytest.raises(BenchError, match="ann-far seed 0: expected the looks"):
         compare_groups(ITEMS, clips, looks | {("ann-far", 0): cut})
-
-
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ({"group": "a"}, "with the keys group, own, others, value, won"),
-        ({"group": "a", "own": None, "others": 1, "value": None, "won": 1}, "'value' cannot be"),
-        ({"group": "a", "own": True, "others": 1, "value": 0, "won": 1}, "'own' cannot be"),
-    ],
-)
-def test_a_part_that_is_none_is_refused(entry: object, message: str) -> None:
-    with pytest.raises(BenchError, match=message):
-        read_likeness(entry, "here")
-
-
-def test_files_of_before_say_nothing() -> None:
-    assert read_likeness(None, "here") is None
-    assert read_comparison(None, "here") is None
-    with pytest.raises(BenchError, match="cross_clip"):
-        read_comparison({"version": "1", "fingerprint": None, "why": None}, "here")
 
 
 def test_toy_characters_from_the_command_line_to_the_leaderboard(

@@ -111,7 +111,7 @@ def test_a_result_tells_the_generators_that_made_it_apart(
     folder = tmp_path / "outputs/four/toy_steady"
     assert bench("stages=[generate]") == 0
     old = result(folder)
-    assert old["generator_version"] == ToyGenerator.version
+    assert old["generator_version"] == ToyGenerator.info.version
     monkeypatch.setattr(ToyGenerator, "version", "next")
     assert bench("stages=[generate]", "overwrite=true") == 0
     new = result(folder)

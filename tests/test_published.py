@@ -3,8 +3,8 @@ from collections.abc import Callable
 import pytest
 
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import prompt_means
+from bench.schema import Result
 from bench.storage import PACKAGE
 
 ROOT = PACKAGE.parent

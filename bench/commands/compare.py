@@ -26,14 +26,13 @@ from bench.leaderboard.data.pairs import (
     pairs,
     widest,
 )
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import HEADLINE, in_order
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.pair_tables import by_category, extremes, most, overall, verdict
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.words import failure, plain, plural
-from bench.schema import Sample
+from bench.schema import Result, Sample
 from bench.storage import RunFolder
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from bench.errors import MISTAKE, BenchError, complain
 from bench.leaderboard.data.loading import find, load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.export.model_card import model_card, why_no_card
 from bench.leaderboard.export.vbench_json import vbench
 from bench.leaderboard.tables import records_table
 from bench.leaderboard.tables.words import plural
+from bench.schema import Result
 from bench.storage import SAFE_NAME, write_bytes, write_text
 
 Said = Iterator[str]

@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from bench.clip import Clip
 from bench.errors import BenchError, nearest
 from bench.faults.registry import FAULTS
-from bench.generators.base import Generator
+from bench.generators.base import Generator, GeneratorInfo
 from bench.prompts import Prompt
 
 
@@ -41,15 +43,28 @@ class Degraded(Generator):
             raise BenchError(f"degraded model: level must be a number, came {level!r}")
         FAULTS[fault].check(level)
         self.of, self.fault, self.level = of, fault, level
-        self.version = f"1 of {of.version}"  # other frames underneath make other frames here
-        self.measured = of.measured
-        self.size_requested = of.size_requested
-        self.weights, self.variant, self.batch_size = of.weights, of.variant, of.batch_size
-        self.incidental = frozenset(f"of.{key}" for key in of.incidental)
+
+    @property
+    def info(self) -> GeneratorInfo:
+        """That of the generator it damages, whose frames and arguments are part of its own."""
+        of = self.of.info
+        return replace(
+            of,
+            version=f"1 of {of.version}",
+            non_semantic=frozenset(f"of.{key}" for key in of.non_semantic),
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Of the generator it damages."""
+        return self.of.device
+
+    @device.setter
+    def device(self, device: torch.device) -> None:
+        self.of.device = device
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """As the generator it damages."""
-        self.of.device = self.device
         self.of.check(prompts)
 
     def loaded(self) -> dict[str, Any]:
@@ -57,7 +72,6 @@ class Degraded(Generator):
         return self.of.loaded()
 
     def __enter__(self) -> Self:
-        self.of.device = self.device
         self.of.__enter__()
         return self
 
@@ -80,17 +94,14 @@ class Degraded(Generator):
 
     def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
         """Make the other generator's clips, and damage each."""
-        try:
-            clips = self.of.generate_batch(prompt, seeds)
-        finally:
-            self.account = self.of.account
+        clips = self.of.generate_batch(prompt, seeds)
         return [self._damage(clip, prompt, seed) for clip, seed in zip(clips, seeds, strict=True)]
 
     def _damage(self, clip: Clip, prompt: Prompt, seed: int) -> Clip:
         digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
         rng = np.random.default_rng(int.from_bytes(digest))
         frames = FAULTS[self.fault](clip.frames, self.level, rng)
-        return Clip(frames, clip.fps, lossy=clip.lossy or self.fault == "lossy")
+        return replace(clip, frames=frames, lossy=clip.lossy or self.fault == "lossy")
 
     def frames_requested(self, prompt: Prompt) -> int | None:
         """As the generator it damages."""

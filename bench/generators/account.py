@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Literal, get_args, get_type_hints
 
 from bench.errors import BenchError
 
@@ -25,8 +25,6 @@ class Account:
         concurrency: how many requests were under way at once; None for other clips.
         server_latency_s: seconds of compute as the server reports them; None if it does not.
         server_peak_memory_bytes: of its accelerator, as the server reports it; None if not.
-        details: what stays in the clip's own record and is not published: the command that was
-            run, how it ended, the last it said.
     """
 
     basis: Basis
@@ -37,17 +35,9 @@ class Account:
     concurrency: int | None = None
     server_latency_s: float | None = None
     server_peak_memory_bytes: int | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """What a clip's record keeps: `account`, which is published, and `details`."""
-        public = asdict(self)
-        details = public.pop("details")
-        return {"account": public, "details": details}
 
 
-_PUBLIC = {name: kind for name, kind in get_type_hints(Account).items() if name != "details"}
+_PUBLIC = get_type_hints(Account)
 
 
 def read_account(entry: object, where: str) -> Account | None:

@@ -1,19 +1,118 @@
 """What every generator is: a cheap constructor, weights inside `with`, one clip a call."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self, TypeGuard
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from bench.clip import Clip
-from bench.errors import BenchError
-from bench.generators.account import Account
+from bench.errors import BenchError, ClipError
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
+from bench.schema import Basis, Delivery, Weights
 
-Weights = Literal["real", "random"]
+
+@dataclass(frozen=True)
+class GeneratorInfo:
+    """What is to be known of a generator beside its clips.
+
+    Attributes:
+        version: changed whenever the same arguments give other frames; part of the fingerprint.
+        measured: whether the time `generate` takes says anything about a model. False where
+            clips are only read from disk, or made by somebody else while this process waits.
+        non_semantic: arguments of the constructor that decide no frame (time-outs, retries), and
+            so are no part of a clip's fingerprint; `options.key` is a key within one.
+        size_requested: height and width in pixels that are asked for; None where nobody asks.
+        weights: `random` where parameters mean nothing, so that only speed is measured.
+        variant: what sets this row apart from the model as published, as part of a name; empty
+            where nothing does.
+        batch_size: how many seeds of one prompt are asked for at once.
+        revisions: of the weights, there once `check` is through: repository to commit, or folder
+            to a hash of what it holds.
+        stages: times the parts of a clip while the weights are loaded; None where a clip has no
+            parts that could be told apart.
+    """
+
+    version: str = "1"
+    measured: bool = True
+    non_semantic: frozenset[str] = frozenset()
+    size_requested: tuple[int, int] | None = None
+    weights: Weights = "real"
+    variant: str = ""
+    batch_size: int = 1
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    stages: StageClock | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Delivered(Clip):
+    """A clip that was made outside this process, and what it took there.
+
+    Attributes:
+        delivery: published with the clip.
+        details: kept in the clip's own record alone, as JSON values: the command that was run,
+            how it ended, the last it said.
+    """
+
+    delivery: Delivery
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Undelivered(ClipError):  # noqa: N818 - the opposite of Delivered
+    """A clip that did not come from outside this process, and what waiting for it took."""
+
+    def __init__(self, message: str, delivery: Delivery, details: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.delivery, self.details = delivery, details
+
+
+def delivery_by(basis: Basis, **amounts: float | None) -> Delivery:
+    """A delivery of which nothing else is known."""
+    fields: dict[str, Any] = dict.fromkeys(Delivery.model_fields)
+    return Delivery(**fields | {"basis": basis} | amounts)
+
+
+def deliver(
+    read: Callable[[], Clip], delivery: Delivery, details: Mapping[str, Any] = MappingProxyType({})
+) -> Delivered:
+    """The clip that `read` gives, with its delivery; an error of `read` carries that too."""
+    try:
+        clip = read()
+    except ClipError as error:
+        raise Undelivered(str(error), delivery, details) from None
+    return Delivered(clip.frames, clip.fps, clip.lossy, delivery=delivery, details=details)
+
+
+def require(sound: bool, key: str, expected: str, value: object) -> None:
+    """Refuse an argument of a generator's constructor that is not what it must be."""
+    if not sound:
+        raise BenchError(f"model.{key} must be {expected}, got {value!r}")
+
+
+def is_whole(value: object, least: int) -> TypeGuard[int]:
+    """Whether a value is a whole number of at least so much."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_positive(value: object) -> TypeGuard[float]:
+    """Whether a value is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value < math.inf
+
+
+def is_valid(field: Any, value: object) -> bool:  # noqa: ANN401 - a type
+    """Whether a value may stand in a field of such a type of `bench.schema`."""
+    try:
+        TypeAdapter[Any](field).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 class Generator(ABC):
@@ -25,36 +124,16 @@ class Generator(ABC):
     Attributes:
         kind: what the class is called in every clip's fingerprint; it never changes, wherever the
             class moves. Empty: its import path.
-        version: changed whenever the same arguments give other frames; part of the fingerprint.
-        measured: whether the time `generate` takes says anything about a model. False where
-            clips are only read from disk, or made by somebody else while this process waits.
-        incidental: arguments of the constructor that decide no frame (time-outs, retries), and
-            so are no part of a clip's fingerprint; `options.key` is a key within one.
-        account: how the clip last asked for came about; None where `generate` computed it here.
-        size_requested: height and width that were asked for, in pixels; None where nobody asked.
-        weights: `random` where parameters mean nothing, so that only speed is measured.
-        revisions: of the weights, known once `check` is through: repository to commit, or folder
-            to a hash of what it holds.
-        variant: what sets this row apart from the model as published, as part of a name; empty
-            where nothing does.
         device: where to compute; set before the weights are loaded.
-        batch_size: how many seeds of one prompt are asked for at once, see `generate_batch`.
-        stages: times the parts of a clip while the weights are loaded; None where a clip has no
-            parts that could be told apart.
     """
 
     kind: str = ""
-    version: str = "1"
-    measured: bool = True
-    incidental: frozenset[str] = frozenset()
-    account: Account | None = None
-    size_requested: tuple[int, int] | None = None
-    weights: Weights = "real"
-    revisions: Mapping[str, str] = MappingProxyType({})
-    variant: str = ""
     device: torch.device = torch.device("cpu")
-    batch_size: int = 1
-    stages: StageClock | None = None
+
+    @property
+    def info(self) -> GeneratorInfo:
+        """What holds now; a class may also say it once, `info = GeneratorInfo(version="2")`."""
+        return GeneratorInfo()
 
     def __enter__(self) -> Self:
         return self
@@ -67,24 +146,15 @@ class Generator(ABC):
     ) -> None:
         return None
 
-    def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:  # noqa: B027 - most need no notice
-        """Hear, before the first of them, which prompts and seeds will be asked for, in order.
-
-        A generator may check that it has all it needs, or begin to work ahead.
-
-        Raises:
-            BenchError: if something is missing without which they cannot be made.
-        """
-
     @abstractmethod
     def generate(self, prompt: Prompt, seed: int) -> Clip:
-        """Make the clip for this prompt and seed.
+        """Make the clip for this prompt and seed; a `Delivered` one if it is made elsewhere.
 
         The same arguments give the same frames, bit for bit, on the same machine.
         """
 
     def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
-        """Make the clips of as many seeds of one prompt as `batch_size` says, in their order.
+        """Make the clips of as many seeds of one prompt as `info.batch_size` says, in their order.
 
         One after another, unless a generator makes them in one call. Then each clip is that of
         `generate`, to the rounding of arithmetic in another shape, whatever shares its batch; and
@@ -97,10 +167,12 @@ class Generator(ABC):
         return None
 
     def check(self, prompts: Sequence[Prompt]) -> None:  # noqa: B027 - most have nothing to refuse
-        """Refuse, before weights are loaded or anything is written, what cannot be made.
+        """Refuse by BenchError, before weights are loaded or files written, what must fail."""
 
-        Raises:
-            BenchError: if a prompt or the configuration cannot work.
+    def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:  # noqa: B027 - most need no notice
+        """Hear, before the first of them, which prompts and seeds will be asked for, in order.
+
+        A generator may refuse by BenchError if it lacks what they need, or begin to work ahead.
         """
 
     def loaded(self) -> dict[str, Any]:
@@ -118,11 +190,7 @@ class Generator(ABC):
         return {}
 
     def own_prompts(self) -> list[Prompt]:
-        """The clips this generator brings with it, one prompt each, for suites without prompts.
-
-        Raises:
-            BenchError: if it brings none and can only answer prompts.
-        """
+        """The clips this generator brings with it, one prompt each, for suites without prompts."""
         raise BenchError(
             f"{type(self).__name__} needs prompts and this suite has none: "
             "choose a suite with prompts (suite=toy), or score files with model=folder"

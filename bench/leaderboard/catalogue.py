@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
-from bench.leaderboard.data.results import Result
+from bench.schema import Result
 from bench.storage import CONF, PROMPTS, fingerprint, read_json
 
 
@@ -45,12 +45,7 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
 
 def suite_of_result(result: Result) -> Suite | None:
     """The published suite of a result's prompts; None if it is none."""
-    images = {
-        entry["prompt"]: entry["image_sha256"]
-        for entry in result.content["clips"]
-        if entry.get("image_sha256")
-    }
-    return suite_of(result.prompts_sha256, images)
+    return suite_of(result.prompts_sha256, result.image_sha256)
 
 
 @cache

@@ -12,11 +12,11 @@ from bench.leaderboard.catalogue import calibrations, suite_of_result
 from bench.leaderboard.check_amounts import wrong_amounts
 from bench.leaderboard.check_groups import unknown_groups, wrong_groups
 from bench.leaderboard.check_scores import not_recomputed, wrong_scores
-from bench.leaderboard.data.loading import ResultError, load
-from bench.leaderboard.data.results import ClipResult, Result
+from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import HEADLINE, boards
 from bench.leaderboard.tables.words import named, plural, short
 from bench.leaderboard.units import allowed
+from bench.schema import ClipResult, Result, ResultError
 from bench.storage import SAFE_NAME
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -164,37 +164,34 @@ def _wrong_prompts(result: Result) -> Iterator[str]:
     for key, values in (("prompts", result.expected_prompts), ("seeds", result.seeds)):
         if twice := [value for value, count in Counter(values).items() if count > 1]:
             yield f"expected each of the expected {key} once, {twice[0]!r} stands twice"
-    count = result.content["prompts"].get("count")
+    count = result.prompts.count
     if count != len(result.expected_prompts):
         yield f"prompts.count is {count}, the expected prompts are {len(result.expected_prompts)}"
     if (suite := suite_of_result(result)) is None:
         return
     if set(result.expected_prompts) != suite.categories.keys():
         yield f"its prompts have the hash of {suite.file}, and other ids"
-    entries = zip(result.clips, result.content["clips"], strict=True)
-    elsewhere = [
-        c for c, entry in entries if entry.get("category") != suite.categories.get(c.prompt)
-    ]
+    elsewhere = [c for c in result.clips if c.category != suite.categories.get(c.prompt)]
     if elsewhere:
         yield f"{named(elsewhere)}: another category than in {suite.file}"
 
 
 def _wrong_calibration(result: Result) -> Iterator[str]:
-    described = result.content.get("calibration")
+    described = result.calibration
     calibration = _calibration(result)
     if described is None:
         if any(clip.scores.get(HEADLINE) is not None for clip in result.clips):
             yield f"{HEADLINE} has values, but no calibration is named"
     elif calibration is None:
         yield "expected 'calibration' with a sha256 of 64 hexadecimal digits"
-    elif calibration in calibrations() and described.get("scales") != calibrations()[calibration]:
+    elif calibration in calibrations() and described.scales != calibrations()[calibration]:
         scales = dict(calibrations()[calibration])
-        yield f"the scales of its calibration are {scales}, came {described.get('scales')}"
+        yield f"the scales of its calibration are {scales}, came {described.scales}"
 
 
 def _calibration(result: Result) -> str | None:
     """Hash of the calibration; None if there is none, or nothing that could be its hash."""
-    value = result.calibration
+    value = result.calibration_sha256
     return value if value is not None and _SHA256.fullmatch(value) else None
 
 

@@ -5,9 +5,9 @@ The limits are far beyond any model: they keep a table readable, and judge nobod
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.tables.words import named
 from bench.leaderboard.units import Range
+from bench.schema import ClipResult, Hardware, Result
 
 _MOST_S = 1e7  # four months
 _MOST_VIDEO_S = 1e5
@@ -49,11 +49,11 @@ def wrong_amounts(result: Result) -> Iterator[str]:
     for key, within in _OF_CARD.items():
         if fault := _fault(getattr(result.card, key), within):
             yield f"{key} of the card {fault}"
-    if fault := _fault(result.hardware.price_per_gpu_hour, (0, _MOST_PRICE)):
+    if fault := _fault((result.hardware or Hardware()).price_per_gpu_hour, (0, _MOST_PRICE)):
         yield f"price_per_gpu_hour {fault}"
     for key, within in _OF_CLIP.items():
         yield from _out_of(key, [(clip, getattr(clip, key)) for clip in result.clips], within)
-    accounts = [(clip, clip.account) for clip in result.clips if clip.account is not None]
+    accounts = [(clip, clip.delivery) for clip in result.clips if clip.delivery is not None]
     for key, within in _OF_ACCOUNT.items():
         values = [(clip, getattr(account, key)) for clip, account in accounts]
         yield from _out_of(f"{key} of the account", values, within)

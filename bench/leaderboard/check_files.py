@@ -8,10 +8,10 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.leaderboard.catalogue import suite_of_result
 from bench.leaderboard.check import Finding
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import SuiteBoard, boards
 from bench.leaderboard.publish import drawn, sheet
 from bench.leaderboard.render.clips import INDEX, Shelf, copy_of, shelf, shelf_folder
+from bench.schema import Result
 
 
 def wrong_files(results: Iterable[Result], into: Path) -> Iterator[Finding]:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 from bench.leaderboard.catalogue import Suite
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.tables.words import named, plural
 from bench.leaderboard.units import fits
-from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, Likeness
-from bench.run.groups import is_still
+from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
+from bench.schema import ClipResult, Likeness, Result
 
 _ROUNDING = 1e-6
 
@@ -86,7 +85,7 @@ def _adds_up(part: Likeness, *, whole: bool) -> bool:
 
 
 def _is_seen(clip: ClipResult) -> bool:
-    """Whether a clip shows a character in a shot; see `bench.run.groups`."""
+    """Whether a clip shows a character in a shot; see `is_still`."""
     return clip.status == "ok" and not is_still(clip.scores)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from bench.leaderboard.data.results import ClipResult, Metric, Result
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.words import named
 from bench.leaderboard.units import allowed, fits
 from bench.metrics.composition import TOLERANCE, VERSIONS, composed
+from bench.schema import ClipResult, MetricDescription, Result
 
 
 def wrong_scores(result: Result) -> Iterator[str]:
@@ -27,7 +27,7 @@ def not_recomputed(result: Result) -> Iterator[str]:
         yield f"{HEADLINE} was not computed again: of {', '.join(others)} it is another version"
 
 
-def _wrong_values(result: Result, name: str, metric: Metric) -> Iterator[str]:
+def _wrong_values(result: Result, name: str, metric: MetricDescription) -> Iterator[str]:
     within = allowed(name, metric.unit)
     out, untold, both = [], [], []
     for clip in result.clips:

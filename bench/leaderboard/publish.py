@@ -5,14 +5,14 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import FILE_NAME, load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import SuiteBoard, boards
 from bench.leaderboard.render.clips import categories, keep, shelf, spread
 from bench.leaderboard.render.figures import figures
 from bench.leaderboard.render.markdown import OPENING, render
 from bench.leaderboard.render.page import MARK, Beside, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
-from bench.storage import SAFE_NAME, write_bytes, write_json, write_text
+from bench.schema import Result
+from bench.storage import SAFE_NAME, write_bytes, write_record, write_text
 
 README, PAGE, HEALTH = "README.md", "index.html", "health.md"
 _HEAD_CHARACTERS = 1000
@@ -60,7 +60,7 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
             shelf(board[file], into)  # damage is said before anything is written
     for target, result in loaded.items():
-        write_json(target, result.content)
+        write_record(target, result)
     # A result that lies in its run's folder has its clips beside it.
     runs = {target: source.parent for target, source in sources.items() if source.name == FILE_NAME}
     suites = boards(board.values())

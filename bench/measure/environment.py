@@ -6,12 +6,12 @@ import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from bench.errors import BenchError
-from bench.measure.gpu import Board
+from bench.measure.gpu import GpuMonitor
+from bench.schema import Environment, Gpu
 from bench.storage import PACKAGE
 
 _PACKAGES = (
@@ -30,17 +30,13 @@ _PACKAGES = (
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device a run uses: `auto` is the first GPU, or the CPU where there is none.
-
-    Raises:
-        BenchError: if the name is no device, or the device is not there.
-    """
+    """The device a run uses: `auto` is the first GPU, or the CPU where there is none."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # torch knows more devices, which nothing here is timed or measured on.
     if not isinstance(name, str) or not re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]?))?", name):
         raise BenchError(
-            f"expected device=auto, cpu, cuda or cuda:N, came {name!r}: type device=auto"
+            f"expected device=auto, cpu, cuda or cuda:N, got {name!r}: type device=auto"
         )
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -64,39 +60,31 @@ def software(device: torch.device) -> str:
     return f"torch {bare}" + (f", CUDA {torch.version.cuda}" if device.type == "cuda" else "")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """Everything about this machine that can change output or speed.
-
-    Returns:
-        A JSON object; what cannot be read is null.
-    """
+def environment(device: torch.device) -> Environment:
+    """Everything about this machine that can change output or speed."""
     commit, dirty = own_commit(PACKAGE)
-    return {
-        "device": device_name(device),
-        "gpu": _gpu(device) if device.type == "cuda" else None,
-        "cpu": _cpu(),
-        "cpu_threads": torch.get_num_threads(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in _PACKAGES},
-        "cuda": torch.version.cuda if device.type == "cuda" else None,
-        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32 if device.type == "cuda" else None,
-        "commit": commit,
-        "dirty": dirty,
-    }
+    on_cuda = device.type == "cuda"
+    return Environment(
+        device=device_name(device),
+        gpu=_gpu(device) if on_cuda else None,
+        cpu=_cpu(),
+        cpu_threads=torch.get_num_threads(),
+        platform=platform.platform(),
+        python=platform.python_version(),
+        versions={name: _version(name) for name in _PACKAGES},
+        cuda=torch.version.cuda if on_cuda else None,
+        tf32_matmul=torch.backends.cuda.matmul.allow_tf32 if on_cuda else None,
+        commit=commit,
+        dirty=dirty,
+    )
 
 
 def own_commit(package: Path) -> tuple[str | None, bool | None]:
     """The commit this package was run from, and whether files were changed since.
 
     A package installed into an environment that happens to lie inside somebody's repository
-    must not report that repository's commit: the file at hand has to be tracked there.
-
-    Args:
-        package: the package's folder.
-
-    Returns:
-        (commit as hex, dirty), or (None, None) outside a checkout of its own.
+    must not report that repository's commit: the file at hand has to be tracked there. Outside a
+    checkout of its own, (None, None).
     """
     if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None, None
@@ -139,14 +127,13 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def _gpu(device: torch.device) -> dict[str, Any]:
-    """The GPU, its driver and its power limit."""
+def _gpu(device: torch.device) -> Gpu:
     properties = torch.cuda.get_device_properties(device)
-    board = Board.of(device)
-    return {
-        "name": properties.name,
-        "memory_bytes": properties.total_memory,
-        "uuid": f"GPU-{properties.uuid}",
-        "driver": board and board.driver,
-        "power_limit_w": board and board.power_limit_w,
-    }
+    monitor = GpuMonitor.of(device)
+    return Gpu(
+        name=properties.name,
+        memory_bytes=properties.total_memory,
+        uuid=f"GPU-{properties.uuid}",
+        driver=monitor.driver if monitor else None,
+        power_limit_w=monitor.power_limit_w if monitor else None,
+    )

@@ -1,11 +1,12 @@
-"""One GPU board as its driver sees it: energy, clocks, heat, and who else is on it."""
+"""One GPU as its driver sees it: energy, clocks, heat, and who else is on it."""
 
 import os
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import pynvml
 import torch
+
+from bench.schema import GpuState
 
 # Reasons for a lower clock that have to do with power and heat, and what they are called here.
 _REASONS = {
@@ -21,45 +22,14 @@ _REASONS = {
 _OWN_CONTEXT_BYTES = 2 * 2**30
 
 
-@dataclass(frozen=True)
-class BoardState:
-    """A board right after a clip; None is what the driver does not tell.
-
-    Attributes:
-        alone: whether this process was the only one that computes there, before and after.
-        slowed_by: reasons for a lower clock, of `_REASONS`.
-        sm_clock_mhz: of the multiprocessors.
-        memory_clock_mhz: of the memory.
-        temperature_c: of the GPU, degrees Celsius.
-        power_limit_w: watts at which it is capped.
-    """
-
-    alone: bool | None
-    slowed_by: tuple[str, ...] | None
-    sm_clock_mhz: int | None
-    memory_clock_mhz: int | None
-    temperature_c: int | None
-    power_limit_w: float | None
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """As JSON values."""
-        slowed_by = None if self.slowed_by is None else list(self.slowed_by)
-        return asdict(self) | {"slowed_by": slowed_by}
-
-
-class Board:
-    """The board that torch computes on, found by its UUID.
+class GpuMonitor:
+    """Asks NVML about the GPU that torch computes on; None is what the driver does not tell.
 
     `CUDA_VISIBLE_DEVICES` renumbers torch's devices and not NVML's, so an index would find
-    another board. Everything about NVML is here.
-
-    Args:
-        uuid: as torch says it, without a prefix.
-        nvml: the module pynvml, or what stands in for it.
+    another one: its UUID, as torch says it, is looked for.
     """
 
-    def __init__(self, uuid: str, nvml: Any = pynvml) -> None:  # noqa: ANN401 - a module or a stand-in
+    def __init__(self, uuid: str, nvml: Any = pynvml) -> None:  # noqa: ANN401 - a module or a stub
         self._nvml = nvml
         self._handle: Any = None
         self.missing: str | None = None  # why there is no handle
@@ -71,8 +41,8 @@ class Board:
             self.missing = f"NVML cannot be read: {error}"
 
     @classmethod
-    def of(cls, device: torch.device) -> "Board | None":
-        """The board of a CUDA device; None for any other."""
+    def of(cls, device: torch.device) -> "GpuMonitor | None":
+        """That of a CUDA device; None for any other."""
         if device.type != "cuda":
             return None
         return cls(str(torch.cuda.get_device_properties(device).uuid))
@@ -85,25 +55,22 @@ class Board:
 
     @property
     def power_limit_w(self) -> float | None:
-        """Watts at which the board is capped now."""
+        """Watts at which the GPU is capped now."""
         limit_mw = self._get("nvmlDeviceGetEnforcedPowerLimit")
         return None if limit_mw is None else limit_mw / 1e3
 
     @property
     def energy_mj(self) -> int | None:
-        """Millijoules drawn since the driver was loaded; None where there is no such counter."""
+        """Millijoules drawn since the driver was loaded."""
         value = self._get("nvmlDeviceGetTotalEnergyConsumption")
         return None if value is None else int(value)
 
     def alone(self, own_reserved_bytes: int) -> bool | None:
-        """Whether no other process computes on this board.
+        """Whether no other process computes on this GPU.
 
         In a container the driver may list this process under its number outside, or nobody at
         all. One process that is listed must then be this one, which is there for certain. If
-        none is listed, memory that this process does not hold tells.
-
-        Args:
-            own_reserved_bytes: what this process's allocator holds there.
+        none is listed, memory that this process's allocator does not hold tells.
         """
         listed = self._get("nvmlDeviceGetComputeRunningProcesses")
         if listed:
@@ -114,18 +81,14 @@ class Board:
             return None
         return bool(memory.used - own_reserved_bytes < _OWN_CONTEXT_BYTES)
 
-    def state(self, *, alone: bool | None) -> BoardState:
-        """The board now.
-
-        Args:
-            alone: what `alone` said at both ends of the clip.
-        """
+    def state(self, *, alone: bool | None) -> GpuState:
+        """The GPU now; `alone` is what was said at both ends of the clip."""
         nvml = self._nvml
         bits = self._get("nvmlDeviceGetCurrentClocksEventReasons")
         slowed_by = None
         if bits is not None:
             slowed_by = tuple(word for name, word in _REASONS.items() if bits & getattr(nvml, name))
-        return BoardState(
+        return GpuState(
             alone=alone,
             slowed_by=slowed_by,
             sm_clock_mhz=self._get("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_SM),
@@ -139,7 +102,7 @@ class Board:
         try:
             handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
         except nvml.NVMLError:
-            # A slice of a board has a UUID of its own; its counters are those of the whole board.
+            # A slice of a GPU has a UUID of its own; its counters are those of the whole.
             handle = nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
             self.mig = True
             return handle
@@ -153,8 +116,21 @@ class Board:
         return self._ask(getattr(self._nvml, name), self._handle, *arguments)
 
     def _ask(self, question: Any, *arguments: Any) -> Any:  # noqa: ANN401 - whatever NVML answers
-        """NVML's answer; None where this board or driver does not have it."""
         try:
             return question(*arguments)
         except self._nvml.NVMLError:
             return None
+
+
+def is_broken(device: torch.device) -> bool:
+    """Whether an error has left the device of no use to this process, whose every call now fails.
+
+    An illegal access or an assertion on a GPU does; the error says so anew at each call.
+    """
+    if device.type != "cuda":
+        return False
+    try:
+        torch.cuda.synchronize(device)
+    except torch.AcceleratorError:
+        return True
+    return False

@@ -1,5 +1,6 @@
 """Peak memory of one generation, as a whole and by stage."""
 
+import gc
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,17 +10,12 @@ Stage = Literal["encode", "denoise", "decode"]
 
 # Libraries that allocate for themselves raise a RuntimeError of another kind: cuBLAS, cuDNN, the
 # driver, and the CPU's allocator.
-_SAID = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
+_SIGNS = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
 
 
 @dataclass(frozen=True)
 class Peak:
-    """Most memory at any one time.
-
-    Attributes:
-        allocated_bytes: in use.
-        reserved_bytes: held by the allocator, in use or not.
-    """
+    """Most memory at any one time: in use, and held by the allocator, in use or not."""
 
     allocated_bytes: int
     reserved_bytes: int
@@ -40,7 +36,7 @@ class CudaCounter:
         self._device = device
 
     def reset(self) -> None:
-        """Forget the peak so far."""
+        """Begin anew."""
         torch.cuda.reset_peak_memory_stats(self._device)
 
     def read(self) -> Peak:
@@ -57,9 +53,6 @@ class PeakMemory:
     A stage lasts from its first call to that of another stage, so that what a pipeline does
     between two denoising steps belongs to denoising. What comes before the first stage belongs
     to none, and to the whole.
-
-    Args:
-        counter: of the device; None where there is none to read.
     """
 
     def __init__(self, counter: CudaCounter | None) -> None:
@@ -68,7 +61,7 @@ class PeakMemory:
 
     @classmethod
     def of(cls, device: torch.device) -> "PeakMemory":
-        """For this device; on a CPU nothing is read."""
+        """That of a device; on a CPU nothing is read."""
         return cls(CudaCounter(device) if device.type == "cuda" else None)
 
     def restart(self) -> None:
@@ -101,8 +94,15 @@ class PeakMemory:
         self._peaks[self._stage] = peak if before is None else Peak.highest(before, peak)
 
 
+def free(device: torch.device) -> None:
+    """Give unused device memory back, so that the next clip or model finds it."""
+    gc.collect()  # an error and the frames it came through may refer to each other
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory did not suffice, whoever asked for it."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)

@@ -34,14 +34,14 @@ class Marks(Protocol):
 
 
 class HostMarks:
-    """For a CPU, which has finished what it was told when a call returns."""
+    """For a CPU, which is done when a call returns."""
 
     def mark(self) -> float:
-        """Seconds of a clock that only goes forward."""
+        """Of a clock that only goes forward."""
         return time.perf_counter()
 
     def seconds(self, begin: float, end: float) -> float:
-        """The difference."""
+        """As by that clock."""
         return end - begin
 
 
@@ -130,9 +130,9 @@ class StageClock:
         @wraps(call)
         def timed(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever it takes
             self._begin(stage)
-            made = call(*args, **kwargs)
+            answer = call(*args, **kwargs)
             self._end(stage)
-            return made
+            return answer
 
         own = vars(owner)
         if name in own:  # set on the object itself, so it is put back

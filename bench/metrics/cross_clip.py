@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import Unscored
+from bench.schema import Likeness
 from bench.storage import fingerprint
 
 if TYPE_CHECKING:  # whoever only compares needs no networks
@@ -42,6 +43,12 @@ BETTER: Final = "higher"
 
 NOTHING, CHANCE = 0.0, 0.5
 """What a comparison with a clip that is not there counts as: value, won."""
+
+STILL = 0.025
+"""Short sides per second of `dynamics_raw` under which nothing moves, as for the headline's gate.
+
+Of all motion, whatever the prompt says: a calm face in close-up shows who it is.
+"""
 
 _TIE = 1e-9
 
@@ -61,25 +68,6 @@ class Shot:
     kind: str
     seed: int
     appearance: NDArray[np.float64] | None
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How a clip compares with its siblings and with the clips of other groups.
-
-    Attributes:
-        group: its own.
-        own: mean cosine with its siblings; None if none could be compared.
-        others: mean cosine with clips of other groups, over the same comparisons; None likewise.
-        value: own - others, comparisons that could not be made counting as 0. Range [-2, 2].
-        won: share of comparisons in which the sibling is the more alike. Range [0, 1].
-    """
-
-    group: str
-    own: float | None
-    others: float | None
-    value: float
-    won: float
 
 
 def appearance(analysis: "Analysis") -> NDArray[np.float32]:
@@ -103,6 +91,12 @@ def appearance_fingerprint(backbones: "Backbones") -> str:
     except Unscored:
         network = "missing"
     return fingerprint({"version": VERSION, "identity": network})
+
+
+def is_still(scores: Mapping[str, float | None]) -> bool:
+    """Whether a clip shows one picture, and so no character in a shot; False if nobody knows."""
+    speed = scores.get("dynamics_raw")
+    return scores.get("stutter") == 1 or (speed is not None and speed < STILL)
 
 
 def pack(vector: NDArray[np.float32]) -> str:
@@ -193,4 +187,4 @@ def _mean(group: str, compared: Sequence[Mapping[str, float]]) -> Likeness:
     value, won = mean("value"), mean("won")
     assert value is not None
     assert won is not None
-    return Likeness(group, mean("own"), mean("others"), value, won)
+    return Likeness(group=group, own=mean("own"), others=mean("others"), value=value, won=won)

@@ -1,7 +1,6 @@
 """result.json: the one file of a run that is published, put together from its records."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from bench.errors import BenchError
@@ -69,7 +68,7 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
         "clips": clips,
     }
     if any(item.prompt.group is not None for item in items):
-        compared = asdict(compare_groups(items, clips, appearances))
+        compared = compare_groups(items, clips, appearances).json_values
         result["cross_clip"] = compared
         result["fingerprint"] = fingerprint([result["fingerprint"], compared["fingerprint"]])
     write_json(folder.result, result)

@@ -1,10 +1,12 @@
 """The stage that makes clips: whatever has no record yet is generated, timed and recorded."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from types import TracebackType
 from typing import Any
 
@@ -12,23 +14,27 @@ import torch
 
 from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
-from bench.generators.base import Generator
+from bench.generators.base import Delivered, Generator, Undelivered
 from bench.measure.environment import device_name, software
-from bench.measure.gpu import Board
-from bench.measure.throughput import Measured
-from bench.measure.warnings import Timing, remarks
+from bench.measure.gpu import GpuMonitor, is_broken
+from bench.measure.memory import free, is_out_of_memory
+from bench.measure.timing import MEASURED, Measured, measure
+from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
 from bench.prompts import Item
-from bench.run.attempt import attempt
-from bench.run.batches import cut
-from bench.run.clip_record import Record, failed, made, requested
-from bench.run.warm_up import WarmUp
 from bench.run.writer import Writer
-from bench.storage import RunFolder, changes, fingerprint, read_json, write_json, write_text
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status, dump, parse
+from bench.storage import RunFolder, changes, fingerprint, write_json, write_text
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+_NOT_HERE = "the clip was not made in this process"
+
+Batch = Sequence[Item]
+"""Draws of one prompt, in the suite's order, that one call makes."""
+
+Facts = dict[str, Any]
+"""Of a clip, by key of its record."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,50 @@ class Plan:
     retry_failed: bool = False
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why a batch has no clips; `latency_s` of each clip's share until then was spent too."""
+
+    status: Status
+    error: str
+    latency_s: float | None = None
+    delivery: Delivery | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_seeds(seeds: Sequence[int], size: int) -> None:
+    """Refuse seeds of a suite that do not fill whole batches.
+
+    Clips of a smaller one would take another time and, to a rounding, have other frames.
+    """
+    count = len(seeds)
+    if count % size:
+        fits = max(divisor for divisor in range(1, size) if count % divisor == 0)
+        first = ",".join(map(str, range(size)))
+        raise BenchError(
+            f"expected seeds that fill batches of {size}, got {count}: "
+            f"type model.options.batch_size={fits}, or as suite.seeds=[{first}]"
+        )
+
+
+def batches_of(items: Sequence[Item], size: int) -> list[Batch]:
+    """The draws of each prompt, in their order, cut into runs of `size`.
+
+    All draws of a plan go in, made or not: what a batch is made of must not depend on what is
+    missing, or a resumed run would give other bits than one that ran through.
+    """
+    batches: list[Batch] = []
+    for _, draws in groupby(items, key=lambda item: item.prompt.id):
+        of_prompt = list(draws)
+        batches += [of_prompt[start : start + size] for start in range(0, len(of_prompt), size)]
+    return batches
+
+
 def find_missing(generator: Generator, plan: Plan, folder: RunFolder) -> list[Item]:
     """The draws of the plan that have no valid record.
 
-    Raises:
-        BenchError: if records of another configuration stand in the folder; the first key that
-            changed is named.
+    Records of another configuration are refused by BenchError; the first key that changed is
+    named.
     """
     return [item for item in plan.items if _is_missing(item, generator, plan, folder)]
 
@@ -98,24 +142,25 @@ def generate(
         return absent
     if ahead is None:
         ahead = 2 if device.type == "cuda" else 0
-    wanted = set(missing)
-    size = generator.batch_size
-    batches = [batch for batch in cut(plan.items, size) if not wanted.isdisjoint(batch)]
-    board = Board.of(device)
+    info = generator.info
+    to_make = set(missing)
+    batches = [
+        batch for batch in batches_of(plan.items, info.batch_size) if not to_make.isdisjoint(batch)
+    ]
+    gpu = GpuMonitor.of(device)
     timings: list[Timing] = []
     warm_up = WarmUp(generator, plan.warmup)
     with ExitStack() as opened:
         _open(generator, plan.label, opened)
         write_json(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
-        writer = opened.enter_context(Writer(ahead * size))
-        for batch in track(batches, f"{plan.label}: generate", clips=size):
+        writer = opened.enter_context(Writer(ahead * info.batch_size))
+        for batch in track(batches, f"{plan.label}: generate", clips=info.batch_size):
             writer.check()
-            records = {
-                item: _described(generator, plan, item, device) for item in batch if item in wanted
+            records = {  # the others were made before, by the same batch
+                item: _described(generator, plan, item, device) for item in batch if item in to_make
             }
             tries = max([_begin(item, folder) for item in records])
-            generator.account = None
             clips: Sequence[object] = [None] * len(batch)
             warm = False
             try:
@@ -124,20 +169,17 @@ def generate(
                     writer.drain()
                 if tries > plan.max_tries:
                     died = f"the process died {plan.max_tries} times while making this clip"
-                    outcome: Measured | Record = failed("crashed", died)
+                    outcome: Measured | Failure = Failure("crashed", died)
                 else:
                     warm = warm_up.before(batch)
-                    clips, outcome = attempt(generator, batch, device, board)
-                timed = generator.measured
-                if isinstance(outcome, Measured) and timed:
+                    clips, outcome = attempt(generator, batch, device, gpu)
+                if isinstance(outcome, Measured) and info.measured:
                     timings.append(Timing.of(outcome, warm_up.shape(batch), warm=warm))
                     warm_up.after(batch)
-                told = generator.account.record if generator.account is not None else Record()
-                finish = partial(_finish, outcome=outcome, folder=folder, timed=timed)
+                finish = partial(_finish, outcome=outcome, folder=folder, timed=info.measured)
                 for item, clip in zip(batch, clips, strict=True):
-                    if item in records:  # the others were made before, by the same batch
-                        record = records[item] | {"warm": warm} | told
-                        writer.submit(partial(finish, record, clip, item))
+                    if item in records:
+                        writer.submit(partial(finish, records[item] | {"warm": warm}, clip, item))
             except KeyboardInterrupt:
                 for item in records:  # the user stopped it, it did not die
                     folder.tries(item.sample).unlink(missing_ok=True)
@@ -151,21 +193,123 @@ def generate(
     return absent
 
 
-def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Record:
+def make(generator: Generator, batch: Batch) -> list[Clip]:
+    """The clips of a batch, in its order."""
+    return generator.generate_batch(batch[0].prompt, [item.seed for item in batch])
+
+
+def attempt(
+    generator: Generator, batch: Batch, device: torch.device, gpu: GpuMonitor | None
+) -> tuple[Sequence[object], Measured | Failure]:
+    """What the generator made, or nothing; and what each clip of it took, or how it failed.
+
+    Raises:
+        BenchError: if the device can compute no more. No record is left then, so that a clip which
+            ends every process that makes it is recorded as crashed in the end.
+    """
+    info = generator.info
+    delivery: Delivery | None = None
+    details: Mapping[str, Any] = {}
+    begun = time.perf_counter()
+    try:
+        clips, took = measure(lambda: make(generator, batch), device, stages=info.stages, gpu=gpu)
+        return clips, took.share(len(batch))
+    except ClipMissing:
+        raise
+    except Exception as error:
+        if isinstance(error, Undelivered):
+            delivery, details = error.delivery, error.details
+        expected = isinstance(error, BenchError | ClipError)
+        name = f"{batch[0].prompt.id}, seed {batch[0].seed}"
+        if not expected:
+            log.info("%s", name, exc_info=True)
+        status: Status = "oom" if is_out_of_memory(error) else "error"
+        line = str(error) if expected else one_line(error)
+    latency_s = (time.perf_counter() - begun) / len(batch) if info.measured else None
+    # Only here, where the error and with it the frames that it came through are gone.
+    if is_broken(device):
+        raise BenchError(
+            f"{name}: {device} can compute no more in this process ({line}); "
+            "type the same command again to go on with what is missing"
+        )
+    if status == "oom":
+        free(device)
+    return [None] * len(batch), Failure(status, line, latency_s, delivery, details)
+
+
+class WarmUp:
+    """Generates and throws away, once for each shape, and keeps which shapes are warm by now.
+
+    Compiled code, chosen kernels and the allocator's blocks hold for one shape, so each is warmed
+    up when it first comes. A warm-up that fails is not tried again: the next clip of its shape
+    that succeeds pays in its place, as the first does where there is no warm-up.
+
+    Args:
+        generator: its weights loaded.
+        times: how many generations a shape is warmed up with, from 0.
+    """
+
+    def __init__(self, generator: Generator, times: int) -> None:
+        self._generator = generator
+        self._times = times
+        self._tried: set[Shape] = set()
+        self._warm: set[Shape] = set()
+
+    def shape(self, batch: Batch) -> Shape:
+        """What a batch has in common with those that need no warm-up of their own after it."""
+        generator = self._generator
+        return generator.frames_requested(batch[0].prompt), generator.info.size_requested
+
+    def before(self, batch: Batch) -> bool:
+        """Warm the shape of this batch up, if it is new.
+
+        Returns:
+            Whether a clip made next pays nothing that only a first one pays. False where times
+            say nothing about a model.
+        """
+        if not self._generator.info.measured:
+            return False
+        shape = self.shape(batch)
+        if shape not in self._tried:
+            self._tried.add(shape)
+            if self._times and self._succeeds(batch):
+                self._warm.add(shape)
+        return shape in self._warm
+
+    def after(self, batch: Batch) -> None:
+        """Note that a batch was made: whatever only the first of its shape pays is paid."""
+        self._warm.add(self.shape(batch))
+
+    def _succeeds(self, batch: Batch) -> bool:
+        try:
+            for _ in range(self._times):
+                make(self._generator, batch)
+        except Exception:
+            log.info("warm-up failed; the clip itself will say why", exc_info=True)
+            return False
+        return True
+
+
+def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Facts:
     """What a record says before anything is made."""
     inputs = _inputs(generator, plan, item)
+    info = generator.info
+    height, width = info.size_requested or (None, None)
     return {
         "schema": SCHEMA,
         "prompt": item.prompt.id,
         "category": item.prompt.category,
         "seed": item.seed,
-        "batch_size": generator.batch_size,
+        "batch_size": info.batch_size,
         "image_sha256": item.prompt.content.get("image"),
         "device": device_name(device),
         "software": software(device),
         "inputs": inputs,
         "fingerprint": fingerprint(inputs),
-        **requested(generator, item.prompt),
+        "seconds_requested": item.prompt.seconds,
+        "frames_requested": generator.frames_requested(item.prompt),
+        "height_requested": height,
+        "width_requested": width,
     }
 
 
@@ -173,7 +317,7 @@ def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
     """All that decides the frames; what a record's fingerprint is made of."""
     return {
         "model": plan.model,
-        "generator_version": generator.version,
+        "generator_version": generator.info.version,
         "prompt": item.prompt.content,
         "seed": item.seed,
         "source": generator.source(item.prompt, item.seed),
@@ -184,13 +328,13 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
     path = folder.record(item.sample)
     if not path.exists():
         return True
-    record = read_json(path)
+    record = parse(ClipRecord, path.read_bytes(), str(path), "remove the file and run again")
     inputs = _inputs(generator, plan, item)
-    failed = record.get("status") != "ok"
-    if record.get("fingerprint") != fingerprint(inputs):
+    failed = record.status != "ok"
+    if record.fingerprint != fingerprint(inputs):
         if plan.overwrite or failed:
             return True
-        differs = changes(record.get("inputs", {}), inputs)
+        differs = changes(record.inputs, inputs)
         shown = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
         raise BenchError(
             f"{folder.root} holds clips of another configuration "
@@ -235,33 +379,71 @@ def _begin(item: Item, folder: RunFolder) -> int:
 
 
 def _finish(
-    record: Record,
+    described: Facts,
     clip: object,
     item: Item,
     *,
-    outcome: Measured | Record,
+    outcome: Measured | Failure,
     folder: RunFolder,
     timed: bool,
 ) -> None:
     """Store the clip, then its record; only then is the item done."""
-    if isinstance(outcome, Measured):
-        outcome = _store(clip, outcome, item, folder, timed=timed)
-    write_json(folder.record(item.sample), record | outcome)
+    origin = outcome if isinstance(outcome, Failure) else clip
+    if isinstance(outcome, Measured) and (error := _store(clip, item, folder)):
+        outcome = Failure("error", error, outcome.latency_s if timed else None)
+    if isinstance(outcome, Failure):
+        facts = described | _failed(outcome)
+    else:
+        assert isinstance(clip, Clip)
+        facts = described | _made(clip, outcome, timed=timed)
+    if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
+        facts |= {"account": origin.delivery, "details": dict(origin.details)}
+    write_text(folder.record(item.sample), dump(ClipRecord(**facts)))
     folder.tries(item.sample).unlink(missing_ok=True)
 
 
-def _store(clip: object, took: Measured, item: Item, folder: RunFolder, *, timed: bool) -> Record:
-    latency_s = took.latency_s if timed else None
+def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
+    """Why it cannot be stored; None where it could."""
     if not isinstance(clip, Clip):
-        return failed("error", f"expected a Clip, came {type(clip).__name__}", latency_s)
+        return f"expected a Clip, got {type(clip).__name__}"
     try:
         write_master(clip, folder.master(item.sample))
         write_preview(clip, folder.preview(item.sample))
     except ClipError as error:
-        return failed("error", str(error), latency_s)
+        return str(error)
     except OSError as error:
         raise BenchError(
             f"{folder.root} cannot be written: {error.strerror or error}; "
             "make room, or choose another with out=DIR"
         ) from None
-    return made(clip, took, timed=timed)
+    return None
+
+
+def _made(clip: Clip, took: Measured, *, timed: bool) -> Facts:
+    """Of a clip that was made; what it took is null where that says nothing about the model."""
+    frames, height, width, _ = clip.frames.shape
+    measured = took.facts
+    if not timed:
+        measured = dict.fromkeys(MEASURED) | {"unmeasured": dict.fromkeys(MEASURED, _NOT_HERE)}
+    return {
+        "status": "ok",
+        "error": None,
+        "frames": frames,
+        "height": height,
+        "width": width,
+        "fps": clip.fps,
+        "lossy": clip.lossy,
+        "frames_sha256": clip.sha256,
+        **measured,
+    }
+
+
+def _failed(failure: Failure) -> Facts:
+    clip = ("frames", "height", "width", "fps", "frames_sha256")
+    return dict.fromkeys((*clip, *MEASURED)) | {
+        "status": failure.status,
+        "error": failure.error,
+        "latency_s": failure.latency_s,
+        "lossy": False,
+        "unmeasured": {},
+    }

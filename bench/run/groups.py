@@ -1,7 +1,6 @@
 """Groups: the clips of each character, gathered from their records and compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,41 +9,17 @@ from numpy.typing import NDArray
 from bench.errors import BenchError, Unscored
 from bench.metrics import cross_clip
 from bench.prompts import Item
+from bench.schema import GroupComparison
 
 Draw = tuple[str, int]
 """Prompt id and seed."""
-
-_TEXT = str | None
-_NUMBER = int | float
-_COSINE = int | float | None
-
-STILL = 0.025
-"""Short sides per second of `dynamics_raw` under which nothing moves, as for the headline's gate.
-
-Of all motion, whatever the prompt says: a calm face in close-up shows who it is.
-"""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What the clips of groups were compared with.
-
-    Attributes:
-        version: of the formula.
-        fingerprint: hex, of formula and identity network; None where no clip was scored.
-        why: there is no comparison; None where there is.
-    """
-
-    version: int
-    fingerprint: str | None
-    why: str | None
 
 
 def compare_groups(
     items: Sequence[Item],
     clips: Sequence[dict[str, Any]],
     appearances: Mapping[Draw, Mapping[str, Any] | None],
-) -> Comparison:
+) -> GroupComparison:
     """Compare the clips of the groups of a suite, each by itself; all of them or none.
 
     Each clip of a group is given its part, under `cross_clip`.
@@ -73,44 +48,10 @@ def compare_groups(
     try:
         shots = [_shot(item, made, appearances) for item in grouped]
         for item, alike in zip(grouped, cross_clip.compare(shots), strict=True):
-            made[item.prompt.id, item.seed]["cross_clip"] = asdict(alike)
+            made[item.prompt.id, item.seed]["cross_clip"] = alike.json_values
     except Unscored as reason:
         why = str(reason)
-    return Comparison(cross_clip.VERSION, next(iter(used), None), why)
-
-
-def read_comparison(entry: object, where: str) -> Comparison | None:
-    """What a result file says of the comparison, checked; None where it says nothing.
-
-    Raises:
-        BenchError: if it is anything else; `where` is named.
-    """
-    if entry is None:
-        return None
-    return Comparison(
-        **_checked(entry, {"version": int, "fingerprint": _TEXT, "why": _TEXT}, where)
-    )
-
-
-def read_likeness(entry: object, where: str) -> cross_clip.Likeness | None:
-    """A clip's part in it as a result file has it, checked; None where it has none.
-
-    Raises:
-        BenchError: if it is anything else; `where` is named.
-    """
-    if entry is None:
-        return None
-    kinds = {"group": str, "own": _COSINE, "others": _COSINE, "value": _NUMBER, "won": _NUMBER}
-    return cross_clip.Likeness(**_checked(entry, kinds, where))
-
-
-def _checked(entry: object, kinds: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    if not isinstance(entry, Mapping) or entry.keys() != kinds.keys():
-        raise BenchError(f"{where}: expected 'cross_clip' with the keys {', '.join(kinds)}")
-    for key, kind in kinds.items():
-        if not isinstance(entry[key], kind) or isinstance(entry[key], bool):
-            raise BenchError(f"{where}: cross_clip: {key!r} cannot be {entry[key]!r:.80}")
-    return entry
+    return GroupComparison(version=cross_clip.VERSION, fingerprint=next(iter(used), None), why=why)
 
 
 def _shot(
@@ -134,15 +75,9 @@ def _shot(
             raise Unscored(f"{name} is not scored yet, and all clips of the groups are needed")
         if entry["vector"] is None:
             raise Unscored(f"{name}: {entry['why']}")
-        if not is_still(clip["scores"]):
+        if not cross_clip.is_still(clip["scores"]):
             seen = _read(entry["vector"], name)
     return cross_clip.Shot(str(item.prompt.group), item.prompt.category, item.seed, seen)
-
-
-def is_still(scores: Mapping[str, float | None]) -> bool:
-    """Whether a clip shows one picture, and so no character in a shot; False if nobody knows."""
-    speed = scores.get("dynamics_raw")
-    return scores.get("stutter") == 1 or (speed is not None and speed < STILL)
 
 
 def _read(text: str, name: str) -> NDArray[np.float64]:

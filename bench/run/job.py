@@ -24,8 +24,7 @@ from bench.measure.environment import environment, resolve_device
 from bench.metrics.base import Metric
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
-from bench.run.batches import check_seeds
-from bench.run.generation import Plan, find_missing, generate
+from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
 from bench.run.sizes import with_aspect, with_length
 from bench.run.start_images import StartImages, suite_sha256
@@ -82,7 +81,8 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         failures += make_clips(job, config)
     else:
         take_clips(job, config)
-    if "score" in config.stages and job.generator.weights == "real":  # random ones are timed alone
+    # Clips of random weights are timed, never scored.
+    if "score" in config.stages and job.generator.info.weights == "real":
         with log_to(job.folder.log):
             failures += score(
                 job.name, job.plan.items, job.metrics, job.backbones, job.folder, job.prompts
@@ -105,7 +105,7 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
     generator = build_generator(model)
     generator.device = device
     name = check_name(model.get("name") or _row_name(model_choice, generator))
-    check_seeds(suite.seeds, generator.batch_size)
+    check_seeds(suite.seeds, generator.info.batch_size)
     metrics = build_metrics(config.metrics.compute)
     networks = build_backbones(config.metrics.backbones)
     check_network(suite, networks)
@@ -149,7 +149,7 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
     missing = job.missing
     if missing:
         generator.check(job.prompts)
-        missing = unmixed(missing, job.plan, generator.revisions, folder)
+        missing = unmixed(missing, job.plan, generator.info.revisions, folder)
     # The environment is that of the clips: a run that makes none must not replace it.
     kept = job.previous["environment"] if job.previous and not missing else None
     described = {
@@ -157,8 +157,8 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
         "model": job.name,
         "suite": config.suite.name,
         "card": job.card,
-        "measured": generator.measured,
-        "weights": generator.weights,
+        "measured": generator.info.measured,
+        "weights": generator.info.weights,
         "prompts": {
             "name": config.suite.file_name,
             "count": len(job.prompts),
@@ -169,10 +169,10 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
             "seeds": list(config.suite.seeds),
         },
         "functional": job.plan.model,
-        "generator_version": generator.version,
+        "generator_version": generator.info.version,
         "config": config.resolved,
         "hardware": config.hardware.json_values,
-        "environment": kept or environment(job.device),
+        "environment": kept or environment(job.device).json_values,
     }
     write_json(folder.run, described)
     for item in missing:  # a record of another configuration must not outlive this moment
@@ -270,15 +270,15 @@ def _prompts(
 
 def _row_name(choice: str, generator: Generator) -> str:
     """The YAML's name, and what sets this row apart from the model as published."""
-    random = "random" if generator.weights == "random" else ""
-    return "-".join(filter(None, (choice, random, generator.variant)))
+    random = "random" if generator.info.weights == "random" else ""
+    return "-".join(filter(None, (choice, random, generator.info.variant)))
 
 
 def _card(model: dict[str, Any], generator: Generator) -> dict[str, Any]:
     """The card, whose title says what sets this row apart from the model as published."""
     card = dict(model.get("card") or {})
-    if generator.variant and card.get("title"):
-        card["title"] = f"{card['title']}, {generator.variant.replace('-', ' ')}"
+    if generator.info.variant and card.get("title"):
+        card["title"] = f"{card['title']}, {generator.info.variant.replace('-', ' ')}"
     return card
 
 

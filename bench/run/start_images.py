@@ -67,7 +67,7 @@ class StartImages:
                 write_bytes(prompt.image, png.tobytes())
 
     def _place(self, prompt: Prompt) -> Path:
-        made_from = {"model": self.settings, "version": self.maker.version}
+        made_from: dict[str, Any] = {"model": self.settings, "version": self.maker.info.version}
         made_from |= {"text": _request(prompt), "seed": _SEED}
         return self.folder / f"{prompt.id}-{fingerprint(made_from)[:12]}.png"
 

@@ -93,7 +93,7 @@ def test_the_harness_adds_next_to_nothing_to_generation(
 ) -> None:
     wait_s = 0.0
     generator.pipe.transformer.register_forward_pre_hook(lambda *_: time.sleep(wait_s))
-    clock = generator.stages
+    clock = generator.clock
     assert clock is not None
     ratios, after_s = [], []
     bare_s = 0.0
@@ -103,7 +103,7 @@ def test_the_harness_adds_next_to_nothing_to_generation(
         for seed in range(CLIPS):
             generator.bare(seed)
         bare_s = time.perf_counter() - begun_s
-        generator.stages = clock = StageClock(generator.pipe, CPU)
+        generator.clock = clock = StageClock(generator.pipe, CPU)
         harness_s = run(generator, tmp_path / str(number), CLIPS, ahead=2)
         if number:
             ratios.append(harness_s / bare_s)

@@ -9,9 +9,17 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from bench.leaderboard.data.results import Card, ClipResult, Metric, Result
 from bench.leaderboard.data.rows import LEAD, boards
 from bench.leaderboard.render.markdown import render
+from bench.schema import (
+    Card,
+    ClipResult,
+    Environment,
+    Expected,
+    MetricDescription,
+    Prompts,
+    Result,
+)
 
 pytestmark = pytest.mark.benchmark
 
@@ -29,7 +37,10 @@ def a_large_leaderboard() -> list[Result]:
     levels = np.linspace(50, 80, MODELS)[:, None, None, None]
     noise = generator.normal(0, 5, (MODELS, PROMPTS, SEEDS, len(NAMES)))
     values = np.clip(levels + hardness + noise, 0, 100)
-    metrics = {name: Metric("points", "higher", 1, "f0") for name in NAMES}
+    metrics = {
+        name: MetricDescription(unit="points", better="higher", version=1, fingerprint="f0")
+        for name in NAMES
+    }
     clip = {
         "status": "ok", "error": None, "frames": 49, "height": 480, "width": 720, "fps": 8.0,
         "frames_sha256": "00", "lossy": False, "device": "cuda", "latency_s": 90.0,
@@ -40,17 +51,12 @@ def a_large_leaderboard() -> list[Result]:
         Result(
             model=f"m{model:03d}",
             suite="standard",
-            card=Card(None, None, None),
-            random_weights=False,
+            schema=1,
+            card=Card(),
             measured=True,
-            device="cuda",
-            cpu=None,
-            torch=None,
-            commit=None,
-            dirty=None,
-            prompts_sha256="5a",
-            expected_prompts=tuple(names),
-            seeds=tuple(range(SEEDS)),
+            environment=Environment(device="cuda", versions={}, commit=None, dirty=None),
+            prompts=Prompts(sha256="5a"),
+            expected=Expected(prompts=tuple(names), seeds=tuple(range(SEEDS))),
             metrics=metrics,
             fingerprint="fe",
             clips=tuple(
@@ -64,7 +70,6 @@ def a_large_leaderboard() -> list[Result]:
                 for prompt, name in enumerate(names)
                 for seed in range(SEEDS)
             ),
-            content={},
         )
         for model in range(MODELS)
     ]

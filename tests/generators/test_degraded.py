@@ -1,18 +1,21 @@
 """Damaged generators: delegation, common random numbers, the toy models' configs."""
 
-from types import TracebackType
+from dataclasses import fields
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 
 import numpy as np
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 
 from bench.clip import Clip
 from bench.config import build_generator, plain
 from bench.errors import BenchError
 from bench.faults.degraded import Degraded
-from bench.generators.base import Generator
+from bench.generators.base import Delivered, Generator, GeneratorInfo, deliver, delivery_by
 from bench.generators.toy.generator import ToyGenerator
+from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.storage import CONF
 
@@ -22,7 +25,7 @@ PROMPT = Prompt("p", "a red ball rolls from left to right over a wooden floor")
 class Inner(Generator):
     """Remembers whether it is open."""
 
-    measured = False
+    info = GeneratorInfo(measured=False)
 
     def __init__(self, lossy: bool = False) -> None:
         self.opened = False
@@ -55,7 +58,7 @@ class Inner(Generator):
 def test_it_delegates_to_the_generator_it_damages() -> None:
     inner = Inner()
     damaged = Degraded(inner, "noise", 8)
-    assert damaged.measured is False
+    assert damaged.info.measured is False
     assert damaged.frames_requested(PROMPT) == 4
     assert damaged.own_prompts() == [PROMPT]
     with damaged as opened:
@@ -63,6 +66,50 @@ def test_it_delegates_to_the_generator_it_damages() -> None:
         assert inner.opened
         assert damaged.generate(PROMPT, 0).fps == 5.0
     assert not inner.opened
+
+
+def test_all_that_is_known_of_the_generator_is_known_of_the_damaged_one() -> None:
+    inner = Inner()
+    inner.info = GeneratorInfo(
+        version="7",
+        measured=False,
+        non_semantic=frozenset({"timeout_s"}),
+        size_requested=(20, 20),
+        weights="random",
+        variant="tiled",
+        batch_size=4,
+        revisions={"a/b": "1" * 40},
+        stages=StageClock(SimpleNamespace(components={}), torch.device("cpu")),
+    )
+    of, damaged = inner.info, Degraded(inner, "noise", 8).info
+    nothing = GeneratorInfo()
+    for field in fields(GeneratorInfo):
+        value = getattr(of, field.name)
+        assert value != getattr(nothing, field.name), f"{field.name}: give it another value here"
+        if field.name not in ("version", "non_semantic"):
+            assert getattr(damaged, field.name) == value, field.name
+    assert damaged.version == "1 of 7"
+    assert damaged.non_semantic == {"of.timeout_s"}
+
+
+def test_every_question_reaches_the_generator_it_damages() -> None:
+    asked = {name for name in vars(Generator) if not name.startswith("_")} - {"kind"}
+    assert asked | {"__enter__", "__exit__"} <= vars(Degraded).keys()
+    inner = Inner()
+    Degraded(inner, "noise", 8).device = torch.device("meta")
+    assert inner.device == torch.device("meta")
+
+
+def test_a_damaged_clip_was_delivered_as_the_other_was() -> None:
+    class Fetched(Inner):
+        def generate(self, prompt: Prompt, seed: int) -> Clip:
+            clip = super().generate(prompt, seed)
+            return deliver(lambda: clip, delivery_by("declared", price_usd=0.5), {"model": "m"})
+
+    with Degraded(Fetched(), "noise", 8) as damaged:
+        made = damaged.generate(PROMPT, 0)
+    assert isinstance(made, Delivered)
+    assert (made.delivery.price_usd, made.details) == (0.5, {"model": "m"})
 
 
 def test_the_damage_is_the_same_every_time_and_another_for_other_prompts_and_seeds() -> None:

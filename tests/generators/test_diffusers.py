@@ -193,12 +193,12 @@ def test_an_option_names_a_row_of_its_own_and_is_read_back(make: Make) -> None:
     with make(
         "wan", options={"attention": "_native_math", "steps": 3, "tiling": True}
     ) as generator:
-        assert generator.variant == "3steps-attention-native_math-tiling"
+        assert generator.info.variant == "3steps-attention-native_math-tiling"
         assert generator.loaded()["attention"] == {"transformer": ["_native_math"]}
         assert generator.pipe.vae.use_tiling
         assert len(generator.generate(PROMPT, 0).frames) == 9
     with make("wan") as plain:  # what one model sets, the next of this process must not inherit
-        assert plain.variant == ""
+        assert plain.info.variant == ""
         assert plain.loaded()["attention"] == {"transformer": ["native"]}
 
 

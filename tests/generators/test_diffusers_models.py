@@ -63,8 +63,8 @@ def test_a_yaml_composes_and_binds_to_its_pipeline(model: dict[str, Any]) -> Non
     made.check([PROMPT])
     assert made.repo
     assert made.path is None
-    assert made.variant == ""
-    assert made.size_requested is not None
+    assert made.info.variant == ""
+    assert made.info.size_requested is not None
 
 
 def test_every_size_of_a_card_is_legal_and_the_default_among_them(model: dict[str, Any]) -> None:
@@ -75,8 +75,8 @@ def test_every_size_of_a_card_is_legal_and_the_default_among_them(model: dict[st
         width, height = map(int, size.split("x"))
         made = built(with_aspect(model, f"{width}:{height}", "it"))
         made.check([PROMPT])
-        assert made.size_requested is not None
-        assert made.size_requested[1] / made.size_requested[0] == pytest.approx(
+        assert made.info.size_requested is not None
+        assert made.info.size_requested[1] / made.info.size_requested[0] == pytest.approx(
             width / height, rel=0.06
         )
 

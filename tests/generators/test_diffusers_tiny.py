@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_clip_bit_for_bit(
     assert generator.pipe is None
     assert again.sha256 == clip.sha256
     assert other.sha256 != clip.sha256
-    assert clip.frames.shape[1:] == (*generator.size_requested, 3)
+    assert clip.frames.shape[1:] == (*generator.info.size_requested, 3)
     assert len(clip.frames) == DELIVERED.get(name, generator.frames_requested(prompt))
     assert clip.fps == 8
     assert all(dtypes == ["float32"] for dtypes in found["dtypes"].values())

@@ -139,7 +139,7 @@ def test_random_weights_run_and_are_the_same_each_time(
     assert made[0].sha256 == made[1].sha256
     with DiffusersGenerator(**arguments) as real:
         assert real.generate(PROMPT, 0).sha256 != made[0].sha256
-    assert generator.weights == "random"
+    assert generator.info.weights == "random"
 
 
 @pytest.mark.parametrize("name", ["wan", "cogvideox", "ltx"])

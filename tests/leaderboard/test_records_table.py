@@ -8,7 +8,6 @@ import fake_results as fake
 import pytest
 
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.tables.records_table import (
     COLUMNS,
     METRIC_COLUMNS,
@@ -19,6 +18,7 @@ from bench.leaderboard.tables.records_table import (
     metrics_sha256,
     rows,
 )
+from bench.schema import Result
 
 SCHEMA_1 = Path(__file__).parent / "fixtures" / "result_schema_1.json"
 

@@ -10,12 +10,12 @@ from fake_results import Content
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.data.speed import Speed, speeds
 from bench.leaderboard.render.markdown import render
 from bench.leaderboard.tables.speed_tables import speed_tables
 from bench.leaderboard.tables.table import NONE
+from bench.schema import Result
 
 GIB = 2**30
 STAGES = {"encode_s": 0.5, "denoise_s": 8.0, "decode_s": 1.0, "other_s": 0.5}

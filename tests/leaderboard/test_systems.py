@@ -9,9 +9,9 @@ from fake_results import account
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.systems import served, systems
+from bench.schema import Result
 
 
 def loaded(tmp_path: Path, accounts: list[dict[str, Any] | None], **changes: Any) -> Result:

@@ -6,8 +6,8 @@ import fake_results as fake
 import pytest
 
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.export.vbench_json import DIMENSIONS, vbench
+from bench.schema import Result
 
 METRICS = {
     name: {"unit": "cosine", "better": "higher", "version": 1, "fingerprint": "0b"}

@@ -73,7 +73,7 @@ def test_without_git_there_is_no_commit_and_no_crash(
 
 
 def test_the_environment_names_what_changes_output_or_speed() -> None:
-    found = environment(torch.device("cpu"))
+    found = environment(torch.device("cpu")).json_values
     assert found["device"] == "cpu"
     assert found["gpu"] is None
     assert found["versions"]["torch"].startswith(torch.__version__.split("+")[0])

@@ -14,7 +14,7 @@ from torch import nn
 
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.measure.stages import StageClock
-from bench.measure.throughput import measure
+from bench.measure.timing import measure
 from bench.prompts import Prompt
 
 CPU = torch.device("cpu")
@@ -50,18 +50,18 @@ def test_stages_are_timed_and_not_one_bit_changes(
     name: str, tiny: Callable[[str], Path], prompt: Prompt
 ) -> None:
     with DiffusersGenerator(**TINY[name].arguments(str(tiny(name)))) as generator:
-        assert generator.stages is not None
-        timed, took = measure(lambda: generator.generate(prompt, 0), CPU, stages=generator.stages)
+        assert generator.clock is not None
+        timed, took = measure(lambda: generator.generate(prompt, 0), CPU, stages=generator.clock)
         pipe = generator.pipe
         watched = attributes(pipe)
-        generator.stages.close()
+        generator.clock.close()
         bare = generator.generate(prompt, 0)
         assert attributes(pipe) != watched
         assert not any(before or after for before, after, _ in attributes(pipe).values())
         assert not any({"encode", "decode"} & own for *_, own in attributes(pipe).values())
-    assert generator.stages is None
+    assert generator.clock is None
     assert bare.sha256 == timed.sha256
-    record = took.record
+    record = took.facts
     assert record["denoiser_forwards"] == FORWARDS[name]
     assert all(seconds > 0 for seconds in record["stages"].values())
     assert sum(record["stages"].values()) == pytest.approx(record["latency_s"])
@@ -77,13 +77,13 @@ def test_on_a_gpu_stages_add_up_too_and_each_has_its_memory(
     generator = DiffusersGenerator(**TINY[name].arguments(str(tiny(name))))
     generator.device = cuda = torch.device("cuda")
     with generator:
-        assert generator.stages is not None
+        assert generator.clock is not None
         generator.generate(prompt, 0)
-        timed, took = measure(lambda: generator.generate(prompt, 0), cuda, stages=generator.stages)
+        timed, took = measure(lambda: generator.generate(prompt, 0), cuda, stages=generator.clock)
         weights = generator.loaded()["weights_on_device_bytes"]
-        generator.stages.close()
+        generator.clock.close()
         assert generator.generate(prompt, 0).sha256 == timed.sha256
-    record = took.record
+    record = took.facts
     assert all(seconds > 0 for seconds in record["stages"].values())
     assert sum(record["stages"].values()) == pytest.approx(record["latency_s"], rel=0.02)
     peaks = [
@@ -186,7 +186,7 @@ def test_other_is_never_negative(cascade: tuple[Ticks, SimpleNamespace, StageClo
     _, pipe, clock = cascade
     ticks = iter([0.0, 39.9999])  # the host's clock, which may differ from the GPU's
     _, took = measure(lambda: pipe.unet_2(torch.zeros(1)), CPU, lambda: next(ticks), stages=clock)
-    assert took.record["stages"]["other_s"] == 0
+    assert took.facts["stages"]["other_s"] == 0
 
 
 def test_what_was_set_on_a_network_itself_is_put_back() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError
-from bench.generators.base import Generator, Weights
+from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.diffusers import options as speed
 from bench.generators.diffusers.batch import check_batch, random_state, repeated
 from bench.generators.diffusers.checks import (
@@ -33,6 +33,7 @@ from bench.generators.diffusers.quiet import quiet
 from bench.generators.diffusers.random_weights import Part, find_description, parts, random_pipeline
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
+from bench.schema import Weights
 from bench.video import crop_to, read_image, read_video
 
 Task = Literal["t2v", "i2v", "ti2v"]
@@ -72,8 +73,6 @@ class DiffusersGenerator(Generator):
     """
 
     kind = "bench.generators.diffusers.DiffusersGenerator"
-
-    version = "1"
 
     def __init__(
         self,
@@ -124,13 +123,25 @@ class DiffusersGenerator(Generator):
         self.videos = {name: Path(file) for name, file in (videos or {}).items()}
         self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
         self.weights = weights
-        self.size_requested = self._size
-        self.variant, self.batch_size = self.options.label, self.options.batch_size
-        if self.batch_size == 1:  # clips of before there were batches are the same
-            self.incidental = frozenset({"options.batch_size"})
         #: The loaded pipeline; None outside `with`.
         self.pipe: Any = None
+        self.clock: StageClock | None = None
         self.revisions: dict[str, str] = {}
+
+    @property
+    def info(self) -> GeneratorInfo:
+        """As configured; revisions and stages once they are there."""
+        batch_size = self.options.batch_size
+        return GeneratorInfo(
+            # Clips of before there were batches are the same.
+            non_semantic=frozenset({"options.batch_size"} if batch_size == 1 else ()),
+            size_requested=self._size,
+            weights=self.weights,
+            variant=self.options.label,
+            batch_size=batch_size,
+            revisions=self.revisions,
+            stages=self.clock,
+        )
 
     @property
     def source_name(self) -> str:
@@ -186,9 +197,9 @@ class DiffusersGenerator(Generator):
         for name, file in self.videos.items():
             if not file.is_file():
                 raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
-        if self.batch_size > 1:
+        if self.options.batch_size > 1:
             images = self.task != "t2v" and any(prompt.image for prompt in prompts)
-            check_batch(self.pipeline, self.batch_size, images=images)
+            check_batch(self.pipeline, self.options.batch_size, images=images)
         self.options.check(self.device, random_weights=self.weights == "random")
         if self.weights == "real":
             with quiet():
@@ -208,9 +219,9 @@ class DiffusersGenerator(Generator):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self.stages is not None:
-            self.stages.close()
-        self.pipe = self.stages = None
+        if self.clock is not None:
+            self.clock.close()
+        self.pipe = self.clock = None
         if self.options.attention is not None:
             speed.reset_attention()
         gc.collect()
@@ -281,7 +292,7 @@ class DiffusersGenerator(Generator):
             return Clip(to_frames(frames, flat_allowed=self.weights == "random"), self.fps)
         except ClipError as error:  # the whole batch fails by it
             raise ClipError(
-                f"seed {seed}: {error}" if self.batch_size > 1 else str(error)
+                f"seed {seed}: {error}" if self.options.batch_size > 1 else str(error)
             ) from None
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
@@ -318,7 +329,7 @@ class DiffusersGenerator(Generator):
             self.pipe.set_progress_bar_config(disable=True)
             speed.apply(self.options, self.pipe, self.dtypes["default"])
             speed.place(self.options, self.pipe, self.device)
-        self.stages = StageClock(self.pipe, self.device)
+        self.clock = StageClock(self.pipe, self.device)
 
     @property
     def _frames_key(self) -> str:

@@ -16,9 +16,17 @@ from typing import Any, Self, cast
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
-from bench.generators.account import Account
-from bench.generators.base import Generator
+from bench.generators.base import (
+    Delivered,
+    Generator,
+    GeneratorInfo,
+    deliver,
+    delivery_by,
+    is_positive,
+    require,
+)
 from bench.prompts import Prompt
+from bench.schema import Delivery
 from bench.video import read_video
 
 PLACEHOLDERS = ("prompt", "id", "seed", "image", "driving_video", "seconds", "out_dir", "config")
@@ -51,15 +59,12 @@ class CommandGenerator(Generator):
         env: environment variables beside those of this process.
         timeout_s: after so many seconds the program and all it started are killed.
         fps: frames per second of PNG frames; video files carry their own.
-
-    Raises:
-        BenchError: if an argument is not what it must be, or names an unknown placeholder.
     """
 
     kind = "bench.generators.command.CommandGenerator"
 
-    measured = False  # timed as a whole program, in the account
-    incidental = frozenset({"timeout_s"})
+    # A clip is timed as a whole program, in its delivery.
+    info = GeneratorInfo(measured=False, non_semantic=frozenset({"timeout_s"}))
 
     def __init__(
         self,
@@ -74,44 +79,40 @@ class CommandGenerator(Generator):
     ) -> None:
         texts = isinstance(command, list | tuple) and all(isinstance(a, str) for a in command)
         example = "a list of texts, as [python3, run.py]"
-        _need(texts and len(command) > 0, "command", example, command)
-        _need(isinstance(output, str) and bool(output.strip()), "output", "a glob pattern", output)
-        _need(isinstance(workdir, str), "workdir", "the name of a folder", workdir)
-        _need(_is_file_name(config_name), "config_name", "a file name", config_name)
-        sound = isinstance(timeout_s, int | float) and timeout_s > 0
-        _need(sound and not isinstance(timeout_s, bool), "timeout_s", "seconds above 0", timeout_s)
+        require(texts and len(command) > 0, "command", example, command)
+        require(
+            isinstance(output, str) and bool(output.strip()), "output", "a glob pattern", output
+        )
+        require(isinstance(workdir, str), "workdir", "the name of a folder", workdir)
+        require(_is_file_name(config_name), "config_name", "a file name", config_name)
+        require(is_positive(timeout_s), "timeout_s", "seconds above 0", timeout_s)
         env = env or {}
-        _need(isinstance(env, Mapping), "env", "keys and values", env)
+        require(isinstance(env, Mapping), "env", "keys and values", env)
         self.command, self.output, self.config = list(command), output, config
         self.env = {str(key): str(value) for key, value in env.items()}
         self.workdir = Path(os.path.expanduser(workdir)).absolute()  # noqa: PTH111 - as in folder.py
         self.config_name, self.timeout_s, self.fps = config_name, timeout_s, fps
-        used = set(_names([self.command, self.output, self.config, self.env]))
-        for name in sorted(used):
-            known = f"one of {', '.join(f'{{{known}}}' for known in PLACEHOLDERS)}"
-            close = nearest(name, PLACEHOLDERS)
-            _need(name in PLACEHOLDERS, "command", f"made with {known}{close}", f"{{{name}}}")
-        asked = "config" in set(_names([self.command, self.env]))
-        _need((config is None) or asked, "command", "a list that uses {config}", self.command)
-        _need((config is not None) or not asked, "config", "what {config} is to hold", config)
-        self._used = used
+        self._used = set(_names([self.command, self.output, self.config, self.env]))
+        choices = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+        for name in sorted(self._used):
+            expected = f"made with one of {choices}{nearest(name, PLACEHOLDERS)}"
+            require(name in PLACEHOLDERS, "command", expected, f"{{{name}}}")
+        needed = "config" in set(_names([self.command, self.env]))
+        require((config is None) or needed, "command", "a list that uses {config}", self.command)
+        require((config is not None) or not needed, "config", "what {config} is to hold", config)
 
     def __enter__(self) -> Self:
-        _need(self.workdir.is_dir(), "workdir", "a folder", str(self.workdir))
+        require(self.workdir.is_dir(), "workdir", "a folder", str(self.workdir))
         # As the program is found from where it is run: a relative path is one from there.
         program = self.command[0]
         place = str(self.workdir / program) if os.sep in program else program
         search = self.env.get("PATH", os.environ.get("PATH"))
-        found = shutil.which(place, path=search)
-        _need(found is not None, "command", "a list that begins with a program", program)
+        exists = shutil.which(place, path=search) is not None
+        require(exists, "command", "a list that begins with a program", program)
         return self
 
     def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
-        """Make sure that every prompt has the files, and the length, that the command asks for.
-
-        Raises:
-            BenchError: naming the first that has not, and what it lacks.
-        """
+        """Make sure that every prompt has the files, and the length, that the command asks for."""
         for prompt, _ in draws:
             for name in ("image", "driving_video", "seconds"):
                 if name in self._used and getattr(prompt, name) is None:
@@ -121,11 +122,10 @@ class CommandGenerator(Generator):
                         f"suite whose prompts name {name!r}, as {such}"
                     )
 
-    def generate(self, prompt: Prompt, seed: int) -> Clip:
+    def generate(self, prompt: Prompt, seed: int) -> Delivered:
         """Run the program and read what it made.
 
-        Raises:
-            ClipError: if it ends with an error, takes too long, or leaves no or several videos.
+        Undelivered if it ends with an error, takes too long, or leaves no or several videos.
         """
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
             out_dir = Path(scratch, "out")
@@ -144,41 +144,46 @@ class CommandGenerator(Generator):
                 Path(scratch, self.config_name).write_text(_render(self.config, values), "utf-8")
             pattern = cast("str", _fill(self.output, _escaped(values)))
             before = _matches(pattern, self.workdir)
-            self._run(cast("list[str]", [_text(a, values) for a in self.command]), values, scratch)
-            return read_video(_only(_matches(pattern, self.workdir), before, pattern), self.fps)
+            failure, delivery, details = self._run(values, scratch)
 
-    def _run(self, command: list[str], values: Values, scratch: str) -> None:
+            def read() -> Clip:
+                if failure is not None:
+                    raise ClipError(failure)
+                return read_video(_only(_matches(pattern, self.workdir), before, pattern), self.fps)
+
+            return deliver(read, delivery, details)
+
+    def _run(self, values: Values, scratch: str) -> tuple[str | None, Delivery, dict[str, Any]]:
+        """How the program failed, None if it did not; what it took; and what else is to be kept."""
+        command = [_text(argument, values) for argument in self.command]
         env = os.environ | {key: _text(value, values) for key, value in self.env.items()}
         errors = Path(scratch, "stderr")
         started_at_s, start = time.time(), time.perf_counter()
         exit_code: int | None = None
+        failure = None
         try:
             with errors.open("wb") as stderr, Path(scratch, "stdout").open("wb") as stdout:
                 exit_code = _run_group(
                     command, self.workdir, env, stdout.fileno(), stderr.fileno(), self.timeout_s
                 )
         except subprocess.TimeoutExpired:
-            raise ClipError(
+            failure = (
                 f"the program was stopped after {self.timeout_s:g} s (timeout_s); "
                 f"the last it said: {_last_line(_tail(errors))}"
-            ) from None
-        except OSError as error:
-            raise ClipError(f"{command[0]} cannot be run: {error.strerror or error}") from None
-        finally:
-            self.account = Account(
-                basis="program",
-                latency_s=time.perf_counter() - start,
-                started_at_s=started_at_s,
-                details={
-                    "command": command,
-                    "workdir": str(self.workdir),
-                    "exit_code": exit_code,
-                    "stderr_tail": _tail(errors),
-                },
             )
+        except OSError as error:
+            failure = f"{command[0]} cannot be run: {error.strerror or error}"
+        latency_s = time.perf_counter() - start
         if exit_code:
-            said = _last_line(_tail(errors))
-            raise ClipError(f"the program ended with {_ending(exit_code)}: {said}")
+            failure = f"the program ended with {_ending(exit_code)}: {_last_line(_tail(errors))}"
+        details = {
+            "command": command,
+            "workdir": str(self.workdir),
+            "exit_code": exit_code,
+            "stderr_tail": _tail(errors),
+        }
+        delivery = delivery_by("program", latency_s=latency_s, started_at_s=started_at_s)
+        return failure, delivery, details
 
 
 def _run_group(
@@ -267,8 +272,8 @@ def _escaped(values: Values) -> dict[str, str]:
 
 def _matches(pattern: str, workdir: Path) -> dict[Path, int]:
     """What matches, and when each was last written (ns)."""
-    found = [workdir / name for name in glob.glob(pattern, root_dir=workdir, recursive=True)]  # noqa: PTH207 - root_dir, absolute patterns
-    return {path: path.stat().st_mtime_ns for path in found}
+    names = glob.glob(pattern, root_dir=workdir, recursive=True)  # noqa: PTH207 - root_dir, absolute patterns
+    return {workdir / name: (workdir / name).stat().st_mtime_ns for name in names}
 
 
 def _only(after: Mapping[Path, int], before: Mapping[Path, int], pattern: str) -> Path:
@@ -276,9 +281,8 @@ def _only(after: Mapping[Path, int], before: Mapping[Path, int], pattern: str) -
     new = sorted(path for path, written in after.items() if before.get(path) != written)
     if len(new) == 1:
         return new[0]
-    names = ", ".join(path.name for path in new[:5])
-    came = f"{len(new)}: {names}" if new else "none"
-    raise ClipError(f"expected one new file to match {pattern}, there are {came}; see output")
+    matches = f"{len(new)}: {', '.join(path.name for path in new[:5])}" if new else "none"
+    raise ClipError(f"expected one new file to match {pattern}, there are {matches}; see output")
 
 
 def _tail(path: Path) -> str:
@@ -300,8 +304,3 @@ def _ending(exit_code: int) -> str:
 
 def _is_file_name(name: object) -> bool:
     return isinstance(name, str) and bool(name) and Path(name).name == name
-
-
-def _need(sound: bool, key: str, expected: str, came: object) -> None:
-    if not sound:
-        raise BenchError(f"model.{key} must be {expected}, came {came!r}")

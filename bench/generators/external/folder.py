@@ -1,34 +1,65 @@
-"""Clips that somebody else made: a folder of videos takes a row like any model."""
+"""Clips that somebody else made: a folder of videos takes a row like any model.
 
+A manifest, CSV or JSONL, says which file answers which prompt and seed, and what its maker says it
+took.
+"""
+
+import csv
 import hashlib
-import math
+import io
+import json
 import os
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, ClipMissing, nearest
-from bench.generators.account import Account
-from bench.generators.base import Generator
-from bench.generators.external.manifest import Entry, read_manifest
+from bench.generators.base import (
+    Generator,
+    GeneratorInfo,
+    deliver,
+    delivery_by,
+    is_positive,
+    is_valid,
+    is_whole,
+    require,
+)
 from bench.prompts import Prompt
+from bench.schema import Price, Seconds
 from bench.storage import SAFE_NAME
 from bench.video import VIDEO_SUFFIXES, natural_order, read_video
 
 Names = Literal["id", "vbench"]
 
+NEEDED = ("file", "prompt", "seed")
+"""Columns of a manifest that must be there."""
+
+FOR_THE_MAKER = ("text", "seconds", "aspect", "image", "image_prompt", "driving_video")
+"""What the clip must be; nothing reads these columns back."""
+
+OPTIONAL = ("wait_s", "price_usd", *FOR_THE_MAKER)
+
+_COLUMNS = NEEDED + OPTIONAL
+
 
 def stem(prompt: Prompt, seed: int, names: Names = "id") -> str:
     """What the file of a draw is called, less its suffix.
 
-    Args:
-        prompt: of the suite.
-        seed: of the draw.
-        names: `id` for `<prompt-id>-<seed>`; `vbench` for `<prompt>-<index>`, the text itself,
-            with the seed as the index.
+    `<prompt-id>-<seed>`, or, as vbench has it, `<prompt text>-<index>`, the seed being the index.
     """
     return f"{prompt.text if names == 'vbench' else prompt.id}-{seed}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One clip of a manifest: its file in the folder of clips, and what its maker says it took."""
+
+    file: str
+    wait_s: float | None
+    price_usd: float | None
 
 
 class FolderGenerator(Generator):
@@ -41,19 +72,13 @@ class FolderGenerator(Generator):
         path: a folder of video files, or of sub-folders that hold PNG frames; `~` is home.
         fps: frames per second of PNG frames, above 0; video files carry their own.
         names: how files are called; see `stem`.
-        manifest: a CSV or JSONL file that says which file answers which prompt and seed, and may
-            declare what it took; takes the place of `names`. See
-            `bench.generators.external.manifest`.
-
-    Raises:
-        BenchError: if `path` is no folder, `fps` no rate, or the manifest none.
+        manifest: file of the manifest; takes the place of `names`.
     """
 
     kind = "bench.generators.folder.FolderGenerator"
 
-    measured = False
     # `source` holds each file's name and hash; how it was found decides nothing more.
-    incidental = frozenset({"names", "manifest"})
+    info = GeneratorInfo(measured=False, non_semantic=frozenset({"names", "manifest"}))
 
     def __init__(
         self,
@@ -63,43 +88,32 @@ class FolderGenerator(Generator):
         manifest: str | None = None,
     ) -> None:
         if not isinstance(path, str) or not path.strip():
-            raise BenchError(f"expected a folder of videos, came {path!r}: type model.path=DIR")
-        if fps is not None and (
-            isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < math.inf
-        ):
-            raise BenchError(f"folder of videos: fps must be a number above 0, came {fps!r}")
+            raise BenchError(f"expected a folder of videos, got {path!r}: type model.path=DIR")
+        require(fps is None or is_positive(fps), "fps", "a number above 0", fps)
         self.path = Path(os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user alone
         self.fps = fps
         if not self.path.is_dir():
-            came = "a file" if self.path.exists() else "nothing"
+            what = "a file" if self.path.exists() else "nothing"
             raise BenchError(
-                f"expected a folder of videos at {path!r}, there is {came}: type model.path=DIR"
+                f"expected a folder of videos at {path!r}, there is {what}: type model.path=DIR"
             )
-        if names not in get_args(Names):
-            close = nearest(str(names), get_args(Names))
-            raise BenchError(
-                f"folder of videos: names must be {' or '.join(get_args(Names))}{close}, "
-                f"came {names!r}"
-            )
-        if manifest is not None and (not isinstance(manifest, str) or not manifest.strip()):
-            raise BenchError(f"folder of videos: manifest must be a file, came {manifest!r}")
+        choices = f"{' or '.join(get_args(Names))}{nearest(str(names), get_args(Names))}"
+        require(names in get_args(Names), "names", choices, names)
+        is_name = isinstance(manifest, str) and bool(manifest.strip())
+        require(manifest is None or is_name, "manifest", "a file", manifest)
         self.names = names
         self.manifest: dict[tuple[str, int], Entry] | None = None
         if manifest is not None:
             self.manifest = read_manifest(Path(os.path.expanduser(manifest)))  # noqa: PTH111 - as above
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
-        """Read the clip for this prompt and seed.
-
-        Raises:
-            ClipMissing: if nobody has put its file there.
-            ClipError: if its file cannot be read or is no whole video.
-        """
-        found = self.find(prompt, seed)
+        """Read the clip for this prompt and seed; ClipMissing if nobody has put its file there."""
+        file = self.find(prompt, seed)
         entry = (self.manifest or {}).get((prompt.id, seed))
-        if entry is not None and (entry.wait_s, entry.price_usd) != (None, None):
-            self.account = Account("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
-        return read_video(found, self.fps)
+        if entry is None or (entry.wait_s, entry.price_usd) == (None, None):
+            return read_video(file, self.fps)
+        delivery = delivery_by("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
+        return deliver(lambda: read_video(file, self.fps), delivery)
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
         """Name and hash of the file, so that a replaced file is another clip; what is declared.
@@ -107,8 +121,8 @@ class FolderGenerator(Generator):
         Nothing where it cannot be read; `generate` says why.
         """
         try:
-            found = self.find(prompt, seed)
-            source = {"file": _printable(found.name), "sha256": _digest(found)}
+            file = self.find(prompt, seed)
+            source = {"file": _printable(file.name), "sha256": _digest(file)}
         except (ClipError, OSError):
             return {}
         entry = (self.manifest or {}).get((prompt.id, seed))
@@ -117,11 +131,7 @@ class FolderGenerator(Generator):
         return source
 
     def own_prompts(self) -> list[Prompt]:
-        """One prompt without text for each video, named after its file, in natural order.
-
-        Raises:
-            BenchError: if the folder holds no video.
-        """
+        """One prompt without text for each video, named after its file, in natural order."""
         ids = [_safe(path.name) for path in self.videos()]
         if not ids and any(self.path.glob("*.png")):
             raise BenchError(
@@ -129,19 +139,15 @@ class FolderGenerator(Generator):
                 f"itself: type model.path={self.path.absolute().parent}"
             )
         if not ids:
-            known = ", ".join(sorted(VIDEO_SUFFIXES))
+            suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
             raise BenchError(
-                f"expected videos in {str(self.path)!r}, there are none ({known}, or sub-folders "
-                "of PNG frames): type model.path=DIR"
+                f"expected videos in {str(self.path)!r}, there are none ({suffixes}, or "
+                "sub-folders of PNG frames): type model.path=DIR"
             )
         return [Prompt(id=name, text="") for name in ids]
 
     def videos(self) -> list[Path]:
-        """Video files, and folders of PNG frames, in natural order.
-
-        Raises:
-            BenchError: if the folder cannot be listed.
-        """
+        """Video files, and folders of PNG frames, in natural order."""
         try:
             return sorted(filter(_holds_video, self.path.iterdir()), key=natural_order)
         except OSError as error:
@@ -151,25 +157,20 @@ class FolderGenerator(Generator):
             ) from None
 
     def find(self, prompt: Prompt, seed: int) -> Path:
-        """The file of this draw.
-
-        Raises:
-            ClipMissing: if there is none.
-            ClipError: if there are several.
-        """
+        """The file of this draw; ClipMissing if there is none, ClipError if there are several."""
         if self.manifest is not None:
             return self._listed(self.manifest.get((prompt.id, seed)), prompt, seed)
-        wanted = stem(prompt, seed, self.names)
+        name = stem(prompt, seed, self.names)
         if prompt.text:
-            found = [path for path in self.videos() if wanted in (path.name, path.stem)]
+            files = [path for path in self.videos() if name in (path.name, path.stem)]
         else:
-            found = [path for path in self.videos() if _safe(path.name) == prompt.id]
-        if not found:
-            raise ClipMissing(f"expected the file {wanted}.<mp4, mkv, ...> in {self.path}")
-        if len(found) > 1:
-            names = ", ".join(_printable(path.name) for path in found)
-            raise ClipError(f"expected one file for {wanted} in {self.path}, found {names}")
-        return found[0]
+            files = [path for path in self.videos() if _safe(path.name) == prompt.id]
+        if not files:
+            raise ClipMissing(f"expected the file {name}.<mp4, mkv, ...> in {self.path}")
+        if len(files) > 1:
+            names = ", ".join(_printable(path.name) for path in files)
+            raise ClipError(f"expected one file for {name} in {self.path}, got {names}")
+        return files[0]
 
     def _listed(self, entry: Entry | None, prompt: Prompt, seed: int) -> Path:
         if entry is None:
@@ -196,8 +197,8 @@ def _safe(name: str) -> str:
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
     if suffix.lower() not in VIDEO_SUFFIXES:
         stem, suffix = name, ""
-    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:80].strip("-._") or "clip"
-    return f"{kept}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{suffix}"
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:80].strip("-._") or "clip"
+    return f"{readable}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{suffix}"
 
 
 def _printable(name: str) -> str:
@@ -211,3 +212,91 @@ def _digest(path: Path) -> str:
     for file in files:
         sha.update(file.read_bytes())
     return sha.hexdigest()
+
+
+def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
+    """Read a CSV file with a header, or JSONL, one clip a line, by prompt id and seed."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise BenchError(
+            f"expected a manifest at {path}, but {error.strerror}: type model.manifest=FILE"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+    rows = _json_lines(text, path) if path.suffix.lower() == ".jsonl" else _csv_lines(text, path)
+    entries: dict[tuple[str, int], Entry] = {}
+    for number, row in rows:
+        where = f"{path}, line {number}"
+        key, entry = _entry(row, where)
+        if key in entries:
+            raise BenchError(f"{where}: prompt {key[0]!r} and seed {key[1]} stand there already")
+        entries[key] = entry
+    if not entries:
+        raise BenchError(f"{path}: expected at least one clip, got none")
+    return entries
+
+
+def _csv_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        _check_keys(reader.fieldnames or (), f"{path}, line 1")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise BenchError(f"{where}: expected {len(reader.fieldnames or ())} columns")
+            numbers = {
+                key: _number(row.get(key) or None) for key in ("seed", "wait_s", "price_usd")
+            }
+            yield reader.line_num, row | numbers
+    except csv.Error as error:
+        raise BenchError(f"{path}, line {reader.line_num}: expected CSV, but {error}") from None
+
+
+def _number(text: str | None) -> float | str | None:
+    """The number that a text says; what says none is left to be complained about."""
+    for kind in (int, float):
+        try:
+            return text if text is None else kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BenchError(f"{path}, line {number}: expected JSON, but {error}") from None
+        if not isinstance(row, dict):
+            raise BenchError(f"{path}, line {number}: expected a JSON object")
+        _check_keys(row, f"{path}, line {number}")
+        yield number, row
+
+
+def _check_keys(keys: object, where: str) -> None:
+    names = list(keys) if isinstance(keys, Mapping | list | tuple) else []
+    for name in names:
+        if name not in _COLUMNS:
+            close = nearest(str(name), _COLUMNS)
+            columns = ", ".join(_COLUMNS)
+            raise BenchError(f"{where}: unknown column {name!r}{close}; expected {columns}")
+    for name in NEEDED:
+        if name not in names:
+            raise BenchError(f"{where}: expected the columns {', '.join(NEEDED)}, got no {name!r}")
+
+
+def _entry(row: Mapping[str, Any], where: str) -> tuple[tuple[str, int], Entry]:
+    file, prompt, seed = (row.get(key) for key in NEEDED)
+    for key, value in (("file", file), ("prompt", prompt)):
+        if not isinstance(value, str) or not value.strip():
+            raise BenchError(f"{where}: {key!r} must be a text, got {value!r}")
+    if not is_whole(seed, 0):
+        raise BenchError(f"{where}: 'seed' must be a whole number from 0, got {seed!r}")
+    for key, kind in (("wait_s", Seconds), ("price_usd", Price)):
+        if row.get(key) is not None and not is_valid(kind, row[key]):
+            raise BenchError(f"{where}: {key!r} must be a number from 0, got {row[key]!r}")
+    return (str(prompt), seed), Entry(str(file), row.get("wait_s"), row.get("price_usd"))

@@ -1,25 +1,52 @@
 """Models behind a server: clips made through the OpenAI-shaped `/v1/videos`, N at a time."""
 
+import contextlib
+import json
+import mimetypes
 import os
+import random
 import tempfile
+import threading
+import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
-from bench.clip import Clip
-from bench.errors import BenchError, nearest
-from bench.generators.account import Account
-from bench.generators.base import Generator
-from bench.generators.external.video_client import Answer, Dialect, VideoClient
+import httpx2
+
+from bench.errors import BenchError, ClipError, nearest
+from bench.generators.base import (
+    Delivered,
+    Generator,
+    GeneratorInfo,
+    Undelivered,
+    deliver,
+    delivery_by,
+    is_positive,
+    is_valid,
+    is_whole,
+    require,
+)
 from bench.prompts import Prompt
+from bench.schema import Bytes, Seconds, Value
 from bench.video import read_video
 
-_OURS = ("prompt", "seed", "input_reference")
+Dialect = Literal["json", "multipart"]
 
 Draw = tuple[Prompt, int]
+
+_BUSY = frozenset({429, 500, 502, 503, 504})  # what a later attempt may find otherwise
+
+_OF_DRAW = ("prompt", "seed", "input_reference")
+_WAITING = ("queued", "in_progress")
+_CHUNK_BYTES = 1 << 16
+_LONGEST_BACKOFF_S = 60.0
+_SHOWN = 200  # characters of what a server said
 
 
 class VideoApiGenerator(Generator):
@@ -32,8 +59,7 @@ class VideoApiGenerator(Generator):
         base_url: up to and without `/v1/videos`, as http://127.0.0.1:30000.
         fields: sent with every request as they are. Must hold `num_frames` or `seconds`: left to
             itself, a server may make a single frame.
-        dialect: how a request is written: `json`, with a form where an image goes along (SGLang
-            Diffusion), or `multipart`, always a form (vLLM-Omni).
+        dialect: how a request is written, see `VideoClient`.
         key_env: name of the environment variable that holds the key; None where none is needed.
             The key itself is never written anywhere.
         send_seed: whether the server takes a seed; without one, seeds are only separate draws.
@@ -42,15 +68,15 @@ class VideoApiGenerator(Generator):
         answer_s: for a single answer of the server.
         poll_s: between two looks at a job.
         retries: how often a request is repeated that was refused for now (429, 5xx) or broke off.
-
-    Raises:
-        BenchError: if an argument is not what it must be.
     """
 
     kind = "bench.generators.video_api.VideoApiGenerator"
 
-    measured = False  # a wait for somebody else's hardware, in the account
-    incidental = frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"})
+    # What passes is a wait for somebody else's hardware, which the delivery holds.
+    info = GeneratorInfo(
+        measured=False,
+        non_semantic=frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"}),
+    )
 
     def __init__(
         self,
@@ -65,32 +91,28 @@ class VideoApiGenerator(Generator):
         poll_s: float = 2.0,
         retries: int = 5,
     ) -> None:
-        came = "one that holds a password" if "@" in str(base_url) else base_url
-        _need(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30000", came)
+        shown = "one that holds a password" if "@" in str(base_url) else base_url
+        require(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30000", shown)
         bare = not base_url.rstrip("/").endswith(("/v1", "/videos"))
-        _need(bare, "base_url", "an address without /v1/videos", base_url)
-        _need(isinstance(fields, Mapping), "fields", "keys and values", fields)
+        require(bare, "base_url", "an address without /v1/videos", base_url)
+        require(isinstance(fields, Mapping), "fields", "keys and values", fields)
         length = any(fields.get(key) for key in ("num_frames", "seconds"))
-        _need(length, "fields", "values that hold num_frames or seconds", dict(fields))
-        twice = [key for key in _OURS if key in fields]
-        _need(not twice, "fields", "without what each draw brings", ", ".join(twice))
-        close = nearest(str(dialect), get_args(Dialect))
-        known = f"{' or '.join(get_args(Dialect))}{close}"
-        _need(dialect in get_args(Dialect), "dialect", known, dialect)
+        require(length, "fields", "values that hold num_frames or seconds", dict(fields))
+        twice = [key for key in _OF_DRAW if key in fields]
+        require(not twice, "fields", "without what each draw brings", ", ".join(twice))
+        dialects = f"{' or '.join(get_args(Dialect))}{nearest(str(dialect), get_args(Dialect))}"
+        require(dialect in get_args(Dialect), "dialect", dialects, dialect)
         name = key_env is None or (isinstance(key_env, str) and key_env.isidentifier())
-        _need(name, "key_env", "the name of an environment variable", "something else")
-        _need(isinstance(send_seed, bool), "send_seed", "true or false", send_seed)
-        _need(_is_whole(concurrency, 1), "concurrency", "a number from 1", concurrency)
-        _need(_is_whole(retries, 0), "retries", "a number from 0", retries)
+        require(name, "key_env", "the name of an environment variable", "something else")
+        require(isinstance(send_seed, bool), "send_seed", "true or false", send_seed)
+        require(is_whole(concurrency, 1), "concurrency", "a number from 1", concurrency)
+        require(is_whole(retries, 0), "retries", "a number from 0", retries)
         for key, value in (("timeout_s", timeout_s), ("answer_s", answer_s), ("poll_s", poll_s)):
-            sound = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-            _need(sound, key, "seconds above 0", value)
+            require(is_positive(value), key, "seconds above 0", value)
         self.base_url, self.fields, self.dialect = base_url, dict(fields), dialect
         self.key_env, self.send_seed, self.concurrency = key_env, send_seed, concurrency
         self.timeout_s, self.answer_s, self.poll_s = timeout_s, answer_s, poll_s
         self.retries = retries
-        frames = fields.get("num_frames")
-        self._frames = frames if _is_whole(frames, 1) else None
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
         self._waiting: list[Draw] = []
@@ -98,11 +120,12 @@ class VideoApiGenerator(Generator):
 
     def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of all, the same
         """The field `num_frames`, where it is a number."""
-        return self._frames
+        frames = self.fields.get("num_frames")
+        return frames if is_whole(frames, 1) else None
 
     def __enter__(self) -> Self:
         key = None
-        if self.key_env is not None and not (key := os.environ.get(self.key_env)):
+        if self.key_env is not None and not (key := os.environ.get(self.key_env, "").strip()):
             raise BenchError(
                 f"expected a key in the environment variable {self.key_env}, it is not set: "
                 f"type export {self.key_env}=KEY, or model.key_env=NAME"
@@ -127,6 +150,7 @@ class VideoApiGenerator(Generator):
     ) -> None:
         self._client.stop()
         self._workers.shutdown(cancel_futures=True)
+        self._client.close()
         self._waiting, self._begun = [], {}
 
     def expect(self, draws: Sequence[Draw]) -> None:
@@ -139,40 +163,30 @@ class VideoApiGenerator(Generator):
         for _ in range(2 * self.concurrency):
             self._begin_next()
 
-    def generate(self, prompt: Prompt, seed: int) -> Clip:
-        """Wait for the clip of this draw and read it.
-
-        Raises:
-            ClipError: if the server makes none, or sends no whole video.
-        """
+    def generate(self, prompt: Prompt, seed: int) -> Delivered:
+        """Wait for the clip of this draw and read it; Undelivered if there is no whole one."""
         key = (prompt.id, seed)
         while self._waiting and key not in self._begun:  # draws before it may have been skipped
             self._begin_next()
         future = self._begun.pop(key, None) or self._submit(prompt, seed)
         self._begin_next()
-        self.account = Account(basis="request", concurrency=self.concurrency)
-        answer = future.result()
-        self.account = Account(
-            basis="request",
-            latency_s=answer.latency_s,
-            started_at_s=answer.started_at_s,
-            attempts=answer.attempts,
-            concurrency=self.concurrency,
-            server_latency_s=answer.server_latency_s,
-            server_peak_memory_bytes=answer.server_peak_memory_bytes,
-            details={"model": answer.model},
-        )
+        delivery = delivery_by("request", concurrency=self.concurrency)
+        try:
+            answer = future.result()
+        except ClipError as error:
+            raise Undelivered(str(error), delivery, {}) from None
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
             file = Path(scratch, "answer.mp4")
             file.write_bytes(answer.content)
-            return read_video(file)
+            took = delivery.replace(**answer.took)
+            return deliver(lambda: read_video(file), took, {"model": answer.model})
 
     def _begin_next(self) -> None:
         if self._waiting:
             prompt, seed = self._waiting.pop(0)
             self._begun[prompt.id, seed] = self._submit(prompt, seed)
 
-    def _submit(self, prompt: Prompt, seed: int) -> Future[Answer]:
+    def _submit(self, prompt: Prompt, seed: int) -> "Future[Answer]":
         fields = {"prompt": prompt.text, **self.fields}
         if self.send_seed:
             fields["seed"] = seed
@@ -187,10 +201,237 @@ def _is_address(value: object) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
-def _is_whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+@dataclass(frozen=True)
+class Answer:
+    """A finished job: the video file's bytes, the model as the server calls it, and what it took.
+
+    `took` holds fields of `bench.schema.Delivery`: `latency_s` runs from the first request to the
+    last byte, queue and retries included.
+    """
+
+    content: bytes
+    model: str | None
+    took: Mapping[str, Any]
 
 
-def _need(sound: bool, key: str, expected: str, came: object) -> None:
-    if not sound:
-        raise BenchError(f"model.{key} must be {expected}, came {came!r}")
+class VideoClient:
+    """Asks one server for videos; may be used from several threads at once.
+
+    Args:
+        base_url: up to and without `/v1/videos`.
+        key: sent as a bearer token to that server alone; never part of an error or of a log.
+        dialect: `multipart` sends every request as a form (vLLM-Omni); `json` sends JSON, and a
+            form only where an image goes along (SGLang Diffusion).
+        timeout_s: for a whole job, its queue and its download.
+        answer_s: for a single answer of the server.
+        poll_s: between two looks at a job.
+        retries: how often a request is sent again that was refused for now, or broke off.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None,
+        dialect: Dialect,
+        timeout_s: float,
+        answer_s: float,
+        poll_s: float,
+        retries: int,
+    ) -> None:
+        self._jobs = f"{base_url.rstrip('/')}/v1/videos"
+        self._key, self._dialect = key, dialect
+        self._timeout_s, self._answer_s, self._poll_s = timeout_s, answer_s, poll_s
+        self._retries = retries
+        self._stopped = threading.Event()
+        # A kept connection may be gone by the next request, which then looks like a refusal.
+        headers = {"Accept-Encoding": "identity", "Connection": "close"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        self._http = httpx2.Client(
+            headers=headers,
+            timeout=answer_s,
+            follow_redirects=True,  # to another host, which may be anybody's storage, without key
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+
+    def stop(self) -> None:
+        """Give up every request that is under way; each raises ClipError."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Close what is open, once no request is under way."""
+        self._http.close()
+
+    def make(self, fields: Mapping[str, Any], image: Path | None) -> Answer:
+        """Create a job, wait for it, download its video.
+
+        Args:
+            fields: of the request, as they are.
+            image: sent along as `input_reference`.
+
+        Raises:
+            ClipError: if the server refuses, fails or takes too long, or sends no whole video.
+        """
+        started_at_s, start = time.time(), time.monotonic()
+        deadline = start + self._timeout_s
+        created, attempts = self._ask("POST", self._jobs, deadline, self._body(fields, image))
+        job = _job(created)
+        address = f"{self._jobs}/{urllib.parse.quote(str(job.get('id')), safe='')}"
+        try:
+            while job["status"] in _WAITING:
+                self._sleep(self._poll_s, deadline)
+                job = _job(self._ask("GET", address, deadline)[0])
+        except BaseException:
+            self._abandon(address)
+            raise
+        if job["status"] != "completed":
+            raise ClipError(f"the server failed: {self._clean(_reason(job))}")
+        content, _ = self._ask("GET", f"{address}/content", deadline)
+        self._refuse_other_than_video(content)
+        megabytes = _reported(Value, job.get("peak_memory_mb"))
+        peak_bytes = None if megabytes is None else round(megabytes * 2**20)
+        took = {
+            "started_at_s": started_at_s,
+            "latency_s": time.monotonic() - start,
+            "attempts": attempts,
+            "server_latency_s": _reported(Seconds, job.get("inference_time_s")),
+            "server_peak_memory_bytes": _reported(Bytes, peak_bytes),
+        }
+        return Answer(content.body, str(job["model"]) if job.get("model") else None, took)
+
+    def _body(self, fields: Mapping[str, Any], image: Path | None) -> dict[str, Any]:
+        if self._dialect == "json" and image is None:
+            return {"json": fields}
+        parts: dict[str, Any] = {  # without a file name, each is a plain field of the form
+            name: (None, value if isinstance(value, str) else json.dumps(value))
+            for name, value in fields.items()
+            if value is not None
+        }
+        if image is not None:
+            kind = mimetypes.guess_type(image.name, strict=False)[0] or "image/png"
+            parts["input_reference"] = (f"image{image.suffix}", image.read_bytes(), kind)
+        return {"files": parts}
+
+    def _ask(
+        self, method: str, address: str, deadline: float, body: Mapping[str, Any] | None = None
+    ) -> tuple["_Response", int]:
+        """One answer, and how many attempts it took.
+
+        A job is asked for again only where the server says that it made none, or was never
+        reached; what only reads is also repeated after the connection broke.
+        """
+        for attempt in range(1, self._retries + 2):
+            last = attempt > self._retries
+            self._check(deadline)
+            try:
+                response = self._send(method, address, deadline, body)
+            except httpx2.RequestError as error:
+                unreached = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+                if last or (method == "POST" and not unreached):
+                    shown = self._clean(f"{type(error).__name__}: {error}")
+                    raise ClipError(f"no whole answer from the server: {shown}") from None
+                wait_s = None
+            else:
+                if response.code < 400:
+                    return response, attempt
+                if response.code not in _BUSY or last:
+                    after = f" after {attempt} attempts" if attempt > 1 else ""
+                    shown = self._clean(response.body.decode("utf-8", errors="replace"))
+                    raise ClipError(f"the server answered {response.code}{after}: {shown}")
+                wait_s = _retry_after_s(response.retry_after)
+            self._sleep(_backoff_s(attempt) if wait_s is None else wait_s, deadline)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _send(
+        self, method: str, address: str, deadline: float, body: Mapping[str, Any] | None
+    ) -> "_Response":
+        with self._http.stream(method, address, **(body or {})) as response:
+            content = bytearray()
+            for chunk in response.iter_bytes(_CHUNK_BYTES):
+                content += chunk
+                self._check(deadline)
+                if response.is_error:  # its beginning says enough
+                    break
+            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+            wait = response.headers.get("Retry-After")
+            return _Response(response.status_code, kind, bytes(content), wait)
+
+    def _sleep(self, seconds: float, deadline: float) -> None:
+        self._check(deadline)
+        self._stopped.wait(min(seconds, max(0.0, deadline - time.monotonic())))
+        self._check(deadline)
+
+    def _check(self, deadline: float) -> None:
+        if self._stopped.is_set():
+            raise ClipError("given up: the run was stopped")
+        if time.monotonic() >= deadline:
+            raise ClipError(f"no video within {self._timeout_s:g} s (timeout_s)")
+
+    def _abandon(self, address: str) -> None:
+        """Tell the server that nobody waits any more, so that it need not go on."""
+        with contextlib.suppress(httpx2.RequestError):  # the clip has failed already
+            self._http.delete(address, timeout=min(self._answer_s, 5.0))
+
+    def _refuse_other_than_video(self, content: "_Response") -> None:
+        start = content.body[:_CHUNK_BYTES].lstrip()
+        text = content.kind.startswith("text/") or content.kind == "application/json"
+        if text or start[:1] in (b"<", b"{"):
+            words = self._clean(start.decode("utf-8", errors="replace"))
+            raise ClipError(f"expected a video, the server sent {content.kind}: {words}")
+
+    def _clean(self, text: str) -> str:
+        """One line of what a server said, without the key, which some repeat."""
+        line = " ".join(text.split())
+        if self._key:
+            line = line.replace(self._key, "<key>")
+        return line[:_SHOWN] or "nothing"
+
+
+class _Response(NamedTuple):
+    code: int
+    kind: str
+    body: bytes
+    retry_after: str | None
+
+
+def _job(response: _Response) -> dict[str, Any]:
+    try:
+        job = json.loads(response.body)
+    except ValueError:
+        job = None
+    if not isinstance(job, dict) or not isinstance(job.get("id"), str | int):
+        raise ClipError(f"expected a job from the server, got {response.kind}")
+    if job.get("status") not in (*_WAITING, "completed", "failed"):
+        raise ClipError(
+            "expected a job that is queued, in_progress, completed or failed, "
+            f"got {str(job.get('status'))[:_SHOWN]!r}"
+        )
+    return job
+
+
+def _reason(job: Mapping[str, Any]) -> str:
+    error = job.get("error")
+    return str(error.get("message") or error) if isinstance(error, Mapping) else str(error)
+
+
+def _reported(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a number of that kind
+    """A number of the server's; None where it gives none, or one that cannot be."""
+    return value if value and is_valid(kind, value) else None
+
+
+def _retry_after_s(header: str | None) -> float | None:
+    """What `Retry-After` asks for: seconds, or a date (RFC 9110, 10.2.3)."""
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _backoff_s(attempt: int) -> float:
+    """Doubling, with half of it random, so that clients refused together return apart."""
+    longest = min(_LONGEST_BACKOFF_S, 2.0 ** (attempt - 1))
+    return longest * random.uniform(0.5, 1.0)

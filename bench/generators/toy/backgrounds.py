@@ -25,7 +25,6 @@ class Sheet:
     """What a painter works on.
 
     Attributes:
-        rng: source of everything random in the texture.
         side: texels along each side, a power of two.
         u: float32 `[1, side]`, 0..1: position across, in periods.
         v: float32 `[side, 1]`, 0..1: position downwards (on a ground: towards the viewer).
@@ -39,9 +38,7 @@ class Sheet:
     def noise(self, across: int, down: int) -> Array:
         """Smooth noise without a seam: float32 `[side, side]`, about -1..1.
 
-        Args:
-            across: random values per period along `u`, a power of two; fewer are coarser.
-            down: the same along `v`.
+        From so many random values per period along `u` and `v`, powers of two; fewer are coarser.
         """
         values = self.rng.uniform(-1.3, 1.3, (down, across))
         field: Array = values.astype(np.float32)
@@ -167,13 +164,11 @@ def _wallpaper(s: Sheet) -> Array:
 class Background:
     """A painter, and how its sheet stands in the scene.
 
-    Attributes:
-        paint: sheet to colours, float32 `[side, side, 3]`, about 0..1.
-        kind: a `ground` recedes towards a horizon, a `wall` faces the viewer, a `sky` does too and
-            takes no shadow.
+    A `ground` recedes towards a horizon, a `wall` faces the viewer, a `sky` does too and takes no
+    shadow.
     """
 
-    paint: Callable[[Sheet], Array]
+    paint: Callable[[Sheet], Array]  # colours, float32 `[side, side, 3]`, about 0..1
     kind: str
 
 
@@ -192,7 +187,7 @@ BACKGROUNDS: dict[str, Background] = {
 def paint_plate(
     background: Background, x: Array, y: Array, texels: int, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Paint the part of a background that a camera can see.
+    """The part of a background that a camera can see, uint8 `[h, w, 3]`, RGB.
 
     Args:
         background: what to paint.
@@ -200,9 +195,6 @@ def paint_plate(
         y: float32 `[h, 1]`: positions of its rows, y down.
         texels: resolution of the sheet per short side, a power of two.
         rng: source of the texture, its place and its tint.
-
-    Returns:
-        uint8 `[h, w, 3]`, RGB.
     """
     origin_u, origin_v = rng.uniform(0, 1, 2)
     tint = (rng.uniform(0.93, 1.07) * rng.uniform(0.97, 1.03, 3)).astype(np.float32)

@@ -5,7 +5,6 @@ so that the metrics have a known good model to be tested on.
 """
 
 import hashlib
-import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.clip import Clip
-from bench.errors import BenchError
-from bench.generators.base import Generator
+from bench.generators.base import Generator, GeneratorInfo, is_positive, is_whole, require
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.backgrounds import BACKGROUNDS, paint_plate
 from bench.generators.toy.grammar import Sentence, Thing
@@ -42,17 +40,14 @@ class ToyGenerator(Generator):
         fps: frames per second, > 0.
         seconds: length, where the prompt says none; a clip has `round(fps * seconds)` frames, at
             least 2.
-        deaf: draw some other scene than the one asked for: a model that does not listen.
+        deaf: draw some other scene than the one asked for: a prompt-ignoring model.
         recasts: draw things of another colour and shape in each prompt, doing what was asked for: a
             model that does not know its characters again.
-
-    Raises:
-        BenchError: if an argument is out of range.
     """
 
     kind = "bench.generators.toy.ToyGenerator"
 
-    version = "2"
+    info = GeneratorInfo(version="2")
 
     def __init__(
         self,
@@ -64,21 +59,13 @@ class ToyGenerator(Generator):
         recasts: bool = False,
     ) -> None:
         for name, pixels in (("height", height), ("width", width)):
-            if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 16:
-                raise BenchError(
-                    f"toy model: {name} must be a whole number of at least 16, came {pixels!r}"
-                )
+            require(is_whole(pixels, 16), name, "a whole number of at least 16", pixels)
         for name, number in (("fps", fps), ("seconds", seconds)):
-            if not isinstance(number, int | float) or not 0 < number < math.inf:
-                raise BenchError(f"toy model: {name} must be a number above 0, came {number!r}")
+            require(is_positive(number), name, "a number above 0", number)
         for name, flag in (("deaf", deaf), ("recasts", recasts)):
-            if not isinstance(flag, bool):
-                raise BenchError(f"toy model: {name} must be true or false, came {flag!r}")
-        if round(fps * seconds) < 2:
-            raise BenchError(
-                f"toy model: expected fps and seconds that make 2 frames or more, came fps={fps} "
-                f"seconds={seconds}"
-            )
+            require(isinstance(flag, bool), name, "true or false", flag)
+        long_enough = round(fps * seconds) >= 2
+        require(long_enough, "seconds", f"enough for 2 frames at fps={fps}", seconds)
         self.height, self.width = height, width
         self.fps, self.seconds = float(fps), float(seconds)
         self.deaf, self.recasts = deaf, recasts
@@ -89,15 +76,11 @@ class ToyGenerator(Generator):
         return max(2, round(self.fps * seconds))
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
-        """Draw the clip.
-
-        Raises:
-            BenchError: if the prompt does not fit the grammar; says which word, and what would.
-        """
+        """Draw the clip; BenchError if the prompt does not fit the grammar."""
         text = prompt.text
         sentence = toy_grammar.parse(text)
         if self.deaf:
-            text, sentence = _mishear(prompt, sentence, seed)
+            text, sentence = _other_scene(prompt, sentence, seed)
         if self.recasts:
             sentence = _recast(prompt, sentence, seed)
         scene = _Scene(sentence, _rng("scene", text, seed), self.height, self.width)
@@ -112,13 +95,13 @@ def _rng(*parts: object) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest))
 
 
-def _mishear(prompt: Prompt, asked: Sentence, seed: int) -> tuple[str, Sentence]:
+def _other_scene(prompt: Prompt, asked: Sentence, seed: int) -> tuple[str, Sentence]:
     rng = _rng("deaf", prompt.id, seed)
     while True:
         text = toy_grammar.sample_sentence(rng)
-        heard = toy_grammar.parse(text)
-        if not heard.same_scene(asked):
-            return text, heard
+        sentence = toy_grammar.parse(text)
+        if not sentence.same_scene(asked):
+            return text, sentence
 
 
 def _recast(prompt: Prompt, asked: Sentence, seed: int) -> Sentence:
@@ -170,12 +153,7 @@ class _Scene:
         )
 
     def draw(self, time_s: float, share: float) -> NDArray[np.uint8]:
-        """One frame, uint8 `[H, W, 3]`.
-
-        Args:
-            time_s: the moment, in seconds.
-            share: how much of the clip has passed, 0..1.
-        """
+        """The frame, uint8 `[H, W, 3]`, at which a share (0..1) of the clip has passed."""
         look_x, zoom = self.camera.at(share)
         width, height = self.size[0] * self.fine, self.size[1] * self.fine
         middle_x, middle_y = (width - 1) / 2, (height - 1) / 2

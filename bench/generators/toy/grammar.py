@@ -71,28 +71,20 @@ class _Reader:
         return ""
 
     def take(self, what: str, phrases: Iterable[str]) -> str:
-        """The phrase that comes next.
-
-        Raises:
-            BenchError: if none of the phrases does.
-        """
+        """The phrase that comes next; one of these must."""
         phrases = tuple(phrases)
-        found = self.try_take(phrases)
-        if not found:
-            came = repr(self.words[self.at]) if self.at < len(self.words) else "its end"
+        phrase = self.try_take(phrases)
+        if not phrase:
+            word = repr(self.words[self.at]) if self.at < len(self.words) else "its end"
             raise BenchError(
-                f"toy prompt {self.text!r}: expected {what} as word {self.at + 1}, came {came}; "
+                f"toy prompt {self.text!r}: expected {what} as word {self.at + 1}, got {word}; "
                 f"the toy models know {' | '.join(phrases)}"
             )
-        return found
+        return phrase
 
 
 def parse(text: str) -> Sentence:
-    """Read a prompt; capitals, commas and full stops do not matter.
-
-    Raises:
-        BenchError: if it does not fit the grammar; says which word, and what would.
-    """
+    """Read a prompt; capitals, commas and full stops do not matter."""
     reader = _Reader(text)
     things = [_thing(reader)]
     if reader.try_take(["and"]):
@@ -110,7 +102,7 @@ def parse(text: str) -> Sentence:
     if reader.at < len(reader.words):
         raise BenchError(
             f"toy prompt {text!r}: expected its end after word {reader.at}, "
-            f"came {reader.words[reader.at]!r}; shorten it"
+            f"got {reader.words[reader.at]!r}; shorten it"
         )
     return Sentence(tuple(things), background, camera)
 
@@ -138,11 +130,7 @@ def write(sentence: Sentence) -> str:
 
 
 def sample_sentence(rng: np.random.Generator) -> str:
-    """Draw a prompt of the grammar; something moves in it, the thing or the camera.
-
-    Args:
-        rng: the source of chance; the same state gives the same prompt.
-    """
+    """Draw a prompt of the grammar; something moves in it, the thing or the camera."""
 
     def pick(options: tuple[str, ...]) -> str:
         return options[rng.integers(len(options))]

@@ -13,54 +13,31 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Room:
-    """The space a body has to itself, and what the seed chose about its path.
+    """The space a body has to itself, and what the seed chose about its path."""
 
-    Attributes:
-        x: centre of the room.
-        y: centre of the room.
-        reach_x: how far the body's centre may go to either side.
-        reach_y: how far it may go up and down.
-        radius: of the body.
-        pace: speed of what repeats, about 1.
-        phase: where in its cycle it begins, 0..1.
-        slant: -1..1: how far a straight path leans.
-        sense: 1 or -1: which way it turns.
-    """
-
-    x: float
+    x: float  # the room's centre
     y: float
-    reach_x: float
+    reach_x: float  # how far the body's centre may go to either side
     reach_y: float
     radius: float
-    pace: float
-    phase: float
-    slant: float
-    sense: int
+    pace: float  # of what repeats, about 1
+    phase: float  # where in its cycle it begins, 0..1
+    slant: float  # -1..1: how far a straight path leans
+    sense: int  # 1 or -1: which way it turns
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a body is and how it stands.
-
-    Attributes:
-        x: of its centre.
-        y: of its centre, were it on the ground.
-        lift: height above that ground.
-        roll: rotation like a wheel seen from the side, clockwise.
-        spin: rotation like a top.
-        scale: size relative to its radius.
-        stretch: height over width, relative to its own; the area is kept.
-        pivot: the point it hangs from, if it hangs.
-    """
+    """Where a body is and how it stands."""
 
     x: float
-    y: float
-    lift: float = 0.0
-    roll: float = 0.0
-    spin: float = 0.0
-    scale: float = 1.0
-    stretch: float = 1.0
-    pivot: tuple[float, float] | None = None
+    y: float  # of its centre, were it on the ground
+    lift: float = 0.0  # above that ground
+    roll: float = 0.0  # like a wheel seen from the side, clockwise
+    spin: float = 0.0  # like a top
+    scale: float = 1.0  # of its radius
+    stretch: float = 1.0  # height over width, relative to its own; the area is kept
+    pivot: tuple[float, float] | None = None  # the point it hangs from, if it hangs
 
 
 Motion = Callable[[Room, float, float], Pose]
@@ -172,15 +149,10 @@ VERBS: dict[str, Motion] = {
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera move: what it does from the first to the last moment of the clip.
+    """A camera move: what it does from the first to the last moment of the clip."""
 
-    Attributes:
-        pan: how far it travels to the right in all, in short sides.
-        zoom: magnification at the start and at the end, at least 1.
-    """
-
-    pan: float = 0.0
-    zoom: tuple[float, float] = (1.0, 1.0)
+    pan: float = 0.0  # how far it travels to the right in all, in short sides
+    zoom: tuple[float, float] = (1.0, 1.0)  # at the start and at the end, at least 1
 
     def at(self, share: float) -> tuple[float, float]:
         """Where it looks (x, in short sides) and its magnification, at 0..1 of the clip."""

@@ -40,17 +40,11 @@ _VIEW_FROM_ABOVE = -0.5
 
 @dataclass(frozen=True)
 class Surface:
-    """What a viewer sees of a body, per pixel.
+    """What a viewer sees of a body, per pixel; float32 `[h, w]`."""
 
-    Attributes:
-        inside: float32 `[h, w]`: positive on the body, zero on its outline.
-        point: three float32 `[h, w]`: where on the turned-back body the pixel lies; fixes patterns.
-        normal: three float32 `[h, w]`: the unit normal, as the viewer sees it.
-    """
-
-    inside: Array
-    point: Points
-    normal: Points
+    inside: Array  # positive on the body, zero on its outline
+    point: Points  # where on the turned-back body the pixel lies; fixes patterns
+    normal: Points  # of unit length, as the viewer sees it
 
 
 def _coverage(field: Array) -> Array:
@@ -235,13 +229,7 @@ def _power_32(x: Array) -> Array:
 
 
 def shade(look: Look, x: Array, y: Array, turn: Turn) -> tuple[Array, Array]:
-    """Compute a body's pixels.
-
-    Args:
-        look: the body.
-        x: float32 `[h, w]`: the pixels' positions, in radii of the body.
-        y: the same, downwards.
-        turn: how the body is turned.
+    """A body's pixels, from their positions, float32 `[h, w]`, in radii of the body.
 
     Returns:
         float32 colours `[h, w, 3]`, 0..1, and float32 coverage `[h, w]`, 0..1.

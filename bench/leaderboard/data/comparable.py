@@ -1,6 +1,6 @@
 """Which results may share a table, and why others may not."""
 
-from bench.leaderboard.data.results import Result
+from bench.schema import Result
 
 
 def comparable(result: Result) -> object:
@@ -8,7 +8,7 @@ def comparable(result: Result) -> object:
 
     Footage without prompts compares with nothing anyway, and is kept apart by its metrics alone.
     """
-    meaning = (frozenset(result.metrics.items()), result.calibration)
+    meaning = (frozenset(result.metrics.items()), result.calibration_sha256)
     if result.prompts_sha256 is None:
         return meaning
     asked = (result.prompts_sha256, frozenset(result.expected_prompts), frozenset(result.seeds))
@@ -34,7 +34,7 @@ def differences(first: Result, other: Result) -> tuple[str, ...]:
             if other.lossy
             else "clips stored without loss"
         )
-    if first.calibration != other.calibration:
+    if first.calibration_sha256 != other.calibration_sha256:
         found.append("another calibration")
     known = first.metrics.keys() | other.metrics.keys()
     changed = sorted(name for name in known if first.metrics.get(name) != other.metrics.get(name))

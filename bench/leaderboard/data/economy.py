@@ -9,7 +9,7 @@ from itertools import starmap
 import numpy as np
 
 from bench import statistics as stats
-from bench.leaderboard.data.results import ClipResult, Result
+from bench.schema import ClipResult, Hardware, Result
 
 COHERENCE = 80.0
 """A usable clip has at least this coherence: the lower end of real footage."""
@@ -176,7 +176,7 @@ def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None
     Returns:
         None where nobody said a price, and on a CPU, since the price is of GPUs.
     """
-    hardware = result.hardware
+    hardware = result.hardware or Hardware()
     if hardware.price_per_gpu_hour is None or _on_cpu(result, clips):
         return None
     return hardware.gpus * hardware.price_per_gpu_hour / 3600
@@ -225,7 +225,7 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return _Tariff("USD", "as declared with the clips", _price_usd)
     if len(devices) != 1:
         return "timed on several devices" if devices else _why_not_timed(result)
-    hardware = result.hardware
+    hardware = result.hardware or Hardware()
     (device,) = devices
     price_per_s = gpu_price_per_s(result, result.clips)
     if _on_cpu(result, result.clips):
@@ -266,7 +266,7 @@ def _why_not_timed(result: Result) -> str:
 
 
 def _price_usd(clip: ClipResult) -> float | None:
-    return clip.account.price_usd if clip.account else None
+    return clip.delivery.price_usd if clip.delivery else None
 
 
 def _cost(

@@ -5,19 +5,24 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.leaderboard.data.results import ClipResult, Metric, Result
 from bench.leaderboard.data.rows import HEADLINE, clip_value, prompt_means
 from bench.metrics.cross_clip import BETTER, UNIT
+from bench.schema import ClipResult, MetricDescription, Result
 
 NAME = "cross_clip_identity"
 
 
-def metrics_and_groups(result: Result) -> Mapping[str, Metric]:
+def metrics_and_groups(result: Result) -> Mapping[str, MetricDescription]:
     """The metrics of a result, and cross-clip identity if its groups were compared."""
     basis = result.cross_clip
     if basis is None or basis.fingerprint is None or basis.why is not None:
         return result.metrics
-    return {**result.metrics, NAME: Metric(UNIT, BETTER, basis.version, basis.fingerprint)}
+    return {
+        **result.metrics,
+        NAME: MetricDescription(
+            unit=UNIT, better=BETTER, version=basis.version, fingerprint=basis.fingerprint
+        ),
+    }
 
 
 def group_means(result: Result, field: str = "value") -> dict[str, float]:

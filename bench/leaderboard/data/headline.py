@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.leaderboard.data.economy import Economy
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import BESIDE, Group, Row, SuiteBoard
 from bench.leaderboard.data.speed import devices
 from bench.leaderboard.tables.digits import number
@@ -12,6 +11,7 @@ from bench.leaderboard.tables.economy_tables import cost_cells, cost_text
 from bench.leaderboard.tables.score_cells import Filled, counts, lead, score_columns
 from bench.leaderboard.tables.systems import size, told
 from bench.leaderboard.tables.table import NONE, Cell, Column, Table, without_gaps
+from bench.schema import Result
 
 SCORES_BESIDE_FACTS = 4
 

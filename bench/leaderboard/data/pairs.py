@@ -1,7 +1,7 @@
 """Two results side by side: the same prompts and seeds, and how far the values differ on each."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from bench import statistics as stats
@@ -13,9 +13,9 @@ from bench.leaderboard.data.group_scores import (
     member_of,
     metrics_and_groups,
 )
-from bench.leaderboard.data.results import ClipResult, Metric, Result
 from bench.leaderboard.data.rows import HEADLINE, has_quality
 from bench.leaderboard.tables.words import short
+from bench.schema import ClipResult, MetricDescription, Result
 
 Key = tuple[str, int]
 """A prompt's id, or a file's name, and a seed."""
@@ -34,7 +34,7 @@ class Pairs:
     """
 
     metric: str
-    meaning: Metric
+    meaning: MetricDescription
     a: Mapping[str, float]
     b: Mapping[str, float]
     noun: Literal["prompt", "file", "group"] = "prompt"
@@ -114,7 +114,7 @@ def pairs(a: Result, b: Result, metric: str, headline: str = HEADLINE) -> Pairs:
     }
     first, second = (
         means(
-            replace(result, clips=tuple(clip for key, clip in clips.items() if key in both)),
+            result.replace(clips=tuple(clip for key, clip in clips.items() if key in both)),
             metric,
             headline,
         )
@@ -145,8 +145,8 @@ def widest(a: Result, b: Result, metric: str, name: str, headline: str = HEADLIN
 def categories(result: Result) -> dict[str, set[str]]:
     """Category to its prompts, in the order of the result's clips."""
     found: dict[str, set[str]] = {}
-    for entry in result.content["clips"]:
-        found.setdefault(str(entry.get("category")), set()).add(entry["prompt"])
+    for clip in result.clips:
+        found.setdefault(str(clip.category), set()).add(clip.prompt)
     return found
 
 
@@ -157,7 +157,7 @@ def _clips(result: Result) -> dict[Key, ClipResult]:
 def _prompts(result: Result) -> str:
     if result.prompts_sha256 is None:
         return "footage without any"
-    return f"{result.content['prompts'].get('name')}, sha256 {short(result.prompts_sha256)}"
+    return f"{result.prompts.name}, sha256 {short(result.prompts_sha256)}"
 
 
 def _listed(seeds: Collection[int]) -> str:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from bench import statistics as stats
 from bench.leaderboard.data.comparable import comparable, differences
 from bench.leaderboard.data.economy import Economy, economy
-from bench.leaderboard.data.results import ClipResult, Metric, Result
 from bench.leaderboard.data.speed import Speed, devices, speeds
+from bench.schema import ClipResult, MetricDescription, Result
 
 HEADLINE = "coherence"
 
@@ -93,7 +93,7 @@ class Group:
     """
 
     footage: bool
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, MetricDescription]
     complete: tuple[Row, ...]
     partial: tuple[Row, ...]
     differs: tuple[str, ...]

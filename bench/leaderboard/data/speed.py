@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.leaderboard.data.economy import gpu_price_per_s
-from bench.leaderboard.data.measurements import STAGES
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.measure.warnings import Timing, disturbances
+from bench.schema import STAGES, ClipResult, Result
 
 NOT_SAID = "the result file does not say"
 
@@ -118,7 +117,7 @@ def _device(result: Result, clip: ClipResult) -> str:
     device = clip.device or result.device
     if device == "cpu":
         return f"CPU, {result.cpu}" if result.cpu else device
-    limit_w, software = clip.took.power_limit_w, clip.took.software
+    limit_w, software = clip.power_limit_w, clip.software
     if device == result.device:  # the run's own words hold for its clips alone
         limit_w = result.power_limit_w if limit_w is None else limit_w
         software = software or result.software
@@ -134,15 +133,13 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
     energy_j, energy_video_s, energy_compute_s = _energy(clips)
     compute_per_video_s = compute_s / sum(clip.video_s for clip in clips)
     price_per_s = gpu_price_per_s(result, clips)
-    forwards = [
-        clip.took.denoiser_forwards for clip in clips if clip.took.denoiser_forwards is not None
-    ]
+    forwards = [clip.denoiser_forwards for clip in clips if clip.denoiser_forwards is not None]
     return Speed(
         label=label,
         result=result,
         shapes=tuple(sorted(shapes, key=lambda shape: (-shapes[shape], shape))),
         clips=len(clips),
-        batch_size=max(clip.took.batch_size for clip in clips),
+        batch_size=max(clip.batch_size for clip in clips),
         frames_per_s=sum(clip.frames or 0 for clip in clips) / compute_s,
         compute_per_video_s=compute_per_video_s,
         cost_per_video_s=None if price_per_s is None else price_per_s * compute_per_video_s,
@@ -157,10 +154,7 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         gaps=_gaps(result, clips),
         disturbances=tuple(
             disturbances(
-                [
-                    Timing(clip.latency_s or 0.0, True, clip.took.alone, clip.took.slowed_by)
-                    for clip in clips
-                ]
+                [Timing(clip.latency_s or 0.0, True, clip.alone, clip.slowed_by) for clip in clips]
             )
         ),
     )
@@ -177,7 +171,7 @@ def _energy(clips: Sequence[ClipResult]) -> tuple[float, float, float]:
 
 
 def _stage_shares(clips: Sequence[ClipResult]) -> dict[str, float] | None:
-    known = [clip.took.stages for clip in clips if clip.took.stages is not None]
+    known = [clip.stage_s for clip in clips if clip.stage_s is not None]
     total_s = sum(sum(stages.values()) for stages in known)
     if not total_s:
         return None
@@ -188,7 +182,7 @@ def _stage_gib(clips: Sequence[ClipResult]) -> dict[str, float]:
     found = {}
     for stage in STAGES:
         key = f"{stage}_allocated_bytes"
-        peak = _peak_gib((clip.took.stage_memory or {}).get(key) for clip in clips)
+        peak = _peak_gib((clip.stage_memory or {}).get(key) for clip in clips)
         if peak is not None:
             found[stage] = peak
     return found
@@ -198,14 +192,14 @@ def _gaps(result: Result, clips: Sequence[ClipResult]) -> Counter[tuple[str, str
     gaps: Counter[tuple[str, str]] = Counter()
     for clip in clips:
         values = {
-            "stages": clip.took.stages,
+            "stages": clip.stage_s,
             "peak_memory_allocated_bytes": clip.peak_memory_allocated_bytes,
             "energy_j": clip.energy_j,
         }
         for what, key in _MAY_LACK:
             if values[key] is None:
-                gaps[what, clip.took.unmeasured.get(key, NOT_SAID)] += 1
-    if result.weights_on_device_bytes is None and result.content.get("loaded"):
+                gaps[what, clip.unmeasured.get(key, NOT_SAID)] += 1
+    if result.weights_on_device_bytes is None and result.loaded and not result.loaded.is_empty:
         gaps["weights", NOT_SAID] = len(clips)
     return gaps
 

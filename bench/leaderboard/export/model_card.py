@@ -7,11 +7,11 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from bench import statistics as stats
 from bench.leaderboard.data.group_scores import NAME, means, metrics_and_groups
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import HEADLINE, has_quality, in_order, prompt_means
 from bench.leaderboard.data.speed import speeds
 from bench.leaderboard.tables.digits import number
 from bench.leaderboard.tables.words import plain
+from bench.schema import Result
 
 HUB_LICENCES = {
     "apache-2.0",
@@ -51,7 +51,7 @@ def model_card(result: Result) -> str:
     Args:
         result: scored, on prompts (see `why_no_card`).
     """
-    animates = any(entry.get("image_sha256") for entry in result.content["clips"])
+    animates = bool(result.image_sha256)
     task = "image-to-video" if animates else "text-to-video"
     licence = (result.card.licence or "").casefold()
     data = ModelCardData(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.leaderboard.data.results import ClipResult, Result
+from bench.schema import ClipResult, Result
 
 DIMENSIONS: Mapping[str, str] = {
     "vbench_subject_consistency": "subject_consistency",

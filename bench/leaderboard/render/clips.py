@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 from bench.errors import BenchError
 from bench.leaderboard.data.curves import Curve, Record, along, mean_lags, read, stored
-from bench.leaderboard.data.results import ClipResult, Result
-from bench.schema import Sample
+from bench.schema import ClipResult, Result, Sample
 from bench.storage import SAFE_NAME, RunFolder, read_json, write_text
 
 SCHEMA = 1
@@ -69,10 +68,7 @@ class Shelf:
 def categories(results: Iterable[Result]) -> dict[str, str]:
     """Prompt to its category, as far as any result of a suite knows."""
     return {
-        entry["prompt"]: str(entry["category"])
-        for result in results
-        for entry in result.content["clips"]
-        if entry.get("category")
+        clip.prompt: clip.category for result in results for clip in result.clips if clip.category
     }
 
 

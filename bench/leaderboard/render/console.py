@@ -8,11 +8,11 @@ from rich.measure import Measurement
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import HEADLINE, boards
 from bench.leaderboard.tables.table import Cell, Column, Table
 from bench.leaderboard.tables.tables import tables, without_scores
 from bench.leaderboard.tables.words import plain
+from bench.schema import Result
 
 
 def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) -> None:

@@ -17,7 +17,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
 from bench.leaderboard.render.clips import Shelf
 from bench.leaderboard.render.drawing import INK
@@ -27,6 +26,7 @@ from bench.leaderboard.render.player import player
 from bench.leaderboard.tables.table import Cell, Table
 from bench.leaderboard.tables.tables import tables, without_scores
 from bench.leaderboard.tables.words import visible
+from bench.schema import Result
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from bench.clip import Clip, read_master
 from bench.errors import BenchError, ClipError
 from bench.leaderboard.data.loading import FILE_NAME, load
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.render.clips import Draw
 from bench.leaderboard.render.sheet import contact_sheet
+from bench.schema import ClipResult, Result
 
 _MAX_ROWS = 12
 _PROMPTS_PER_MODEL = 3

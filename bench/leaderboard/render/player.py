@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.leaderboard.data.curves import Curve
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.render.clips import Draw, Kept, Shelf, categories, spread
 from bench.leaderboard.tables.digits import number
 from bench.leaderboard.tables.words import failure, visible
+from bench.schema import ClipResult, Result
 
 CURVES = {
     "adherence": "adherence to the prompt",

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 from bench import statistics as stats
 from bench.leaderboard.data.group_scores import NAME, group_means
-from bench.leaderboard.data.results import Result
 from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.tables.score_cells import mean_text, without_interval
 from bench.leaderboard.tables.table import NONE, Cell, Column, Table
 from bench.leaderboard.tables.words import one_line, plural
 from bench.metrics.cross_clip import CHANCE, UNIT
+from bench.schema import Result
 
 COLUMNS = {
     "value": f"{NAME} ↑",

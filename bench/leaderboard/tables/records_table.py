@@ -3,13 +3,11 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from importlib.util import find_spec
-from typing import Any
 
 from bench.leaderboard.data.group_scores import metrics_and_groups
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.tables.words import plain
+from bench.schema import ClipResult, Result
 from bench.storage import fingerprint
 
 Value = str | int | float | bool | None
@@ -69,7 +67,7 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
     """One row for each clip, by suite and model, in the order of the file."""
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         metrics = metrics_sha256(result)
-        for clip, entry in zip(result.clips, result.content["clips"], strict=True):
+        for clip in result.clips:
             yield {
                 **{key: value for key, value in vars(clip).items() if key in COLUMNS},
                 "suite": result.suite,
@@ -77,10 +75,8 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
                 "title": result.card.title,
                 "prompts_sha256": result.prompts_sha256,
                 "metrics_sha256": metrics,
-                "category": _known(entry, "category", str),
-                "frames_requested": _known(entry, "frames_requested", int),
-                "wait_s": clip.account.latency_s if clip.account else None,
-                "price_usd": clip.account.price_usd if clip.account else None,
+                "wait_s": clip.delivery.latency_s if clip.delivery else None,
+                "price_usd": clip.delivery.price_usd if clip.delivery else None,
                 **_part(clip),
                 "unscored": _reasons(clip),
                 **{f"score_{name}": value for name, value in clip.scores.items()},
@@ -90,7 +86,7 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
 def metric_rows(results: Iterable[Result]) -> list[Row]:
     """What the scores mean: one row for each metric of each way of computing them all."""
     found = {
-        (metrics_sha256(result), name): {"metric": name, **asdict(metric)}
+        (metrics_sha256(result), name): {"metric": name, **vars(metric)}
         for result in results
         for name, metric in metrics_and_groups(result).items()
     }
@@ -99,9 +95,7 @@ def metric_rows(results: Iterable[Result]) -> list[Row]:
 
 def metrics_sha256(result: Result) -> str:
     """Equal for results whose metrics are the same, in every version and backbone."""
-    return fingerprint(
-        {name: asdict(metric) for name, metric in metrics_and_groups(result).items()}
-    )
+    return fingerprint({name: vars(metric) for name, metric in metrics_and_groups(result).items()})
 
 
 def as_csv(rows: Iterable[Row], columns: Sequence[str]) -> bytes:
@@ -144,12 +138,6 @@ def as_parquet(rows: Iterable[Row], columns: Mapping[str, type]) -> bytes:
 def can_write_parquet() -> bool:
     """Whether pyarrow is installed."""
     return find_spec("pyarrow") is not None
-
-
-def _known(entry: Mapping[str, Any], key: str, kind: type) -> Value:
-    """What a clip says beyond what every reader needs, if it says it as it should."""
-    value: Value = entry.get(key)
-    return value if isinstance(value, kind) else None
 
 
 def _part(clip: ClipResult) -> Row:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from bench.leaderboard.data.results import Metric
 from bench.leaderboard.data.rows import Group, Row, Score
 from bench.leaderboard.tables.digits import number, with_interval
 from bench.leaderboard.tables.table import NONE, Cell, Column
+from bench.schema import MetricDescription
 from bench.statistics import Interval
 
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
@@ -25,7 +25,7 @@ def lead(rows: Sequence[Row], ranked: bool) -> list[Filled]:
     return [*ranks, (Column("model", text=True), labels)]
 
 
-def header(name: str, metric: Metric) -> Column:
+def header(name: str, metric: MetricDescription) -> Column:
     """The header of a metric's column; one that only shows something is the first to go."""
     return Column(name + ARROWS[metric.better], minor=metric.better is None)
 

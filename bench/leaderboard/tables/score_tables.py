@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench.leaderboard.data.categories import category_tables
 from bench.leaderboard.data.headline import headline_metrics, headline_table
-from bench.leaderboard.data.results import ClipResult, Metric
 from bench.leaderboard.data.rows import SUB_SCORES, Group, Row, SuiteBoard
 from bench.leaderboard.tables.digits import number
 from bench.leaderboard.tables.score_cells import (
@@ -17,6 +16,7 @@ from bench.leaderboard.tables.score_cells import (
 )
 from bench.leaderboard.tables.table import NONE, Cell, Column, Table, in_parts
 from bench.leaderboard.tables.words import failure, one_line, plural, reason, short
+from bench.schema import ClipResult, MetricDescription
 
 NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
@@ -145,7 +145,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.label}: {plural(row.unscored, 'clip')} not scored: {usual}."
 
 
-def _clip_by_clip(row: Row, metrics: Mapping[str, Metric]) -> Table:
+def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
     notes: dict[str, int] = {}  # reason to its number, in the order of appearance
     rows = []
     for clip in sorted(row.result.clips, key=lambda clip: (clip.prompt, clip.seed)):

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from bench.leaderboard.data.measurements import STAGES
 from bench.leaderboard.data.speed import Speed
 from bench.leaderboard.tables.digits import number
 from bench.leaderboard.tables.table import NONE, Cell, Column, Table
 from bench.leaderboard.tables.words import plural
+from bench.schema import STAGES, Hardware
 
 _NAMED = 3  # models that a line names before it counts the rest
 
@@ -91,7 +91,7 @@ def _speed_texts(row: Speed, *, priced: bool) -> tuple[str, ...]:
 def _cost(row: Speed) -> str:
     if row.cost_per_video_s is None:
         return NONE
-    return f"{number(row.cost_per_video_s)} {row.result.hardware.currency}"
+    return f"{number(row.cost_per_video_s)} {(row.result.hardware or Hardware()).currency}"
 
 
 def _prices(priced: Sequence[Speed]) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _prices(priced: Sequence[Speed]) -> Iterator[str]:
 
 
 def _price(row: Speed) -> str:
-    hardware = row.result.hardware
+    hardware = row.result.hardware or Hardware()
     gpus = f", {hardware.gpus} at once" if hardware.gpus > 1 else ""
     return f"{hardware.price_per_gpu_hour:g} {hardware.currency} for an hour of a GPU{gpus}"
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.generators.account import Account, Basis
-from bench.leaderboard.data.results import ClipResult, Result
 from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.tables.digits import number, with_interval
 from bench.leaderboard.tables.table import NONE, Cell, Column, Table, text_columns
+from bench.schema import Basis, ClipResult, Delivery, Result
 
 _HOW: Mapping[Basis, str] = {
     "program": "whole program, loading included",
@@ -83,7 +82,7 @@ def served(result: Result, concurrency: int) -> Served | None:
     )
 
 
-def _busy_s(accounts: Sequence[Account]) -> float:
+def _busy_s(accounts: Sequence[Delivery]) -> float:
     """Seconds in which at least one request was under way; pauses between runs do not count."""
     spans = sorted(
         (account.started_at_s or 0.0, (account.started_at_s or 0.0) + (account.latency_s or 0.0))
@@ -98,14 +97,16 @@ def _busy_s(accounts: Sequence[Account]) -> float:
 
 def _is_known(result: Result) -> bool:
     published = (result.card.resolution, result.card.declared_s_per_video_s)
-    return any(fact is not None for fact in published) or any(clip.account for clip in result.clips)
+    return any(fact is not None for fact in published) or any(
+        clip.delivery for clip in result.clips
+    )
 
 
-def _accounts(result: Result, basis: Basis) -> list[tuple[ClipResult, Account]]:
+def _accounts(result: Result, basis: Basis) -> list[tuple[ClipResult, Delivery]]:
     return [
-        (clip, clip.account)
+        (clip, clip.delivery)
         for clip in result.clips
-        if clip.status == "ok" and clip.account is not None and clip.account.basis == basis
+        if clip.status == "ok" and clip.delivery is not None and clip.delivery.basis == basis
     ]
 
 

@@ -113,7 +113,7 @@ def _provenance(board: SuiteBoard) -> Table:
                         result.torch or NONE,
                         short(result.fingerprint),
                         short(result.prompts_sha256),
-                        short(result.calibration),
+                        short(result.calibration_sha256),
                     ),
                 )
             )

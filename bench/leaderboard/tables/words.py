@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bench.leaderboard.data.results import ClipResult
 from bench.leaderboard.tables.table import NONE
+from bench.schema import ClipResult
 
 _JOINERS = "\u200c\u200d"
 

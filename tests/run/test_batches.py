@@ -16,13 +16,12 @@ from bench.clip import Clip
 from bench.config import deciding
 from bench.errors import BenchError, ClipMissing
 from bench.faults.degraded import Degraded
-from bench.generators.base import Generator
+from bench.generators.base import Generator, GeneratorInfo
 from bench.measure.memory import Peak
-from bench.measure.throughput import Measured, measure
+from bench.measure.timing import Measured, measure
 from bench.prompts import Item, Prompt
-from bench.run import attempt
-from bench.run.batches import check_seeds, cut
-from bench.run.generation import Plan, find_missing, generate
+from bench.run import generation as stage
+from bench.run.generation import Plan, batches_of, check_seeds, find_missing, generate
 from bench.storage import RunFolder
 
 CPU = torch.device("cpu")
@@ -37,7 +36,7 @@ class Dies(BaseException):
 class Mixed(Generator):
     """Clips by two, in which every pixel depends on both seeds, as rounding may."""
 
-    batch_size = 2
+    info = GeneratorInfo(batch_size=2)
 
     def __init__(self, **happens: Callable[[], None]) -> None:
         self.happens = happens
@@ -69,18 +68,18 @@ def records(folder: RunFolder) -> list[dict[str, Any] | None]:
 
 
 def test_the_draws_of_a_prompt_are_cut_in_their_order() -> None:
-    assert [[item.seed for item in batch] for batch in cut(ITEMS, 2)] == [[0, 1], [2, 3]] * 2
-    assert [len(batch) for batch in cut(ITEMS, 4)] == [4, 4]
-    assert all(len({item.prompt.id for item in batch}) == 1 for batch in cut(ITEMS, 4))
-    assert cut(ITEMS, 1) == [[item] for item in ITEMS]
+    assert [[item.seed for item in batch] for batch in batches_of(ITEMS, 2)] == [[0, 1], [2, 3]] * 2
+    assert [len(batch) for batch in batches_of(ITEMS, 4)] == [4, 4]
+    assert all(len({item.prompt.id for item in batch}) == 1 for batch in batches_of(ITEMS, 4))
+    assert batches_of(ITEMS, 1) == [[item] for item in ITEMS]
 
 
 @pytest.mark.parametrize(
     ("seeds", "size", "expected"),
     [
-        ([0], 2, "came 1: type model.options.batch_size=1, or as suite.seeds=[0,1]"),
+        ([0], 2, "got 1: type model.options.batch_size=1, or as suite.seeds=[0,1]"),
         ([0, 1, 2], 2, "batch_size=1"),
-        ([4, 5, 6, 7], 3, "batches of 3, came 4: type model.options.batch_size=2,"),
+        ([4, 5, 6, 7], 3, "batches of 3, got 4: type model.options.batch_size=2,"),
     ],
 )
 def test_seeds_must_fill_the_batches(seeds: list[int], size: int, expected: str) -> None:
@@ -111,7 +110,7 @@ def test_a_clip_takes_its_share_of_what_the_batch_took(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(100.0, 3.0)
-    monkeypatch.setattr(attempt, "measure", partial(measure, clock=lambda: next(clock)))
+    monkeypatch.setattr(stage, "measure", partial(measure, clock=lambda: next(clock)))
     run(Mixed(), folder)
     assert [record and record["latency_s"] for record in records(folder)] == [1.5] * 8
 
@@ -125,13 +124,13 @@ def test_time_and_energy_are_shared_and_memory_is_not() -> None:
         stage_peaks={"denoise": Peak(2, 3)},
         energy_j=900.0,
     )
-    share = took.share(4).record
+    share = took.share(4).facts
     assert share["latency_s"] == 1.5
     parts = {"encode_s": 0.25, "denoise_s": 0.75, "decode_s": 0.25, "other_s": 0.25}
     assert share["stages"] == parts
     assert share["energy_j"] == 225.0
-    unshared = {"latency_s": 6.0, "stages": took.record["stages"], "energy_j": 900.0}
-    assert share | unshared == took.record
+    unshared = {"latency_s": 6.0, "stages": took.facts["stages"], "energy_j": 900.0}
+    assert share | unshared == took.facts
     assert took.share(1) == took
 
 
@@ -139,7 +138,7 @@ def test_a_batch_fails_as_a_whole_each_clip_with_its_share_of_the_time(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(100.0, 3.0)
-    monkeypatch.setattr(attempt, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(stage, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
 
     def full() -> None:
         raise torch.OutOfMemoryError("9 GiB")
@@ -193,7 +192,7 @@ def test_a_batch_that_was_stopped_or_is_not_there_did_not_die(
 
 def test_a_damaged_model_damages_each_clip_of_a_batch_as_a_single_one() -> None:
     class Alone(Mixed):
-        batch_size = 1
+        info = GeneratorInfo(batch_size=1)
 
         def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
             frames = np.arange(8 * 32 * 32 * 3).reshape(8, 32, 32, 3) % (250 + len(prompt.id))
@@ -204,7 +203,7 @@ def test_a_damaged_model_damages_each_clip_of_a_batch_as_a_single_one() -> None:
     singles = [generator.generate(PROMPTS[0], seed) for seed in (0, 1)]
     assert [clip.sha256 for clip in pair] == [clip.sha256 for clip in singles]
     assert pair[0].sha256 != pair[1].sha256
-    assert Degraded(Mixed(), "noise", 10.0).batch_size == 2
+    assert Degraded(Mixed(), "noise", 10.0).info.batch_size == 2
 
 
 def test_a_clip_alone_is_asked_for_by_its_seed() -> None:
@@ -218,7 +217,7 @@ def test_a_clip_alone_is_asked_for_by_its_seed() -> None:
 
 def test_an_argument_that_decides_no_frame_is_left_out_at_its_own_depth() -> None:
     class One(Mixed):
-        incidental = frozenset({"options.batch_size", "timeout_s"})
+        info = GeneratorInfo(non_semantic=frozenset({"options.batch_size", "timeout_s"}))
 
     options = {"batch_size": 1, "steps": 2}
     model = {"options": options, "call": {"timeout_s": 3}, "timeout_s": 4}

@@ -3,7 +3,8 @@ import time
 import pytest
 import torch
 
-from bench.measure.throughput import is_broken, measure
+from bench.measure.gpu import is_broken
+from bench.measure.timing import measure
 
 
 def test_the_clock_is_read_right_before_and_after_the_work() -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,8 +11,8 @@ from conftest import moving_texture
 
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError, ClipMissing
-from bench.generators.account import Account
-from bench.generators.external.folder import FolderGenerator
+from bench.generators.base import Delivered, delivery_by
+from bench.generators.external.folder import Entry, FolderGenerator, read_manifest
 from bench.prompts import Prompt
 from bench.storage import SAFE_NAME
 
@@ -38,7 +39,7 @@ def test_without_a_suite_every_video_is_a_clip_of_its_own(videos: Path) -> None:
         "frames",
     ]
     assert [len(generator.generate(prompt, 0).frames) for prompt in prompts] == [4, 5, 1]
-    assert not generator.measured
+    assert not generator.info.measured
 
 
 def test_with_a_suite_files_are_found_by_prompt_and_seed(videos: Path) -> None:
@@ -47,7 +48,7 @@ def test_with_a_suite_files_are_found_by_prompt_and_seed(videos: Path) -> None:
     with pytest.raises(ClipError, match="expected the file cat-1"):
         generator.generate(Prompt("cat", "a cat"), 1)
     shutil.copy(videos / "cat-0.mkv", videos / "cat-0.avi")
-    with pytest.raises(ClipError, match=r"found cat-0\.avi, cat-0\.mkv"):
+    with pytest.raises(ClipError, match=r"got cat-0\.avi, cat-0\.mkv"):
         generator.generate(Prompt("cat", "a cat"), 0)
 
 
@@ -74,12 +75,14 @@ def test_a_manifest_says_which_file_is_which_and_what_it_took(videos: Path) -> N
         "gone.mp4,cow,0,,\n"
     )
     generator = FolderGenerator(str(videos), manifest=str(videos / "list.csv"))
-    assert len(generator.generate(Prompt("dog", "a dog"), 0).frames) == 5
-    assert generator.account == Account("declared", latency_s=12.5, price_usd=0.4)
+    clip = generator.generate(Prompt("dog", "a dog"), 0)
+    assert isinstance(clip, Delivered)
+    assert len(clip.frames) == 5
+    assert clip.delivery == delivery_by("declared", latency_s=12.5, price_usd=0.4)
     assert generator.source(Prompt("dog", "a dog"), 0)["wait_s"] == "12.5"
-    generator.account = None
-    assert len(generator.generate(Prompt("cat", "a cat"), 1).frames) == 4
-    assert generator.account is None  # nothing is declared of it
+    undeclared = generator.generate(Prompt("cat", "a cat"), 1)
+    assert len(undeclared.frames) == 4
+    assert not isinstance(undeclared, Delivered)
     with pytest.raises(ClipMissing, match=r"expected the file gone\.mp4"):
         generator.generate(Prompt("cow", "a cow"), 0)
     with pytest.raises(ClipMissing, match="expected a line for cat, seed 0"):
@@ -153,14 +156,78 @@ def test_an_empty_path_is_refused(path: Any) -> None:
 
 @pytest.mark.parametrize("fps", [0, -1, "abc", float("nan"), float("inf"), True])
 def test_a_rate_that_is_none_is_refused(fps: Any, tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="fps must be a number above 0, came"):
+    with pytest.raises(BenchError, match="fps must be a number above 0, got"):
         FolderGenerator(str(tmp_path), fps=fps)
 
 
 def test_a_path_that_is_no_folder_of_videos_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for name, came in [("nowhere", "nothing"), ("file", "a file")]:
-        with pytest.raises(BenchError, match=f"there is {came}: type model.path=DIR"):
+    for name, what in [("nowhere", "nothing"), ("file", "a file")]:
+        with pytest.raises(BenchError, match=f"there is {what}: type model.path=DIR"):
             FolderGenerator(str(tmp_path / name))
     with pytest.raises(BenchError, match="expected videos in"):
         FolderGenerator(str(tmp_path)).own_prompts()
+
+
+EXPECTED = {
+    ("cat", 0): Entry("a, b.mp4", 12.5, 0.4),
+    ("cat", 1): Entry("c.mp4", None, None),
+}
+
+
+def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
+    sheet = tmp_path / "list.csv"
+    sheet.write_text(
+        'prompt,file,seed,price_usd,wait_s,text\ncat,"a, b.mp4",0,0.4,12.5,"a\n""cat"""\n'
+        "cat,c.mp4,1,,,\n",
+        "utf-8-sig",
+    )
+    assert read_manifest(sheet) == EXPECTED
+    lines = tmp_path / "list.jsonl"
+    rows = [
+        {"file": "a, b.mp4", "prompt": "cat", "seed": 0, "wait_s": 12.5, "price_usd": 0.4},
+        {"file": "c.mp4", "prompt": "cat", "seed": 1, "wait_s": None},
+    ]
+    lines.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+    assert read_manifest(lines) == EXPECTED
+
+
+HEADER = "file,prompt,seed,wait_s\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("l.csv", "", "line 1: expected the columns file, prompt, seed, got no 'file'"),
+        ("l.csv", "file,prompt\n", "got no 'seed'"),
+        ("l.csv", "file,promt,seed\n", "unknown column 'promt', did you mean 'prompt'"),
+        ("l.csv", HEADER, "expected at least one clip"),
+        ("l.csv", f"{HEADER}a.mp4,cat,x,\n", "line 2: 'seed' must be a whole number .*got 'x'"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0.5,\n", "line 2: 'seed' must be a whole number"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0,fast\n", "line 2: 'wait_s' must be a number .*'fast'"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0,-1\n", "line 2: 'wait_s' must be a number from 0"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0,nan\n", "line 2: 'wait_s' must be a number from 0"),
+        ("l.csv", f"{HEADER}a.mp4,cat\n", "line 2: expected 4 columns"),
+        ("l.csv", f"{HEADER},cat,0,\n", "line 2: 'file' must be a text"),
+        ("l.csv", f"{HEADER}a,cat,0,\nb,cat,0,\n", "line 3: prompt 'cat' and seed 0 stand there"),
+        ("l.jsonl", "{", "line 1: expected JSON"),
+        ("l.jsonl", "[1]", "line 1: expected a JSON object"),
+        ("l.jsonl", '{"file": "a", "prompt": "c", "seed": true}', "'seed' must be a whole number"),
+        ("l.jsonl", '{"file": "a", "prompt": 3, "seed": 0}', "'prompt' must be a text, got 3"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(BenchError, match=message) as caught:
+        read_manifest(tmp_path / name)
+    assert name in str(caught.value)
+
+
+def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="but No such file"):
+        read_manifest(tmp_path / "none.csv")
+    (tmp_path / "latin.csv").write_bytes(b"file,prompt,seed\n\xff,a,0\n")
+    with pytest.raises(BenchError, match="expected UTF-8 text"):
+        read_manifest(tmp_path / "latin.csv")

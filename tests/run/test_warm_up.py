@@ -11,10 +11,10 @@ import torch
 
 from bench.clip import Clip
 from bench.errors import ClipError
-from bench.generators.base import Generator
-from bench.measure.throughput import Measured
+from bench.generators.base import Generator, GeneratorInfo
+from bench.measure.timing import Measured
 from bench.prompts import Item, Prompt
-from bench.run import attempt
+from bench.run import generation as stage
 from bench.run.generation import Plan, generate
 from bench.storage import RunFolder
 
@@ -25,6 +25,8 @@ ITEMS = [Item(Prompt(f"p{n}", "a ball", seconds=s), 0) for n, s in enumerate(SEC
 
 class ByLength(Generator):
     """As long as the prompt says; from the calls that `fails` names nothing comes."""
+
+    info = GeneratorInfo()
 
     def __init__(self, fails: Callable[[int], bool] = lambda _: False) -> None:
         self.fails = fails
@@ -73,7 +75,7 @@ def test_without_a_warm_up_only_the_first_of_a_shape_is_cold(tmp_path: Path) -> 
 
 def test_what_is_only_read_is_never_warm(tmp_path: Path) -> None:
     model = ByLength()
-    model.measured = False
+    model.info = GeneratorInfo(measured=False)
     assert warm(model, tmp_path) == [False] * 5
     assert len(model.asked) == len(ITEMS)
 
@@ -87,7 +89,7 @@ def test_clips_of_two_lengths_take_two_times_and_that_needs_no_remark(
         clips = work()
         return clips, Measured(float(len(clips[0].frames)))
 
-    monkeypatch.setattr(attempt, "measure", measure)
+    monkeypatch.setattr(stage, "measure", measure)
     with caplog.at_level(logging.WARNING):
         warm(model, tmp_path)
     assert caplog.messages == []

@@ -1,6 +1,5 @@
 """Time, memory and energy of one generation, between two synchronised moments."""
 
-import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,28 +7,37 @@ from typing import Any, TypeVar
 
 import torch
 
-from bench.measure.energy import energy_j
-from bench.measure.gpu import Board, BoardState
+from bench.measure.gpu import GpuMonitor
 from bench.measure.memory import Peak, PeakMemory, Stage
 from bench.measure.stages import StageClock
+from bench.schema import GpuState
 
 T = TypeVar("T")
 
 NO_PIPELINE = "the model has no stages that could be told apart"
 
+MEASURED = (
+    *("latency_s", "stages", "denoiser_forwards", "energy_j", "gpu"),
+    *("peak_memory_allocated_bytes", "peak_memory_reserved_bytes", "stage_memory"),
+)
+"""Keys of a clip's record that say what it took."""
+
+# The energy counter moves in steps of up to a tenth of a second, which short windows drown in.
+_SHORTEST_ENERGY_WINDOW_S = 2.0
+
 
 @dataclass(frozen=True)
 class Measured:
-    """What one generation took, or each clip's share of it.
+    """What one generation took, or each clip's share of it; None is what could not be measured.
 
     Attributes:
         latency_s: wall-clock seconds, kernels finished at both ends.
-        stages: seconds of each stage; None where the model has none that could be told apart.
-        denoiser_forwards: calls of a denoiser; None as for `stages`.
-        peak: most memory on the device; None off CUDA.
+        stages: seconds of each stage.
+        denoiser_forwards: calls of a denoiser.
+        peak: most memory on the device.
         stage_peaks: the same of each stage.
-        energy_j: joules that the board drew; None where that cannot be trusted.
-        board: the board at the end; None off CUDA.
+        energy_j: joules that the GPU drew.
+        gpu: its state at the end.
         unmeasured: why a value is None, by its key in the record.
     """
 
@@ -39,7 +47,7 @@ class Measured:
     peak: Peak | None = None
     stage_peaks: Mapping[Stage, Peak] = field(default_factory=dict)
     energy_j: float | None = None
-    board: BoardState | None = None
+    gpu: GpuState | None = None
     unmeasured: Mapping[str, str] = field(default_factory=dict)
 
     def share(self, clips: int) -> "Measured":
@@ -53,8 +61,8 @@ class Measured:
         return replace(self, latency_s=self.latency_s / clips, stages=stages, energy_j=energy_j)
 
     @property
-    def record(self) -> dict[str, Any]:
-        """What a clip's record says of it, as JSON values; units stand in the keys."""
+    def facts(self) -> dict[str, Any]:
+        """What `bench.schema.ClipFacts` says of it: `MEASURED` and `unmeasured`."""
         stages = None
         if self.stages is not None:
             parts = {f"{stage}_s": seconds for stage, seconds in self.stages.items()}
@@ -73,7 +81,7 @@ class Measured:
             "peak_memory_reserved_bytes": self.peak and self.peak.reserved_bytes,
             "stage_memory": stage_memory or None,
             "energy_j": self.energy_j,
-            "gpu": self.board and self.board.record,
+            "gpu": self.gpu,
             "unmeasured": dict(self.unmeasured),
         }
 
@@ -83,39 +91,39 @@ def measure(
     device: torch.device,
     clock: Callable[[], float] = time.perf_counter,
     stages: StageClock | None = None,
-    board: Board | None = None,
+    gpu: GpuMonitor | None = None,
 ) -> tuple[T, Measured]:
-    """Do the work and say what it took.
+    """Do the work on a device and say what it took.
 
     CUDA answers before its kernels are done, so the device is synchronised at both ends of the
-    window; peak memory is reset before it, and the board is asked outside of it.
+    window; peak memory is reset before it, and the driver is asked outside of it.
 
     Args:
         work: makes the clip.
         device: that computes.
         clock: in seconds.
-        stages: of the pipeline that works; None where there is none.
-        board: of the device; None off CUDA.
+        stages: of the pipeline that works.
+        gpu: that computes.
     """
     on_cuda = device.type == "cuda"
     memory = PeakMemory.of(device) if stages is None else stages.memory
-    alone = _alone(board, device)
+    alone = _alone(gpu, device)
     if stages is not None:
         stages.restart()
     if on_cuda:
         torch.cuda.synchronize(device)
     memory.restart()
-    before_mj = None if board is None else board.energy_mj
+    before_mj = None if gpu is None else gpu.energy_mj
     start = clock()
-    made = work()
+    product = work()
     if on_cuda:
         torch.cuda.synchronize(device)
     latency_s = clock() - start
-    after_mj = None if board is None else board.energy_mj
+    after_mj = None if gpu is None else gpu.energy_mj
     peak, stage_peaks = memory.read()
     if alone:
-        alone = _alone(board, device)
-    energy, why = energy_j(board, before_mj, after_mj, latency_s, alone=alone)
+        alone = _alone(gpu, device)
+    energy_j, why = _energy(gpu, before_mj, after_mj, latency_s, alone=alone)
     unmeasured = {} if why is None else {"energy_j": why}
     if stages is None:
         unmeasured |= dict.fromkeys(("stages", "denoiser_forwards"), NO_PIPELINE)
@@ -124,38 +132,45 @@ def measure(
         unmeasured |= dict.fromkeys(kinds, "no CUDA device")
     elif not stage_peaks:
         unmeasured["stage_memory"] = NO_PIPELINE
-    return made, Measured(
+    return product, Measured(
         latency_s=latency_s,
         stages=None if stages is None else stages.seconds(),
         denoiser_forwards=None if stages is None else stages.denoiser_forwards,
         peak=peak,
         stage_peaks=stage_peaks,
-        energy_j=energy,
-        board=None if board is None else board.state(alone=alone),
+        energy_j=energy_j,
+        gpu=None if gpu is None else gpu.state(alone=alone),
         unmeasured=unmeasured,
     )
 
 
-def free(device: torch.device) -> None:
-    """Give unused device memory back, so that the next clip or model finds it."""
-    gc.collect()  # an error and the frames it came through may refer to each other
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+def _alone(gpu: GpuMonitor | None, device: torch.device) -> bool | None:
+    return None if gpu is None else gpu.alone(torch.cuda.memory_reserved(device))
 
 
-def is_broken(device: torch.device) -> bool:
-    """Whether an error has left the device of no use to this process, whose every call now fails.
-
-    An illegal access or an assertion on a GPU does; the error says so anew at each call.
-    """
-    if device.type != "cuda":
-        return False
-    try:
-        torch.cuda.synchronize(device)
-    except torch.AcceleratorError:
-        return True
-    return False
-
-
-def _alone(board: Board | None, device: torch.device) -> bool | None:
-    return None if board is None else board.alone(torch.cuda.memory_reserved(device))
+def _energy(
+    gpu: GpuMonitor | None,
+    before_mj: int | None,
+    after_mj: int | None,
+    latency_s: float,
+    *,
+    alone: bool | None,
+) -> tuple[float | None, str | None]:
+    """Joules between two readings of the GPU's counter, and if there are none, why."""
+    if gpu is None:
+        return None, "no CUDA device"
+    if gpu.missing is not None:
+        return None, gpu.missing
+    if gpu.mig:
+        return None, "the GPU is split (MIG), and its counter is that of the whole board"
+    if before_mj is None or after_mj is None:
+        return None, "this GPU has no energy counter"
+    if after_mj < before_mj:
+        return None, "the energy counter went backwards: the driver was reloaded"
+    if latency_s < _SHORTEST_ENERGY_WINDOW_S:
+        return None, f"shorter than {_SHORTEST_ENERGY_WINDOW_S:g} s, too short for the counter"
+    if alone is None:
+        return None, "whether another process used the GPU cannot be told"
+    if not alone:
+        return None, "another process was on the GPU"
+    return (after_mj - before_mj) / 1e3, None

@@ -15,6 +15,7 @@ from conftest import moving_texture
 
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError
+from bench.generators.base import Undelivered
 from bench.generators.external.command import CommandGenerator
 from bench.prompts import Prompt
 
@@ -84,10 +85,9 @@ def test_the_program_is_run_and_its_clip_is_read(place: Path) -> None:
     assert np.array_equal(clip.frames, FRAMES)
     assert seen(place)["variable"] == "seed 7"
     assert seen(place)["cwd"] == str(place)
-    assert made.account is not None
-    assert made.account.basis == "program"
-    assert 0 < (made.account.latency_s or 0) < 30
-    details = made.account.details
+    assert clip.delivery.basis == "program"
+    assert 0 < (clip.delivery.latency_s or 0) < 30
+    details = clip.details
     assert details["exit_code"] == 0
     assert details["stderr_tail"] == "line one\n"
     assert details["command"][1:4] == ["program.py", "a cat", "7"]
@@ -118,14 +118,12 @@ def test_a_configuration_may_be_a_text_of_any_format(place: Path) -> None:
 
 
 def test_an_error_of_the_program_is_one_line_and_its_last_words_are_kept(place: Path) -> None:
-    with generator(place) as made:
-        with pytest.raises(
-            ClipError, match=r"^the program ended with exit code 3: RuntimeError: no"
-        ):
-            made.generate(Prompt("p", "exits"), 0)
-        assert made.account is not None
-        assert made.account.details["exit_code"] == 3
-        assert made.account.details["stderr_tail"] == "line one\nRuntimeError: no weights\n"
+    message = r"^the program ended with exit code 3: RuntimeError: no"
+    with generator(place) as made, pytest.raises(Undelivered, match=message) as caught:
+        made.generate(Prompt("p", "exits"), 0)
+    assert caught.value.delivery.latency_s
+    assert caught.value.details["exit_code"] == 3
+    assert caught.value.details["stderr_tail"] == "line one\nRuntimeError: no weights\n"
 
 
 @pytest.mark.parametrize(
@@ -154,11 +152,10 @@ def test_what_lay_there_before_is_no_answer(place: Path) -> None:
 
 def test_a_time_out_ends_the_program_and_all_it_started(place: Path) -> None:
     message = r"stopped after 2.5 s \(timeout_s\); the last it said: line one"
-    with generator(place, timeout_s=2.5) as made, pytest.raises(ClipError, match=message):
+    with generator(place, timeout_s=2.5) as made, pytest.raises(Undelivered, match=message) as e:
         made.generate(Prompt("p", "hangs"), 0)
     assert is_gone(int((place / "child").read_text()))
-    assert made.account is not None
-    assert made.account.details["exit_code"] is None
+    assert e.value.details["exit_code"] is None
 
 
 def test_ctrl_c_ends_the_program_and_all_it_started(place: Path) -> None:
@@ -211,11 +208,11 @@ def test_a_program_is_told_how_long_its_clip_should_be(place: Path) -> None:
     [
         ({"command": "python run.py"}, "model.command must be a list of texts"),
         ({"command": []}, "model.command must be a list of texts"),
-        ({"command": ["run", "{promt}"]}, "did you mean 'prompt'.*, came '{promt}'"),
+        ({"command": ["run", "{promt}"]}, "did you mean 'prompt'.*, got '{promt}'"),
         ({"command": ["run", "{config}"]}, "model.config must be what {config} is to hold"),
         ({"config": {"a": 1}}, "model.command must be a list that uses {config}"),
         ({"output": " "}, "model.output must be a glob pattern"),
-        ({"timeout_s": 0}, "model.timeout_s must be seconds above 0, came 0"),
+        ({"timeout_s": 0}, "model.timeout_s must be seconds above 0, got 0"),
         ({"timeout_s": True}, "model.timeout_s must be"),
         ({"config_name": "../x"}, "model.config_name must be a file name"),
         ({"env": ["A=1"]}, "model.env must be keys and values"),

@@ -1,4 +1,4 @@
-"""The board and its energy, with a driver that says what the test wants."""
+"""The GPU and its energy, with a driver that says what the test wants."""
 
 import os
 
@@ -6,9 +6,9 @@ import pytest
 import torch
 from fake_nvml import UUID, FakeNvml
 
-from bench.measure import throughput
-from bench.measure.gpu import Board
-from bench.measure.throughput import Measured, measure
+from bench.measure import timing
+from bench.measure.gpu import GpuMonitor
+from bench.measure.timing import Measured, measure
 
 GIB = 2**30
 
@@ -23,7 +23,7 @@ def window(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, latency_s: float = 1
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
     ticks = iter([100.0, 100.0 + latency_s])
     device = torch.device("cpu")  # nothing to synchronise with
-    _, took = measure(lambda: "clip", device, lambda: next(ticks), board=Board(UUID, nvml))
+    _, took = measure(lambda: "clip", device, lambda: next(ticks), gpu=GpuMonitor(UUID, nvml))
     return took
 
 
@@ -35,7 +35,7 @@ def test_joules_are_the_difference_of_the_counter(
     assert took.energy_j == 6500.0
     assert took.latency_s == 10.0
     assert "energy_j" not in took.unmeasured
-    assert took.record["energy_j"] == 6500.0
+    assert took.facts["energy_j"] == 6500.0
 
 
 def test_the_counter_is_read_outside_the_window(
@@ -50,7 +50,7 @@ def test_the_counter_is_read_outside_the_window(
         lambda: events.append("work"),
         torch.device("cpu"),
         lambda: float(events.append("clock") or 0),
-        board=Board(UUID, nvml),
+        gpu=GpuMonitor(UUID, nvml),
     )
     assert events == ["energy", "clock", "work", "clock", "energy"]
 
@@ -104,12 +104,12 @@ def test_a_window_below_two_seconds_has_no_energy(
         (None, None, None),
     ],
 )
-def test_whether_anybody_else_is_on_the_board(
+def test_whether_anybody_else_is_on_the_gpu(
     nvml: FakeNvml, pids: list[int] | None, used_gib: int | None, expected: bool | None
 ) -> None:
     nvml.pids = pids
     nvml.used_bytes = None if used_gib is None else used_gib * GIB
-    assert Board(UUID, nvml).alone(10 * GIB) is expected
+    assert GpuMonitor(UUID, nvml).alone(10 * GIB) is expected
 
 
 def test_somebody_who_came_during_the_clip_was_there(
@@ -120,17 +120,17 @@ def test_somebody_who_came_during_the_clip_was_there(
     def work() -> None:
         nvml.pids = [os.getpid(), 4242]
 
-    _, took = measure(work, torch.device("cpu"), board=Board(UUID, nvml))
-    assert took.board is not None
-    assert took.board.alone is False
+    _, took = measure(work, torch.device("cpu"), gpu=GpuMonitor(UUID, nvml))
+    assert took.gpu is not None
+    assert took.gpu.alone is False
 
 
-def test_the_state_of_the_board_is_read_back(nvml: FakeNvml) -> None:
+def test_the_state_of_the_gpu_is_read_back(nvml: FakeNvml) -> None:
     nvml.reasons = 4 | 64
-    state = Board(UUID, nvml).state(alone=True)
-    assert state.record == {
+    state = GpuMonitor(UUID, nvml).state(alone=True)
+    assert state.json_values == {
         "alone": True,
-        "slowed_by": ["power_cap", "far_too_hot"],
+        "slowed_by": ("power_cap", "far_too_hot"),
         "sm_clock_mhz": 1980,
         "memory_clock_mhz": 3201,
         "temperature_c": 61,
@@ -140,16 +140,16 @@ def test_the_state_of_the_board_is_read_back(nvml: FakeNvml) -> None:
 
 def test_what_the_driver_does_not_tell_is_null(nvml: FakeNvml) -> None:
     nvml.reasons = nvml.clocks = nvml.temperature_c = nvml.limit_mw = None
-    assert set(Board(UUID, nvml).state(alone=None).record.values()) == {None}
+    assert set(GpuMonitor(UUID, nvml).state(alone=None).json_values.values()) == {None}
     nvml.there = False
-    absent = Board(UUID, nvml)
+    absent = GpuMonitor(UUID, nvml)
     assert absent.driver is None
-    assert set(absent.state(alone=None).record.values()) == {None}
+    assert set(absent.state(alone=None).json_values.values()) == {None}
 
 
-def test_without_a_gpu_nothing_asks_for_a_board() -> None:
-    assert Board.of(torch.device("cpu")) is None
+def test_without_a_gpu_nothing_asks_for_one() -> None:
+    assert GpuMonitor.of(torch.device("cpu")) is None
     _, took = measure(lambda: None, torch.device("cpu"))
-    assert took.record["gpu"] is None
+    assert took.facts["gpu"] is None
     assert took.unmeasured["energy_j"] == "no CUDA device"
-    assert took.unmeasured["stages"] == throughput.NO_PIPELINE
+    assert took.unmeasured["stages"] == timing.NO_PIPELINE

@@ -17,7 +17,6 @@ from bench.clip import Clip
 from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.prompts import Item, Prompt
-from bench.run import attempt
 from bench.run import generation as stage
 from bench.run.generation import Plan, find_missing, generate
 from bench.storage import RunFolder
@@ -283,7 +282,7 @@ def test_a_device_that_broke_ends_the_run_and_only_the_clip_that_broke_it_is_bla
             if broken:
                 raise torch.AcceleratorError(ILLEGAL)
 
-    monkeypatch.setattr(attempt, "is_broken", lambda _: bool(broken))
+    monkeypatch.setattr(stage, "is_broken", lambda _: bool(broken))
     for begun in (1, 2):
         broken.clear()
         with pytest.raises(BenchError, match=r"p1, seed 0: cpu can compute no more .*illegal"):
@@ -310,7 +309,7 @@ def test_memory_that_a_library_lacks_is_recorded_and_given_back(
         raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`")
 
     freed: list[torch.device] = []
-    monkeypatch.setattr(attempt, "free", freed.append)
+    monkeypatch.setattr(stage, "free", freed.append)
     run(Flat(p1=lack), folder)
     assert statuses(folder) == ["ok", "oom", "ok"]
     assert freed == [CPU]
