@@ -47,11 +47,11 @@ class Clip:
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype
         if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
-            raise ClipError(f"expected uint8 frames [T, H, W, 3], came {dtype} {list(shape)}")
+            raise ClipError(f"expected uint8 frames [T, H, W, 3], got {dtype} {list(shape)}")
         if min(shape[1:3]) < _MIN_SIDE_PX:
-            raise ClipError(f"expected frames of at least 2x2 pixels, came {list(shape[1:3])}")
+            raise ClipError(f"expected frames of at least 2x2 pixels, got {list(shape[1:3])}")
         if not (math.isfinite(self.fps) and self.fps > 0):
-            raise ClipError(f"expected a frame rate above 0, came {self.fps}")
+            raise ClipError(f"expected a frame rate above 0, got {self.fps}")
 
     @cached_property
     def sha256(self) -> str:
@@ -129,7 +129,7 @@ def _write(
 ) -> None:
     slowest, fastest = _FPS_STORED
     if not slowest <= fps <= fastest:
-        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, came {fps:g}")
+        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, got {fps:g}")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)

@@ -80,7 +80,7 @@ def complain(error: Exception) -> None:
 
 
 def explain(error: Exception) -> str:
-    """What was expected, what came, what to type; Hydra's own errors leave some of it out."""
+    """What was expected, what was got, what to type; Hydra's own errors leave some of it out."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
         close = nearest(name, error.options)

@@ -101,7 +101,7 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
     """
     if not isinstance(name, str | Path):  # a command line reads 5 as a number
         raise BenchError(
-            f"expected the name of a prompt file, came {name!r}: type suite.prompts=FILE"
+            f"expected the name of a prompt file, got {name!r}: type suite.prompts=FILE"
         )
     given = Path(name)
     path = given if given.is_file() else PROMPTS / name
@@ -133,7 +133,7 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
         line_of[prompt.id] = number
         prompts.append(prompt)
     if not prompts:
-        raise BenchError(f"{path}: expected at least one prompt, found none")
+        raise BenchError(f"{path}: expected at least one prompt, got none")
     sha = hashlib.sha256(raw)
     if files is not None:
         for prompt in prompts:
@@ -159,11 +159,11 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
             f"{where}: expected one JSON object, but {error.msg} at column {error.colno}"
         ) from None
     except UnicodeEncodeError:
-        raise BenchError(f"{where}: expected text, came half a surrogate pair (\\ud800)") from None
+        raise BenchError(f"{where}: expected text, got half a surrogate pair (\\ud800)") from None
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{where}: expected one JSON object, but {error}") from None
     if not isinstance(entry, dict):
-        raise BenchError(f"{where}: expected a JSON object, came {type(entry).__name__}")
+        raise BenchError(f"{where}: expected a JSON object, got {type(entry).__name__}")
     unknown = sorted(set(entry) - set(Prompt.__dataclass_fields__))
     if unknown:
         raise BenchError(
@@ -195,7 +195,7 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check(entry: dict[str, Any], where: str) -> None:
     def need(ok: bool, key: str, expected: str) -> None:
         if not ok:
-            raise BenchError(f"{where}: {key!r} must be {expected}, came {entry.get(key)!r}")
+            raise BenchError(f"{where}: {key!r} must be {expected}, got {entry.get(key)!r}")
 
     need(_is_name(entry.get("id")), "id", _NAME)
     need(_is_name(entry.get("group", "x")), "group", _NAME)

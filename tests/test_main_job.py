@@ -326,7 +326,7 @@ def test_what_breaks_one_job_or_one_metric_stops_no_other(
     printed = capsys.readouterr().err
     assert "Unloadable cannot be loaded: RuntimeError: no weights here" in printed
     assert "broken failed: ZeroDivisionError" in printed
-    assert "expected a Clip, came NoneType" in printed
+    assert "expected a Clip, got NoneType" in printed
     assert "Traceback" not in printed
     steady = tmp_path / "outputs/four/toy_steady"
     assert "flicker" in result(steady)["clips"][0]["scores"]
