@@ -16,8 +16,7 @@ from rich.console import Console
 
 from bench.config import parse_run, plain
 from bench.errors import MISTAKE, BenchError, complain, prepare_output
-from bench.leaderboard.data.loading import load
-from bench.leaderboard.publish import PAGE, publish, published
+from bench.leaderboard.publish import PAGE, publish
 from bench.leaderboard.render.console import show
 from bench.progress import console
 from bench.run.job import Outcome, run
@@ -117,12 +116,10 @@ def main() -> int:
 
 def _publish(results: list[Path], board: Path) -> None:
     """Write the leaderboard, and print the tables of the suites that were run."""
-    page = publish(results, board, copy_clips=False)
-    suites = {load(path).suite for path in results}
-    everything = [load(path) for path in published(board)]
+    written = publish(results, board, copy_clips=False)
     screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-    show([result for result in everything if result.suite in suites], screen)
-    for path in (page, page.with_name(PAGE)):
+    show([board for board in written.suites if board.suite in written.renewed], screen)
+    for path in (written.readme, written.readme.with_name(PAGE)):
         screen.print(f"leaderboard: {path}", highlight=False, markup=False, soft_wrap=True)
     for folder in sorted({path.parent.parent for path in results}):
         previews = folder / "<model>" / "previews"

@@ -13,7 +13,7 @@ from bench import statistics as stats
 from bench.commands.compare import main
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.pairs import Pairs, pairs, widest
-from bench.leaderboard.tables.pair_tables import verdict
+from bench.leaderboard.tables.pairs import verdict
 from bench.schema import MetricDescription
 from bench.storage import PROMPTS
 
@@ -231,13 +231,17 @@ def test_metrics_that_differ_are_left_out_and_named(
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"prompts": 23}, "another selection of the prompts"),
+        ({"prompts": 23}, "other selection of the prompts (24 and 23)"),
         ({"seeds": [0, 1]}, "other seeds (0 and 0, 1)"),
         ({"weights": "random"}, "b has no scores"),
         ({"metrics": {}}, "b has no scores"),
         ({"metrics": fake.METRICS | {"flicker": fake.METRICS["identity"]}}, "of every metric"),
-        ({"clips": [fake.clip(f"p{n:02d}", lossy=True) for n in range(24)]}, "b's alone"),
+        (
+            {"clips": [fake.clip(f"p{n:02d}", lossy=True) for n in range(24)]},
+            "other compression (lossless and lossy)",
+        ),
         ({"clips": []}, "no clips of the same prompt and seed"),
+        ({"aspect": "9:16"}, "other aspect (as each model makes it and 9:16)"),
     ],
 )
 def test_results_that_do_not_compare_are_refused_in_one_line(

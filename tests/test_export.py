@@ -7,40 +7,26 @@ import fake_results as fake
 import pytest
 
 from bench.commands.export import main
-from bench.leaderboard.export.vbench_json import DIMENSIONS
-from bench.leaderboard.tables import records_table
+from bench.leaderboard.tables import records
 
 
 def test_all_forms_are_written_and_what_is_left_out_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records_table, "can_write_parquet", lambda: False)
-    metrics = {
-        name: {"unit": "cosine", "better": "higher", "version": 1, "fingerprint": "0b"}
-        for name in DIMENSIONS
-    }
-    full = fake.result("full", score=lambda *_: dict.fromkeys(DIMENSIONS, 1.0), metrics=metrics)
-    fake.write(full, tmp_path / "out")
-    fake.write(fake.result("wan", score=lambda *_: {"flicker": 0.1}), tmp_path / "out")
+    monkeypatch.setattr(records, "can_write_parquet", lambda: False)
+    for name in ("full", "wan"):
+        fake.write(fake.result(name, score=lambda *_: {"flicker": 0.1}), tmp_path / "out")
     into = tmp_path / "exported"
     assert main([str(tmp_path / "out"), "--into", str(into)]) == 0
-    assert sorted(str(path.relative_to(into)) for path in into.rglob("*") if path.is_file()) == [
-        "cards/toy/full.yaml",
-        "cards/toy/wan.yaml",
-        "clips.csv",
-        "metrics.csv",
-        "vbench/toy/full.json",
-    ]
-    assert set(json.loads((into / "vbench/toy/full.json").read_text())) == set(DIMENSIONS.values())
+    assert sorted(path.name for path in into.iterdir()) == ["clips.csv", "metrics.csv"]
     out = capsys.readouterr().out
     assert "Left out: clips.parquet, pyarrow is missing: pip install 'steadybench[parquet]'" in out
-    assert "Left out: VBench's columns of 1 result" in out
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("b", "a"):
         fake.write(fake.result(name, score=lambda *_: {"flicker": 0.1}), tmp_path / "out")
-    forms = ["--only", "csv", "vbench", "cards"]
+    forms = ["--only", "csv"]
     one, two = tmp_path / "one", tmp_path / "two"
     folders = [str(tmp_path / "out" / "toy" / name) for name in ("a", "b")]
     assert main([*folders, "--into", str(one), *forms]) == 0
@@ -52,7 +38,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 def test_mistakes_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records_table, "can_write_parquet", lambda: False)
+    monkeypatch.setattr(records, "can_write_parquet", lambda: False)
     one = fake.write(fake.result("wan"), tmp_path / "one")
     two = fake.write(fake.result("wan"), tmp_path / "two")
     evil = tmp_path / "result.json"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from bench.commands.leaderboard import main
 from bench.errors import BenchError
 from bench.leaderboard.publish import publish
+from bench.storage import PACKAGE
 
 
 def steady(prompt: int, _seed: int) -> dict[str, float | None]:
@@ -27,7 +29,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def test_results_are_copied_and_the_page_is_written(tmp_path: Path) -> None:
     source = fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
-    page = publish([source], tmp_path / "board")
+    page = publish([source], tmp_path / "board").readme
     copy = tmp_path / "board" / "results" / "toy" / "wan.json"
     assert page == tmp_path / "board" / "README.md"
     assert json.loads(copy.read_text("utf-8")) == json.loads(source.read_text("utf-8"))
@@ -48,11 +50,11 @@ def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
 def test_what_was_published_before_stays_and_is_replaced_by_newer(tmp_path: Path) -> None:
     board, outputs = tmp_path / "board", tmp_path / "outputs"
     publish([fake.write(fake.result("a", score=steady), outputs)], board)
-    page = publish([fake.write(fake.result("b", score=steady), outputs)], board)
+    page = publish([fake.write(fake.result("b", score=steady), outputs)], board).readme
     assert "| a |" in page.read_text("utf-8")
     assert "| b |" in page.read_text("utf-8")
     newer = fake.result("a", score=lambda *_: {"flicker": 0.5, "identity": 0.25})
-    page = publish([fake.write(newer, outputs)], board)
+    page = publish([fake.write(newer, outputs)], board).readme
     assert page.read_text("utf-8").count("| a | ") == 3  # scores, speed, provenance
     assert "0.250 ±0" in page.read_text("utf-8")
 
@@ -142,7 +144,7 @@ def test_a_broken_neighbour_stops_nobody(tmp_path: Path) -> None:
     neighbour = source.parent.parent / "old" / "result.json"
     neighbour.parent.mkdir()
     neighbour.write_text("{")
-    assert publish([source], tmp_path / "board").is_file()
+    assert publish([source], tmp_path / "board").readme.is_file()
     with pytest.raises(BenchError, match=r"old/result\.json.*as a run wrote it"):
         publish([neighbour], tmp_path / "board")
 
@@ -156,3 +158,19 @@ def test_a_terminal_without_arrows_shows_the_rest(
     assert main([str(source), "--into", str(tmp_path / "board")]) == 0
     sys.stdout.flush()
     assert b"flicker ?" in raw.getvalue()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--check", str(PACKAGE.parent / "leaderboard")]]
+)
+def test_publishing_and_checking_need_no_networks(arguments: list[str]) -> None:
+    script = (
+        "import sys; from bench.commands.leaderboard import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'transformers', 'diffusers'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"

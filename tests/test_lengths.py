@@ -18,7 +18,7 @@ from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.toy.generator import ToyGenerator
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.tables.length_tables import length_tables
+from bench.leaderboard.tables.groups import length_tables
 from bench.prompts import Prompt, load_suite
 from bench.run.sizes import with_length
 from bench.storage import CONF
@@ -80,7 +80,7 @@ def test_a_diffusers_model_follows_where_it_is_told_to() -> None:
         assert len(made(told, seconds).frames) == frames
         assert told.frames_requested(Prompt("p", "x", seconds=seconds)) == frames
     assert len(made(DiffusersGenerator(**arguments), 2.0).frames) == 9
-    with pytest.raises(BenchError, match=r"model\.longest_s must be seconds above 0, came 0"):
+    with pytest.raises(BenchError, match=r"model\.longest_s must be seconds above 0, got 0"):
         DiffusersGenerator(**arguments, longest_s=0)
 
 
@@ -128,7 +128,7 @@ def test_the_leaderboard_says_who_was_shorter_than_asked(tmp_path: Path) -> None
         contents.append(content | {"card": {"max_seconds": 60 if model == "able" else 5.1}})
     (board,) = boards([load(fake.write(content, tmp_path)) for content in contents])
     (table,) = length_tables(board)
-    assert [[cell.text for cell in row] for row in table.rows] == [
+    assert table.texts == [
         ["able", "10-60", "10-59.4", "2/2", "60"],
         ["short", "10-60", "5", "0/2", "5.10"],
     ]

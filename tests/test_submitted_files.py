@@ -42,7 +42,7 @@ def board(whole: Path, tmp_path: Path) -> Path:
 
 def said(board: Path) -> list[str]:
     results = [load(path) for path in sorted((board / "results").rglob("*.json"))]
-    found = wrong_files(results, board)
+    found = wrong_files(boards(results), board)
     return [f"{finding.file.relative_to(board)}: {finding.text}" for finding in found]
 
 
@@ -66,7 +66,7 @@ def test_a_figure_that_was_exchanged_is_said(put: Callable[[bytes], bytes], boar
     figure = board / "figures" / "toy" / "parts.svg"
     figure.write_bytes(put(figure.read_bytes()))
     (found,) = said(board)
-    assert found.startswith("figures/toy/parts.svg: expected the figure that its results give")
+    assert found.startswith("figures/toy/parts.svg: expected an SVG image of shapes and text alone")
 
 
 def test_nothing_that_follows_a_figure_comes_onto_the_page(board: Path) -> None:

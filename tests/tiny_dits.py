@@ -6,7 +6,7 @@ import diffusers
 import tiny_networks as net
 import transformers
 
-from bench.generators.diffusers import stub_tokenizers as stand_in
+from bench.generators.diffusers import random_weights as stub
 
 
 def cogvideox(kind: Any = diffusers.CogVideoXPipeline, **of_transformer: Any) -> Any:
@@ -46,7 +46,7 @@ def cogvideox_i2v() -> Any:
 
 
 def _text(width: int = 32) -> dict[str, Any]:
-    return {"text_encoder": net.t5(width), "tokenizer": stand_in.t5()}
+    return {"text_encoder": net.t5(width), "tokenizer": stub.t5_tokenizer()}
 
 
 def _wan(kind: Any, transformer: Any, scheduler: Any, **more: Any) -> Any:
@@ -131,9 +131,9 @@ def _hunyuan(kind: Any, transformer: Any, text_encoder: Any, **more: Any) -> Any
         vae=net.hunyuan_vae(),
         scheduler=net.euler_shift(),
         text_encoder=text_encoder,
-        tokenizer=stand_in.llama(),
+        tokenizer=stub.llama_tokenizer(),
         text_encoder_2=net.clip_text(),
-        tokenizer_2=stand_in.clip(),
+        tokenizer_2=stub.clip_tokenizer(),
         **more,
     )
 
@@ -207,7 +207,7 @@ def hunyuan15() -> Any:
         vae=vae,
         scheduler=net.euler_shift(),
         text_encoder=net.qwen_text(),
-        tokenizer=stand_in.qwen(),
+        tokenizer=stub.qwen_tokenizer(),
         text_encoder_2=net.t5(),
         tokenizer_2=transformers.ByT5Tokenizer(),
         guider=diffusers.ClassifierFreeGuidance(guidance_scale=1.0),

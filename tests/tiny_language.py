@@ -8,7 +8,7 @@ import torch
 import transformers
 from diffusers.pipelines import ltx2
 
-from bench.generators.diffusers import stub_tokenizers as stand_in
+from bench.generators.diffusers import random_weights as stub
 
 
 def sana_video(kind: Any = diffusers.SanaVideoPipeline) -> Any:
@@ -43,7 +43,7 @@ def sana_video(kind: Any = diffusers.SanaVideoPipeline) -> Any:
         vae=net.wan_vae(),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         text_encoder=text_encoder,
-        tokenizer=stand_in.gemma(),
+        tokenizer=stub.gemma_tokenizer(),
     )
 
 
@@ -151,7 +151,7 @@ def ltx_2(kind: Any = diffusers.LTX2Pipeline) -> Any:
         vocoder=vocoder,
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         text_encoder=transformers.Gemma3ForConditionalGeneration(config).eval(),
-        tokenizer=stand_in.gemma(),
+        tokenizer=stub.gemma_tokenizer(),
     )
 
 
@@ -204,9 +204,9 @@ def kandinsky5(kind: Any = diffusers.Kandinsky5T2VPipeline, *, image: bool = Fal
         vae=net.hunyuan_vae(),
         scheduler=net.euler_shift(),
         text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config).eval(),
-        tokenizer=stand_in.qwen(),
+        tokenizer=stub.qwen_tokenizer(),
         text_encoder_2=net.clip_text(),
-        tokenizer_2=stand_in.clip(),
+        tokenizer_2=stub.clip_tokenizer(),
     )
 
 
@@ -252,7 +252,7 @@ def motif() -> Any:
         vae=net.wan_vae(),
         scheduler=net.euler_shift(),
         text_encoder=transformers.T5Gemma2Encoder(config).eval(),
-        tokenizer=stand_in.t5(),
+        tokenizer=stub.t5_tokenizer(),
         feature_extractor=None,
         guider=diffusers.AdaptiveProjectedGuidance(),
     )
@@ -298,5 +298,5 @@ def easyanimate() -> Any:
         vae=vae,
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         text_encoder=transformers.Qwen2VLForConditionalGeneration(config).eval(),
-        tokenizer=stand_in.qwen(),
+        tokenizer=stub.qwen_tokenizer(),
     )

@@ -6,7 +6,7 @@ import diffusers
 import tiny_networks as net
 import transformers
 
-from bench.generators.diffusers import stub_tokenizers as stand_in
+from bench.generators.diffusers import random_weights as stub
 
 
 def svd() -> Any:
@@ -74,7 +74,7 @@ def _stable_diffusion() -> dict[str, Any]:
         "vae": net.image_vae(),
         "scheduler": net.ddim(beta_schedule="linear", steps_offset=1),
         "text_encoder": net.clip_text(),
-        "tokenizer": stand_in.clip(),
+        "tokenizer": stub.clip_tokenizer(),
     }
 
 
@@ -124,7 +124,10 @@ def _stable_diffusion_xl() -> dict[str, Any]:
     )
     parts["text_encoder"] = net.clip_text(32)
     projected = transformers.CLIPTextModelWithProjection
-    second = {"text_encoder_2": net.clip_text(32, kind=projected), "tokenizer_2": stand_in.clip()}
+    second = {
+        "text_encoder_2": net.clip_text(32, kind=projected),
+        "tokenizer_2": stub.clip_tokenizer(),
+    }
     return {**parts, **second}
 
 
@@ -139,7 +142,7 @@ def i2vgen_xl() -> Any:
         vae=net.image_vae((8,)),
         scheduler=net.ddim(beta_schedule="scaled_linear", set_alpha_to_one=False),
         text_encoder=net.clip_text(4, heads=2),
-        tokenizer=stand_in.clip(),
+        tokenizer=stub.clip_tokenizer(),
         image_encoder=net.clip_vision(4),
         feature_extractor=net.clip_images(),
     )
@@ -151,7 +154,7 @@ def modelscope() -> Any:
         vae=net.image_vae((8,)),
         scheduler=net.ddim(beta_schedule="scaled_linear", set_alpha_to_one=False),
         text_encoder=net.clip_text(4, heads=2),
-        tokenizer=stand_in.clip(),
+        tokenizer=stub.clip_tokenizer(),
     )
 
 

@@ -13,23 +13,22 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.errors import MISTAKE, BenchError, complain, nearest, prepare_output
-from bench.leaderboard.data.group_scores import metrics_and_groups
+from bench.leaderboard.data.comparable import languages
 from bench.leaderboard.data.loading import FILE_NAME, find, load
 from bench.leaderboard.data.pairs import (
     Pairs,
-    apart,
     categories,
     common,
-    languages,
     left_out,
     noun,
+    obstacles,
     pairs,
     widest,
 )
-from bench.leaderboard.data.rows import HEADLINE, in_order
+from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
-from bench.leaderboard.tables.pair_tables import by_category, extremes, most, overall, verdict
+from bench.leaderboard.tables.pairs import by_category, extremes, most, overall, verdict
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.words import failure, plain, plural
 from bench.schema import Result, Sample
@@ -43,7 +42,6 @@ class Side:
     Attributes:
         letter: A or B.
         path: as it was given.
-        result: what it holds.
         run: the run's folder, where the clips are; None of a published result.
     """
 
@@ -65,19 +63,12 @@ class Side:
         if self.run is None:
             return "published without its clips; give the run's folder to see them"
         sample = Sample(prompt, seed)
-        lie = (self.run.preview(sample), self.run.master(sample))
-        return str(next((path for path in lie if path.exists()), f"gone from {self.run.root}"))
+        files = (self.run.preview(sample), self.run.master(sample))
+        return str(next((path for path in files if path.exists()), f"gone from {self.run.root}"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; those of the process by default.
-
-    Returns:
-        Exit code: 0, or 2 after a mistake that the user can mend.
-    """
+    """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.compare",
         description="Compare two results on the prompts that both have: paired differences with "
@@ -125,20 +116,20 @@ def _side(letter: str, path: Path) -> Side:
 
 def _compared(a: Side, b: Side, judged: str) -> list[Pairs]:
     """All metrics that compare, the one to judge by first."""
-    if reasons := apart(a.result, b.result):
+    if reasons := obstacles(a.result, b.result):
         raise BenchError(
             f"expected two results that compare, {a.path} and {b.path} do not: "
             f"{'; '.join(reasons)}. Run both with the same suite, seeds and metrics"
         )
     missing = left_out(a.result, b.result)
-    known = [name for name in metrics_and_groups(a.result) if name not in missing]
-    if judged not in known:
+    names = [name for name in all_metrics(a.result) if name not in missing]
+    if judged not in names:
         why = f"differs ({missing[judged]})" if judged in missing else "is in neither"
         raise BenchError(
             f"expected a metric of both results to judge by, {judged!r} {why}"
-            f"{nearest(judged, known)}: type --metric NAME, of {', '.join(known)}"
+            f"{nearest(judged, names)}: type --metric NAME, of {', '.join(names)}"
         )
-    return [pairs(a.result, b.result, name) for name in in_order(known, judged)]
+    return [pairs(a.result, b.result, name) for name in in_order(names, judged)]
 
 
 def _heading(a: Side, b: Side) -> Iterator[str]:

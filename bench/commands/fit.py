@@ -1,13 +1,13 @@
 """How large is a model, before anything is downloaded? Needs `model=NAME`.
 
 Builds the networks on the meta device, which takes seconds and next to no memory, from a local
-folder, the hub's cache, the sizes that the benchmark knows, or the hub's configuration files.
+folder or the hub's configuration files; where the hub cannot be read, from a table of the package.
 """
 
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 import torch
 from omegaconf import open_dict
@@ -18,7 +18,7 @@ from bench.commands.overrides import add_overrides, composed, read
 from bench.config import build_generator, plain
 from bench.errors import BenchError, attempt
 from bench.generators.diffusers.generator import DiffusersGenerator
-from bench.generators.diffusers.random_weights import Part
+from bench.generators.diffusers.random_weights import ARCHITECTURES
 
 _GIB = 2**30
 
@@ -35,24 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = composed("bench", given)
         with open_dict(config):
             config.model.pop("videos", None)  # what drives a model does not decide its size
-        _show(sizes(plain(config.model)))
+        generator = build_generator(plain(config.model))
+        if not isinstance(generator, DiffusersGenerator):
+            raise BenchError(
+                f"expected a model that runs through diffusers, got {type(generator).__name__}: "
+                "type model=wan2_1_1_3b, say"
+            )
+        _show(generator)
         return 0
 
     return attempt(show_sizes)
 
 
-def sizes(model: dict[str, Any]) -> list[Part]:
-    """Every network of a model's configuration with its size."""
-    generator = build_generator(model)
-    if not isinstance(generator, DiffusersGenerator):
-        raise BenchError(
-            f"expected a model that runs through diffusers, got {type(generator).__name__}: "
-            "type model=wan2_1_1_3b, say"
-        )
-    return generator.parts()
-
-
-def _show(parts: Sequence[Part]) -> None:
+def _show(generator: DiffusersGenerator) -> None:
+    parts = generator.parts()
     parameters, weight = sum(p.parameters for p in parts), sum(p.weight_bytes for p in parts)
     table = Table(show_footer=True)
     table.add_column("component", "all")
@@ -62,13 +58,18 @@ def _show(parts: Sequence[Part]) -> None:
     for part in parts:
         size = f"{part.weight_bytes / _GIB:.2f}"
         table.add_row(part.name, part.kind, f"{part.parameters:,}", size)
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     console.print(table)
-    console.print("Weights alone; what is computed with them comes on top.", highlight=False)
+    console.print("Weights alone; what is computed with them comes on top.")
+    if not isinstance(generator.description, Path):
+        console.print(
+            f"The hub cannot be read from here: sizes are those of {ARCHITECTURES.name}, a table "
+            "of this package."
+        )
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
-        verdict = "fit." if weight < memory else "do not fit; see model.options.offload."
-        console.print(f"This GPU has {memory / _GIB:.0f} GiB: they {verdict}", highlight=False)
+        fits = "fit." if weight < memory else "do not fit; see model.options.offload."
+        console.print(f"This GPU has {memory / _GIB:.0f} GiB: they {fits}")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,8 @@ from rich.console import Console
 from bench.errors import MISTAKE, BenchError, complain, prepare_output
 from bench.leaderboard.check import Finding, Inspection, inspect
 from bench.leaderboard.check_files import publish_again, wrong_files
-from bench.leaderboard.data.loading import find, load
-from bench.leaderboard.data.rows import boards
-from bench.leaderboard.publish import PAGE, pages, publish, published
+from bench.leaderboard.data.loading import find
+from bench.leaderboard.publish import PAGE, pages, publish
 from bench.leaderboard.render.console import show
 from bench.leaderboard.tables.words import plain, plural
 
@@ -28,41 +27,28 @@ _BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it 
 
 
 def check(board: Path) -> Inspection:
-    """Whether a leaderboard's folder holds valid results, and the very pages and figures they give.
+    """Whether a leaderboard's folder holds valid results, and the very pages that they give.
 
     Every aggregate stands on the page and is computed from clips, so that rendering it anew and
     comparing bytes recomputes them all.
-
-    Args:
-        board: folder of the leaderboard.
-
-    Raises:
-        BenchError: if there is no leaderboard.
     """
-    found = inspect(board / "results")
-    if not _any_wrong(found):
-        found = _with(found, wrong_files(found.results.values(), board))
-    if _any_wrong(found):
+    inspection = inspect(board / "results")
+    if not _any_wrong(inspection):
+        inspection = _with(inspection, wrong_files(inspection.suites, board))
+    if _any_wrong(inspection):
         why = "its pages are not compared with its results until these are mended"
-        return _with(found, [Finding(board, why, wrong=False)])
+        return _with(inspection, [Finding(board, why, wrong=False)])
     mend = publish_again(board)
     stale = (
         Finding(page, f"expected what its results give, but {differs}; {mend}", wrong=True)
-        for page, expected in pages(boards(found.results.values()), board).items()
+        for page, expected in pages(inspection.suites, board).items()
         if (differs := _first_difference(page, expected))
     )
-    return _with(found, stale)
+    return _with(inspection, stale)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; those of the process by default.
-
-    Returns:
-        Exit code: 0, 1 if a check found what is wrong, 2 after a mistake that the user can mend.
-    """
+    """Run the command; exit code 0, 1 if a check found faults, 2 after a mistake of the user."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.leaderboard",
         description="Publish results: copy them into a leaderboard's folder and render its page.",
@@ -91,33 +77,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.check is not None:
             return _report(check(_path(given.check)))
         *paths, into = map(_path, (*given.paths, given.into))
-        readme = publish(find(paths), into)
-        everything = [load(file) for file in published(into)]
+        written = publish(find(paths), into)
     except BenchError as error:
         complain(error)
         return MISTAKE
     console = Console()
-    show(everything, console)
-    written = f"Written: {readme} and {readme.with_name(PAGE)}"
-    console.print(written, markup=False, highlight=False, soft_wrap=True)
+    show(written.suites, console)
+    line = f"Written: {written.readme} and {written.readme.with_name(PAGE)}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
     return DONE
 
 
-def _any_wrong(found: Inspection) -> bool:
-    return any(finding.wrong for finding in found.findings)
+def _any_wrong(inspection: Inspection) -> bool:
+    return any(finding.wrong for finding in inspection.findings)
 
 
-def _with(found: Inspection, more: Iterable[Finding]) -> Inspection:
-    return replace(found, findings=(*found.findings, *more))
+def _with(inspection: Inspection, more: Iterable[Finding]) -> Inspection:
+    return replace(inspection, findings=(*inspection.findings, *more))
 
 
-def _report(found: Inspection) -> int:
-    for finding in sorted(found.findings, key=lambda finding: finding.wrong):
+def _report(inspection: Inspection) -> int:
+    for finding in sorted(inspection.findings, key=lambda finding: finding.wrong):
         kind = "wrong" if finding.wrong else "note"
         sys.stdout.write(f"{kind}: {finding.file}: {plain(finding.text)}\n")
-    wrong = sum(finding.wrong for finding in found.findings)
-    notes = plural(len(found.findings) - wrong, "note")
-    sys.stdout.write(f"{plural(len(found.results), 'result')}, {wrong} wrong, {notes}\n")
+    wrong = sum(finding.wrong for finding in inspection.findings)
+    notes = plural(len(inspection.findings) - wrong, "note")
+    sys.stdout.write(f"{plural(len(inspection.results), 'result')}, {wrong} wrong, {notes}\n")
     return WRONG if wrong else DONE
 
 
@@ -131,13 +116,11 @@ def _first_difference(page: Path, expected: str) -> str | None:
         return None
     lines = held.decode("utf-8", errors="replace").split("\n")
     pairs = enumerate(zip_longest(lines, expected.split("\n")), start=1)
-    for number, (came, wanted) in pairs:
-        if came != wanted:
-            alike = takewhile(
-                lambda two: two[0] == two[1], zip(came or "", wanted or "", strict=False)
-            )
-            at = sum(1 for _ in alike)
-            return f"line {number} should have {_around(wanted, at)} and has {_around(came, at)}"
+    for number, (line, correct) in pairs:
+        if line != correct:
+            characters = zip(line or "", correct or "", strict=False)
+            at = sum(1 for _ in takewhile(lambda two: two[0] == two[1], characters))
+            return f"line {number} should have {_around(correct, at)} and has {_around(line, at)}"
     return "it holds bytes that are no UTF-8"
 
 
@@ -153,7 +136,7 @@ def _around(line: str | None, at: int) -> str:
 def _path(text: str) -> Path:
     if not text.strip():  # an unset variable in a script; pathlib takes it for this very folder
         raise BenchError(
-            "expected a path, came an empty one: type PATH... --into DIR, or --check DIR"
+            "expected a path, got an empty one: type PATH... --into DIR, or --check DIR"
         )
     return Path(text)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from bench.leaderboard.check_amounts import wrong_amounts
 from bench.leaderboard.check_groups import unknown_groups, wrong_groups
 from bench.leaderboard.check_scores import not_recomputed, wrong_scores
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.rows import HEADLINE, boards
+from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, boards
 from bench.leaderboard.tables.words import named, plural, short
 from bench.leaderboard.units import allowed
 from bench.schema import ClipResult, Result, ResultError
@@ -44,10 +44,12 @@ class Inspection:
     Attributes:
         results: those that could be read, by file.
         findings: in the order of the files.
+        suites: what a leaderboard shows of those in which nothing is wrong.
     """
 
     results: Mapping[Path, Result]
     findings: tuple[Finding, ...]
+    suites: tuple[SuiteBoard, ...]
 
 
 def inspect(folder: Path) -> Inspection:
@@ -77,7 +79,8 @@ def inspect(folder: Path) -> Inspection:
         findings += (Finding(path, text, False) for text in worth_saying(result))
     spoilt = {finding.file for finding in findings if finding.wrong}
     sound = {path: result for path, result in results.items() if path not in spoilt}
-    return Inspection(results, (*findings, *_apart(sound)))
+    suites = boards(sound.values())
+    return Inspection(results, (*findings, *_apart(sound, suites)), tuple(suites))
 
 
 def wrong(result: Result) -> Iterator[str]:
@@ -125,12 +128,12 @@ def worth_saying(result: Result) -> Iterator[str]:
         )
 
 
-def _apart(results: Mapping[Path, Result]) -> Iterator[Finding]:
+def _apart(results: Mapping[Path, Result], suites: Iterable[SuiteBoard]) -> Iterator[Finding]:
     """Results that share no table with the most of their suite, and why."""
     path_of = {(result.suite, result.model): path for path, result in results.items()}
-    for board in boards(results.values()):
+    for board in suites:
         for group in board.groups:
-            for row in (*group.complete, *group.partial):
+            for row in group.rows:
                 if group.differs:
                     text = f"stands apart from others of its suite: {' and '.join(group.differs)}"
                     yield Finding(path_of[board.suite, row.result.model], text, False)

@@ -68,10 +68,7 @@ class StageClock:
     Forward hooks time its encoders and denoisers, wrappers the `encode` and `decode` of its
     autoencoders. Where one runs inside another, the outer one counts, so no moment counts twice.
 
-    Args:
-        pipe: any diffusers pipeline, its weights where they compute, compiled if it will be.
-        device: where they compute.
-        marks: how moments are taken; by default those of the device.
+    The pipeline's weights must be where they compute, and compiled if they will be.
 
     Attributes:
         memory: peak memory, followed through the same stages.
@@ -92,7 +89,7 @@ class StageClock:
         """Forget what was; before each clip, since one that failed leaves a stage open."""
         self.denoiser_forwards = 0
         self._depth = 0
-        self._begun: Any = None
+        self._begin_mark: Any = None
         self._spans: list[tuple[Stage, Any, Any]] = []
 
     def seconds(self) -> dict[Stage, float]:
@@ -146,10 +143,10 @@ class StageClock:
             self.denoiser_forwards += 1
         if self._depth == 0:
             self.memory.enter(stage)
-            self._begun = self._marks.mark()
+            self._begin_mark = self._marks.mark()
         self._depth += 1
 
     def _end(self, stage: Stage) -> None:
         self._depth -= 1
         if self._depth == 0:
-            self._spans.append((stage, self._begun, self._marks.mark()))
+            self._spans.append((stage, self._begin_mark, self._marks.mark()))

@@ -123,19 +123,16 @@ def generate(
     lacks some of its clips is made as a whole, and those that are there stay as they are.
 
     Args:
-        generator: makes them.
-        plan: what to make, and how.
-        missing: the draws of the plan that are to be made now.
-        folder: where they go.
+        generator: not yet loaded.
+        plan: of all draws.
+        missing: those to be made now.
+        folder: of the run.
         device: that computes.
         ahead: how many batches may wait to be written while the next is made. By default 2 on a
             GPU, and 0 on a CPU, where writing would take the cores from what is timed.
 
     Returns:
         One line for each clip that nobody has supplied yet; those leave no record.
-
-    Raises:
-        BenchError: if the folder cannot be written, or the device can compute no more.
     """
     absent: list[str] = []
     if not missing:
@@ -150,11 +147,11 @@ def generate(
     gpu = GpuMonitor.of(device)
     timings: list[Timing] = []
     warm_up = WarmUp(generator, plan.warmup)
-    with ExitStack() as opened:
-        _open(generator, plan.label, opened)
+    with ExitStack() as stack:
+        _open(generator, plan.label, stack)
         write_json(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
-        writer = opened.enter_context(Writer(ahead * info.batch_size))
+        writer = stack.enter_context(Writer(ahead * info.batch_size))
         for batch in track(batches, f"{plan.label}: generate", clips=info.batch_size):
             writer.check()
             records = {  # the others were made before, by the same batch
@@ -168,8 +165,8 @@ def generate(
                     # It may end the process, and what is still to be written be blamed with it.
                     writer.drain()
                 if tries > plan.max_tries:
-                    died = f"the process died {plan.max_tries} times while making this clip"
-                    outcome: Measured | Failure = Failure("crashed", died)
+                    why = f"the process died {plan.max_tries} times while making this clip"
+                    outcome: Measured | Failure = Failure("crashed", why)
                 else:
                     warm = warm_up.before(batch)
                     clips, outcome = attempt(generator, batch, device, gpu)
@@ -203,14 +200,13 @@ def attempt(
 ) -> tuple[Sequence[object], Measured | Failure]:
     """What the generator made, or nothing; and what each clip of it took, or how it failed.
 
-    Raises:
-        BenchError: if the device can compute no more. No record is left then, so that a clip which
-            ends every process that makes it is recorded as crashed in the end.
+    BenchError if the device can compute no more. No record is left then, so that a clip which ends
+    every process that makes it is recorded as crashed in the end.
     """
     info = generator.info
     delivery: Delivery | None = None
     details: Mapping[str, Any] = {}
-    begun = time.perf_counter()
+    start_s = time.perf_counter()
     try:
         clips, took = measure(lambda: make(generator, batch), device, stages=info.stages, gpu=gpu)
         return clips, took.share(len(batch))
@@ -225,7 +221,7 @@ def attempt(
             log.info("%s", name, exc_info=True)
         status: Status = "oom" if is_out_of_memory(error) else "error"
         line = str(error) if expected else one_line(error)
-    latency_s = (time.perf_counter() - begun) / len(batch) if info.measured else None
+    latency_s = (time.perf_counter() - start_s) / len(batch) if info.measured else None
     # Only here, where the error and with it the frames that it came through are gone.
     if is_broken(device):
         raise BenchError(
@@ -238,22 +234,18 @@ def attempt(
 
 
 class WarmUp:
-    """Generates and throws away, once for each shape, and keeps which shapes are warm by now.
+    """Generates so many `times` and throws away, for each shape, and keeps which are warm by now.
 
     Compiled code, chosen kernels and the allocator's blocks hold for one shape, so each is warmed
     up when it first comes. A warm-up that fails is not tried again: the next clip of its shape
     that succeeds pays in its place, as the first does where there is no warm-up.
-
-    Args:
-        generator: its weights loaded.
-        times: how many generations a shape is warmed up with, from 0.
     """
 
     def __init__(self, generator: Generator, times: int) -> None:
         self._generator = generator
         self._times = times
-        self._tried: set[Shape] = set()
-        self._warm: set[Shape] = set()
+        self._tried_shapes: set[Shape] = set()
+        self._warm_shapes: set[Shape] = set()
 
     def shape(self, batch: Batch) -> Shape:
         """What a batch has in common with those that need no warm-up of their own after it."""
@@ -263,22 +255,21 @@ class WarmUp:
     def before(self, batch: Batch) -> bool:
         """Warm the shape of this batch up, if it is new.
 
-        Returns:
-            Whether a clip made next pays nothing that only a first one pays. False where times
-            say nothing about a model.
+        True if a clip made next pays nothing that only a first one pays; False where times say
+        nothing about a model.
         """
         if not self._generator.info.measured:
             return False
         shape = self.shape(batch)
-        if shape not in self._tried:
-            self._tried.add(shape)
+        if shape not in self._tried_shapes:
+            self._tried_shapes.add(shape)
             if self._times and self._succeeds(batch):
-                self._warm.add(shape)
-        return shape in self._warm
+                self._warm_shapes.add(shape)
+        return shape in self._warm_shapes
 
     def after(self, batch: Batch) -> None:
         """Note that a batch was made: whatever only the first of its shape pays is paid."""
-        self._warm.add(self.shape(batch))
+        self._warm_shapes.add(self.shape(batch))
 
     def _succeeds(self, batch: Batch) -> bool:
         try:
@@ -335,16 +326,16 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
         if plan.overwrite or failed:
             return True
         differs = changes(record.inputs, inputs)
-        shown = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
+        summary = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
         raise BenchError(
             f"{folder.root} holds clips of another configuration "
-            f"({item.prompt.id}, seed {item.seed}: {shown}); "
+            f"({item.prompt.id}, seed {item.seed}: {summary}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
     return plan.retry_failed if failed else not folder.master(item.sample).exists()
 
 
-def _open(generator: Generator, label: str, opened: ExitStack) -> None:
+def _open(generator: Generator, label: str, stack: ExitStack) -> None:
     try:
         generator.__enter__()
     except BenchError:
@@ -366,7 +357,7 @@ def _open(generator: Generator, label: str, opened: ExitStack) -> None:
             # A broken device frees nothing either; what ends the run is the error of before.
             log.info("unloading %s", label, exc_info=True)
 
-    opened.push(close)
+    stack.push(close)
 
 
 def _begin(item: Item, folder: RunFolder) -> int:

@@ -14,11 +14,8 @@ class Writer:
     """Runs jobs one after another in a thread of its own.
 
     The error of a job is raised by the next call of any method. Leaving the `with` block waits
-    for all jobs that were handed in, whatever ended it.
-
-    Args:
-        ahead: jobs that may wait or run while the caller goes on; with 0 each runs at once, in
-            the caller's thread.
+    for all jobs that were handed in, whatever ended it. So many jobs `ahead` may wait or run while
+    the caller goes on; with 0 each runs at once, in the caller's thread.
     """
 
     def __init__(self, ahead: int) -> None:
@@ -43,11 +40,7 @@ class Writer:
                 log.info("a clip could not be written either", exc_info=also)
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Hand in a job, waiting while too many are pending.
-
-        Raises:
-            Exception: what an earlier job raised; this one is not run then.
-        """
+        """Hand in a job, waiting while too many are pending; not if an earlier one raised."""
         self.check()
         if self._ahead == 0:
             job()

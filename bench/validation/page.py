@@ -6,8 +6,7 @@ import numpy as np
 
 from bench.faults.registry import FAULTS
 from bench.leaderboard.render.markdown import draw
-from bench.leaderboard.tables.digits import number
-from bench.leaderboard.tables.table import Cell, Column, Table, text_columns
+from bench.leaderboard.tables.table import Cell, Column, Table, number, text_columns
 from bench.metrics.base import Metric
 from bench.validation.checks import (
     HEADLINE,

@@ -1,4 +1,4 @@
-"""ConsisID's plumbing: its face networks are stood in for, as no package has their weights."""
+"""ConsisID's plumbing: its face networks are stubs, as no package has their weights."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from bench.errors import BenchError
-from bench.generators.diffusers import consisid
+from bench.generators.diffusers import patches
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
 
@@ -45,7 +45,7 @@ def generator(folder: Path) -> DiffusersGenerator:
 def test_what_is_not_installed_is_named(
     folder: Path, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consisid, "READERS", ("numpy", "no_such_face_reader"))
+    monkeypatch.setattr(patches, "FACE_READERS", ("numpy", "no_such_face_reader"))
     made = generator(folder)
     made.check([prompt])
     with pytest.raises(BenchError, match="type pip install no_such_face_reader"), made:
@@ -72,10 +72,10 @@ def test_the_face_of_each_image_decides(
         return identity, features, Image.fromarray(image), np.zeros((5, 2), np.float32)
 
     module = "diffusers.pipelines.consisid.consisid_utils"
-    stood_in = SimpleNamespace(prepare_face_models=prepare, process_face_embeddings_infer=read)
-    monkeypatch.setitem(sys.modules, module, stood_in)
-    monkeypatch.setattr("diffusers.pipelines.consisid.consisid_utils", stood_in, raising=False)
-    monkeypatch.setattr(consisid, "READERS", ())
+    stub = SimpleNamespace(prepare_face_models=prepare, process_face_embeddings_infer=read)
+    monkeypatch.setitem(sys.modules, module, stub)
+    monkeypatch.setattr("diffusers.pipelines.consisid.consisid_utils", stub, raising=False)
+    monkeypatch.setattr(patches, "FACE_READERS", ())
     face = 0
     with generator(folder) as made:
         shas = [made.generate(prompt, 0).sha256 for _ in range(2)]

@@ -17,8 +17,8 @@ from tiny_pipelines import TINY
 from tiny_unets import motion_adapter
 
 from bench.errors import BenchError, ClipError
+from bench.generators.diffusers.call import to_frames
 from bench.generators.diffusers.checks import FrameRule
-from bench.generators.diffusers.frames import to_frames
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.options import Options, apply
 from bench.prompts import Prompt
@@ -79,12 +79,12 @@ def test_what_is_no_frame_rule_is_refused(rule: str) -> None:
         ({"call": {"prompt": "mine"}}, "model.call.prompt is set by the run itself"),
         (
             {"call": {"num_frames": 80}},
-            "must be 4k+1, came 80: type model.call.num_frames=81 or 77",
+            "must be 4k+1, got 80: type model.call.num_frames=81 or 77",
         ),
         ({"call": {"num_frames": "many"}}, "must be a number of frames"),
         (
             {"call": {"height": 500}, "multiple": 32},
-            "multiple of 32, came 500: type model.call.height=512 or 480",
+            "multiple of 32, got 500: type model.call.height=512 or 480",
         ),
         ({"call": {"width": -16}}, "must be a number of pixels"),
         ({"load": {"dtype": "float16"}}, "model.options.dtype=float32"),
@@ -171,7 +171,7 @@ def test_the_image_is_cropped_to_the_shape_of_the_model(
         (np.zeros((1, 4, 8, 8, 3), np.float32), "4 frames that show nothing"),
         (np.full((4, 8, 8, 3), 0.5, np.float32), "show nothing"),
         (np.full((1, 4, 8, 8, 3), np.nan, np.float32), "100% of them are NaN"),
-        (np.linspace(0, 3, 4 * 8 * 8 * 3).reshape(4, 8, 8, 3), "from 0 to 1, came 0 to 3"),
+        (np.linspace(0, 3, 4 * 8 * 8 * 3).reshape(4, 8, 8, 3), "from 0 to 1, got 0 to 3"),
         (np.zeros((4, 8, 8, 3), np.uint8), "expected float frames"),
         (np.zeros((2, 4, 8, 8, 3), np.float32), "expected float frames"),
         (np.zeros((4, 8, 8), np.float32), "expected float frames"),

@@ -1,4 +1,7 @@
-"""Several seeds in one call: the clips of single calls, or a refusal."""
+"""Several seeds in one call: what decides a clip, and what is refused.
+
+That each tiny pipeline makes the clips of single calls stands in test_diffusers_tiny.py.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +14,12 @@ import pytest
 from tiny_pipelines import TINY
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers.batch import _TESTED, _WHY_NOT, repeated
+from bench.generators.diffusers.call import repeated
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
 
-# In another shape, matrices are multiplied in another order; the last bits of float32 come out
-# differently, and after a few steps a value next to the middle of two of 0..255 is the other one.
-ROUNDING = 2
+ROUNDING = 2  # of 255; see test_diffusers_tiny.py
 
-SOUND = [name for name, made in TINY.items() if made.pipeline not in _WHY_NOT]
 TEXT = Prompt(id="p", text="a cat walks past a fence")
 
 
@@ -37,26 +37,6 @@ def make(name: str, path: Path, size: int, **changed: Any) -> DiffusersGenerator
 
 def difference(clip: Any, other: Any) -> int:
     return int(np.abs(clip.frames.astype(int) - other.frames.astype(int)).max())
-
-
-@pytest.mark.parametrize("name", SOUND)
-def test_a_clip_of_a_batch_is_that_of_its_seed_alone(
-    name: str, tiny: Callable[[str], Path], prompt: Prompt
-) -> None:
-    prompt = TEXT if name == "ltx_condition" else prompt
-    generator = make(name, tiny(name), 2)
-    generator.check([prompt])
-    with generator:
-        single = [generator.generate(prompt, seed) for seed in (3, 4)]
-        batch = generator.generate_batch(prompt, [3, 4])
-        again = generator.generate_batch(prompt, [3, 4])
-    assert difference(*single) > 5 * ROUNDING  # or nothing would be shown
-    assert max(map(difference, batch, single)) <= ROUNDING
-    assert [clip.sha256 for clip in again] == [clip.sha256 for clip in batch]
-
-
-def test_every_pipeline_that_may_make_batches_is_tested_here() -> None:
-    assert {TINY[name].pipeline for name in SOUND} == _TESTED
 
 
 @pytest.mark.parametrize("name", ["wan", "svd"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -11,11 +12,13 @@ import pytest
 import tiny_hub
 import torch
 import transformers
+from huggingface_hub import errors
 from hydra import compose, initialize_config_dir
 from tiny_pipelines import TINY
 
 from bench import config as configuration
 from bench.errors import BenchError
+from bench.generators.diffusers import random_weights
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.load import Load
 from bench.generators.diffusers.random_weights import (
@@ -113,15 +116,59 @@ def test_a_folder_is_counted_from_its_configuration(tiny: Callable[[str], Path])
     assert float32 == {name: 4 * count for name, count in counted.items()}
 
 
-def test_a_local_folder_is_preferred_and_nowhere_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_table_is_used_without_a_hub_alone_and_that_is_logged(
+    tiny: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    repo = "genmo/mochi-1-preview"
+    assert find_description(repo, "/here", None) == Path("/here")
+
+    def gated(*_: Any, **__: Any) -> None:
+        raise errors.GatedRepoError("", response=SimpleNamespace(headers={}, request=None))
+
+    with monkeypatch.context() as hub:
+        hub.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tiny("wan")))
+        assert find_description(repo, None, None) == tiny("wan")
+        assert not caplog.records
+        hub.setattr("huggingface_hub.snapshot_download", gated)
+        assert find_description(repo, None, None) == architectures("models")[repo]
+        assert "is gated" in caplog.messages.pop()
     tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
-    assert find_description("genmo/mochi-1-preview", "/here", None) == Path("/here")
-    known = find_description("genmo/mochi-1-preview", None, None)
-    assert known == architectures("models")["genmo/mochi-1-preview"]
+    assert find_description(repo, None, None) == architectures("models")[repo]
+    assert "hub cannot be reached" in caplog.text
+    assert "its sizes are those of architectures.yaml" in caplog.text
     with pytest.raises(BenchError, match="hub cannot be reached"):
         find_description("owner/unknown", None, None)
+
+
+def entry_of(pipe: Any) -> dict[str, Any]:
+    """What the table would say of a tiny pipeline."""
+    entry: dict[str, Any] = {"tokenizer": {"stub": "t5", "length": 512}}
+    for name in ("transformer", "vae", "scheduler"):
+        part = getattr(pipe, name)
+        config = {key: value for key, value in part.config.items() if not key.startswith("_")}
+        entry[name] = {"class": type(part).__name__, **config}
+    config = pipe.text_encoder.config.to_dict()
+    return {**entry, "text_encoder": {"class": "transformers.T5EncoderModel", **config}}
+
+
+def test_what_is_loaded_says_when_its_sizes_are_those_of_the_table(
+    tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
+    table = {"owner/wan": entry_of(TINY["wan"].build())}
+    monkeypatch.setattr(random_weights, "architectures", lambda _: table)
+    arguments = {**TINY["wan"].arguments(str(tiny("wan"))), "weights": "random"}
+    with DiffusersGenerator(**arguments) as by_folder:
+        expected = by_folder.loaded()
+    with DiffusersGenerator(**{**arguments, "path": None, "repo": "owner/wan"}) as by_table:
+        loaded = by_table.loaded()
+        assert len(by_table.generate(PROMPT, 0).frames) == 9
+    assert loaded.pop("architectures_from") == "architectures.yaml"
+    assert loaded["parameters"] == expected["parameters"]
+    assert "architectures_from" not in expected
 
 
 @pytest.mark.parametrize("name", ["wan", "ltx", "modelscope"])
@@ -213,9 +260,12 @@ SHAPES = {
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_full_size_architecture_runs_on_a_gpu(name: str, tmp_path: Path) -> None:
+def test_a_full_size_architecture_runs_on_a_gpu(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cv2.imwrite(str(tmp_path / "i.png"), np.full((64, 64, 3), 100, np.uint8))
     prompt = Prompt(id="p", text="a cat", image=tmp_path / "i.png")
+    tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
     repo, pipeline = SHAPES[name]
     call = {"height": 256, "width": 256, "num_frames": 9, "num_inference_steps": 2}
     task = "i2v" if name == "svd_xt" else "t2v"

@@ -6,9 +6,9 @@ import fake_results as fake
 import pytest
 from fake_results import Content
 
-from bench.leaderboard.data.categories import by_category, category_tables
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.rows import Group, boards
+from bench.leaderboard.data.rows import Group, boards, by_category
+from bench.leaderboard.tables.scores import category_tables
 
 METRICS = fake.COHERENCE | fake.METRICS
 
@@ -41,19 +41,19 @@ def test_a_category_is_the_mean_over_its_prompts(tmp_path: Path) -> None:
 
 def test_the_table_counts_the_prompts_of_each_category(tmp_path: Path) -> None:
     (table,) = category_tables(group_of(in_categories("b", "a", "b"), tmp_path), "", "coherence")
-    assert [column.name for column in table.columns] == ["model", "a (1)", "b (2)"]
-    assert [cell.text for cell in table.rows[0]] == ["m", "1", "1"]
+    assert table.headers == ["model", "a (1)", "b (2)"]
+    assert table.texts[0] == ["m", "1", "1"]
 
 
 def test_few_prompts_have_no_interval_and_a_line_says_so(tmp_path: Path) -> None:
     four, five = in_categories(*"abbbb"), in_categories(*"aaaaabbbbb")
     (table,) = category_tables(group_of(four, tmp_path), "", "coherence")
-    assert [cell.text for cell in table.rows[0]] == ["m", "0", "2.50"]
+    assert table.texts[0] == ["m", "0", "2.50"]
     assert table.below == (
         "Means over fewer than 5 prompts stand without ±: so few carry no interval.",
     )
     (table,) = category_tables(group_of(five, tmp_path), "", "coherence")
-    assert [cell.text for cell in table.rows[0]] == ["m", "2.0 ±1.2", "7.0 ±1.2"]
+    assert table.texts[0] == ["m", "2.0 ±1.2", "7.0 ±1.2"]
     assert table.below == ()
 
 

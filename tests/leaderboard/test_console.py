@@ -9,13 +9,14 @@ from fake_results import Content
 from rich.console import Console
 
 from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.console import show
 
 
 def printed(contents: Iterable[Content], tmp_path: Path, width: int) -> str:
     stream = io.StringIO()
     results = [load(fake.write(content, tmp_path)) for content in contents]
-    show(results, Console(file=stream, width=width))
+    show(boards(results), Console(file=stream, width=width))
     return stream.getvalue()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.leaderboard.tables.digits import number, with_interval
+from bench.leaderboard.tables.table import number, with_interval
 from bench.statistics import Interval
 
 

@@ -7,11 +7,10 @@ from typing import Any
 import fake_results as fake
 from fake_results import Content
 
-from bench.leaderboard.data.group_scores import group_means
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.rows import boards
+from bench.leaderboard.data.rows import boards, group_means
 from bench.leaderboard.render.markdown import render
-from bench.leaderboard.tables.group_tables import group_tables
+from bench.leaderboard.tables.groups import group_tables
 from bench.leaderboard.tables.table import Table
 
 
@@ -36,7 +35,7 @@ def tables_of(contents: Iterable[Content], tmp_path: Path) -> list[Table]:
 
 
 def cells(table: Table) -> list[list[str]]:
-    return [[cell.text for cell in row] for row in table.rows]
+    return table.texts
 
 
 def test_models_are_ordered_by_what_they_keep_over_groups(tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_seeds_and_prompts_are_averaged_within_their_group(tmp_path: Path) -> No
     content = drawn("m", 0.0)
     content["clips"][0]["cross_clip"]["value"] = 0.7  # one of four clips of g0, instead of -.1
     result = load(fake.write(content, tmp_path))
-    assert group_means(result, "value") == {"g0": 0.1, "g1": 0.0, "g2": 0.1}
+    assert group_means(result.clips, "value") == {"g0": 0.1, "g1": 0.0, "g2": 0.1}
 
 
 def test_clips_with_nothing_to_compare_are_counted(tmp_path: Path) -> None:

@@ -112,9 +112,9 @@ def test_page_points_to_the_metrics_own_health_where_there_is_such_a_page(tmp_pa
     assert "health" not in render(boards(results))
 
 
-def test_drawing_again_is_explained_once(tmp_path: Path) -> None:
+def test_yield_and_cost_are_explained_once(tmp_path: Path) -> None:
     page = page_of(small_leaderboard(), tmp_path)
-    assert page.count("### Drawing again") == 3
+    assert page.count("### Yield and cost") == 3
     assert page.count("Generation is a lottery") == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.leaderboard.publish import publish
-from bench.leaderboard.tables.table import Cell
+from bench.leaderboard.tables.table import Cell, Column, tabulate
 from bench.leaderboard.tables.words import visible
 
 HOSTILE = [
@@ -173,7 +173,7 @@ def test_rows_carry_what_they_are_filtered_and_sorted_by(tmp_path: Path) -> None
     assert {"data-open": "yes", "data-licence": "MIT"} in rows
     assert {"data-open": "", "data-licence": "MIT"} in rows
     page = (tmp_path / "board" / "index.html").read_text("utf-8")
-    assert 'data-value="71.92"><strong>71.92 ±' in page
+    assert 'data-value="71.9167"><strong>71.92 ±' in page
 
 
 def test_a_page_of_somebody_else_is_kept(tmp_path: Path) -> None:
@@ -194,16 +194,16 @@ def test_damaged_clips_of_another_result_leave_the_board_as_it_was(tmp_path: Pat
     assert not (board / "results" / "toy" / "b.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("77 ±14", 77), ("(3.2 ±3.9)e-5", 3.2e-5), ("1.2e-06", 1.2e-6), ("-25.7 ±5.8", -25.7),
-        ("1-5", 1), ("> 12.5", 12.5), ("24/24", 24), ("-", None), ("- (1)", None), ("", None),
-    ],
-)  # fmt: skip
-def test_a_cell_counts_as_the_number_that_it_begins_with(text: str, number: float | None) -> None:
-    assert Cell(text).number == number
-    assert Cell(text, value=8.5).number == 8.5
+def test_rows_are_sorted_by_the_values_of_cells_and_not_by_their_texts() -> None:
+    cells = [Cell(3.2e-5, (1e-5, 5e-5)), Cell(12.5, bound=True), Cell("see below"), Cell(note="1")]
+
+    def numbers(*columns: Column[Cell], rows: list[Cell] = cells) -> list[list[float | None]]:
+        return tabulate("", columns, rows).numbers
+
+    assert numbers(Column("x", lambda cell: cell)) == [[3.2e-5], [12.5], [None], [None]]
+    assert numbers(Column("x", lambda cell: cell, kind="text")) == [[None]] * 4
+    priced = [Cell(1.0, unit="EUR"), Cell(2.0, unit="USD")]
+    assert numbers(Column("x", lambda cell: cell), rows=priced) == [[None], [None]]
 
 
 def test_characters_that_act_are_seen_instead() -> None:

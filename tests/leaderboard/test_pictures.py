@@ -11,6 +11,11 @@ from bench.clip import Clip, write_master
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.render import pictures
 from bench.leaderboard.render.pictures import draw_model, draw_suite
+from bench.schema import Result
+
+
+def runs(suite_folder: Path) -> list[tuple[Path, Result]]:
+    return [(path.parent, load(path)) for path in sorted(suite_folder.glob("*/result.json"))]
 
 
 def run(suite_folder: Path, model: str, *, masters: bool = True, weights: str = "real") -> None:
@@ -30,13 +35,13 @@ def run(suite_folder: Path, model: str, *, masters: bool = True, weights: str = 
 def test_one_row_per_model(tmp_path: Path) -> None:
     run(tmp_path, "a")
     run(tmp_path, "b")
-    assert draw_suite(tmp_path, tmp_path / "suite.png")
+    assert draw_suite(runs(tmp_path), tmp_path / "suite.png")
     assert np.asarray(Image.open(tmp_path / "suite.png")).shape[0] == 2 * 112 + 4
 
 
 def test_results_without_clips_draw_nothing(tmp_path: Path) -> None:
     run(tmp_path, "a", masters=False)
-    assert not draw_suite(tmp_path, tmp_path / "suite.png")
+    assert not draw_suite(runs(tmp_path), tmp_path / "suite.png")
     assert not (tmp_path / "suite.png").exists()
 
 
@@ -44,7 +49,7 @@ def test_a_damaged_clip_is_left_out(tmp_path: Path) -> None:
     run(tmp_path, "a")
     (first, *_) = sorted(tmp_path.rglob("*.mkv"))
     first.write_bytes(b"damaged")
-    assert draw_suite(tmp_path, tmp_path / "suite.png")
+    assert draw_suite(runs(tmp_path), tmp_path / "suite.png")
 
 
 def test_clips_without_a_common_prompt_are_labelled_with_their_model(
@@ -56,14 +61,14 @@ def test_clips_without_a_common_prompt_are_labelled_with_their_model(
     monkeypatch.setattr(
         pictures, "contact_sheet", lambda rows, _: labels.extend(label for label, _ in rows)
     )
-    assert draw_suite(tmp_path, tmp_path / "suite.png")
+    assert draw_suite(runs(tmp_path), tmp_path / "suite.png")
     assert labels == ["a: p00", "a: p01", "a: p02"]
 
 
 def test_random_weights_are_in_no_picture_and_keep_nobody_out(tmp_path: Path) -> None:
     run(tmp_path, "a")
     run(tmp_path, "noise", weights="random")
-    assert draw_suite(tmp_path, tmp_path / "suite.png")
+    assert draw_suite(runs(tmp_path), tmp_path / "suite.png")
     assert np.asarray(Image.open(tmp_path / "suite.png")).shape[0] == 112
     sheet = tmp_path / "sheet.png"
     for model, shown in (("a", True), ("noise", False)):  # the second takes the first one's place

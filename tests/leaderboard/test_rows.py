@@ -11,6 +11,7 @@ from fake_results import Content, Score
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_means
 
+OTHER_PROMPTS = "other prompts (toy.jsonl, sha256 5ca1ab1e and toy.jsonl, sha256 0ther)"
 WITH_HEADLINE = fake.METRICS | fake.COHERENCE
 
 
@@ -114,8 +115,11 @@ def test_a_model_with_failures_is_complete_and_pays_for_them(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"prompts": {"name": "toy.jsonl", "count": 24, "sha256": "0ther"}}, "other prompts"),
-        ({"seeds": (0, 1)}, "other seeds"),
+        (
+            {"prompts": {"name": "toy.jsonl", "count": 24, "sha256": "0ther"}},
+            OTHER_PROMPTS,
+        ),
+        ({"seeds": (0, 1)}, "other seeds (0 and 0, 1)"),
         (
             {
                 "metrics": fake.METRICS
@@ -200,14 +204,14 @@ def test_lossy_clips_never_share_a_table_with_clips_stored_without_loss(tmp_path
     first, second = board_of([*contents, lossy], tmp_path).groups
     assert [row.label for row in first.complete] == ["a", "b"]
     assert [row.label for row in second.complete] == ["c"]
-    assert second.differs[0].startswith("clips that exist only as lossy files")
+    assert second.differs == ("other compression (lossless and lossy)",)
 
 
 def test_upright_and_wide_clips_never_share_a_table(tmp_path: Path) -> None:
     wide = [fake.result(name, score=coherent(50), metrics=WITH_HEADLINE) for name in "ab"]
     upright = fake.result("c", score=coherent(99), metrics=WITH_HEADLINE) | {"aspect": "9:16"}
     _, second = board_of([*wide, upright], tmp_path).groups
-    assert second.differs == ("another aspect (9:16)",)
+    assert second.differs == ("other aspect (as each model makes it and 9:16)",)
 
 
 def test_another_calibration_is_named(tmp_path: Path) -> None:
@@ -232,12 +236,12 @@ def test_equal_models_all_lead_in_a_column_that_ranks_nobody(tmp_path: Path) -> 
     assert [row.scores["flicker"].leading for row in group.complete] == [True, True, False]
 
 
-def test_economics_are_those_of_complete_runs_on_prompts(tmp_path: Path) -> None:
+def test_yields_are_those_of_complete_runs_on_prompts(tmp_path: Path) -> None:
     partial = fake.result("b", score=coherent(90), metrics=WITH_HEADLINE)
     del partial["clips"][5:]
     contents = [fake.result("a", score=coherent(90), metrics=WITH_HEADLINE), partial]
-    economies = board_of(contents, tmp_path).economies
-    assert list(economies) == ["a"]
-    assert economies["a"].cost is not None
-    assert economies["a"].cost.source == "CPU, Some CPU"
-    assert economies["a"].cost.unit == "CPU-s"
+    yields = board_of(contents, tmp_path).yields
+    assert list(yields) == ["a"]
+    assert yields["a"].cost is not None
+    assert yields["a"].cost.source == "CPU, Some CPU"
+    assert yields["a"].cost.unit == "CPU-s"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.clip import Clip
-from bench.leaderboard.render.sheet import contact_sheet
+from bench.leaderboard.render.pictures import contact_sheet
 
 
 def pixels(path: Path) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.data.speed import Speed, speeds
 from bench.leaderboard.render.markdown import render
-from bench.leaderboard.tables.speed_tables import speed_tables
+from bench.leaderboard.tables.costs import speed_tables
 from bench.leaderboard.tables.table import NONE
 from bench.schema import Result
 
@@ -73,8 +73,7 @@ def cells(content: Content, tmp_path: Path) -> dict[str, str]:
     ((device, rows),) = rows_of(content, tmp_path=tmp_path).items()
     found: dict[str, str] = {}
     for table in speed_tables(device, rows):
-        names = [column.name for column in table.columns]
-        found |= dict(zip(names, [cell.text for cell in table.rows[0]], strict=True))
+        found |= dict(zip(table.headers, table.texts[0], strict=True))
     return found
 
 
@@ -130,12 +129,12 @@ def test_a_price_shows_what_a_second_of_video_costs_without_any_score(tmp_path: 
     assert cells(priced(), tmp_path)[COST] == "0.0100 EUR"  # 5 s of two GPUs, each 0.001 EUR a s
     page = render(boards([loaded(priced(), tmp_path)]))
     assert "at 3.6 EUR for an hour of a GPU, 2 at once." in page
-    assert page.count("No drawing again") == 1
+    assert page.count("No yield") == 1
 
 
 def test_scored_clips_need_no_excuse_for_their_cost(tmp_path: Path) -> None:
     scored = loaded(priced(scores={"coherence": 90.0}), tmp_path)
-    assert "No drawing again" not in render(boards([scored]))
+    assert "No yield" not in render(boards([scored]))
 
 
 @pytest.mark.parametrize("content", [gpu_result(), priced(device="cpu", gpu=None)])
@@ -147,8 +146,8 @@ def test_a_row_without_a_price_has_none_beside_one_that_has(tmp_path: Path) -> N
     content = priced() | {"model": "dear"}
     ((device, rows),) = rows_of(gpu_result(), content, tmp_path=tmp_path).items()
     table = next(iter(speed_tables(device, rows)))
-    place = [column.name for column in table.columns].index(COST)
-    assert {row[0].text: row[place].text for row in table.rows} == {"m": NONE, "dear": "0.0100 EUR"}
+    place = table.headers.index(COST)
+    assert {row[0]: row[place] for row in table.texts} == {"m": NONE, "dear": "0.0100 EUR"}
 
 
 @pytest.mark.parametrize("size", [0, 2.0, "4", None, True])

@@ -10,7 +10,8 @@ from fake_results import account
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.tables.systems import served, systems
+from bench.leaderboard.tables.costs import reported, served, system_tables
+from bench.leaderboard.tables.table import Cell
 from bench.schema import Result
 
 
@@ -25,9 +26,8 @@ def loaded(tmp_path: Path, accounts: list[dict[str, Any] | None], **changes: Any
 
 def row(result: Result, title: str) -> dict[str, str]:
     (board,) = boards([result])
-    (table,) = [table for table in systems(board, "coherence") if table.title == title]
-    names = [column.name for column in table.columns]
-    return dict(zip(names, [cell.text for cell in table.rows[0]], strict=True))
+    (table,) = [table for table in system_tables(board) if table.title == title]
+    return dict(zip(table.headers, table.texts[0], strict=True))
 
 
 def request(start: float, seconds: float, **changes: Any) -> dict[str, Any]:
@@ -66,23 +66,23 @@ def test_concurrencies_do_not_mix(tmp_path: Path) -> None:
 def test_what_is_declared_is_called_declared(tmp_path: Path) -> None:
     card = {"title": "Some Model", "licence": "closed", "declared_s_per_video_s": 8.28}
     card |= {"max_seconds": 10, "resolution": "1920x1080", "open_weights": False}
-    by_maker = row(loaded(tmp_path, [None, None], card=card), "Systems")
+    result = loaded(tmp_path, [None, None], card=card)
+    by_maker = row(result, "Declared")
     assert by_maker["s per s of video"] == "8.28"
-    assert by_maker["how that is known"] == "declared by the maker"
-    assert by_maker["open weights"] == "no"
-    assert (by_maker["largest"], by_maker["resolution"]) == ("1920x1080", "128x96")
-    assert "declared USD per s of video" not in by_maker
+    assert by_maker["largest"] == "1920x1080"
+    assert "USD per s of video" not in by_maker
+    assert reported(result) == Cell(8.28, note="declared by the maker")
     # What was declared with the clips themselves goes before the maker's own figure.
     told = [account("declared", latency_s=6.0, price_usd=1.0), account("declared", latency_s=2.0)]
-    with_clips = row(loaded(tmp_path, [*told], card=card), "Systems")
-    assert with_clips["s per s of video"] == "2"  # 8 s for 2 clips of 16 frames at 8 fps
-    assert with_clips["how that is known"] == "declared with the clips"
-    assert with_clips["declared USD per s of video"] == "0.500"
+    result = loaded(tmp_path, [*told], card=card)
+    # 8 s for 2 clips of 16 frames at 8 fps
+    assert reported(result) == Cell(2.0, note="declared with the clips")
+    assert row(result, "Declared")["USD per s of video"] == "0.500"
 
 
 def test_where_nothing_more_is_known_there_is_no_table(tmp_path: Path) -> None:
     (board,) = boards([loaded(tmp_path, [None])])
-    assert not list(systems(board, "coherence"))
+    assert not list(system_tables(board))
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,8 @@ _OURS = ("self", "generator", "output_type", "return_dict", "prompt", "image")
 class FrameRule:
     """Which frame counts a model makes as asked; others come back changed or not at all.
 
-    Attributes:
-        text: as written in the YAML.
-        step: legal counts are `step * k + offset`, k = 0, 1, ...
-        offset: see `step`.
-        least: the smallest legal count.
-        most: the largest; None without a limit.
+    Legal counts are `step * k + offset`, k = 0, 1, ..., from `least` to `most`, where that is not
+    None; `text` is the rule as written in the YAML.
     """
 
     text: str
@@ -42,11 +38,7 @@ class FrameRule:
 
     @classmethod
     def parse(cls, rule: str | int) -> "FrameRule":
-        """Read `any`, `16` (exactly), `up to 32`, `4k+1`, `8k+1 up to 49` or `4k`.
-
-        Raises:
-            BenchError: if it is none of these.
-        """
+        """Read `any`, `16` (exactly), `up to 32`, `4k+1`, `8k+1 up to 49` or `4k`."""
         text = str(rule).strip()
         if text.isdecimal() and int(text) > 0:
             return cls(text, least=int(text), most=int(text))
@@ -54,7 +46,7 @@ class FrameRule:
         if not text or match is None or match["step"] == "0":
             raise BenchError(
                 f"model.frames must be any, a number, 'up to 32', '4k+1' or '8k+1 up to 49', "
-                f"came {rule!r}"
+                f"got {rule!r}"
             )
         step, offset = int(match["step"] or 1), int(match["offset"] or 0)
         most = int(match["most"]) if match["most"] else None
@@ -76,15 +68,10 @@ class FrameRule:
         return lower + [legal_count for legal_count in legal if legal_count > count][:1]
 
     def closest(self, seconds: float, fps: float, longest_s: float, own: int) -> int:
-        """The legal count whose length comes nearest to that asked for.
+        """The legal count whose length comes nearest to `seconds`.
 
-        It is not longer than `longest_s`, to a tenth of a second as cards say it, or than `own`.
-
-        Args:
-            seconds: asked for.
-            fps: frames per second.
-            longest_s: the longest clip of the model, in seconds.
-            own: the count that it makes where nobody asks.
+        It is not longer than `longest_s`, to a tenth of a second as cards say it, or than `own`,
+        the count that the model makes where nobody asks.
         """
         most = max(own, int((longest_s + 0.05) * fps))
         counts = [count for count in range(1, most + 1) if self.holds(count)]
@@ -92,16 +79,12 @@ class FrameRule:
 
 
 def build(kind: type[T], given: Mapping[str, Any] | None, where: str) -> T:
-    """A dataclass from a part of the configuration.
-
-    Raises:
-        BenchError: if a key is none of its fields; the nearest is named.
-    """
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    """A dataclass from a part of the configuration; the nearest to an unknown key is named."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     for key in given or {}:
-        if key not in known:
+        if key not in names:
             raise BenchError(
-                f"{where} takes no {key!r}{nearest(key, known)}; it takes {', '.join(known)}"
+                f"{where} takes no {key!r}{nearest(key, names)}; it takes {', '.join(names)}"
             )
     return kind(**(given or {}))
 
@@ -109,17 +92,10 @@ def build(kind: type[T], given: Mapping[str, Any] | None, where: str) -> T:
 def check_call(
     pipeline: type, call: Mapping[str, Any], inputs: Mapping[str, str], also: tuple[str, ...] = ()
 ) -> None:
-    """Hold the keys of a call against the pipeline's signature.
+    """Hold the keys of a call against the pipeline's signature, in both directions.
 
-    Args:
-        pipeline: the class.
-        call: keyword arguments as the YAML gives them.
-        inputs: our names to the pipeline's, where they differ.
-        also: arguments that the generator will add.
-
-    Raises:
-        BenchError: naming the first key that the pipeline does not take and the nearest it does,
-            or an argument that it needs and nobody gives.
+    `inputs` maps our names to the pipeline's, where they differ; `also` are arguments that the
+    generator will add.
     """
     parameters = inspect.signature(pipeline.__call__).parameters
     takes = [name for name in parameters if name not in _OURS]
@@ -146,55 +122,36 @@ def check_call(
 
 
 def check_frames(rule: FrameRule, key: str, count: object) -> None:
-    """Refuse a count that the model would change without a word.
-
-    Raises:
-        BenchError: naming the nearest counts that it makes.
-    """
+    """Refuse a count that the model would change without a word; the nearest are named."""
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise BenchError(f"model.call.{key} must be a number of frames, came {count!r}")
+        raise BenchError(f"model.call.{key} must be a number of frames, got {count!r}")
     if not rule.holds(count):
-        near = rule.nearest(count)
+        near = " or ".join(map(str, reversed(rule.nearest(count))))
+        legal = f"exactly {rule.text}" if rule.text.isdecimal() else rule.text
         raise BenchError(
-            f"model.call.{key} must be {_said(rule)}, came {count}: "
-            f"type model.call.{key}={' or '.join(map(str, reversed(near)))}"
+            f"model.call.{key} must be {legal}, got {count}: type model.call.{key}={near}"
         )
 
 
-def _said(rule: FrameRule) -> str:
-    return f"exactly {rule.text}" if rule.text.isdecimal() else rule.text
-
-
 def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
-    """Refuse a height or width that the model cannot make.
-
-    Raises:
-        BenchError: naming the nearest that it can.
-    """
+    """Refuse a height or width that the model cannot make; the nearest are named."""
     for key in ("height", "width"):
         pixels = size.get(key)
         if not isinstance(pixels, int) or isinstance(pixels, bool) or pixels < 1:
-            raise BenchError(f"{where}.{key} must be a number of pixels, came {pixels!r}")
+            raise BenchError(f"{where}.{key} must be a number of pixels, got {pixels!r}")
         if pixels % multiple:
             below = pixels - pixels % multiple
             near = [str(n) for n in (below + multiple, below) if n > 0]
             raise BenchError(
-                f"{where}.{key} must be a multiple of {multiple}, came {pixels}: "
+                f"{where}.{key} must be a multiple of {multiple}, got {pixels}: "
                 f"type {where}.{key}={' or '.join(near)}"
             )
 
 
 def check_images(pipeline: type, task: str, prompts: Sequence[Prompt], *, sized: bool) -> None:
-    """Hold what a pipeline animates against what there is.
+    """Refuse a task that is not the pipeline's, and prompts without an image that it needs.
 
-    Args:
-        pipeline: the class.
-        task: `t2v`, `i2v` or `ti2v`.
-        prompts: of the suite.
-        sized: whether it is known to what size images are cropped.
-
-    Raises:
-        BenchError: if the task is not the pipeline's, or an image that it needs is missing.
+    `sized` is whether it is clear to what size images are cropped.
     """
     name = pipeline.__name__
     image = inspect.signature(pipeline.__call__).parameters.get("image")
@@ -218,11 +175,7 @@ def check_images(pipeline: type, task: str, prompts: Sequence[Prompt], *, sized:
 
 
 def check_memory(pipeline: str, weight_bytes: int, device: torch.device) -> None:
-    """Hold the weights against the memory of a CUDA device.
-
-    Raises:
-        BenchError: if they do not fit; that is an estimate, and said as one.
-    """
+    """Refuse weights that do not fit a CUDA device; that is an estimate, and said as one."""
     there = torch.cuda.get_device_properties(device).total_memory
     if weight_bytes > there:
         raise BenchError(

@@ -1,12 +1,15 @@
 """Any pipeline of diffusers as a generator: one YAML for each model, no code for any."""
 
+import contextlib
 import gc
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from PIL import Image
@@ -15,7 +18,7 @@ from bench.clip import Clip
 from bench.errors import BenchError, ClipError
 from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.diffusers import options as speed
-from bench.generators.diffusers.batch import check_batch, random_state, repeated
+from bench.generators.diffusers.call import check_batch, random_state, repeated, to_frames
 from bench.generators.diffusers.checks import (
     FrameRule,
     build,
@@ -25,16 +28,15 @@ from bench.generators.diffusers.checks import (
     check_memory,
     check_size,
 )
-from bench.generators.diffusers.facts import read_back
-from bench.generators.diffusers.frames import to_frames
 from bench.generators.diffusers.hub import find_revisions
-from bench.generators.diffusers.load import Load, load_pipeline, resolve_class
-from bench.generators.diffusers.quiet import quiet
-from bench.generators.diffusers.random_weights import Part, find_description, parts, random_pipeline
+from bench.generators.diffusers.load import Load, load_pipeline, read_back, resolve_class
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Weights
 from bench.video import crop_to, read_image, read_video
+
+if TYPE_CHECKING:
+    from bench.generators.diffusers.random_weights import Description, Part
 
 Task = Literal["t2v", "i2v", "ti2v"]
 _TASKS = ("t2v", "i2v", "ti2v")
@@ -67,9 +69,6 @@ class DiffusersGenerator(Generator):
             this length; None to make `call.num_frames` of every prompt.
         options: see `bench.generators.diffusers.options.Options`.
         weights: `real`, or `random` at full size, for timing only.
-
-    Raises:
-        BenchError: if an argument is not what it may be.
     """
 
     kind = "bench.generators.diffusers.DiffusersGenerator"
@@ -99,15 +98,15 @@ class DiffusersGenerator(Generator):
                 "expected a model to load: add model.repo=OWNER/NAME or model.path=DIR"
             )
         if task not in _TASKS:
-            raise BenchError(f"model.task must be one of {', '.join(_TASKS)}, came {task!r}")
+            raise BenchError(f"model.task must be one of {', '.join(_TASKS)}, got {task!r}")
         if weights not in ("real", "random"):
-            raise BenchError(f"model.weights must be real or random, came {weights!r}")
+            raise BenchError(f"model.weights must be real or random, got {weights!r}")
         if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
-            raise BenchError(f"model.fps must be a number above 0, came {fps!r}")
+            raise BenchError(f"model.fps must be a number above 0, got {fps!r}")
         if longest_s is not None and (
             isinstance(longest_s, bool) or not isinstance(longest_s, int | float) or longest_s <= 0
         ):
-            raise BenchError(f"model.longest_s must be seconds above 0, came {longest_s!r}")
+            raise BenchError(f"model.longest_s must be seconds above 0, got {longest_s!r}")
         self.pipeline, self.repo, self.path, self.task = pipeline, repo, path, task
         self.load = build(Load, load, "model.load")
         if path is not None:
@@ -152,29 +151,29 @@ class DiffusersGenerator(Generator):
     def dtypes(self) -> dict[str, torch.dtype]:
         """Component to dtype of its weights, and `default` for the rest.
 
-        Random weights overflow float16; bfloat16, which takes as long, stands in for it.
+        Random weights overflow float16; bfloat16, which takes as long, replaces it.
         """
         published = self.load.dtypes(self.options.dtype)
         if self.weights == "real":
             return published
-        half, stand_in = torch.float16, torch.bfloat16
-        return {name: stand_in if dtype == half else dtype for name, dtype in published.items()}
+        replaced = {torch.float16: torch.bfloat16}
+        return {name: replaced.get(dtype, dtype) for name, dtype in published.items()}
 
-    def parts(self) -> list[Part]:
-        """Every network with its size, in seconds and without its weights.
+    @cached_property
+    def description(self) -> "Description":
+        """Of the networks: a folder, or the entry of `architectures.yaml` without a hub."""
+        from bench.generators.diffusers.random_weights import find_description
 
-        Raises:
-            BenchError: if nothing on this machine or the hub describes them.
-        """
-        described = find_description(self.repo, self.path, self.load.revision)
-        return parts(described, self.load, self.dtypes)
+        return find_description(self.repo, self.path, self.load.revision)
+
+    def parts(self) -> "list[Part]":
+        """Every network with its size, in seconds and without its weights."""
+        from bench.generators.diffusers.random_weights import parts
+
+        return parts(self.description, self.load, self.dtypes)
 
     def check(self, prompts: Sequence[Prompt]) -> None:
-        """Refuse, before weights are loaded, what the pipeline would refuse or quietly change.
-
-        Raises:
-            BenchError: naming the key, and what it could be.
-        """
+        """Refuse, before weights are loaded, what the pipeline would refuse or quietly change."""
         kind = resolve_class(self.pipeline, "model.pipeline")
         if self.path is not None and not (Path(self.path) / "model_index.json").is_file():
             raise BenchError(
@@ -200,9 +199,9 @@ class DiffusersGenerator(Generator):
         if self.options.batch_size > 1:
             images = self.task != "t2v" and any(prompt.image for prompt in prompts)
             check_batch(self.pipeline, self.options.batch_size, images=images)
-        self.options.check(self.device, random_weights=self.weights == "random")
-        if self.weights == "real":
-            with quiet():
+        with quiet():
+            self.options.check(self.device, random_weights=self.weights == "random")
+            if self.weights == "real":
                 self.revisions = self._find_revisions()
 
     def __enter__(self) -> Self:
@@ -238,22 +237,13 @@ class DiffusersGenerator(Generator):
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Call the pipeline, and hold what comes back against what a video is.
 
-        Raises:
-            ClipError: if the frames are not finite, not in range, or all of one colour each.
-            BenchError: if the prompt's image cannot be read.
-            torch.OutOfMemoryError: if memory does not suffice; what it held is free by then.
+        Where memory runs out, what the pipeline held is free once torch.OutOfMemoryError is raised.
         """
         (clip,) = self._call(prompt, [seed])
         return clip
 
     def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
-        """Call the pipeline once, with random numbers of its own for each seed.
-
-        Raises:
-            ClipError: as `generate` does, for any of the clips.
-            BenchError: as `generate` does.
-            torch.OutOfMemoryError: as `generate` does.
-        """
+        """Call the pipeline once, with random numbers of its own for each seed."""
         if len(seeds) == 1:
             return super().generate_batch(prompt, seeds)
         return self._call(prompt, seeds)
@@ -274,17 +264,17 @@ class DiffusersGenerator(Generator):
             self.pipe.maybe_free_model_hooks()
             raise
         if not hasattr(answer, self.output):
-            given = ", ".join(answer.keys())
-            raise ClipError(f"{self.pipeline} gave {given} and no {self.output}: see model.output")
+            fields = ", ".join(answer.keys())
+            raise ClipError(f"{self.pipeline} gave {fields} and no {self.output}: see model.output")
         if len(seeds) > 1 and random_state(self.device) != before:
             raise ClipError(
                 f"{self.pipeline} drew random numbers that are no seed's own, so that its clips "
                 "depend on what shares their batch: type model.options.batch_size=1"
             )
-        made = getattr(answer, self.output)
-        several = made if len(seeds) > 1 else [made]
+        frames = getattr(answer, self.output)
+        several = frames if len(seeds) > 1 else [frames]
         if len(several) != len(seeds):
-            raise ClipError(f"expected {len(seeds)} clips of the pipeline, came {len(several)}")
+            raise ClipError(f"expected {len(seeds)} clips of the pipeline, got {len(several)}")
         return [self._clip(*pair) for pair in zip(several, seeds, strict=True)]
 
     def _clip(self, frames: Any, seed: int) -> Clip:  # noqa: ANN401 - whatever the pipeline makes
@@ -304,11 +294,16 @@ class DiffusersGenerator(Generator):
         }
 
     def loaded(self) -> dict[str, Any]:
-        """What is really in use, read back from the loaded pipeline."""
+        """What is really in use, read back from the loaded pipeline.
+
+        `architectures_from` is there where random weights have the sizes of the packaged table.
+        """
+        by_table = self.weights == "random" and not isinstance(self.description, Path)
         return {
             "source": self.source_name,
             "revisions": self.revisions,
             "weights": self.weights,
+            **({"architectures_from": "architectures.yaml"} if by_table else {}),
             **read_back(self.pipe, self.device),
         }
 
@@ -319,9 +314,10 @@ class DiffusersGenerator(Generator):
                 needed = sum(part.weight_bytes for part in self.parts())
                 check_memory(self.pipeline, needed, self.device)
             if self.weights == "random":
-                described = find_description(self.repo, self.path, self.load.revision)
+                from bench.generators.diffusers.random_weights import random_pipeline
+
                 home = torch.device("cpu") if self.options.offload else self.device
-                self.pipe = random_pipeline(kind, described, self.load, self.dtypes, home)
+                self.pipe = random_pipeline(kind, self.description, self.load, self.dtypes, home)
             else:
                 self.revisions = self.revisions or self._find_revisions()
                 config = self.options.quantization_config()
@@ -337,11 +333,11 @@ class DiffusersGenerator(Generator):
 
     @property
     def _size(self) -> tuple[int, int] | None:
-        """Height and width that are asked for; None where neither is said."""
-        said = self.image_size or self.call
-        if "height" not in said and "width" not in said:
+        """Height and width that are asked for; None where neither is."""
+        size = self.image_size or self.call
+        if "height" not in size and "width" not in size:
             return None
-        return said.get("height"), said.get("width")  # type: ignore[return-value]  # checked later
+        return size.get("height"), size.get("width")  # type: ignore[return-value]  # checked later
 
     def _arguments(self, prompt: Prompt) -> dict[str, Any]:
         arguments = dict(self.call)
@@ -360,3 +356,30 @@ class DiffusersGenerator(Generator):
         parts = (*self.load.components.values(), *self.load.loras)
         own = {"repo": self.source_name, "revision": self.load.revision}
         return find_revisions(parts, own)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep three libraries from talking over the progress bar; their errors come as errors."""
+    import diffusers
+    import huggingface_hub
+    import transformers
+
+    libraries: tuple[Any, ...] = (diffusers.utils.logging, transformers.logging)
+    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in libraries]
+    for log in libraries:
+        log.set_verbosity_error()
+        log.disable_progress_bar()
+    hub: Any = huggingface_hub.utils.logging
+    hub_verbosity = hub.get_verbosity()
+    hub.set_verbosity_error()  # downloads keep their bars
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        hub.set_verbosity(hub_verbosity)
+        for log, (verbosity, bars) in zip(libraries, before, strict=True):
+            log.set_verbosity(verbosity)
+            if bars:
+                log.enable_progress_bar()

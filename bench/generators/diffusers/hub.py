@@ -28,23 +28,20 @@ _DESCRIPTION = ("*.json", "*.txt", "*.model", "*.jinja")
 _LOADED = frozenset({".json", ".txt", ".model", ".jinja", ".safetensors", ".bin"})
 _PIECES, _PIECE_BYTES = 64, 2**16
 
+_ELSEWHERE = "or load a folder with model.path=DIR"
 
-def describe(repo: str, revision: str | None = None, *, local: bool = False) -> Path:
-    """The folder with everything of a repository but its weights, fetched where it is not there.
 
-    Args:
-        repo: as `owner/name`.
-        revision: branch, tag or commit.
-        local: look in the cache only.
+class UnavailableError(BenchError):
+    """A repository may well be there, and this machine cannot read it: no hub, or not allowed."""
 
-    Raises:
-        BenchError: if the repository is missing or gated, or the hub cannot be reached.
-    """
+
+def describe(repo: str, revision: str | None = None) -> Path:
+    """The folder with everything of a repository but its weights, fetched where it is not there."""
     return Path(
         from_hub(
             repo,
             lambda: huggingface_hub.snapshot_download(
-                repo, revision=revision, allow_patterns=list(_DESCRIPTION), local_files_only=local
+                repo, revision=revision, allow_patterns=list(_DESCRIPTION)
             ),
         )
     )
@@ -55,6 +52,8 @@ def find_revisions(
 ) -> dict[str, str]:
     """Which version there is of everything that a model is loaded from.
 
+    A missing or gated repository is named before the weights of another are fetched.
+
     Args:
         parts: components and LoRAs that come from elsewhere, each a `repo` and its `revision`.
         pipeline: `repo` and `revision` of the rest; either `repo` may be a folder.
@@ -62,21 +61,18 @@ def find_revisions(
     Returns:
         Repository to commit, as the hub's cache names it, `repository@revision` for a part whose
         revision is set; folder to the digest of its files.
-
-    Raises:
-        BenchError: if one is missing or gated, before the weights of another are fetched.
     """
-    found = {}
+    revisions = {}
     for part in (*parts, pipeline):
         if not part or not part.get("repo"):
             continue
         repo, revision = str(part["repo"]), part.get("revision")
         if Path(repo).is_dir():
-            found[repo] = digest(Path(repo))
+            revisions[repo] = digest(Path(repo))
         else:
             pinned = revision if part is not pipeline else None
-            found[f"{repo}@{pinned}" if pinned else repo] = describe(repo, revision).name
-    return found
+            revisions[f"{repo}@{pinned}" if pinned else repo] = describe(repo, revision).name
+    return revisions
 
 
 def digest(folder: Path) -> str:
@@ -98,39 +94,34 @@ def digest(folder: Path) -> str:
 
 
 def from_hub(repo: str, fetch: Callable[[], T]) -> T:
-    """What a hub gives.
-
-    Raises:
-        BenchError: each way to fail, said in one line.
-    """
-    elsewhere = "or load a folder with model.path=DIR"
+    """What a hub gives; each way to fail is a BenchError of one line."""
     try:
         return fetch()
     except GatedRepoError:
-        raise BenchError(
+        raise UnavailableError(
             f"{repo} is gated: accept its terms on https://huggingface.co/{repo}, type "
-            f"`hf auth login`, {elsewhere}"
+            f"`hf auth login`, {_ELSEWHERE}"
         ) from None
     except RevisionNotFoundError:
         raise BenchError(f"{repo} has no such revision: see model.load") from None
     except (RepositoryNotFoundError, HFValidationError):
         raise BenchError(
             f"there is no repository {repo} on the hub, or none that you may see: correct "
-            f"model.repo, type `hf auth login` if it is private, {elsewhere}"
+            f"model.repo, type `hf auth login` if it is private, {_ELSEWHERE}"
         ) from None
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError):
-        raise _not_here(repo, elsewhere) from None
+        raise _unreachable(repo) from None
     except (EntryNotFoundError, HfHubHTTPError) as error:
         raise BenchError(f"{repo}: {one_line(error)}") from None
     except OSError as error:  # how diffusers wraps several of the above
         if isinstance(error.__cause__ or error.__context__, GatedRepoError):
-            raise BenchError(f"{repo} is gated: type `hf auth login`, {elsewhere}") from None
+            raise UnavailableError(f"{repo} is gated: type `hf auth login`, {_ELSEWHERE}") from None
         if not Path(repo).is_dir() and "connect" in str(error).lower():
-            raise _not_here(repo, elsewhere) from None
+            raise _unreachable(repo) from None
         raise BenchError(f"{repo} cannot be loaded: {one_line(error)}") from None
 
 
-def _not_here(repo: str, elsewhere: str) -> BenchError:
-    return BenchError(
-        f"{repo} is not on this machine and the hub cannot be reached: connect once, {elsewhere}"
+def _unreachable(repo: str) -> UnavailableError:
+    return UnavailableError(
+        f"{repo} is not on this machine and the hub cannot be reached: connect once, {_ELSEWHERE}"
     )

@@ -1,21 +1,18 @@
-"""From a YAML's `load` to a pipeline with its weights: components, scheduler, LoRA, patches."""
+"""From a YAML's `load` to a pipeline with its weights, and what that then is, read from it."""
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import huggingface_hub
 import torch
-import transformers
-from safetensors.torch import load_file
 
 from bench.errors import BenchError, nearest, one_line
 from bench.generators.diffusers.hub import from_hub
-from bench.generators.diffusers.options import DTYPES
+from bench.generators.diffusers.options import DTYPES, attention_in_use, denoisers
 from bench.generators.diffusers.patches import PATCHES
 
 
@@ -53,7 +50,7 @@ class Load:
         for where, dtype in (("dtype", self.dtype), *self.component_dtypes.items()):
             if dtype not in DTYPES:
                 raise BenchError(
-                    f"model.load: {where} must be one of {', '.join(DTYPES)}, came {dtype!r}"
+                    f"model.load: {where} must be one of {', '.join(DTYPES)}, got {dtype!r}"
                 )
         for patch in self.patches:
             if patch not in PATCHES:
@@ -67,7 +64,7 @@ class Load:
             if not _takes(part, {"class"}, {"repo", "revision", "subfolder", "file"}):
                 raise BenchError(
                     f"model.load.components.{name} must have a class and of repo, revision, "
-                    f"subfolder and file what it needs, came {part!r}"
+                    f"subfolder and file what it needs, got {part!r}"
                 )
             if "revision" in part and "repo" not in part:
                 raise BenchError(
@@ -78,7 +75,7 @@ class Load:
         for lora in self.loras:
             if not _takes(lora, {"repo"}, {"revision", "file", "weight"}):
                 raise BenchError(
-                    f"model.load.loras: expected repo, revision, file, weight, came {lora!r}"
+                    f"model.load.loras: expected repo, revision, file, weight, got {lora!r}"
                 )
 
     def within(self, folder: Path) -> "Load":
@@ -92,20 +89,16 @@ class Load:
 
     def dtypes(self, default: str | None = None) -> dict[str, torch.dtype]:
         """Component to dtype, and `default` for the rest."""
-        named = {"default": default or self.dtype, **self.component_dtypes}
-        return {name: DTYPES[dtype] for name, dtype in named.items()}
+        names = {"default": default or self.dtype, **self.component_dtypes}
+        return {component: DTYPES[dtype] for component, dtype in names.items()}
 
 
-def _takes(given: object, needed: set[str], more: set[str]) -> bool:
-    return isinstance(given, Mapping) and needed <= given.keys() <= needed | more
+def _takes(value: object, needed: set[str], more: set[str]) -> bool:
+    return isinstance(value, Mapping) and needed <= value.keys() <= needed | more
 
 
 def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of either library
-    """A class of diffusers, or one named with its module of diffusers or transformers.
-
-    Raises:
-        BenchError: if the installed version has no such class.
-    """
+    """A class of diffusers, or one named with its module of diffusers or transformers."""
     home, _, bare = str(name).rpartition(".")
     home = home or "diffusers"
     try:
@@ -114,8 +107,11 @@ def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of
         library = importlib.import_module(home)
         return getattr(library, bare)
     except (ImportError, AttributeError):
-        listed = dir(sys.modules.get(home, diffusers))
-        close = nearest(bare, [known for known in listed if known[:1].isupper()])
+        import diffusers
+        import transformers
+
+        names = dir(sys.modules.get(home, diffusers))
+        close = nearest(bare, [listed for listed in names if listed[:1].isupper()])
         raise BenchError(
             f"{where}: diffusers {diffusers.__version__} and transformers "
             f"{transformers.__version__} have no {name!r}{close}"
@@ -135,21 +131,18 @@ def load_pipeline(
     Args:
         kind: class of the pipeline.
         source: a repository of the hub, or a folder that `save_pretrained` wrote.
-        load: how.
+        load: the YAML's `load`.
         dtypes: of each component, and the `default`.
         quantization: a diffusers PipelineQuantizationConfig, or None.
         parts: components that are there already, in place of loaded ones.
-
-    Raises:
-        BenchError: if the repository, or a file in it, cannot be had.
     """
-    given = dict(parts or {})
+    components = dict(parts or {})
     for name, part in load.components.items():
         if part is None:
-            given[name] = None
-        elif name not in given:
-            given[name] = _component(part, source, load, dtypes.get(name, dtypes["default"]))
-    settings: dict[str, Any] = {"dtype": dict(dtypes), **given}
+            components[name] = None
+        elif name not in components:
+            components[name] = _component(part, source, load, dtypes.get(name, dtypes["default"]))
+    settings: dict[str, Any] = {"dtype": dict(dtypes), **components}
     if load.variant is not None and not parts:
         settings["variant"] = load.variant
     if load.revision is not None:
@@ -162,18 +155,14 @@ def load_pipeline(
 
 
 def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipeline
-    """What follows once all weights are there: scheduler, guider, LoRA, patches, methods.
-
-    Raises:
-        BenchError: if a method does not exist, or a LoRA cannot be had.
-    """
+    """What follows once all weights are there: scheduler, guider, LoRA, patches, methods."""
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval()  # what a pipeline puts together itself is in training mode
     if load.scheduler is not None:
         changed = {key: value for key, value in load.scheduler.items() if key != "class"}
-        named = load.scheduler.get("class")
-        cls = resolve_class(named, "model.load.scheduler.class") if named else type(pipe.scheduler)
+        name = load.scheduler.get("class")
+        cls = resolve_class(name, "model.load.scheduler.class") if name else type(pipe.scheduler)
         pipe.scheduler = cls.from_config(pipe.scheduler.config, **changed)
     if load.guider is not None:
         pipe.guider = pipe.guider.new(**load.guider)
@@ -193,17 +182,62 @@ def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipel
         method()
 
 
+def read_back(pipe: Any, device: torch.device) -> dict[str, Any]:  # noqa: ANN401 - any diffusers pipeline
+    """Class, sizes, dtypes, attention and scheduler of a loaded pipeline, as JSON values.
+
+    They are read from it, not taken from what was asked for. `weights_on_device_bytes` is what
+    parameters and buffers take on the device that computes, which is less than all of them where
+    they are offloaded.
+    """
+    modules = {
+        name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)
+    }
+    scheduler = {k: v for k, v in pipe.scheduler.config.items() if not k.startswith("_")}
+    return {
+        "pipeline": type(pipe).__name__,
+        "parameters": {n: sum(p.numel() for p in m.parameters()) for n, m in modules.items()},
+        "weights_on_device_bytes": _bytes_on(device, modules.values()),
+        "dtypes": {
+            name: sorted({str(p.dtype).removeprefix("torch.") for p in module.parameters()})
+            for name, module in modules.items()
+        },
+        "attention": {name: attention_in_use(module) for name, module in denoisers(pipe).items()},
+        "scheduler": {"class": type(pipe.scheduler).__name__, **_plain(scheduler)},
+    }
+
+
+def _bytes_on(device: torch.device, modules: Iterable[torch.nn.Module]) -> int:
+    tensors = {
+        id(tensor): tensor.nbytes  # shared ones, as tied embeddings, once
+        for module in modules
+        for tensor in (*module.parameters(), *module.buffers())
+        if tensor.device.type == device.type
+    }
+    return sum(tensors.values())
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The value as JSON holds it; anything else as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
 def _component(part: Mapping[str, Any], source: str, load: Load, dtype: torch.dtype) -> Any:  # noqa: ANN401 - any component
     cls = resolve_class(part["class"], "model.load.components")
     repo = part.get("repo") or source
     revision = part.get("revision") or (load.revision if repo == source else None)
     if "file" in part:
+        from safetensors.torch import load_file
+
         path = from_hub(repo, lambda: _file(repo, part["file"], revision))
         module = cls()
         module.load_state_dict(load_file(path))
         return module.to(dtype).eval()
-    named = {"subfolder": part.get("subfolder"), "revision": revision}
-    settings: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    place = {"subfolder": part.get("subfolder"), "revision": revision}
+    settings: dict[str, Any] = {key: value for key, value in place.items() if value is not None}
     if issubclass(cls, torch.nn.Module):
         settings["dtype"] = dtype
     return from_hub(repo, lambda: cls.from_pretrained(repo, **settings))
@@ -220,8 +254,8 @@ def _add_lora(pipe: Any, lora: Mapping[str, Any], name: str) -> None:  # noqa: A
             lambda: pipe.load_lora_weights(lora["repo"], adapter_name=name, **settings),
         )
     except (ValueError, ImportError) as error:
-        mend = ": type pip install 'steadybench[lora]'" if "PEFT" in str(error) else ""
-        raise BenchError(f"model.load.loras: {lora['repo']}: {one_line(error)}{mend}") from None
+        remedy = ": type pip install 'steadybench[lora]'" if "PEFT" in str(error) else ""
+        raise BenchError(f"model.load.loras: {lora['repo']}: {one_line(error)}{remedy}") from None
 
 
 def _file(repo: str, name: str, revision: str | None) -> str:

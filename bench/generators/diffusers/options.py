@@ -1,18 +1,14 @@
 """What makes a pipeline faster or smaller: set on request, and read back where it can be."""
 
+import importlib
+import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-import diffusers
 import torch
-from diffusers.models.attention import AttentionModuleMixin
-from diffusers.models.attention_dispatch import AttentionBackendName, _AttentionBackendRegistry
-from diffusers.models.attention_processor import Attention, MochiAttention
 
 from bench.errors import BenchError, nearest, one_line
-from bench.generators.diffusers.quantise import pipeline_config
-from bench.generators.diffusers.quiet import quiet
 
 Offload = Literal["model", "sequential", "group"]
 
@@ -30,7 +26,17 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
     "offload": (None, "model", "sequential", "group"),
     "tiling": (False, True),
     "slicing": (False, True),
-    "attention": (None, *(backend.value for backend in AttentionBackendName)),
+}
+
+_QUANTISE_KEYS = ("backend", "components", "kwargs")
+
+# What must be installed for a backend of quantisation, as pip calls it.
+_PACKAGES = {
+    "bitsandbytes_4bit": "bitsandbytes",
+    "bitsandbytes_8bit": "bitsandbytes",
+    "torchao": "torchao",
+    "quanto": "optimum-quanto",
+    "gguf": "gguf",
 }
 
 
@@ -67,34 +73,34 @@ class Options:
     batch_size: int = 1
 
     def __post_init__(self) -> None:
-        for key, known in _CHOICES.items():
+        choices = dict(_CHOICES)
+        if self.attention is not None:
+            choices["attention"] = (None, *(backend.value for backend in _backends()))
+        for key, values in choices.items():
             value = getattr(self, key)
-            if value not in known:
-                texts = ["null" if choice is None else str(choice) for choice in known]
+            if value not in values:
+                texts = ["null" if choice is None else str(choice) for choice in values]
                 raise BenchError(
                     f"model.options.{key} must be one of {', '.join(texts)}, "
-                    f"came {value!r}{nearest(str(value), texts)}"
+                    f"got {value!r}{nearest(str(value), texts)}"
                 )
-        named = {"backend", "kwargs", "components"}
-        known_quantise = self.quantise in (None, "float8") or (
-            isinstance(self.quantise, Mapping)
-            and "backend" in self.quantise
-            and self.quantise.keys() <= named
+        by_backend = isinstance(self.quantise, Mapping) and (
+            {"backend"} <= self.quantise.keys() <= set(_QUANTISE_KEYS)
         )
-        if not known_quantise:
+        if self.quantise not in (None, "float8") and not by_backend:
             raise BenchError(
                 "model.options.quantise must be null, float8 or keys and values "
-                f"({', '.join(sorted(named))}), came {self.quantise!r}"
+                f"({', '.join(_QUANTISE_KEYS)}), got {self.quantise!r}"
             )
         if self.cache is not None and not isinstance(self.cache, Mapping):
             raise BenchError(
                 "model.options.cache must be null or as {class: FirstBlockCacheConfig, "
-                f"threshold: 0.1}}, came {self.cache!r}"
+                f"threshold: 0.1}}, got {self.cache!r}"
             )
         for key in ("steps", "batch_size"):
             value = getattr(self, key)
             if not (type(value) is int and value >= 1) and (key, value) != ("steps", None):
-                raise BenchError(f"model.options.{key} must be a number from 1, came {value!r}")
+                raise BenchError(f"model.options.{key} must be a number from 1, got {value!r}")
 
     @property
     def label(self) -> str:
@@ -105,7 +111,7 @@ class Options:
             self.compile and f"compile-{self.compile}",
             self.attention and f"attention-{self.attention.strip('_')}",
             self.cache and str(self.cache.get("class", "cache")).removesuffix("Config"),
-            self.quantise and f"quantised-{_kind(self.quantise)}",
+            self.quantise and f"quantised-{_backend(self.quantise)}",
             self.offload and f"offload-{self.offload}",
             self.tiling and "tiling",
             self.slicing and "slicing",
@@ -121,11 +127,7 @@ class Options:
         return tuple(self.quantise.get("components", DENOISERS[:1]))
 
     def check(self, device: torch.device, *, random_weights: bool) -> None:
-        """Refuse what cannot work on this device or with these weights.
-
-        Raises:
-            BenchError: naming the option.
-        """
+        """Refuse what cannot work on this device or with these weights."""
         if self.offload and device.type != "cuda":
             raise BenchError(
                 f"model.options.offload={self.offload} brings weights to a GPU, and this run uses "
@@ -138,37 +140,50 @@ class Options:
             )
         if isinstance(self.quantise, Mapping) and random_weights:
             raise BenchError(
-                f"model.options.quantise by {_kind(self.quantise)} reads published weights, and "
+                f"model.options.quantise by {_backend(self.quantise)} reads published weights, and "
                 "random weights would stay as they are: type model.options.quantise=null or float8"
             )
         if self.cache is not None:
             _cache_config(self.cache, lambda: 0)
-        with quiet():
-            self.quantization_config()
+        self.quantization_config()
 
     def quantization_config(self) -> Any:  # noqa: ANN401 - a diffusers object
-        """What `from_pretrained` is told about 8 or 4 bits; None without.
+        """A PipelineQuantizationConfig of 8 or 4 bits for `from_pretrained`; None without.
 
-        Raises:
-            BenchError: if there is no such backend, the library behind it is not installed, or
-                takes other arguments.
+        `quant_type` of torchao, an object, is given as the name of its class.
         """
         if not isinstance(self.quantise, Mapping):
             return None
-        kwargs = self.quantise.get("kwargs", {})
-        return pipeline_config(self.quantise["backend"], kwargs, self.quantised)
+        import diffusers
+
+        backend, settings = self.quantise["backend"], dict(self.quantise.get("kwargs", {}))
+        try:
+            if backend in _PACKAGES:
+                importlib.metadata.version(_PACKAGES[backend])
+            if backend == "torchao" and isinstance(settings.get("quant_type"), str):
+                library = importlib.import_module("torchao.quantization")
+                settings["quant_type"] = getattr(library, settings["quant_type"])()
+            # One for each component: the two libraries' classes of one name take other arguments.
+            mapping = {name: _quantiser(backend, name)(**settings) for name in self.quantised}
+            return diffusers.PipelineQuantizationConfig(quant_mapping=mapping)
+        except importlib.metadata.PackageNotFoundError:
+            raise BenchError(
+                f"model.options.quantise by {backend} needs {_PACKAGES[backend]}, which is not "
+                f"installed: type pip install {_PACKAGES[backend]}"
+            ) from None
+        except BenchError:
+            raise
+        except Exception as error:  # a library's own complaint about its arguments
+            raise BenchError(
+                f"model.options.quantise by {backend}: {one_line(error)}: see its kwargs"
+            ) from None
 
 
 def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN401 - any pipeline
     """Set everything but the placement on a loaded pipeline.
 
-    Args:
-        options: what to set.
-        pipe: any diffusers pipeline.
-        dtype: in which to compute where weights are stored in fewer bits.
-
-    Raises:
-        BenchError: if an option has nothing to work on, so that a row never claims what is not so.
+    An option that has nothing to work on is refused, so that a row never claims what is not so.
+    `dtype` is that of arithmetic where weights are stored in fewer bits.
     """
     for name in options.quantised:
         if getattr(pipe, name, None) is None:
@@ -177,17 +192,16 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
                 f"model.options.quantise: {type(pipe).__name__} has no {name}: "
                 f"add components, of {', '.join(networks)}"
             )
-    if options.tiling:
-        _method(pipe, "vae.enable_tiling", "options.tiling")()
-    if options.slicing:
-        _method(pipe, "vae.enable_slicing", "options.slicing")()
+    for option in ("tiling", "slicing"):
+        if getattr(options, option):
+            _method(pipe, f"vae.enable_{option}", option)()
     for denoiser in denoisers(pipe).values():
         if options.quantise == "float8":
             denoiser.enable_layerwise_casting(torch.float8_e4m3fn, dtype)
         if options.attention is not None:
             _set_attention(denoiser, options.attention)
         if options.cache is not None:
-            _method(denoiser, "enable_cache", "options.cache")(
+            _method(denoiser, "enable_cache", "cache")(
                 _cache_config(options.cache, lambda: pipe.current_timestep)
             )
         if options.compile == "blocks":
@@ -210,8 +224,8 @@ def place(options: Options, pipe: Any, device: torch.device) -> None:  # noqa: A
 
 def denoisers(pipe: Any) -> dict[str, Any]:  # noqa: ANN401 - any pipeline
     """The networks that run once a step, by the name of their component."""
-    found = {name: getattr(pipe, name, None) for name in DENOISERS}
-    return {name: module for name, module in found.items() if module is not None}
+    networks = {name: getattr(pipe, name, None) for name in DENOISERS}
+    return {name: network for name, network in networks.items() if network is not None}
 
 
 def attention_in_use(module: torch.nn.Module) -> list[str]:
@@ -220,21 +234,34 @@ def attention_in_use(module: torch.nn.Module) -> list[str]:
     A layer whose processor asks diffusers for a backend is named by that backend; any other does
     its own, whatever was set, and is named by its processor.
     """
+    from diffusers.models.attention import AttentionModuleMixin
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+    from diffusers.models.attention_processor import Attention, MochiAttention
+
     active, _ = _AttentionBackendRegistry.get_active_backend()
-    found = set()
+    names = set()
     for layer in module.modules():
         processor = getattr(layer, "processor", None)
         if isinstance(layer, Attention | MochiAttention | AttentionModuleMixin) and processor:
             if hasattr(processor, "_attention_backend"):
-                found.add(AttentionBackendName(processor._attention_backend or active).value)
+                names.add(_backends()(processor._attention_backend or active).value)
             else:
-                found.add(type(processor).__name__)
-    return sorted(found)
+                names.add(type(processor).__name__)
+    return sorted(names)
 
 
 def reset_attention() -> None:
     """Undo what setting a backend leaves behind for the next model of this process."""
-    _AttentionBackendRegistry.set_active_backend(AttentionBackendName.NATIVE)
+    from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+
+    _AttentionBackendRegistry.set_active_backend(_backends().NATIVE)
+
+
+def _backends() -> Any:  # noqa: ANN401 - an enumeration of diffusers
+    """Of attention; imported when asked for, as it takes a second."""
+    from diffusers.models.attention_dispatch import AttentionBackendName
+
+    return AttentionBackendName
 
 
 def _compile_blocks(denoiser: Any) -> None:  # noqa: ANN401 - any diffusers model
@@ -262,18 +289,20 @@ def _set_attention(denoiser: Any, backend: str) -> None:  # noqa: ANN401 - any d
         )
 
 
-def _cache_config(given: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN401 - diffusers objects
-    known = sorted(name for name in dir(diffusers) if name.endswith("CacheConfig"))
-    known.append("PyramidAttentionBroadcastConfig")
-    kind = given.get("class")
-    if kind not in known:
+def _cache_config(cache: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN401 - diffusers objects
+    import diffusers
+
+    kinds = sorted(name for name in dir(diffusers) if name.endswith("CacheConfig"))
+    kinds.append("PyramidAttentionBroadcastConfig")
+    kind = cache.get("class")
+    if kind not in kinds:
         raise BenchError(
-            f"model.options.cache.class must be one of {', '.join(known)}, "
-            f"came {kind!r}{nearest(str(kind), known)}"
+            f"model.options.cache.class must be one of {', '.join(kinds)}, "
+            f"got {kind!r}{nearest(str(kind), kinds)}"
         )
     cls = getattr(diffusers, kind)
     takes = [item.name for item in fields(cls)]
-    values = {key: value for key, value in given.items() if key != "class"}
+    values = {key: value for key, value in cache.items() if key != "class"}
     for key in values:
         if key not in takes:
             raise BenchError(f"model.options.cache: {kind} takes no {key!r}{nearest(key, takes)}")
@@ -282,17 +311,31 @@ def _cache_config(given: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN4
     return cls(**values)
 
 
+def _quantiser(backend: str, component: str) -> Any:  # noqa: ANN401 - a class of either library
+    """The configuration's class, of the library that the component comes from."""
+    encoder = component.startswith(("text_encoder", "image_encoder"))
+    library = "transformers" if encoder else "diffusers"
+    auto = importlib.import_module(f"{library}.quantizers.auto")
+    kinds = auto.AUTO_QUANTIZATION_CONFIG_MAPPING
+    if backend not in kinds:
+        raise BenchError(
+            f"model.options.quantise.backend must be one of {', '.join(kinds)}, "
+            f"got {backend!r}{nearest(backend, kinds)}"
+        )
+    return kinds[backend]
+
+
 def _method(owner: Any, path: str, option: str) -> Any:  # noqa: ANN401 - any component
     """A method by its dotted path."""
-    found = owner
+    method = owner
     for part in path.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
+        method = getattr(method, part, None)
+    if not callable(method):
         raise BenchError(
-            f"model.{option}: {type(owner).__name__} has no {path}: leave that option out"
+            f"model.options.{option}: {type(owner).__name__} has no {path}: leave that option out"
         )
-    return found
+    return method
 
 
-def _kind(quantise: str | Mapping[str, Any]) -> str:
+def _backend(quantise: str | Mapping[str, Any]) -> str:
     return quantise if isinstance(quantise, str) else str(quantise.get("backend", "own"))

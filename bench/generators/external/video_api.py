@@ -59,7 +59,8 @@ class VideoApiGenerator(Generator):
         base_url: up to and without `/v1/videos`, as http://127.0.0.1:30000.
         fields: sent with every request as they are. Must hold `num_frames` or `seconds`: left to
             itself, a server may make a single frame.
-        dialect: how a request is written, see `VideoClient`.
+        dialect: `multipart` sends every request as a form (vLLM-Omni); `json` sends JSON, and a
+            form only where an image goes along (SGLang Diffusion).
         key_env: name of the environment variable that holds the key; None where none is needed.
             The key itself is never written anywhere.
         send_seed: whether the server takes a seed; without one, seeds are only separate draws.
@@ -91,8 +92,8 @@ class VideoApiGenerator(Generator):
         poll_s: float = 2.0,
         retries: int = 5,
     ) -> None:
-        shown = "one that holds a password" if "@" in str(base_url) else base_url
-        require(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30000", shown)
+        public = "one that holds a password" if "@" in str(base_url) else base_url
+        require(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30000", public)
         bare = not base_url.rstrip("/").endswith(("/v1", "/videos"))
         require(bare, "base_url", "an address without /v1/videos", base_url)
         require(isinstance(fields, Mapping), "fields", "keys and values", fields)
@@ -115,8 +116,8 @@ class VideoApiGenerator(Generator):
         self.retries = retries
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
-        self._waiting: list[Draw] = []
-        self._begun: dict[tuple[str, int], Future[Answer]] = {}
+        self._queue: list[Draw] = []
+        self._futures: dict[tuple[str, int], Future[Answer]] = {}
 
     def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of all, the same
         """The field `num_frames`, where it is a number."""
@@ -151,7 +152,7 @@ class VideoApiGenerator(Generator):
         self._client.stop()
         self._workers.shutdown(cancel_futures=True)
         self._client.close()
-        self._waiting, self._begun = [], {}
+        self._queue, self._futures = [], {}
 
     def expect(self, draws: Sequence[Draw]) -> None:
         """Begin with the first draws.
@@ -159,16 +160,16 @@ class VideoApiGenerator(Generator):
         As many again as are under way may stand finished or queued: so a slow reader leaves no
         worker idle, and a run that is stopped loses few clips that were paid for.
         """
-        self._waiting = list(draws)
+        self._queue = list(draws)
         for _ in range(2 * self.concurrency):
             self._begin_next()
 
     def generate(self, prompt: Prompt, seed: int) -> Delivered:
         """Wait for the clip of this draw and read it; Undelivered if there is no whole one."""
         key = (prompt.id, seed)
-        while self._waiting and key not in self._begun:  # draws before it may have been skipped
+        while self._queue and key not in self._futures:  # draws before it may have been skipped
             self._begin_next()
-        future = self._begun.pop(key, None) or self._submit(prompt, seed)
+        future = self._futures.pop(key, None) or self._submit(prompt, seed)
         self._begin_next()
         delivery = delivery_by("request", concurrency=self.concurrency)
         try:
@@ -182,9 +183,9 @@ class VideoApiGenerator(Generator):
             return deliver(lambda: read_video(file), took, {"model": answer.model})
 
     def _begin_next(self) -> None:
-        if self._waiting:
-            prompt, seed = self._waiting.pop(0)
-            self._begun[prompt.id, seed] = self._submit(prompt, seed)
+        if self._queue:
+            prompt, seed = self._queue.pop(0)
+            self._futures[prompt.id, seed] = self._submit(prompt, seed)
 
     def _submit(self, prompt: Prompt, seed: int) -> "Future[Answer]":
         fields = {"prompt": prompt.text, **self.fields}
@@ -217,15 +218,7 @@ class Answer:
 class VideoClient:
     """Asks one server for videos; may be used from several threads at once.
 
-    Args:
-        base_url: up to and without `/v1/videos`.
-        key: sent as a bearer token to that server alone; never part of an error or of a log.
-        dialect: `multipart` sends every request as a form (vLLM-Omni); `json` sends JSON, and a
-            form only where an image goes along (SGLang Diffusion).
-        timeout_s: for a whole job, its queue and its download.
-        answer_s: for a single answer of the server.
-        poll_s: between two looks at a job.
-        retries: how often a request is sent again that was refused for now, or broke off.
+    The key is sent as a bearer token to that server alone, and is never part of an error or a log.
     """
 
     def __init__(
@@ -265,12 +258,7 @@ class VideoClient:
     def make(self, fields: Mapping[str, Any], image: Path | None) -> Answer:
         """Create a job, wait for it, download its video.
 
-        Args:
-            fields: of the request, as they are.
-            image: sent along as `input_reference`.
-
-        Raises:
-            ClipError: if the server refuses, fails or takes too long, or sends no whole video.
+        ClipError if the server refuses, fails or takes too long, or sends no whole video.
         """
         started_at_s, start = time.time(), time.monotonic()
         deadline = start + self._timeout_s
@@ -328,16 +316,16 @@ class VideoClient:
             except httpx2.RequestError as error:
                 unreached = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
                 if last or (method == "POST" and not unreached):
-                    shown = self._clean(f"{type(error).__name__}: {error}")
-                    raise ClipError(f"no whole answer from the server: {shown}") from None
+                    excerpt = self._clean(f"{type(error).__name__}: {error}")
+                    raise ClipError(f"no whole answer from the server: {excerpt}") from None
                 wait_s = None
             else:
                 if response.code < 400:
                     return response, attempt
                 if response.code not in _BUSY or last:
                     after = f" after {attempt} attempts" if attempt > 1 else ""
-                    shown = self._clean(response.body.decode("utf-8", errors="replace"))
-                    raise ClipError(f"the server answered {response.code}{after}: {shown}")
+                    excerpt = self._clean(response.body.decode("utf-8", errors="replace"))
+                    raise ClipError(f"the server answered {response.code}{after}: {excerpt}")
                 wait_s = _retry_after_s(response.retry_after)
             self._sleep(_backoff_s(attempt) if wait_s is None else wait_s, deadline)
         raise AssertionError("the last attempt returns or raises")

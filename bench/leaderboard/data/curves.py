@@ -56,12 +56,8 @@ def mean_lags(records: Mapping[tuple[str, int], Record]) -> dict[str, Curve]:
         at_s, *others = {curve.at_s for seeds in by_prompt.values() for curve in seeds}
         if not others:
             at = [_at_lag(by_prompt, place) for place in range(len(at_s))]
-            means[name] = Curve(
-                at_s,
-                tuple(None if found is None else found.mean for found in at),
-                tuple(None if found is None else found.low for found in at),
-                tuple(None if found is None else found.high for found in at),
-            )
+            ends = [(each.mean, each.low, each.high) if each else (None,) * 3 for each in at]
+            means[name] = Curve(at_s, *zip(*ends, strict=True))
     return means
 
 
@@ -72,11 +68,7 @@ def stored(curve: Curve) -> dict[str, list[float | None]]:
 
 
 def read(stored: Mapping[str, Sequence[float | None]]) -> Curve:
-    """A curve from JSON values.
-
-    Raises:
-        ValueError: if they are none, as does TypeError.
-    """
+    """A curve from JSON values; ValueError or TypeError if they are none."""
     at_s, values, low, high = (
         tuple(None if value is None else float(value) for value in stored.get(key, ()))
         for key in ("at_s", "values", "low", "high")
@@ -101,9 +93,9 @@ def _series(record: Record, places: Sequence[str]) -> Iterator[tuple[str, Curve]
 def _at_lag(by_prompt: Mapping[str, Sequence[Curve]], place: int) -> stats.Interval | None:
     means = []
     for curves in by_prompt.values():
-        known = [value for curve in curves if (value := curve.values[place]) is not None]
-        if known:
-            means.append(sum(known) / len(known))
+        values = [value for curve in curves if (value := curve.values[place]) is not None]
+        if values:
+            means.append(sum(values) / len(values))
     return stats.interval(means)
 
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from bench import statistics as stats
 from bench.leaderboard.data.comparable import comparable, differences
-from bench.leaderboard.data.economy import Economy, economy
+from bench.leaderboard.data.cost import Yield, yield_of
 from bench.leaderboard.data.speed import Speed, devices, speeds
+from bench.metrics.cross_clip import BETTER, UNIT
 from bench.schema import ClipResult, MetricDescription, Result
 
 HEADLINE = "coherence"
@@ -33,6 +34,9 @@ SUB_SCORES = (
 # The columns after the headline: those, then what sees most of the rest.
 LEAD = (*BESIDE, *SUB_SCORES, "flicker", "warp_mae", "identity_min")
 
+GROUP_METRIC = "cross_clip_identity"
+"""The one number that is of a group of clips, and not of a clip."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -53,8 +57,6 @@ class Row:
     """One model in one table.
 
     Attributes:
-        result: where the numbers come from.
-        label: the model's name for people.
         rank: best and worst rank the model can claim; None if it is not ranked.
         scores: one per metric of the group.
         scored: clips with a score (with a headline score, where there is that metric).
@@ -100,9 +102,9 @@ class Group:
     unranked: str | None
 
     @property
-    def first(self) -> Result:
-        """Any of the results, for what all of them share."""
-        return (self.complete + self.partial)[0].result
+    def rows(self) -> tuple[Row, ...]:
+        """The complete ones, then the partial ones."""
+        return self.complete + self.partial
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,11 @@ class SuiteBoard:
     """Everything the leaderboard shows about one suite.
 
     Attributes:
-        suite: its name.
         labels: model to its name for people.
         results: sorted by model.
         groups: comparable results, the largest group first.
         speeds: device name to its rows, fastest first.
-        economies: model to what drawing again costs with it, for complete runs on prompts.
+        yields: model to its yield and cost, for complete runs on prompts.
     """
 
     suite: str
@@ -123,7 +124,11 @@ class SuiteBoard:
     results: tuple[Result, ...]
     groups: tuple[Group, ...]
     speeds: Mapping[str, tuple[Speed, ...]]
-    economies: Mapping[str, Economy]
+    yields: Mapping[str, Yield]
+
+    def speeds_of(self, result: Result) -> dict[str, Speed]:
+        """The speed of one result on each device it was timed on."""
+        return devices(result, self.speeds)
 
 
 def boards(results: Iterable[Result], headline: str = HEADLINE) -> list[SuiteBoard]:
@@ -154,8 +159,28 @@ def in_order(metrics: Iterable[str], first: str = HEADLINE) -> list[str]:
     return sorted(metrics, key=lambda name: (lead.index(name) if name in lead else len(lead), name))
 
 
+def all_metrics(result: Result) -> Mapping[str, MetricDescription]:
+    """The metrics of a result, and cross-clip identity if its groups were compared."""
+    basis = result.cross_clip
+    if basis is None or basis.fingerprint is None or basis.why is not None:
+        return result.metrics
+    of_groups = MetricDescription(
+        unit=UNIT, better=BETTER, version=basis.version, fingerprint=basis.fingerprint
+    )
+    return {**result.metrics, GROUP_METRIC: of_groups}
+
+
+def member_of(clip: ClipResult, metric: str) -> str | None:
+    """The prompt in whose mean of a metric a clip counts, or the group; None if in none."""
+    if metric == GROUP_METRIC:
+        return clip.cross_clip.group if clip.cross_clip else None
+    return clip.prompt
+
+
 def clip_value(clip: ClipResult, metric: str, headline: str = HEADLINE) -> float | None:
     """The value with which a clip counts: a failed clip is a headline of 0, and nothing else."""
+    if metric == GROUP_METRIC:
+        return clip.cross_clip.value if clip.cross_clip else None
     if clip.status != "ok":
         return 0.0 if metric == headline else None
     return clip.scores.get(metric)
@@ -171,6 +196,43 @@ def prompt_means(result: Result, metric: str, headline: str = HEADLINE) -> dict[
     return {prompt: math.fsum(seeds) / len(seeds) for prompt, seeds in values.items() if seeds}
 
 
+def group_means(clips: Iterable[ClipResult], field: str = "value") -> dict[str, float]:
+    """Mean over the clips of each group that has any, of a field of `Likeness`."""
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for clip in clips:
+        if clip.cross_clip is not None and getattr(clip.cross_clip, field) is not None:
+            values[clip.cross_clip.group].append(getattr(clip.cross_clip, field))
+    return {group: float(np.mean(each)) for group, each in values.items()}
+
+
+def prompt_categories(group: Group) -> dict[str, str]:
+    """Prompt to category; the results of a group share their prompts, and so these."""
+    return {
+        clip.prompt: clip.category
+        for row in group.rows
+        for clip in row.result.clips
+        if clip.category is not None
+    }
+
+
+def by_category(group: Group, headline: str) -> dict[str, dict[str, stats.Interval | None]]:
+    """The headline's mean over the prompts of each category, with its interval.
+
+    Returns:
+        Category, in alphabetical order, to model to interval; without prompts of no category.
+    """
+    category = prompt_categories(group)
+    kinds = sorted(set(category.values()))
+    means = {row.result.model: prompt_means(row.result, headline) for row in group.complete}
+    values = [
+        [value for prompt, value in means[model].items() if category.get(prompt) == kind]
+        for kind in kinds
+        for model in means
+    ]
+    intervals = iter(stats.intervals(values))
+    return {kind: {model: next(intervals) for model in means} for kind in kinds}
+
+
 def _board(suite: str, results: Sequence[Result], headline: str) -> SuiteBoard:
     labels = _labels(results)
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
@@ -181,8 +243,8 @@ def _board(suite: str, results: Sequence[Result], headline: str) -> SuiteBoard:
         _group(group, labels, differences(members[0][0], group[0]), headline) for group in members
     )
     timed = speeds(results, labels)
-    economies = {
-        row.result.model: economy(row.result, devices(row.result, timed))
+    yields = {
+        row.result.model: yield_of(row.result, devices(row.result, timed))
         for group in groups
         if not group.footage
         for row in group.complete
@@ -193,7 +255,7 @@ def _board(suite: str, results: Sequence[Result], headline: str) -> SuiteBoard:
         results=tuple(results),
         groups=groups,
         speeds=timed,
-        economies={model: found for model, found in economies.items() if found},
+        yields={model: share for model, share in yields.items() if share},
     )
 
 
@@ -226,69 +288,52 @@ def _group(
         )
     )
     complete = [result for result in results if footage or _is_complete(result, headline)]
-    partial = [result for result in results if result not in complete]
+    models = [result.model for result in complete]
     means = {
         result.model: {name: prompt_means(result, name, headline) for name in metrics}
         for result in results
     }
     ranking = None
-    leads: dict[str, tuple[bool, ...]] = {}
+    leads: dict[str, dict[str, bool]] = {}
     if not footage and len(complete) > 1:
         for name, metric in metrics.items():
             if metric.better is None:
                 continue
-            values = _common([means[result.model][name] for result in complete], metric.better)
+            common = _common([means[model][name] for model in models], metric.better)
             if name == headline:
-                ranking = stats.rank(values)
-                leads[name] = ranking.leading if ranking else ()
+                ranking = stats.rank(common)
+                leading = ranking.leading if ranking else None
             else:
-                leads[name] = stats.leading(values) or ()
-    intervals = _intervals(means)
+                leading = stats.leading(common)
+            leads[name] = dict(zip(models, leading, strict=True)) if leading else {}
+    values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
+    intervals = iter(stats.intervals(values))
+    ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
     rows = [
         Row(
             result,
             labels[result.model],
-            ranking.intervals[index] if ranking else None,
+            ranks.get(result.model),
             {
-                name: Score(found, bool(leads.get(name)) and leads[name][index])
-                for name, found in intervals[result.model].items()
+                name: Score(next(intervals), leads.get(name, {}).get(result.model, False))
+                for name in metrics
             },
             *_counted(result, headline),
         )
-        for index, result in enumerate(complete)
+        for result in results
     ]
+    best_first = rows
     if headline in metrics:
         sign = -1 if metrics[headline].better == "higher" else 1
-        rows.sort(key=lambda row: (sign * _mean(row, headline), row.result.model))
+        best_first = sorted(rows, key=lambda row: (sign * _mean(row, headline), row.result.model))
     return Group(
         footage=footage,
         metrics=metrics,
-        complete=tuple(rows),
-        partial=tuple(
-            Row(
-                result,
-                labels[result.model],
-                None,
-                {name: Score(found, False) for name, found in intervals[result.model].items()},
-                *_counted(result, headline),
-            )
-            for result in partial
-        ),
+        complete=tuple(row for row in best_first if row.result.model in models),
+        partial=tuple(row for row in rows if row.result.model not in models),
         differs=differs,
         unranked=_why_unranked(footage, complete, headline in metrics, ranking),
     )
-
-
-def _intervals(
-    means: Mapping[str, Mapping[str, Mapping[str, float]]],
-) -> dict[str, dict[str, stats.Interval | None]]:
-    """The interval of every mean, by model and metric, all in one go."""
-    found = iter(
-        stats.intervals(
-            [list(prompts.values()) for metrics in means.values() for prompts in metrics.values()]
-        )
-    )
-    return {model: {name: next(found) for name in metrics} for model, metrics in means.items()}
 
 
 def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.float64]:
@@ -301,9 +346,9 @@ def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.flo
 def _counted(result: Result, headline: str) -> tuple[int, int]:
     """How many clips have a score, and how many failed."""
     names = [headline] if headline in result.metrics else list(result.metrics)
-    made = [clip for clip in result.clips if clip.status == "ok"]
-    scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in made)
-    return scored, len(result.clips) - len(made)
+    delivered = [clip for clip in result.clips if clip.status == "ok"]
+    scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in delivered)
+    return scored, len(result.clips) - len(delivered)
 
 
 def _is_complete(result: Result, headline: str) -> bool:

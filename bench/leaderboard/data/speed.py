@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.leaderboard.data.economy import gpu_price_per_s
+from bench.leaderboard.data.cost import gpu_price_per_s
 from bench.measure.warnings import Timing, disturbances
 from bench.schema import STAGES, ClipResult, Result
 
@@ -25,8 +25,6 @@ class Speed:
     """How fast one model made its clips on one device: warm clips that succeeded.
 
     Attributes:
-        label: the model's name for people.
-        result: where the numbers come from.
         shapes: distinct (frames, width, height, fps) of the clips, the most frequent first.
         clips: how many were timed.
         batch_size: how many were made at once.
@@ -79,11 +77,7 @@ class Speed:
 
 
 def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
-    """Speed of every result that was timed, fastest first, by what may be compared.
-
-    Args:
-        results: of one suite.
-        labels: model to its name for people.
+    """Speed of every result of a suite that was timed, fastest first, by what may be compared.
 
     Returns:
         Rows by device: the GPU with its power limit and software, or the processor.
@@ -134,6 +128,7 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
     compute_per_video_s = compute_s / sum(clip.video_s for clip in clips)
     price_per_s = gpu_price_per_s(result, clips)
     forwards = [clip.denoiser_forwards for clip in clips if clip.denoiser_forwards is not None]
+    timings = [Timing(c.latency_s or 0.0, True, c.alone, c.slowed_by) for c in clips]
     return Speed(
         label=label,
         result=result,
@@ -152,40 +147,36 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         stage_shares=_stage_shares(clips),
         stage_gib=_stage_gib(clips),
         gaps=_gaps(result, clips),
-        disturbances=tuple(
-            disturbances(
-                [Timing(clip.latency_s or 0.0, True, clip.alone, clip.slowed_by) for clip in clips]
-            )
-        ),
+        disturbances=tuple(disturbances(timings)),
     )
 
 
 def _energy(clips: Sequence[ClipResult]) -> tuple[float, float, float]:
     """Joules, seconds of video and seconds of compute of the clips whose energy is known."""
-    known = [clip for clip in clips if clip.energy_j is not None]
+    measured = [clip for clip in clips if clip.energy_j is not None]
     return (
-        sum(clip.energy_j or 0.0 for clip in known),
-        sum(clip.video_s for clip in known),
-        sum(clip.latency_s or 0.0 for clip in known),
+        sum(clip.energy_j or 0.0 for clip in measured),
+        sum(clip.video_s for clip in measured),
+        sum(clip.latency_s or 0.0 for clip in measured),
     )
 
 
 def _stage_shares(clips: Sequence[ClipResult]) -> dict[str, float] | None:
-    known = [clip.stage_s for clip in clips if clip.stage_s is not None]
-    total_s = sum(sum(stages.values()) for stages in known)
+    timed = [clip.stage_s for clip in clips if clip.stage_s is not None]
+    total_s = sum(sum(stages.values()) for stages in timed)
     if not total_s:
         return None
-    return {stage: sum(stages[stage] for stages in known) / total_s for stage in STAGES}
+    return {stage: sum(stages[stage] for stages in timed) / total_s for stage in STAGES}
 
 
 def _stage_gib(clips: Sequence[ClipResult]) -> dict[str, float]:
-    found = {}
-    for stage in STAGES:
-        key = f"{stage}_allocated_bytes"
-        peak = _peak_gib((clip.stage_memory or {}).get(key) for clip in clips)
-        if peak is not None:
-            found[stage] = peak
-    return found
+    peaks = {
+        stage: _peak_gib(
+            (clip.stage_memory or {}).get(f"{stage}_allocated_bytes") for clip in clips
+        )
+        for stage in STAGES
+    }
+    return {stage: peak for stage, peak in peaks.items() if peak is not None}
 
 
 def _gaps(result: Result, clips: Sequence[ClipResult]) -> Counter[tuple[str, str]]:
@@ -205,5 +196,5 @@ def _gaps(result: Result, clips: Sequence[ClipResult]) -> Counter[tuple[str, str
 
 
 def _peak_gib(peaks: Iterable[int | None]) -> float | None:
-    known = [peak for peak in peaks if peak is not None]
-    return max(known) / 2**30 if known else None
+    most = max((peak for peak in peaks if peak is not None), default=None)
+    return None if most is None else most / 2**30

@@ -1,27 +1,22 @@
 """The leaderboard in a terminal: the tables of scores, and where the rest is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rich.console import Console
 from rich.measure import Measurement
-from rich.table import Table as Drawn
+from rich.table import Table as Grid
 from rich.text import Text
 
-from bench.leaderboard.data.rows import HEADLINE, boards
-from bench.leaderboard.tables.table import Cell, Column, Table
+from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
+from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.tables import tables, without_scores
 from bench.leaderboard.tables.words import plain
-from bench.schema import Result
 
 
-def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) -> None:
-    """Print the score tables of every suite.
-
-    A table that is wider than the screen loses the columns that rank nobody; if it is too wide
-    still, it is turned on its side, one metric a line, where that makes it narrower.
-    """
-    for board in boards(results, headline):
+def show(suites: Iterable[SuiteBoard], console: Console, headline: str = HEADLINE) -> None:
+    """Print the score tables of every suite."""
+    for board in suites:
         for line in without_scores(board):
             console.print(Text(line))
         for table in tables(board, headline):
@@ -30,51 +25,75 @@ def show(results: Iterable[Result], console: Console, headline: str = HEADLINE) 
 
 
 def show_table(table: Table, about: str, console: Console) -> None:
-    """Print one table, under a title that says what it is about, as the screen has room for it."""
-    drawn = _draw(table, about)
-    if _width(drawn, console) > console.width:
+    """Print one table, under a title that says what it is about, as the screen has room for it.
+
+    A table that is wider than the screen loses its minor columns; if it is too wide still, it is
+    turned on its side, one column a line, where that makes it narrower.
+    """
+    title = f"{about}: {table.title}"
+    grid = _grid(title, *_upright(table))
+    if _width(grid, console) > console.width:
         table = _major(table)
-        drawn = _draw(table, about)
-    turned = _draw(_turned(table), about)
-    if _width(drawn, console) > max(console.width, _width(turned, console)):
-        drawn = turned
-    console.print(drawn)
+        grid = _grid(title, *_upright(table))
+    turned = _grid(title, *_turned(table))
+    if _width(grid, console) > max(console.width, _width(turned, console)):
+        grid = turned
+    console.print(grid)
     for line in (*table.above, *table.units, *table.below):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _draw(table: Table, about: str) -> Drawn:
-    # Plain text, never markup: a model's name may hold square brackets, or worse.
-    drawn = Drawn(title=Text(f"{about}: {table.title}"), title_justify="left")
-    for column in table.columns:
-        drawn.add_column(Text(column.name), justify="left" if column.text else "right")
-    for row in table.rows:
-        drawn.add_row(*(Text(plain(cell.text), "bold" if cell.strong else "") for cell in row))
-    return drawn
+def _grid(title: str, headers: Sequence[tuple[str, bool]], rows: Iterable[Sequence[Text]]) -> Grid:
+    """A grid of text, never markup: a model's name may hold square brackets, or worse.
+
+    Args:
+        title: above it.
+        headers: each with whether its column is flush left.
+        rows: of cells.
+    """
+    grid = Grid(title=Text(title), title_justify="left")
+    for header, left in headers:
+        grid.add_column(Text(header), justify="left" if left else "right")
+    for row in rows:
+        grid.add_row(*row)
+    return grid
 
 
-def _width(drawn: Drawn, console: Console) -> int:
-    return Measurement.get(console, console.options.update(max_width=10_000), drawn).maximum
+def _upright(table: Table) -> tuple[list[tuple[str, bool]], list[list[Text]]]:
+    return [(column.header, column.is_text) for column in table.columns], _cells(table)
+
+
+def _turned(table: Table) -> tuple[list[tuple[str, bool]], list[list[Text]]]:
+    """Rows become columns: what names them (models, mostly) stands side by side."""
+    name = [column.kind for column in table.columns].index("name")
+    cells = _cells(table)
+    headers = [("", True), *((row[name].plain, False) for row in cells)]
+    rows = [
+        [Text(column.header), *(row[place] for row in cells)]
+        for place, column in enumerate(table.columns)
+        if place != name
+    ]
+    return headers, rows
+
+
+def _cells(table: Table) -> list[list[Text]]:
+    return [
+        [
+            Text(plain(text), "bold" if cell.strong else "")
+            for text, cell in zip(texts, row, strict=True)
+        ]
+        for texts, row in zip(table.texts, table.rows, strict=True)
+    ]
+
+
+def _width(grid: Grid, console: Console) -> int:
+    return Measurement.get(console, console.options.update(max_width=10_000), grid).maximum
 
 
 def _major(table: Table) -> Table:
-    kept = [index for index, column in enumerate(table.columns) if not column.minor]
+    places = [place for place, column in enumerate(table.columns) if not column.minor]
     return replace(
         table,
-        columns=tuple(table.columns[index] for index in kept),
-        rows=tuple(tuple(row[index] for index in kept) for row in table.rows),
-    )
-
-
-def _turned(table: Table) -> Table:
-    """Rows become columns: what the first text names (models, mostly) stands side by side."""
-    label = [column.text for column in table.columns].index(True)
-    return replace(
-        table,
-        columns=(Column("", text=True), *(Column(row[label].text) for row in table.rows)),
-        rows=tuple(
-            (Cell(column.name), *(row[index] for row in table.rows))
-            for index, column in enumerate(table.columns)
-            if index != label
-        ),
+        columns=tuple(table.columns[place] for place in places),
+        rows=tuple(tuple(row[place] for place in places) for row in table.rows),
     )

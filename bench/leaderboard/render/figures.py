@@ -1,12 +1,12 @@
 """Figures of a suite as SVG: quality against compute, parts of the headline, curves over lag.
 
 Each is drawn on nothing, in inks that read on white and on black, so that one file serves both.
-The same numbers give the same bytes.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,29 +14,24 @@ from matplotlib.figure import Figure
 
 from bench.leaderboard.data.curves import Curve
 from bench.leaderboard.data.rows import HEADLINE, Group, Row, SuiteBoard
-from bench.leaderboard.render.drawing import COLOURS, FAINT, INK, named, styled, to_svg
 from bench.leaderboard.render.pareto import pareto, points_of
+from bench.leaderboard.render.style import COLOURS, FAINT, INK, named, styled, to_svg
 from bench.leaderboard.tables.words import visible
 
 _PANELS_PER_LINE = 4
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure.
-
-    Attributes:
-        name: of the file, without suffix.
-        svg: its content.
-    """
+class Drawing:
+    """A figure that can be drawn, and the name of its file without suffix."""
 
     name: str
-    svg: bytes
+    draw: Callable[[], bytes]
 
 
 def figures(
     board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]], headline: str = HEADLINE
-) -> Iterator[Drawn]:
+) -> Iterator[Drawing]:
     """All figures of a suite; those that would compare nothing are left out.
 
     Args:
@@ -50,17 +45,18 @@ def figures(
             continue
         for device, speeds in board.speeds.items():
             if len(points := points_of(group, speeds, headline)) > 1:
-                svg = pareto(points, headline, f"{board.suite}, {device}")
-                yield Drawn(f"pareto-{_slug(device)}{suffix}", svg)
-        parts = [name for name in group.metrics if name.startswith(f"{headline}_")]
-        if parts:
-            yield Drawn(f"parts{suffix}", part_bars(group.complete, parts, headline))
-        shown = [row for row in group.complete if row.result.model in lags]
-        names = sorted({name for row in shown for name in lags[row.result.model]})
-        if len(shown) > 1 and names:
-            curves = {row.label: lags[row.result.model] for row in shown}
+                title = f"{board.suite}, {device}"
+                yield Drawing(
+                    f"pareto-{_slug(device)}{suffix}", partial(pareto, points, headline, title)
+                )
+        if parts := [name for name in group.metrics if name.startswith(f"{headline}_")]:
+            yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts, headline))
+        rows = [row for row in group.complete if row.result.model in lags]
+        names = sorted({name for row in rows for name in lags[row.result.model]})
+        if len(rows) > 1 and names:
+            curves = {row.label: lags[row.result.model] for row in rows}
             titles = {name: _title(name, group) for name in names}
-            yield Drawn(f"lag{suffix}", lag_curves(curves, titles))
+            yield Drawing(f"lag{suffix}", partial(lag_curves, curves, titles))
 
 
 def part_bars(rows: Sequence[Row], parts: Sequence[str], headline: str) -> bytes:
@@ -121,7 +117,7 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, s
                 curve = by_metric[name]
                 coloured = number < len(COLOURS)
                 colour = COLOURS[number] if coloured else FAINT
-                at_s, values, low, high = _known(curve)
+                at_s, values, low, high = _valued(curve)
                 text = named(label) if coloured else None
                 line: Any = {"lw": 1.4, "marker": "o", "ms": 3.5} if coloured else {"lw": 0.8}
                 order = 2 + len(curves) - number  # the best in front
@@ -135,7 +131,7 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, s
         return to_svg(figure)
 
 
-def _known(curve: Curve) -> tuple[list[float], list[float], list[float], list[float]]:
+def _valued(curve: Curve) -> tuple[list[float], list[float], list[float], list[float]]:
     """The part of a curve that has values; no interval where one of its ends is missing."""
     rows = [
         (at_s, value, low, high)

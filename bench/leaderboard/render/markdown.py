@@ -19,7 +19,7 @@ the rest are only shown. **Bold** marks the best and all that are not surely wor
 bootstrap over common prompts, with Holm's correction over the comparisons with the best, from 20
 prompts on). Nothing is bold in time, memory and cost: they belong to the hardware, and different
 hardware is never compared. *lossy* marks clips that exist only as lossy files: compression smooths
-frames, which some scores reward. All scores are diagnostics, not a stand-in for what people prefer.
+frames, which some scores reward. All scores are diagnostics, no substitute for what people prefer.
 """
 RANKS = """\
 A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
@@ -65,7 +65,7 @@ def render(
     for board in suites:
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
-        blocks += _shown((pictures or {}).get(board.suite, ()))
+        blocks += _pictures((pictures or {}).get(board.suite, ()))
         for folded, together in groupby(tables(board, headline), key=lambda table: table.folded):
             drawn = [block for table in together for block in draw(table)]
             blocks += [*_FOLD, *drawn, "</details>"] if folded else drawn
@@ -83,13 +83,13 @@ def escape(text: str) -> str:
     return re.sub(_ACTS, r"\\\g<0>", line)
 
 
-def _shown(pictures: Sequence[Picture]) -> Iterator[str]:
+def _pictures(pictures: Sequence[Picture]) -> Iterator[str]:
     """Pictures; contact sheets, of which there are as many as models, are folded away."""
-    shown = [
+    images = [
         (picture.model, f"![{escape(picture.alt)}]({quote(picture.path)})") for picture in pictures
     ]
-    yield from (text for model, text in shown if not model)
-    if sheets := [f"{escape(model)}\n\n{text}" for model, text in shown if model]:
+    yield from (image for model, image in images if not model)
+    if sheets := [f"{escape(model)}\n\n{image}" for model, image in images if model]:
         yield "<details>\n<summary>The same prompts, model by model</summary>"
         yield from sheets
         yield "</details>"
@@ -100,11 +100,14 @@ def draw(table: Table) -> Iterator[str]:
     yield f"### {escape(table.title)}"
     yield from map(escape, table.above)
     lines = [
-        [escape(column.name) for column in table.columns],
-        ["---" if column.text else "---:" for column in table.columns],
+        [escape(header) for header in table.headers],
+        ["---" if column.is_text else "---:" for column in table.columns],
         *(
-            [f"**{escape(cell.text)}**" if cell.strong else escape(cell.text) for cell in row]
-            for row in table.rows
+            [
+                f"**{escape(text)}**" if cell.strong else escape(text)
+                for text, cell in zip(texts, row, strict=True)
+            ]
+            for texts, row in zip(table.texts, table.rows, strict=True)
         ),
     ]
     yield "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -18,21 +18,30 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
-from bench.leaderboard.render.clips import Shelf
-from bench.leaderboard.render.drawing import INK
+from bench.leaderboard.render.gallery import Gallery, GalleryClip, categories, draw_order
 from bench.leaderboard.render.markdown import INTRO, RANKS
 from bench.leaderboard.render.pictures import Picture
-from bench.leaderboard.render.player import player
-from bench.leaderboard.tables.table import Cell, Table
+from bench.leaderboard.render.style import INK
+from bench.leaderboard.tables.table import Column, Table, number
 from bench.leaderboard.tables.tables import tables, without_scores
-from bench.leaderboard.tables.words import visible
-from bench.schema import Result
+from bench.leaderboard.tables.words import failure, visible
+from bench.schema import ClipResult
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
 
 _WEB = Path(__file__).parent / "web"
-_NAMES = ("model", "system", "name", "file")
+
+_CURVES = {
+    "adherence": "adherence to the prompt",
+    "identity_first": "likeness to the first frame",
+    "tlpips": "change from step to step",
+    "flicker": "flicker",
+    "coherence_worst_second": "coherence, second by second",
+}
+"""What the curves under the clips are called; first these and then any other."""
+_VALUES = ("adherence", "coherence_worst_second")
+"""What stands under a clip after the headline."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +49,18 @@ class Beside:
     """What a leaderboard's folder holds beside its results.
 
     Attributes:
-        shelves: suite and model to the clips that are kept.
+        galleries: suite and model to the clips that are there.
         pictures: suite to its pictures, their addresses relative to the page.
         into: the folder.
     """
 
-    shelves: Mapping[tuple[str, str], Shelf]
+    galleries: Mapping[tuple[str, str], Gallery]
     pictures: Mapping[str, Sequence[Picture]]
     into: Path
 
 
 def page(suites: Sequence[SuiteBoard], beside: Beside, headline: str = HEADLINE) -> str:
-    """The page.
-
-    Args:
-        suites: what is on it.
-        beside: clips and pictures.
-        headline: metric that orders and ranks the rows, where a suite has it.
-
-    Returns:
-        HTML, the same bytes for the same suites, clips and pictures.
-    """
+    """HTML, the same bytes for the same suites, clips and pictures."""
     environment = Environment(
         loader=FileSystemLoader(_WEB),
         autoescape=True,
@@ -71,11 +71,11 @@ def page(suites: Sequence[SuiteBoard], beside: Beside, headline: str = HEADLINE)
     )
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
-    shown = []
+    sections = []
     for board in suites:
-        shown.append(_suite(board, beside, headline) | {"player": None})
-        if clips := player(board, beside.shelves, headline):
-            shown[-1]["player"] = len(players)
+        sections.append(_suite(board, beside, headline) | {"player": None})
+        if clips := _player(board, beside.galleries, headline):
+            sections[-1]["player"] = len(players)
             players.append(clips)
     cards = [result.card for board in suites for result in board.results]
     ranked = any(headline in group.metrics for board in suites for group in board.groups)
@@ -83,7 +83,7 @@ def page(suites: Sequence[SuiteBoard], beside: Beside, headline: str = HEADLINE)
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
         intro=_intro(headline, ranked=ranked),
-        suites=shown,
+        suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
         any_open=any(card.open_weights for card in cards),
         data=Markup(_embedded(players)),
@@ -111,8 +111,8 @@ def _embedded(value: object) -> str:
 
 
 def _intro(headline: str, *, ranked: bool) -> list[str]:
-    told = INTRO.split("\n\n", 1)[1] + ("\n" + RANKS.format(headline=headline) if ranked else "")
-    plain = told.replace("**", "").replace("*", "")
+    text = INTRO.split("\n\n", 1)[1] + ("\n" + RANKS.format(headline=headline) if ranked else "")
+    plain = text.replace("**", "").replace("*", "")
     return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
 
 
@@ -121,7 +121,7 @@ def _suite(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any]:
     return {
         "name": board.suite,
         "lines": without_scores(board),
-        "tables": [_table(table, board) for table in tables(board, headline)],
+        "tables": [_table(table) for table in tables(board, headline)],
         "figures": [
             {
                 "svg": _inline(beside.into / picture.path),
@@ -145,58 +145,150 @@ def _inline(path: Path) -> Markup:
     return Markup((svg[svg.index("<svg") :] + end).replace(INK, "currentColor") + "\n")
 
 
-def _table(table: Table, board: SuiteBoard) -> dict[str, Any]:
-    name = next((n for n, column in enumerate(table.columns) if column.name in _NAMES), None)
-    kinds = [
-        ("text" if column.text else "num") + (" name" if number_ == name else "")
-        for number_, column in enumerate(table.columns)
+def _table(table: Table) -> dict[str, Any]:
+    results = table.results or [None] * len(table.rows)
+    rows = [
+        {
+            "open": _OPEN[result.card.open_weights if result else None],
+            "licence": (result.card.licence if result else None) or "",
+            "cells": [
+                {
+                    "kind": _kind(column),
+                    "text": text,
+                    "strong": cell.strong,
+                    # Fewer digits than sums differ in from one machine to another.
+                    "value": None if value is None else f"{value:.6g}",
+                }
+                for column, cell, text, value in zip(table.columns, *row, strict=True)
+            ],
+        }
+        for result, *row in zip(results, table.rows, table.texts, table.numbers, strict=True)
     ]
-    firsts = [
-        "ascending" if column.text or column.name.endswith("↓") or column.name == "rank"
-        else "descending"
-        for column in table.columns
-    ]  # fmt: skip
-    rows = []
-    for row in table.rows:
-        result = _model(row, board)
-        is_open = None if result is None else result.card.open_weights
-        rows.append(
-            {
-                "open": {True: "yes", False: "no", None: ""}[is_open],
-                "licence": (result.card.licence if result else None) or "",
-                "cells": [
-                    {
-                        "kind": kind,
-                        "text": cell.text,
-                        "strong": cell.strong,
-                        "number": None if column.text else cell.number,
-                    }
-                    for cell, kind, column in zip(row, kinds, table.columns, strict=True)
-                ],
-            }
-        )
     return {
         "title": table.title,
         "open": table.summary,
         "above": table.above,
         "below": (*table.units, *table.below),
         "columns": [
-            {"name": column.name, "kind": kind, "first": first}
-            for column, kind, first in zip(table.columns, kinds, firsts, strict=True)
+            {
+                "name": column.header,
+                "kind": _kind(column),
+                "first": "descending"
+                if column.kind == "number" and column.better != "lower"
+                else "ascending",
+            }
+            for column in table.columns
         ],
         "rows": rows,
     }
 
 
-def _model(row: Sequence[Cell], board: SuiteBoard) -> Result | None:
-    """The result that a row is about: the one whose label a cell holds, or holds with a remark."""
-    for cell in row:
-        fits = [
-            result
-            for result in board.results
-            if cell.text == (label := board.labels[result.model])
-            or cell.text.startswith(f"{label} (")
-        ]
-        if fits:
-            return max(fits, key=lambda result: len(board.labels[result.model]))
-    return None
+_OPEN = {True: "yes", False: "no", None: ""}
+
+
+def _kind(column: Column[Any]) -> str:
+    """The classes of its elements."""
+    return {"name": "text name", "text": "text"}.get(column.kind, "num")
+
+
+# ---- What the player is given: whose clips of which prompts there are, scores and curves ----
+
+
+def _player(
+    board: SuiteBoard, galleries: Mapping[tuple[str, str], Gallery], headline: str
+) -> dict[str, Any] | None:
+    """What the script of the page needs to play a suite's clips, as JSON values.
+
+    The draws, the models, and for each model its clips in the order of the draws; None if no clip
+    can be played.
+    """
+    clips = {
+        result.model: {(clip.prompt, clip.seed): clip for clip in gallery.clips}
+        for result in board.results
+        if (gallery := galleries.get((board.suite, result.model))) and gallery.clips
+    }
+    if not any(clip.source for own in clips.values() for clip in own.values()):
+        return None
+    ranked = {row.result.model: row.result for group in board.groups for row in group.rows}
+    ordered = (ranked | {result.model: result for result in board.results}).values()
+    results = [result for result in ordered if result.model in clips]
+    present = {draw for own in clips.values() for draw in own}
+    of_category = categories(board.results)
+    draws = list(
+        dict.fromkeys(
+            draw
+            for result in results
+            for draw in draw_order(result, of_category)
+            if draw in present
+        )
+    )
+    texts = {draw: clip.text for own in clips.values() for draw, clip in own.items() if clip.text}
+    units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
+    names = {name for own in clips.values() for clip in own.values() for name in clip.curves}
+    made = {
+        result.model: {(clip.prompt, clip.seed): clip for clip in result.clips}
+        for result in results
+    }
+    return {
+        "seeds": len({seed for _, seed in draws}),
+        "note": _note(board, len(draws)),
+        "draws": [
+            {
+                "prompt": visible(prompt),
+                "seed": seed,
+                "text": visible(texts.get((prompt, seed), "")),
+                "category": visible(of_category.get(prompt, "")),
+            }
+            for prompt, seed in draws
+        ],
+        "models": [{"label": visible(board.labels[result.model])} for result in results],
+        "curves": [
+            {
+                "name": visible(name),
+                "title": _CURVES.get(name, visible(name)),
+                "unit": visible(units.get(name, "")),
+            }
+            for name in [*(name for name in _CURVES if name in names), *sorted(names - {*_CURVES})]
+        ],
+        "clips": [
+            [
+                _clip(made[result.model].get(draw), clips[result.model].get(draw), headline)
+                for draw in draws
+            ]
+            for result in results
+        ],
+    }
+
+
+def _clip(
+    clip: ClipResult | None, shown: GalleryClip | None, headline: str
+) -> dict[str, Any] | None:
+    """One clip; None where there is none and no reason."""
+    if clip is None:
+        return None
+    curves = shown.curves if shown else {}
+    return {
+        "source": shown.source if shown else None,
+        "why": visible(failure(clip)) if clip.status != "ok" else "this clip is not published",
+        "fps": clip.fps,
+        "seconds": clip.video_s,
+        "values": [
+            (visible(name).removeprefix(f"{headline}_").replace("_", " "), number(value))
+            for name in (headline, *_VALUES)
+            if (value := clip.scores.get(name)) is not None
+        ],
+        "curves": {
+            visible(name): {"at_s": curve.at_s, "values": curve.values}
+            for name, curve in curves.items()
+        },
+    }
+
+
+def _note(board: SuiteBoard, draws: int) -> str:
+    everything = max(result.expected_clips for result in board.results)
+    if draws >= everything:
+        return ""
+    return (
+        f"{draws} of {everything} draws, taken evenly over the categories, so that a "
+        "leaderboard stays small; all of them lie in the folders of the runs."
+    )

@@ -1,7 +1,7 @@
-"""The Pareto front: quality against seconds of compute per second of video."""
+"""The Pareto front: quality against seconds of compute per second of video, its points labelled."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,15 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bench.leaderboard.data.labels import Box, place
 from bench.leaderboard.data.rows import Group
 from bench.leaderboard.data.speed import Speed
-from bench.leaderboard.render.drawing import COLOURS, INK, named, styled, to_svg
+from bench.leaderboard.render.style import COLOURS, INK, named, styled, to_svg
 from bench.leaderboard.tables.words import one_line, visible
 
 _FEW = 15  # whiskers of more points than that step back
 _POINT_PER_INCH = 72
+_GAPS = (7.0, 16.0, 28.0, 44.0, 64.0)  # from a point to its label
+_CLEAR = 4.0  # half the side of the square around a point that stays free
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Point:
     """A model between compute and quality.
 
     Attributes:
-        label: of the model.
         x: seconds of compute per second of video, with the 5% and 95% percentile over clips.
         y: the headline, with its interval.
     """
@@ -82,14 +82,8 @@ def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
 
 
 def points_of(group: Group, speeds: Sequence[Speed], headline: str) -> list[Point]:
-    """The complete rows of a group that were timed.
-
-    Args:
-        group: results that compare.
-        speeds: of one device.
-        headline: metric of the group.
-    """
-    found = []
+    """The complete rows of a group that were timed, by their speeds on one device."""
+    points = []
     fast = {speed.result.model: speed for speed in speeds}
     for row in group.complete:
         speed, interval = fast.get(row.result.model), row.scores[headline].interval
@@ -105,16 +99,12 @@ def points_of(group: Group, speeds: Sequence[Speed], headline: str) -> list[Poin
             )
         low = interval.mean if interval.low is None else interval.low
         high = interval.mean if interval.high is None else interval.high
-        found.append(Point(row.label, (x_low, x, x_high), (low, interval.mean, high)))
-    return found
+        points.append(Point(row.label, (x_low, x, x_high), (low, interval.mean, high)))
+    return points
 
 
 def _label(figure: Figure, axes: Axes, points: Sequence[Point], leading: int) -> int:
-    """Write the labels that find room.
-
-    Returns:
-        How many did not.
-    """
+    """Write the labels that find room, and return how many did not."""
     canvas = FigureCanvasSVG(figure)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # as in `to_svg`
@@ -180,3 +170,86 @@ def _range(axes: Axes, values: Sequence[float]) -> None:
     low, high = min(values), max(values)
     air = max(1.0, 0.06 * (high - low))
     axes.set_ylim(low - air, high + air)
+
+
+# ---- Labels, placed so that none covers another, a point, or the edge ----
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle; any unit, y upwards."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: "Box") -> float:
+        """The area that both cover."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return max(0.0, width) * max(0.0, height)
+
+    def within(self, other: "Box") -> bool:
+        """Whether it lies inside of another."""
+        return (
+            other.left <= self.left
+            and other.bottom <= self.bottom
+            and self.right <= other.right
+            and self.top <= other.top
+        )
+
+
+def place(
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    area: Box,
+    avoid: Sequence[Box] = (),
+) -> list[Box | None]:
+    """A place for each label, the first served first.
+
+    Of the free places around a point the nearest is taken; of those equally near, the one that
+    covers least of what is better avoided.
+
+    Args:
+        points: x and y of each.
+        sizes: width and height of each point's label.
+        area: no label leaves it.
+        avoid: what may be covered if it must be: whiskers, lines.
+
+    Returns:
+        Their boxes; None where there is no room.
+    """
+    taken = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
+    placed: list[Box | None] = []
+    for point, size in zip(points, sizes, strict=True):
+        placed.append(None)
+        for gap in _GAPS:
+            free = [
+                box
+                for box in _around(point, size, gap)
+                if box.within(area) and not any(box.overlap(other) for other in taken)
+            ]
+            if free:
+                best = min(free, key=lambda box: sum(box.overlap(other) for other in avoid))
+                taken.append(best)
+                placed[-1] = best
+                break
+    return placed
+
+
+def _around(point: tuple[float, float], size: tuple[float, float], gap: float) -> Iterator[Box]:
+    """Places beside, above and below a point, the most readable first."""
+    (x, y), (width, height) = point, size
+    near = gap * 0.7
+    for left, bottom in (
+        (x + gap, y - height / 2),
+        (x - gap - width, y - height / 2),
+        (x + near, y + near),
+        (x + near, y - near - height),
+        (x - near - width, y + near),
+        (x - near - width, y - near - height),
+        (x - width / 2, y + gap),
+        (x - width / 2, y - gap - height),
+    ):
+        yield Box(left, bottom, left + width, bottom + height)

@@ -1,25 +1,45 @@
-"""Pictures of clips, and which pictures a leaderboard has beside it.
+"""Contact sheets of clips, and which pictures a leaderboard has beside it.
 
 Of a suite, one prompt as every model shows it, or the clips of a folder; of a model, the same three
 prompts as of every other. Random weights make noise, which is timed and never shown.
 """
 
+import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import cv2
+import matplotlib as mpl
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
 from bench.clip import Clip, read_master
-from bench.errors import BenchError, ClipError
-from bench.leaderboard.data.loading import FILE_NAME, load
-from bench.leaderboard.render.clips import Draw
-from bench.leaderboard.render.sheet import contact_sheet
+from bench.errors import ClipError
+from bench.leaderboard.render.gallery import Draw
 from bench.schema import ClipResult, Result
+from bench.storage import write_bytes
 
 _MAX_ROWS = 12
 _PROMPTS_PER_MODEL = 3
-_KINDS = ("pareto", "parts", "lag")
+_FIGURES = {
+    "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
+    "times; the line joins models than which no other is both faster and better",
+    "parts": "The headline and its parts, with 95% intervals",
+    "lag": "Likeness and distance of two frames over the time between them",
+}
+"""Kind of figure, in the order in which they are shown, to what it shows."""
+
+# Matplotlib brings a font that knows more scripts than Pillow's own.
+_FONT = str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+# Nothing behind the frames, and an ink that reads on white and on black.
+_BACKGROUND = (0, 0, 0, 0)
+_INK = (117, 124, 134, 255)
+_COLOURS = 256
+_GAP_PX = 4
+_WIDEST = 3  # a frame in heights; a wider one is drawn lower
 
 
 @dataclass(frozen=True)
@@ -39,52 +59,34 @@ class Picture:
 
 def pictures(into: Path) -> dict[str, list[Picture]]:
     """What lies in `into/figures`: suite to its pictures, in the order in which they are shown."""
-    found: defaultdict[str, list[Picture]] = defaultdict(list)
+    by_suite: defaultdict[str, list[Picture]] = defaultdict(list)
     figures = into / "figures"
+    kinds = list(_FIGURES)
     for path in sorted(figures.glob("*.png")):
-        found[path.stem].append(Picture(f"figures/{path.name}", f"Frames of {path.stem}"))
-    drawn = sorted(figures.glob("*/*.svg"), key=lambda path: (_kind(path.stem), path.stem))
-    for path in drawn:
-        suite = path.parent.name
-        found[suite].append(Picture(f"figures/{suite}/{path.name}", _alt(path.stem)))
+        by_suite[path.stem].append(Picture(f"figures/{path.name}", f"Frames of {path.stem}"))
+    drawn = {path: path.stem.split("-")[0] for path in sorted(figures.glob("*/*.svg"))}
+    for path in sorted(drawn, key=lambda path: [*kinds, drawn[path]].index(drawn[path])):
+        suite, kind = path.parent.name, drawn[path]
+        picture = Picture(f"figures/{suite}/{path.name}", _FIGURES.get(kind, kind))
+        by_suite[suite].append(picture)
     for path in sorted(figures.glob("*/models/*.png")):
         suite = path.parent.parent.name
         source = f"figures/{suite}/models/{path.name}"
-        found[suite].append(Picture(source, f"Frames of {path.stem}", path.stem))
-    return dict(found)
+        by_suite[suite].append(Picture(source, f"Frames of {path.stem}", path.stem))
+    return dict(by_suite)
 
 
-def _kind(stem: str) -> int:
-    kind = stem.split("-")[0]
-    return _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
-
-
-def _alt(stem: str) -> str:
-    kind = stem.split("-")[0]
-    texts = {
-        "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
-        "times; the line joins models than which no other is both faster and better",
-        "parts": "The headline and its parts, with 95% intervals",
-        "lag": "Likeness and distance of two frames over the time between them",
-    }
-    return texts.get(kind, kind)
-
-
-def draw_suite(suite_folder: Path, picture: Path) -> bool:
-    """Draw the clips of a suite's runs, where their frames lie beside their results.
+def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
+    """Draw the clips of a suite's runs, where their frames lie in the folders of the runs.
 
     With prompts: the first prompt and seed that every model made, one row per model. Without:
     the first clips of all folders.
 
-    Args:
-        suite_folder: holds one folder per model, each with its result.json and clips/.
-        picture: PNG to write.
-
     Returns:
         Whether there was anything to draw.
     """
-    runs = list(_runs(suite_folder))
-    rows = _of_one_prompt(runs) or _of_any_clip(runs)
+    shown = [(folder, result) for folder, result in runs if not result.random_weights]
+    rows = _of_one_prompt(shown) or _of_any_clip(shown)
     if rows:
         contact_sheet(rows, picture)
     return bool(rows)
@@ -105,50 +107,86 @@ def draw_model(run: Path, result: Result, draws: Sequence[Draw], picture: Path) 
     if result.random_weights:
         picture.unlink(missing_ok=True)  # of real weights, or of before noise was left out
         return False
-    made = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
+    clips = _delivered(result)
     rows = [
         (draw[0], clip)
         for draw in draws[:_PROMPTS_PER_MODEL]
-        if draw in made and (clip := _frames(run, made[draw])) is not None
+        if draw in clips and (clip := _frames(run, clips[draw])) is not None
     ]
     if rows:
         contact_sheet(rows, picture, columns=6, height_px=96)
     return bool(rows)
 
 
-def _runs(suite_folder: Path) -> Iterator[tuple[Path, Result]]:
-    for path in sorted(suite_folder.glob(f"*/{FILE_NAME}")):
-        try:
-            result = load(path)
-        except BenchError:
-            continue  # another run's trouble, for that run to tell; a picture can do without
-        if not result.random_weights:
-            yield path.parent, result
+def contact_sheet(
+    rows: Sequence[tuple[str, Clip]], path: Path, *, columns: int = 8, height_px: int = 112
+) -> None:
+    """Write a PNG of one row per clip: its label, then frames evenly spaced over its length.
+
+    Args:
+        rows: label and clip, from top to bottom.
+        path: of the file.
+        columns: frames per row; a shorter clip shows all it has.
+        height_px: height of a frame in the picture, in pixels.
+    """
+    font = ImageFont.truetype(_FONT, size=height_px / 8)
+    label_px = 2 * _GAP_PX + round(max(font.getlength(label) for label, _ in rows))
+    strips = [_strip(clip, columns, height_px) for _, clip in rows]
+    width = label_px + max(strip.width for strip in strips)
+    sheet = Image.new("RGBA", (width, len(rows) * (height_px + _GAP_PX) - _GAP_PX), _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for number, ((label, _), strip) in enumerate(zip(rows, strips, strict=True)):
+        top = number * (height_px + _GAP_PX)
+        draw.text((_GAP_PX, top + height_px / 2), label, fill=_INK, font=font, anchor="lm")
+        sheet.paste(strip, (label_px, top))
+    # Few colours: a picture for eyes, and a quarter of the size, in a repository that keeps many.
+    few = sheet.quantize(_COLOURS, method=Image.Quantize.FASTOCTREE)
+    png = io.BytesIO()
+    few.save(png, format="PNG", optimize=True)
+    write_bytes(path, png.getvalue())
+
+
+def _strip(clip: Clip, columns: int, height_px: int) -> Image.Image:
+    count = min(columns, len(clip.frames))
+    chosen = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
+    height, width = clip.frames.shape[1:3]
+    scale = height_px / max(height, width / _WIDEST)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    strip = Image.new("RGBA", (count * (size[0] + _GAP_PX) - _GAP_PX, height_px), _BACKGROUND)
+    for column, index in enumerate(chosen):
+        frame = cv2.resize(clip.frames[index], size, interpolation=cv2.INTER_AREA)
+        corner = (column * (size[0] + _GAP_PX), (height_px - size[1]) // 2)
+        strip.paste(Image.fromarray(frame), corner)
+    return strip
+
+
+def _delivered(result: Result) -> dict[Draw, ClipResult]:
+    return {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
 
 
 def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:
-    made = [{(c.prompt, c.seed): c for c in result.clips if c.status == "ok"} for _, result in runs]
-    for key in made[0] if made else ():
+    clips = [_delivered(result) for _, result in runs]
+    for draw in clips[0] if clips else ():
         rows = [
-            (result.model, _frames(folder, clips[key]))
-            for (folder, result), clips in zip(runs, made, strict=True)
-            if key in clips and result.prompts_sha256 is not None
+            (result.model, frames)
+            for (folder, result), own in zip(runs, clips, strict=True)
+            if draw in own
+            and result.prompts_sha256 is not None
+            and (frames := _frames(folder, own[draw])) is not None
         ]
-        shown = [(label, clip) for label, clip in rows if clip is not None]
-        if len(shown) == len(runs):
-            return shown[:_MAX_ROWS]
+        if len(rows) == len(runs):
+            return rows[:_MAX_ROWS]
     return []
 
 
 def _of_any_clip(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:
-    made = (
-        (f"{result.model}: {clip.prompt}", _frames(folder, clip))
+    rows = (
+        (f"{result.model}: {clip.prompt}", frames)
         for folder, result in runs
         for clip in result.clips
-        if clip.status == "ok"
+        if clip.status == "ok" and (frames := _frames(folder, clip)) is not None
     )
-    shown = ((label, clip) for label, clip in made if clip is not None)
-    return list(islice(shown, _MAX_ROWS))
+    return list(islice(rows, _MAX_ROWS))
 
 
 def _frames(folder: Path, clip: ClipResult) -> Clip | None:

@@ -1,17 +1,16 @@
-"""The leaderboard as tables of plain text, which markdown and the console then only draw."""
+"""All tables of a suite in reading order, which markdown, page and console then only draw."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, has_quality
-from bench.leaderboard.tables.economy_tables import economy_tables
-from bench.leaderboard.tables.group_tables import group_tables
-from bench.leaderboard.tables.length_tables import length_tables
-from bench.leaderboard.tables.score_tables import more_tables, score_tables
-from bench.leaderboard.tables.speed_tables import speed_tables
-from bench.leaderboard.tables.systems import systems
-from bench.leaderboard.tables.table import NONE, Cell, Table, text_columns
+from bench.leaderboard.tables.costs import cost_tables, speed_tables, system_tables
+from bench.leaderboard.tables.groups import group_tables, length_tables
+from bench.leaderboard.tables.scores import more_tables, score_tables
+from bench.leaderboard.tables.table import Column, Table, tabulate, text_columns
 from bench.leaderboard.tables.words import one_line, reason, short
+from bench.schema import Result
 
 LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
 
@@ -27,10 +26,10 @@ def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
         yield from score_tables(group, suffix, board, headline)
     yield from group_tables(board)
     yield from length_tables(board)
-    yield from systems(board, headline)
+    yield from system_tables(board)
     for device, rows in board.speeds.items():
         yield from speed_tables(device, rows)
-    yield from economy_tables(groups, board)
+    yield from cost_tables(groups, board)
     for group, suffix in groups:
         yield from more_tables(group, suffix, headline)
     yield from _failures(board)
@@ -53,21 +52,19 @@ def without_scores(board: SuiteBoard) -> list[str]:
 
 
 def _failures(board: SuiteBoard) -> Iterator[Table]:
-    rows: list[tuple[Cell, ...]] = []
-    for result in board.results:
-        failed = [
+    lines = {
+        result.model: [
             (clip.prompt, str(clip.seed), clip.status, one_line(clip.error or "no message"))
             for clip in sorted(result.clips, key=lambda clip: (clip.prompt, clip.seed))
             if clip.status != "ok"
         ]
-        rows += _capped(board.labels[result.model], failed)
-    if rows:
-        names = ("model", "prompt", "seed", "status", "error")
-        yield Table("Failed clips", text_columns(names), tuple(rows))
+        for result in board.results
+    }
+    yield from _capped("Failed clips", ("prompt", "seed", "status", "error"), lines, board)
 
 
 def _unscored(board: SuiteBoard) -> Iterator[Table]:
-    rows: list[tuple[Cell, ...]] = []
+    lines = {}
     for result in filter(has_quality, board.results):
         reasons = Counter(
             (metric, one_line(reason(clip, metric)))
@@ -75,48 +72,48 @@ def _unscored(board: SuiteBoard) -> Iterator[Table]:
             for metric in result.metrics
             if clip.status == "ok" and clip.scores.get(metric) is None
         )
-        lines = [(metric, str(count), why) for (metric, why), count in sorted(reasons.items())]
-        rows += _capped(board.labels[result.model], lines)
+        lines[result.model] = [
+            (metric, str(count), why) for (metric, why), count in sorted(reasons.items())
+        ]
+    yield from _capped("Clips without a score", ("metric", "clips", "reason"), lines, board)
+
+
+def _capped(
+    title: str,
+    names: Sequence[str],
+    lines: Mapping[str, Sequence[tuple[str, ...]]],
+    board: SuiteBoard,
+) -> Iterator[Table]:
+    """A table of the first lines of each model, and of how many more there are."""
+    rows: list[Sequence[str]] = []
+    results = []
+    for result in board.results:
+        own = lines.get(result.model, ())
+        texts = list(own[:LINES_PER_MODEL])
+        if rest := len(own) - len(texts):
+            texts.append((*[""] * (len(names) - 1), f"and {rest} more"))
+        rows += ((board.labels[result.model], *line) for line in texts)
+        results += [result] * len(texts)
     if rows:
-        names = ("model", "metric", "clips", "reason")
-        yield Table("Clips without a score", text_columns(names), tuple(rows))
+        table = tabulate(title, text_columns(("model", *names)), rows)
+        yield replace(table, results=tuple(results))
 
 
-def _capped(label: str, lines: Sequence[tuple[str, ...]]) -> list[tuple[Cell, ...]]:
-    """Rows that start with the label: the first lines, and how many more there are."""
-    rows = [tuple(map(Cell, (label, *line))) for line in lines[:LINES_PER_MODEL]]
-    if rest := len(lines) - len(rows):
-        blank = [""] * (len(lines[0]) - 1)
-        rows.append(tuple(map(Cell, (label, *blank, f"and {rest} more"))))
-    return rows
+def _commit(result: Result) -> str:
+    return short(result.commit) + (" (dirty)" if result.dirty else "")
 
 
 def _provenance(board: SuiteBoard) -> Table:
-    names = (
-        "name", "model", "licence", "parameters", "commit", "device", "torch", "result", "prompts",
-        "calibration",
-    )  # fmt: skip
-    return Table(
-        "Provenance",
-        text_columns(names),
-        tuple(
-            tuple(
-                map(
-                    Cell,
-                    (
-                        board.labels[result.model],
-                        result.model,
-                        result.card.licence or NONE,
-                        result.card.parameters or NONE,
-                        short(result.commit) + (" (dirty)" if result.dirty else ""),
-                        result.device,
-                        result.torch or NONE,
-                        short(result.fingerprint),
-                        short(result.prompts_sha256),
-                        short(result.calibration_sha256),
-                    ),
-                )
-            )
-            for result in board.results
-        ),
-    )
+    columns: list[Column[Result]] = [
+        Column("name", lambda result: board.labels[result.model], kind="name"),
+        Column("model", lambda result: result.model, kind="text"),
+        Column("licence", lambda result: result.card.licence, kind="text"),
+        Column("parameters", lambda result: result.card.parameters, kind="text"),
+        Column("commit", _commit, kind="text"),
+        Column("device", lambda result: result.device, kind="text"),
+        Column("torch", lambda result: result.torch, kind="text"),
+        Column("result", lambda result: short(result.fingerprint), kind="text"),
+        Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
+        Column("calibration", lambda result: short(result.calibration_sha256), kind="text"),
+    ]
+    return tabulate("Provenance", columns, board.results, result=lambda result: result)

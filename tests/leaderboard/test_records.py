@@ -8,7 +8,7 @@ import fake_results as fake
 import pytest
 
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.tables.records_table import (
+from bench.leaderboard.tables.records import (
     COLUMNS,
     METRIC_COLUMNS,
     as_csv,

@@ -1,4 +1,4 @@
-"""What a leaderboard keeps of clips: which, how many, and what it believes of an index."""
+"""The gallery of a leaderboard: which clips, how many, and what is believed of an index."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,14 @@ import pytest
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import load
-from bench.leaderboard.render import clips
-from bench.leaderboard.render.clips import Shelf, categories, keep, shelf, spread
+from bench.leaderboard.render import gallery
+from bench.leaderboard.render.gallery import (
+    Gallery,
+    categories,
+    draw_order,
+    load_gallery,
+    save_gallery,
+)
 
 CATEGORIES = ("people", "people", "people", "motion", "scenes")
 
@@ -22,10 +28,11 @@ def content(model: str = "wan", seeds: tuple[int, ...] = (0, 1)) -> fake.Content
     return made
 
 
-def kept(path: Path, into: Path, *, copy: bool = True) -> Shelf:
+def saved(path: Path, into: Path, *, copy: bool = True) -> Gallery:
     result = load(path)
-    keep(result, spread(result, categories([result])), path.parent, into, copy=copy)
-    return shelf(result, into)
+    draws = draw_order(result, categories([result]))
+    save_gallery(result, draws, path.parent, into, copy=copy)
+    return load_gallery(result, into)
 
 
 def files(folder: Path) -> list[str]:
@@ -34,7 +41,7 @@ def files(folder: Path) -> list[str]:
 
 def test_the_first_draws_are_one_of_each_category_and_of_one_seed(tmp_path: Path) -> None:
     result = load(fake.write(content(), tmp_path))
-    draws = spread(result, categories([result]))
+    draws = draw_order(result, categories([result]))
     assert draws[:5] == [("p00", 0), ("p03", 0), ("p04", 0), ("p01", 0), ("p02", 0)]
     assert sorted(draws) == sorted((clip.prompt, clip.seed) for clip in result.clips)
 
@@ -44,12 +51,12 @@ def test_an_incomplete_run_takes_its_categories_from_the_others(tmp_path: Path) 
     del half["clips"][2:]
     results = [load(fake.write(made, tmp_path)) for made in (content(), half)]
     known = categories(results)
-    assert spread(results[1], known) == spread(results[0], known)
+    assert draw_order(results[1], known) == draw_order(results[0], known)
 
 
 def test_copied_clips_come_with_text_curves_and_mean_lags(tmp_path: Path) -> None:
     path = fake_runs.write(content(seeds=(0,)), tmp_path, made=3)
-    found = kept(path, tmp_path / "board")
+    found = saved(path, tmp_path / "board")
     assert [clip.source for clip in found.clips] == [
         f"clips/toy/wan/{prompt}/0.mp4" for prompt in ("p00", "p01", "p02")
     ]
@@ -64,18 +71,18 @@ def test_copied_clips_come_with_text_curves_and_mean_lags(tmp_path: Path) -> Non
 
 def test_no_more_is_copied_than_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fake_runs.write(content(seeds=(0,)), tmp_path, made=5)
-    monkeypatch.setattr(clips, "MOST_COPIED", 3)
-    assert [clip.prompt for clip in kept(path, tmp_path / "a").clips] == ["p00", "p03", "p04"]
+    monkeypatch.setattr(gallery, "MOST_COPIED", 3)
+    assert [clip.prompt for clip in saved(path, tmp_path / "a").clips] == ["p00", "p03", "p04"]
     size = (path.parent / "previews" / "p00" / "0.mp4").stat().st_size
-    monkeypatch.setattr(clips, "MOST_COPIED_BYTES", 2.5 * size)
-    found = kept(path, tmp_path / "b").clips
+    monkeypatch.setattr(gallery, "MOST_COPIED_BYTES", 2.5 * size)
+    found = saved(path, tmp_path / "b").clips
     assert [clip.prompt for clip in found if clip.source] == ["p00", "p03"]
     assert found[2].curves, "curves cost little"
 
 
 def test_linked_clips_stay_where_they_are(tmp_path: Path) -> None:
     path = fake_runs.write(content(seeds=(0,)), tmp_path, made=2)
-    found = kept(path, tmp_path / "leaderboard", copy=False)
+    found = saved(path, tmp_path / "leaderboard", copy=False)
     assert [clip.source for clip in found.clips] == [
         "../toy/wan/previews/p00/0.mp4", "../toy/wan/previews/p01/0.mp4",
     ]  # fmt: skip
@@ -84,27 +91,29 @@ def test_linked_clips_stay_where_they_are(tmp_path: Path) -> None:
 
 def test_publishing_again_leaves_nothing_of_before(tmp_path: Path) -> None:
     board = tmp_path / "board"
-    kept(fake_runs.write(content(seeds=(0,)), tmp_path / "old", made=4), board)
-    kept(fake_runs.write(content(seeds=(0,)), tmp_path / "new", made=1), board)
+    saved(fake_runs.write(content(seeds=(0,)), tmp_path / "old", made=4), board)
+    saved(fake_runs.write(content(seeds=(0,)), tmp_path / "new", made=1), board)
     assert files(board) == ["clips/toy/wan/clips.json", "clips/toy/wan/p00/0.mp4"]
 
 
 def test_a_result_without_its_run_keeps_what_was_published(tmp_path: Path) -> None:
     board = tmp_path / "board"
     path = fake_runs.write(content(seeds=(0,)), tmp_path / "run", made=2)
-    kept(path, board)
+    saved(path, board)
     before = files(board)
     alone = fake.write(json.loads(path.read_text("utf-8")), tmp_path / "alone")
-    assert len(kept(alone, board).clips) == 2
+    assert len(saved(alone, board).clips) == 2
     assert files(board) == before
 
 
 def test_clips_of_other_frames_than_the_scored_ones_are_not_shown(tmp_path: Path) -> None:
     board = tmp_path / "board"
     made = content(seeds=(0,))
-    kept(fake_runs.write(made, tmp_path, made=2), board)
+    saved(fake_runs.write(made, tmp_path, made=2), board)
     made["clips"][0]["frames_sha256"] = "99"
-    assert [clip.prompt for clip in shelf(load(fake.write(made, tmp_path)), board).clips] == ["p01"]
+    assert [
+        clip.prompt for clip in load_gallery(load(fake.write(made, tmp_path)), board).clips
+    ] == ["p01"]
 
 
 def test_prompts_that_are_no_file_names_are_left_out(tmp_path: Path) -> None:
@@ -112,7 +121,7 @@ def test_prompts_that_are_no_file_names_are_left_out(tmp_path: Path) -> None:
     made["expected"] = {"prompts": ["../../p", "ok"], "seeds": [0]}
     (tmp_path / "toy" / "wan" / "previews" / "ok").mkdir(parents=True)
     (tmp_path / "toy" / "wan" / "previews" / "ok" / "0.mp4").write_bytes(b"x")
-    found = kept(fake.write(made, tmp_path), tmp_path / "board")
+    found = saved(fake.write(made, tmp_path), tmp_path / "board")
     assert [clip.prompt for clip in found.clips] == ["ok"]
 
 
@@ -131,9 +140,9 @@ def test_an_index_that_was_tampered_with_is_one_line(
     change: dict[str, object], tmp_path: Path
 ) -> None:
     path = fake_runs.write(content(seeds=(0,)), tmp_path, made=1)
-    kept(path, tmp_path)
+    saved(path, tmp_path)
     index = tmp_path / "clips" / "toy" / "wan" / "clips.json"
     index.write_text(json.dumps(json.loads(index.read_text("utf-8")) | change), "utf-8")
     result = load(path)
     with pytest.raises(BenchError, match=r"clips\.json: expected clips as published"):
-        shelf(result, tmp_path)
+        load_gallery(result, tmp_path)

@@ -1,4 +1,4 @@
-"""Drawing again: what is usable, how often, and what a second that can be kept costs."""
+"""Yield and cost: what is usable, how often, and what a usable second costs."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from fake_results import Content, account
 
 from bench import statistics as stats
 from bench.errors import BenchError
-from bench.leaderboard.data.economy import Economy, draws_until, economy, success_at
+from bench.leaderboard.data.cost import Yield, draws_until, pass_at, yield_of
 from bench.leaderboard.data.loading import load
 
 GOOD: dict[str, float | None] = {
@@ -35,14 +35,14 @@ def bad(prompt: str, seed: int = 0, **changes: Any) -> Content:
 
 def judged(
     clips: list[Content], tmp_path: Path, devices: tuple[str, ...] = DEVICE, **changes: Any
-) -> Economy:
+) -> Yield:
     prompts = len({clip["prompt"] for clip in clips})
     seeds = sorted({clip["seed"] for clip in clips})
     content = fake.result("m", clips, prompts=prompts, seeds=seeds, **changes)
     content["environment"]["device"] = "NVIDIA H200"
     for clip in content["clips"]:
         clip["device"] = "NVIDIA H200"
-    found = economy(load(fake.write(content, tmp_path)), devices)
+    found = yield_of(load(fake.write(content, tmp_path)), devices)
     assert found is not None
     return found
 
@@ -73,12 +73,12 @@ def test_what_no_clip_has_a_value_of_is_not_asked(tmp_path: Path) -> None:
     scores = {"coherence": 90.0, "adherence_margin": None}
     found = judged([good("p00", scores=scores)], tmp_path)
     assert found.usable == 1
-    assert found.asked == ("coherence",)
+    assert found.criteria == ("coherence",)
 
 
 def test_without_coherence_nothing_can_be_judged(tmp_path: Path) -> None:
     content = fake.result("m", [good("p00", scores={"flicker": 0.1})], prompts=1)
-    assert economy(load(fake.write(content, tmp_path)), DEVICE) is None
+    assert yield_of(load(fake.write(content, tmp_path)), DEVICE) is None
 
 
 def test_rejects_and_failures_are_paid_for(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_without_a_price_gpus_still_count(tmp_path: Path) -> None:
 
 def test_a_price_of_gpus_is_none_of_a_cpu(tmp_path: Path) -> None:
     content = fake.result("m", [good("p00")], prompts=1, **hardware(price=2.49, gpus=4))
-    found = economy(load(fake.write(content, tmp_path)), ("CPU, Some CPU",))
+    found = yield_of(load(fake.write(content, tmp_path)), ("CPU, Some CPU",))
     assert found is not None
     assert found.cost is not None
     assert (found.cost.unit, found.cost.source) == ("CPU-s", "CPU, Some CPU")
@@ -230,12 +230,12 @@ def test_the_yield_is_shown_at_other_thresholds(tmp_path: Path) -> None:
     assert (found.share_looser, found.share.mean, found.share_stricter) == (0.75, 0.5, 0.25)
 
 
-def test_success_of_k_draws_equals_trying_all_of_them() -> None:
+def test_pass_at_k_draws_equals_trying_all_of_them() -> None:
     for usable in range(5):
         draws = np.array([True] * usable + [False] * (4 - usable))
         tries = [draws[list(pair)].any() for pair in np.ndindex(4, 4) if pair[0] < pair[1]]
-        assert success_at(2, 4, usable) == pytest.approx(np.mean(tries))
-    assert success_at(4, 4, 1) == 1
+        assert pass_at(2, 4, usable) == pytest.approx(np.mean(tries))
+    assert pass_at(4, 4, 1) == 1
 
 
 def test_draws_until_the_first_usable_one_equal_the_mean_over_all_orders() -> None:
@@ -259,12 +259,12 @@ def test_hard_prompts_need_more_draws_than_the_yield_says(tmp_path: Path) -> Non
     # 1 draw, 2.5 (the one may come first to last), and 4 in vain: for two clips.
     assert found.draws_per_solved == (1 + 2.5 + 4) / 2
     assert found.draws_per_solved > 1 / found.share.mean
-    assert found.success == {2: pytest.approx((1 + 0.5 + 0) / 3), 4: pytest.approx(2 / 3)}
+    assert found.pass_at == {2: pytest.approx((1 + 0.5 + 0) / 3), 4: pytest.approx(2 / 3)}
 
 
-def test_one_seed_says_nothing_about_drawing_again(tmp_path: Path) -> None:
+def test_one_seed_says_nothing_about_further_draws(tmp_path: Path) -> None:
     found = judged([good("p00"), bad("p01")], tmp_path)
-    assert (found.success, found.draws_per_solved) == ({}, None)
+    assert (found.pass_at, found.draws_per_solved) == ({}, None)
 
 
 def test_the_whole_ratio_is_resampled(tmp_path: Path) -> None:

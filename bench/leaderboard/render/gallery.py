@@ -1,4 +1,4 @@
-"""The clips that a leaderboard keeps beside its numbers: previews to look at, and their curves."""
+"""The gallery of a result: clips beside its numbers, as previews to look at and curves."""
 
 import hashlib
 import json
@@ -30,15 +30,13 @@ Draw = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Kept:
+class GalleryClip:
     """One clip that can be looked at.
 
     Attributes:
-        prompt: id.
-        seed: of the draw.
         text: of the prompt; None if nobody kept it.
         source: address of the preview relative to the leaderboard, quoted for a URL; None if
-            only the curves were kept.
+            only the curves are there.
         curves: metric to its values along the clip.
         preview_sha256: hex, of the preview's bytes; None if it was not copied, or was before its
             hash was kept.
@@ -53,26 +51,26 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """What is kept of one result.
+class Gallery:
+    """What a leaderboard shows of one result's clips.
 
     Attributes:
-        clips: in the order of `spread`.
+        clips: in the order of `draw_order`.
         lags: metric to its mean over the prompts, by lag.
     """
 
-    clips: tuple[Kept, ...] = ()
+    clips: tuple[GalleryClip, ...] = ()
     lags: Mapping[str, Curve] | None = None
 
 
 def categories(results: Iterable[Result]) -> dict[str, str]:
-    """Prompt to its category, as far as any result of a suite knows."""
+    """Prompt to its category, as far as any result of a suite says."""
     return {
         clip.prompt: clip.category for result in results for clip in result.clips if clip.category
     }
 
 
-def spread(result: Result, categories: Mapping[str, str]) -> list[Draw]:
+def draw_order(result: Result, categories: Mapping[str, str]) -> list[Draw]:
     """All draws of a suite, such that any number of the first ones cover all categories evenly.
 
     The first seed of every prompt comes before any second one; among prompts, one of each
@@ -86,35 +84,33 @@ def spread(result: Result, categories: Mapping[str, str]) -> list[Draw]:
     return [(prompt, seed) for seed in result.seeds for prompt in prompts]
 
 
-def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: bool) -> None:
-    """Keep the previews and curves of a run beside the leaderboard.
+def save_gallery(
+    result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: bool
+) -> None:
+    """Put the previews and curves of a run beside the leaderboard, in place of an older run's.
 
-    Kept are at most 8 clips and 8 MiB a model where they are copied, and 100 where they are
-    linked. What was kept of an older run of this model goes. A run without previews and scores
-    leaves everything as it is.
+    At most 8 clips and 8 MiB a model where they are copied, and 100 where they are linked. A run
+    without previews and scores leaves everything as it is.
 
     Args:
         result: of the run; suite and model are names that may become paths.
-        draws: of the suite, those first that are kept first.
+        draws: of the suite, in the order of preference.
         run: its folder.
         into: folder of the leaderboard.
         copy: whether to copy the previews, so that the leaderboard can travel; else they are
             linked by their path relative to it.
-
-    Raises:
-        BenchError: if a score record cannot be read, or something cannot be written.
     """
     if result.random_weights:  # noise is nothing to look at
         return
     folder = RunFolder(run)
-    made = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
-    draws = [draw for draw in draws if draw in made and SAFE_NAME.fullmatch(draw[0])]
-    records = {draw: _scores(folder, draw, made[draw]) for draw in draws}
+    clips = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
+    draws = [draw for draw in draws if draw in clips and SAFE_NAME.fullmatch(draw[0])]
+    records = {draw: _scores(folder, draw, clips[draw]) for draw in draws}
     previews = {draw: folder.preview(Sample(*draw)) for draw in draws}
     draws = [draw for draw in draws if records[draw] or previews[draw].is_file()]
     if not draws:
         return
-    place = shelf_folder(into, result)
+    place = gallery_folder(into, result)
     chosen = draws[: MOST_COPIED if copy else MOST_LINKED]
     copied = {draw: _sha256(previews[draw]) for draw in _within(previews, chosen)} if copy else {}
     entries = [
@@ -122,7 +118,7 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
             "prompt": draw[0],
             "seed": draw[1],
             "text": records[draw].get("prompt", {}).get("text"),
-            "frames_sha256": made[draw].frames_sha256,
+            "frames_sha256": clips[draw].frames_sha256,
             "preview_sha256": copied.get(draw),
             "curves": {name: stored(curve) for name, curve in along(records[draw]).items()},
         }
@@ -130,15 +126,14 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     ]
     lags = {name: stored(curve) for name, curve in mean_lags(records).items()}
     linked = None if copy else os.path.relpath(run / "previews", into)
-    index = {"schema": SCHEMA, "previews": linked, "clips": entries, "lags": lags}
     # One line a clip: small, and a diff still shows which clip changed.
     lines = ",\n".join(_json(entry) for entry in entries)
-    text = _json({key: index[key] for key in ("schema", "previews", "lags")})
+    text = _json({"schema": SCHEMA, "previews": linked, "lags": lags})
     try:
         if place.exists():
             shutil.rmtree(place)
         for draw in copied:
-            target = copy_of(place, draw)
+            target = preview_path(place, draw)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(previews[draw], target)
     except OSError as error:
@@ -149,15 +144,15 @@ def keep(result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: 
     write_text(place / INDEX, f'{text[:-1]},"clips":[\n{lines}\n]}}\n')
 
 
-def shelf(result: Result, into: Path) -> Shelf:
-    """What a leaderboard keeps of a result; clips of frames that it does not score are left out.
+def load_gallery(result: Result, into: Path) -> Gallery:
+    """What a leaderboard holds of a result; clips of frames that it does not score are left out.
 
     Raises:
-        BenchError: if the index is not what `keep` wrote.
+        BenchError: if the index is not what `save_gallery` wrote.
     """
-    path = shelf_folder(into, result) / INDEX
+    path = gallery_folder(into, result) / INDEX
     if not path.exists():
-        return Shelf()
+        return Gallery()
     mend = f"remove {path.parent} and publish the run again"
     index = read_json(path, mend=mend)
     digests = {(clip.prompt, clip.seed): clip.frames_sha256 for clip in result.clips}
@@ -171,31 +166,32 @@ def shelf(result: Result, into: Path) -> Shelf:
                 raise ValueError(f"prompt {draw[0]!r:.80}")
             if digests.get(draw) == entry["frames_sha256"]:
                 curves = {str(name): read(curve) for name, curve in entry["curves"].items()}
-                text = None if entry["text"] is None else str(entry["text"])
+                text, digest = (
+                    None if value is None else str(value)
+                    for value in (entry["text"], entry.get("preview_sha256"))
+                )
                 source = _source(index["previews"], path.parent, draw, into)
-                digest = entry.get("preview_sha256")
-                digest = None if digest is None else str(digest)
-                clips.append(Kept(*draw, text, source, curves, digest))
+                clips.append(GalleryClip(*draw, text, source, curves, digest))
         lags = {str(name): read(curve) for name, curve in index["lags"].items()}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BenchError(f"{path}: expected clips as published, but {error!r}; {mend}") from None
-    return Shelf(tuple(clips), lags)
+    return Gallery(tuple(clips), lags)
 
 
-def shelf_folder(into: Path, result: Result) -> Path:
+def gallery_folder(into: Path, result: Result) -> Path:
     """Where a leaderboard keeps the clips of a result."""
     return into / "clips" / result.suite / result.model
 
 
-def copy_of(shelf: Path, draw: Draw) -> Path:
+def preview_path(gallery: Path, draw: Draw) -> Path:
     """Where a preview lies in such a folder."""
-    return shelf / draw[0] / f"{draw[1]}.mp4"
+    return gallery / draw[0] / f"{draw[1]}.mp4"
 
 
-def _source(linked: object, shelf: Path, draw: Draw, into: Path) -> str | None:
+def _source(linked: object, gallery: Path, draw: Draw, into: Path) -> str | None:
     """Address of a preview that is there."""
-    previews = shelf if linked is None else Path(os.path.normpath(into / str(linked)))
-    path = copy_of(previews, draw)
+    previews = gallery if linked is None else Path(os.path.normpath(into / str(linked)))
+    path = preview_path(previews, draw)
     if not path.is_file():
         return None
     return quote(os.path.relpath(path, into).replace(os.sep, "/"))
@@ -203,9 +199,9 @@ def _source(linked: object, shelf: Path, draw: Draw, into: Path) -> str | None:
 
 def _within(previews: Mapping[Draw, Path], draws: Sequence[Draw]) -> list[Draw]:
     """The first draws whose previews are small enough, together, to be copied."""
-    there = [draw for draw in draws if previews[draw].is_file()]
-    sizes = accumulate(previews[draw].stat().st_size for draw in there)
-    return [draw for draw, size in zip(there, sizes, strict=True) if size <= MOST_COPIED_BYTES]
+    present = [draw for draw in draws if previews[draw].is_file()]
+    sizes = accumulate(previews[draw].stat().st_size for draw in present)
+    return [draw for draw, size in zip(present, sizes, strict=True) if size <= MOST_COPIED_BYTES]
 
 
 def _sha256(path: Path) -> str:

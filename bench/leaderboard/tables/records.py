@@ -1,11 +1,10 @@
 """Every clip of every result as one flat table, for spreadsheets and data frames."""
 
-import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
-from bench.leaderboard.data.group_scores import metrics_and_groups
+from bench.leaderboard.data.rows import all_metrics
 from bench.leaderboard.tables.words import plain
 from bench.schema import ClipResult, Result
 from bench.storage import fingerprint
@@ -54,8 +53,6 @@ why.
 
 METRIC_COLUMNS = ("metrics_sha256", "metric", "unit", "better", "version", "fingerprint")
 
-_FORMULA = frozenset("=+-@")
-
 
 def columns(results: Iterable[Result]) -> dict[str, type]:
     """Names and types of all columns, those of the metrics by name."""
@@ -68,6 +65,7 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         metrics = metrics_sha256(result)
         for clip in result.clips:
+            part = clip.cross_clip
             yield {
                 **{key: value for key, value in vars(clip).items() if key in COLUMNS},
                 "suite": result.suite,
@@ -77,7 +75,9 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
                 "metrics_sha256": metrics,
                 "wait_s": clip.delivery.latency_s if clip.delivery else None,
                 "price_usd": clip.delivery.price_usd if clip.delivery else None,
-                **_part(clip),
+                "group": part.group if part else None,
+                "cross_clip_value": part.value if part else None,
+                "cross_clip_won": part.won if part else None,
                 "unscored": _reasons(clip),
                 **{f"score_{name}": value for name, value in clip.scores.items()},
             }
@@ -85,17 +85,17 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
 
 def metric_rows(results: Iterable[Result]) -> list[Row]:
     """What the scores mean: one row for each metric of each way of computing them all."""
-    found = {
+    meanings = {
         (metrics_sha256(result), name): {"metric": name, **vars(metric)}
         for result in results
-        for name, metric in metrics_and_groups(result).items()
+        for name, metric in all_metrics(result).items()
     }
-    return [{"metrics_sha256": key[0], **found[key]} for key in sorted(found)]
+    return [{"metrics_sha256": key[0], **meanings[key]} for key in sorted(meanings)]
 
 
 def metrics_sha256(result: Result) -> str:
     """Equal for results whose metrics are the same, in every version and backbone."""
-    return fingerprint({name: vars(metric) for name, metric in metrics_and_groups(result).items()})
+    return fingerprint({name: vars(metric) for name, metric in all_metrics(result).items()})
 
 
 def as_csv(rows: Iterable[Row], columns: Sequence[str]) -> bytes:
@@ -105,33 +105,23 @@ def as_csv(rows: Iterable[Row], columns: Sequence[str]) -> bytes:
     with = + - or @, has a ' before it: names and error messages come from elsewhere, and a table
     must not run them.
     """
-    sheet = io.StringIO()
-    writer = csv.writer(sheet, lineterminator="\n")
-    writer.writerow(map(_cell, columns))
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
-    return sheet.getvalue().encode("utf-8")
+    import pandas as pd
+
+    cells = [[_cell(row.get(name)) for name in columns] for row in rows]
+    frame = pd.DataFrame(cells, columns=[_cell(name) for name in columns], dtype=object)
+    return str(frame.to_csv(index=False, lineterminator="\n")).encode("utf-8")
 
 
 def as_parquet(rows: Iterable[Row], columns: Mapping[str, type]) -> bytes:
     """Rows as a Parquet file, texts as they are; needs pyarrow (`can_write_parquet`)."""
-    import pyarrow as pa
-    from pyarrow import parquet
+    import pandas as pd
 
-    types = {
-        str: pa.string(),
-        int: pa.int64(),
-        float: pa.float64(),
-        bool: pa.bool_(),
-    }
-    known = list(rows)
-    table = pa.table(
-        {
-            name: pa.array([_typed(row.get(name), kind) for row in known], types[kind])
-            for name, kind in columns.items()
-        }
-    )
+    values = [[_text(row.get(name)) for name in columns] for row in rows]
+    frame = pd.DataFrame(values, columns=list(columns), dtype=object)
     file = io.BytesIO()
-    parquet.write_table(table, file)
+    frame.astype({name: _DTYPES[kind] for name, kind in columns.items()}).to_parquet(
+        file, engine="pyarrow", index=False
+    )
     return file.getvalue()
 
 
@@ -140,11 +130,8 @@ def can_write_parquet() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def _part(clip: ClipResult) -> Row:
-    part = clip.cross_clip
-    if part is None:
-        return {}
-    return {"group": part.group, "cross_clip_value": part.value, "cross_clip_won": part.won}
+_FORMULA = frozenset("=+-@")
+_DTYPES = {str: "string", int: "Int64", float: "Float64", bool: "boolean"}
 
 
 def _reasons(clip: ClipResult) -> str | None:
@@ -160,7 +147,6 @@ def _cell(value: Value) -> Value:
     return value
 
 
-def _typed(value: Value, kind: type) -> Value:
-    if isinstance(value, str):  # half a surrogate pair is JSON, but no text
-        return value.encode("utf-8", errors="replace").decode()
-    return value if value is None else kind(value)
+def _text(value: Value) -> Value:
+    """Half a surrogate pair is JSON, but no text."""
+    return value.encode("utf-8", errors="replace").decode() if isinstance(value, str) else value

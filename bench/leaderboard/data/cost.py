@@ -1,4 +1,4 @@
-"""What a usable second costs, where clips are drawn again until one can be kept."""
+"""Yield and cost: how many draws are usable, and what a usable second costs."""
 
 import math
 from collections import defaultdict
@@ -42,8 +42,8 @@ class Cost:
         source: where the amounts come from, for people.
         per_clip: mean over all draws.
         per_video_s: per second of video that was made.
-        per_usable_s: per second of video that can be kept, bootstrapped as a whole; None where
-            no clip is usable. Where all are, the upper end is at least that of the yield's lower.
+        per_usable_s: per usable second of video, bootstrapped as a whole; None where no clip is
+            usable. Where all are, the upper end is at least that of the yield's lower.
         at_least: with 95% confidence, where no clip is usable; None elsewhere.
         estimated: draws that have no amount of their own (failed ones are not timed, and the
             first includes what only the first one pays) and count as the median of the others.
@@ -59,19 +59,19 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Economy:
-    """What one model's clips come to for somebody who draws until one can be kept.
+class Yield:
+    """How many of one model's clips are usable, for somebody who draws until one is.
 
     Attributes:
         clips: draws, n.
-        usable: how many of them can be kept.
-        asked: the metrics of `CRITERIA` by which clips were judged.
+        usable: how many of them are.
+        criteria: the metrics of `CRITERIA` by which clips were judged.
         share: the yield, 0..1, with its interval over prompts. Where none or all are usable the
             bootstrap sees no spread: the open end is then that of the rule of three, which one
             prompt has too.
         share_looser: the yield if coherence need only be 10 points less.
         share_stricter: the yield if it must be 10 points more.
-        success: k to the chance that of k draws of a prompt one is usable, for k = 2, 4, ... as
+        pass_at: k to the chance that of k draws of a prompt one is usable, for k = 2, 4, ... as
             far as there are seeds.
         never: share of prompts none of whose draws is usable.
         draws_per_solved: draws paid per prompt that is solved, where each is drawn until a clip
@@ -83,19 +83,19 @@ class Economy:
 
     clips: int
     usable: int
-    asked: tuple[str, ...]
+    criteria: tuple[str, ...]
     share: stats.Interval
     share_looser: float
     share_stricter: float
-    success: Mapping[int, float]
+    pass_at: Mapping[int, float]
     never: float
     draws_per_solved: float | None
     cost: Cost | None
     why_no_cost: str | None
 
 
-def economy(result: Result, devices: Collection[str]) -> Economy | None:
-    """The economics of drawing again, for a result in which every clip counts.
+def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
+    """Yield and cost of a result in which every clip counts.
 
     Args:
         result: complete, with prompts.
@@ -104,32 +104,30 @@ def economy(result: Result, devices: Collection[str]) -> Economy | None:
     Returns:
         None if no clip has a coherence, so that none can be judged.
     """
-    made = [clip for clip in result.clips if clip.status == "ok"]
-    asked = tuple(
-        name for name in CRITERIA if any(clip.scores.get(name) is not None for clip in made)
+    delivered = [clip for clip in result.clips if clip.status == "ok"]
+    criteria = tuple(
+        name for name in CRITERIA if any(clip.scores.get(name) is not None for clip in delivered)
     )
-    if made and "coherence" not in asked:
+    if not result.clips or (delivered and "coherence" not in criteria):
         return None
     draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
     for clip in result.clips:
         draws[clip.prompt].append(clip)
-    if not draws:
-        return None
-    tries = [(len(clips), sum(_usable(clip, asked) for clip in clips)) for clips in draws.values()]
-    solved = sum(kept > 0 for _, kept in tries)
+    tries = [(len(clips), sum(_usable(c, criteria) for c in clips)) for clips in draws.values()]
+    solved = sum(usable > 0 for _, usable in tries)
     fewest = min(drawn for drawn, _ in tries)
-    tariff = _tariff(result, devices) if made else "no clip was made"
-    cost = None if isinstance(tariff, str) else _cost(tariff, list(draws.values()), asked)
+    tariff = _tariff(result, devices) if delivered else "no clip was made"
+    cost = None if isinstance(tariff, str) else _cost(tariff, list(draws.values()), criteria)
     unknown = tariff if isinstance(tariff, str) else "no clip has an amount"
-    return Economy(
+    return Yield(
         clips=len(result.clips),
-        usable=sum(kept for _, kept in tries),
-        asked=asked,
-        share=_share([kept / drawn for drawn, kept in tries]),
-        share_looser=_share_at(COHERENCE - STEP, result.clips, asked),
-        share_stricter=_share_at(COHERENCE + STEP, result.clips, asked),
-        success={
-            k: float(np.mean([success_at(k, *counts) for counts in tries]))
+        usable=sum(usable for _, usable in tries),
+        criteria=criteria,
+        share=_share([usable / drawn for drawn, usable in tries]),
+        share_looser=_share_at(COHERENCE - STEP, result.clips, criteria),
+        share_stricter=_share_at(COHERENCE + STEP, result.clips, criteria),
+        pass_at={
+            k: float(np.mean([pass_at(k, *counts) for counts in tries]))
             for k in (2, 4, 8, 16)
             if k <= fewest
         },
@@ -142,11 +140,11 @@ def economy(result: Result, devices: Collection[str]) -> Economy | None:
     )
 
 
-def success_at(k: int, drawn: int, usable: int) -> float:
-    """Chance that k of the draws, taken at random, hold a usable one: 1 - C(n-c,k) / C(n,k).
+def pass_at(k: int, drawn: int, usable: int) -> float:
+    """pass@k, the chance that k of the draws hold a usable one: 1 - C(n-c,k) / C(n,k).
 
     Unbiased for k fresh draws (Chen et al. 2021, "Evaluating Large Language Models Trained on
-    Code", where it is called pass@k).
+    Code").
 
     Args:
         k: 1..drawn.
@@ -169,12 +167,7 @@ def draws_until(drawn: int, usable: int) -> float:
 def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None:
     """What a second of making these clips costs, in the currency of the result's hardware.
 
-    Args:
-        result: says the price.
-        clips: of it, all made on one device.
-
-    Returns:
-        None where nobody said a price, and on a CPU, since the price is of GPUs.
+    None where nobody said a price, and on a CPU, since the price is of GPUs.
     """
     hardware = result.hardware or Hardware()
     if hardware.price_per_gpu_hour is None or _on_cpu(result, clips):
@@ -182,11 +175,11 @@ def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None
     return hardware.gpus * hardware.price_per_gpu_hour / 3600
 
 
-def _usable(clip: ClipResult, asked: Collection[str], coherence: float = COHERENCE) -> bool:
-    """Whether a clip can be kept; one without a value that is asked for cannot."""
+def _usable(clip: ClipResult, criteria: Collection[str], coherence: float = COHERENCE) -> bool:
+    """Whether a clip is usable; one without a value that is asked for is not."""
     if clip.status != "ok":
         return False
-    values = {name: clip.scores.get(name) for name in asked}
+    values = {name: clip.scores.get(name) for name in criteria}
     holds = {
         "coherence": lambda value: value >= coherence,
         "cuts_unrequested": lambda value: value == 0,
@@ -196,18 +189,18 @@ def _usable(clip: ClipResult, asked: Collection[str], coherence: float = COHEREN
     return all(value is not None and holds[name](value) for name, value in values.items())
 
 
-def _share_at(coherence: float, clips: Sequence[ClipResult], asked: Collection[str]) -> float:
-    return sum(_usable(clip, asked, coherence) for clip in clips) / len(clips)
+def _share_at(coherence: float, clips: Sequence[ClipResult], criteria: Collection[str]) -> float:
+    return sum(_usable(clip, criteria, coherence) for clip in clips) / len(clips)
 
 
 def _share(per_prompt: Sequence[float]) -> stats.Interval:
-    found = stats.interval(per_prompt)
-    assert found is not None
-    hidden = stats.most_when_none(found.n)
-    if 0 < found.mean < 1:
-        return found
-    low, high = (0.0, hidden) if found.mean == 0 else (1 - hidden, 1.0)
-    return replace(found, low=low, high=high)
+    share = stats.interval(per_prompt)
+    assert share is not None
+    if 0 < share.mean < 1:
+        return share
+    hidden = stats.most_when_none(share.n)
+    low, high = (0.0, hidden) if share.mean == 0 else (1 - hidden, 1.0)
+    return replace(share, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -227,17 +220,16 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return "timed on several devices" if devices else _why_not_timed(result)
     hardware = result.hardware or Hardware()
     (device,) = devices
+    several = device if hardware.gpus == 1 else f"{hardware.gpus} x {device}"
     price_per_s = gpu_price_per_s(result, result.clips)
     if _on_cpu(result, result.clips):
         unit, source, per_s = "CPU-s", device, 1.0
     elif price_per_s is None:
-        unit, source, per_s = "GPU-s", _several(device, hardware.gpus), float(hardware.gpus)
+        unit, source, per_s = "GPU-s", several, float(hardware.gpus)
     else:
         unit, per_s = hardware.currency, price_per_s
-        source = (
-            f"{_several(device, hardware.gpus)}, {hardware.price_per_gpu_hour:g} {unit} an hour"
-        )
-        source += " each" if hardware.gpus > 1 else ""
+        each = " each" if hardware.gpus > 1 else ""
+        source = f"{several}, {hardware.price_per_gpu_hour:g} {unit} an hour{each}"
 
     def amount(clip: ClipResult) -> float | None:
         steady = clip.warm or clip.status != "ok"  # no clip's share of a first one's preparations
@@ -248,10 +240,6 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
 
 def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
     return all((clip.device or result.device) == "cpu" for clip in clips)
-
-
-def _several(device: str, count: int) -> str:
-    return device if count == 1 else f"{count} x {device}"
 
 
 def _why_not_timed(result: Result) -> str:
@@ -270,45 +258,40 @@ def _price_usd(clip: ClipResult) -> float | None:
 
 
 def _cost(
-    tariff: _Tariff, draws: Sequence[Sequence[ClipResult]], asked: Collection[str]
+    tariff: _Tariff, draws: Sequence[Sequence[ClipResult]], criteria: Collection[str]
 ) -> Cost | None:
     """The cost of draws, prompt by prompt; None if no clip has an amount."""
     clips = [clip for prompt in draws for clip in prompt]
-    made = [clip for clip in clips if clip.status == "ok"]
-    known = [amount for clip in made if (amount := tariff.amount(clip)) is not None]
-    if not known:
+    delivered = [clip for clip in clips if clip.status == "ok"]
+    amounts = [amount for clip in delivered if (amount := tariff.amount(clip)) is not None]
+    if not amounts:
         return None
-    typical = float(np.median(known))
+    typical = float(np.median(amounts))
 
     def charged(clip: ClipResult) -> float:
         own = tariff.amount(clip)
         return typical if own is None else own
 
     spent = [sum(map(charged, prompt)) for prompt in draws]
-    kept_s = [sum(clip.video_s for clip in prompt if _usable(clip, asked)) for prompt in draws]
-    video_s = sum(clip.video_s for clip in made)
+    usable_s = [sum(clip.video_s for clip in prompt if _usable(clip, criteria)) for prompt in draws]
+    video_s = sum(clip.video_s for clip in delivered)
     per_clip = sum(spent) / len(clips)
-    most_usable_s = stats.most_when_none(len(draws)) * video_s / len(made)
+    most_usable_s = stats.most_when_none(len(draws)) * video_s / len(delivered)
+    per_usable_s = stats.ratio(spent, usable_s)
+    if per_usable_s and all(_usable(clip, criteria) for clip in clips):
+        per_usable_s = _as_uncertain_as_a_full_yield(per_usable_s)
     return Cost(
         unit=tariff.unit,
         source=tariff.source,
         per_clip=per_clip,
         per_video_s=sum(spent) / video_s,
-        per_usable_s=_per_usable_s(
-            spent, kept_s, all_usable=all(_usable(clip, asked) for clip in clips)
-        ),
-        at_least=None if any(kept_s) else per_clip / most_usable_s,
+        per_usable_s=per_usable_s,
+        at_least=None if any(usable_s) else per_clip / most_usable_s,
         estimated=sum(tariff.amount(clip) is None for clip in clips),
     )
 
 
-def _per_usable_s(
-    spent: Sequence[float], kept_s: Sequence[float], *, all_usable: bool
-) -> stats.Interval | None:
-    """Cost of a usable second, by prompt; of all usable, as uncertain as the yield is at least."""
-    found = stats.ratio(spent, kept_s)
-    if found is None or not all_usable:
-        return found
-    low, high = found.mean if found.low is None else found.low, found.high or found.mean
-    dearest = found.mean / (1 - stats.most_when_none(found.n))
-    return replace(found, low=low, high=max(high, dearest))
+def _as_uncertain_as_a_full_yield(cost: stats.Interval) -> stats.Interval:
+    """The cost of usable seconds where all are usable: its upper end allows for rejects to come."""
+    low, high = cost.mean if cost.low is None else cost.low, cost.high or cost.mean
+    return replace(cost, low=low, high=max(high, cost.mean / (1 - stats.most_when_none(cost.n))))

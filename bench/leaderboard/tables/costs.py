@@ -1,0 +1,423 @@
+"""Tables of speed, yield and cost: what a clip takes, what a usable second costs, who says so."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from bench.leaderboard.data.cost import COHERENCE, CRITERIA, STEP, Yield
+from bench.leaderboard.data.rows import Group, SuiteBoard
+from bench.leaderboard.data.speed import Speed
+from bench.leaderboard.tables.table import (
+    Cell,
+    Column,
+    Table,
+    decimals,
+    fraction,
+    gib,
+    mean_cell,
+    number,
+    percent,
+    span,
+    spread,
+    tabulate,
+    with_unit,
+)
+from bench.leaderboard.tables.words import plural
+from bench.schema import STAGES, Basis, ClipResult, Delivery, Hardware, Result
+from bench.statistics import most_when_none
+
+_NAMED = 3  # models that a line names before it counts the rest
+
+_BATCH = (
+    "{0} clips of a prompt were made at once; time and energy are a clip's share, waiting for one "
+    "takes {0} times as long, and memory and denoiser forwards are those of all {0}."
+)
+_EXPLAINED = (
+    "Generation is a lottery: the same prompt, drawn again, gives another clip, and whoever needs "
+    "one draws until one is usable. The yield is the share of usable clips; the rejects and the "
+    "failures are paid for too, so that a usable second of video costs what a clip costs, divided "
+    "by the yield and by the seconds of a clip. A slow model of which every clip is usable can be "
+    "cheaper than a fast one of which one in ten is. Prompts differ: some come out at the first "
+    "draw, some never do, and those never solved need another prompt or another model, not "
+    "another draw."
+)
+_REPORTED: Mapping[Basis, str] = {
+    "program": "whole program, loading included",
+    "request": "request to answer, queue included",
+    "declared": "declared with the clips",
+}
+
+
+# ---- Speed: one table per device ----
+
+
+def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
+    """How fast models made their clips on one device, fastest first, and what that took."""
+    batches = (f"{r.label}: {_BATCH.format(r.batch_size)}" for r in rows if r.batch_size > 1)
+    disturbed = (f"{row.label}: {line}." for row in rows for line in row.disturbances)
+    yield tabulate(
+        f"Speed on {device}",
+        _SPEED_COLUMNS,
+        rows,
+        result=lambda row: row.result,
+        below=[*batches, *disturbed, *_prices(rows), *_not_measured(rows)],
+    )
+    named, *measured = _STAGE_COLUMNS
+    rows = [row for row in rows if any(not column.cell(row).is_empty for column in measured)]
+    if rows:
+        title = f"Stages, memory and energy on {device}"
+        yield tabulate(title, (named, *measured), rows, result=lambda row: row.result)
+
+
+def _model(row: Speed) -> Cell:
+    return Cell(row.label, note="random weights" if row.result.random_weights else "")
+
+
+def _latency(cell: Cell) -> str:
+    low, high = cell.interval or (0.0, 0.0)
+    return f"{number(cell.number)} ({number(low)}-{number(high)})"
+
+
+def _shape(row: Speed) -> str:
+    frames, width, height, fps = row.shapes[0]
+    others = f", and {plural(len(row.shapes) - 1, 'other shape')}" if len(row.shapes) > 1 else ""
+    return f"{plural(frames, 'frame')} {width}x{height} at {number(fps)} fps{others}"
+
+
+def _cost_per_video_s(row: Speed) -> Cell:
+    return Cell(row.cost_per_video_s, unit=(row.result.hardware or Hardware()).currency)
+
+
+def _side_by_side(values: Sequence[float | None]) -> Cell:
+    return Cell(values[0], more=tuple(values[1:]))
+
+
+def _forwards(row: Speed) -> Cell:
+    ends = row.denoiser_forwards
+    return Cell(ends[0], ends) if ends else Cell()
+
+
+def _stage_shares(row: Speed) -> Cell:
+    shares = row.stage_shares
+    return _side_by_side([100 * shares[stage] for stage in STAGES]) if shares else Cell()
+
+
+_SPEED_COLUMNS: tuple[Column[Speed], ...] = (
+    Column("model", _model, kind="name"),
+    Column("clip", _shape, kind="text"),
+    Column("clips timed", lambda r: r.clips),
+    Column("frames/s", lambda r: r.frames_per_s, better="higher"),
+    Column("s of compute per s of video", lambda r: r.compute_per_video_s, better="lower"),
+    Column("realtime factor", lambda r: r.realtime_factor, better="higher"),
+    Column("cost per s of video", _cost_per_video_s, with_unit, better="lower", empty="hide"),
+    Column("s per clip p50 (p05-p95)", lambda r: Cell(r.latency_s[1], r.latency_s[::2]), _latency),
+    Column(
+        "peak GiB allocated / reserved",
+        lambda r: _side_by_side([r.allocated_gib, r.reserved_gib]),
+        gib,
+    ),
+)
+_STAGE_COLUMNS: tuple[Column[Speed], ...] = (
+    Column("model", _model, kind="name"),
+    Column("denoiser forwards", _forwards, span),
+    Column(f"% of time {' / '.join(STAGES)}", _stage_shares, decimals(1)),
+    Column(
+        "peak GiB encode / denoise / decode",
+        lambda r: _side_by_side([r.stage_gib.get(stage) for stage in STAGES[:-1]]),
+        gib,
+    ),
+    Column("weights GiB", lambda r: r.weights_gib, gib),
+    Column("kJ per s of video", lambda r: r.kj_per_video_s),
+    Column("mean W", lambda r: r.mean_w, decimals(0)),
+)
+
+
+def _prices(rows: Sequence[Speed]) -> Iterator[str]:
+    """What the costs are made of, and why there may be none of what is usable."""
+    priced = [row for row in rows if row.cost_per_video_s is not None]
+    if not priced:
+        return
+    prices = ", ".join(dict.fromkeys(map(_price, priced)))
+    yield f"Cost per s of video: of the clips timed, usable or not, at {prices}."
+    if not any(clip.scores for row in priced for clip in row.result.clips):
+        yield "No yield, and so no cost of a usable second: no clip is scored."
+
+
+def _price(row: Speed) -> str:
+    hardware = row.result.hardware or Hardware()
+    gpus = f", {hardware.gpus} at once" if hardware.gpus > 1 else ""
+    return f"{hardware.price_per_gpu_hour:g} {hardware.currency} for an hour of a GPU{gpus}"
+
+
+def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
+    """One line for each reason why something was not measured, and the models it holds for."""
+    lacking: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        for gap, clips in row.gaps.items():
+            part = "" if clips == row.clips else f" ({clips} of {plural(row.clips, 'clip')})"
+            lacking[gap].append(row.label + part)
+    whole = {gap for gap in lacking if all(row.gaps.get(gap) == row.clips for row in rows)}
+    together: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (what, why), labels in lacking.items():
+        rest = len(labels) - _NAMED
+        who = ", ".join(labels[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        every = (what, why) in whole and len(rows) > 1
+        together[why, "any model" if every else who].append(what)
+    for (why, who), whats in together.items():
+        yield f"Not measured for {who}: {', '.join(whats)}: {why}."
+
+
+# ---- Yield and cost ----
+
+
+def cost_tables(groups: Sequence[tuple[Group, str]], board: SuiteBoard) -> Iterator[Table]:
+    """Yield and cost of each complete run that can be judged.
+
+    Args:
+        groups: each with what tells its title from those of other groups.
+        board: of the suite.
+    """
+    explained = [_EXPLAINED]
+    for group, suffix in groups:
+        rows = [
+            _YieldRow(row.label, row.result, board.yields[row.result.model])
+            for row in group.complete
+            if row.result.model in board.yields
+        ]
+        if rows:
+            yield _cost_table(rows, suffix, explained)
+            explained = []
+
+
+@dataclass(frozen=True)
+class _YieldRow:
+    label: str
+    result: Result
+    share: Yield
+
+    @property
+    def counted_in(self) -> str | None:
+        cost = self.share.cost
+        return f"{cost.unit} ({cost.source})" if cost else None
+
+
+def usable_cost(share: Yield | None) -> Cell:
+    """What a usable second costs; a lower bound where nothing was usable."""
+    if share is None or share.cost is None:
+        return Cell()
+    if share.cost.per_usable_s is None:
+        return Cell(share.cost.at_least, unit=share.cost.unit, bound=True)
+    return mean_cell(share.cost.per_usable_s, unit=share.cost.unit)
+
+
+def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]) -> Table:
+    units = {row.counted_in for row in rows if row.counted_in}
+    shared = units if len(units) == 1 else set()
+    draws = sorted({k for row in rows for k in row.share.pass_at})
+    columns: list[Column[_YieldRow]] = [
+        Column("model", lambda r: r.label, kind="name"),
+        Column("usable", lambda r: Cell(r.share.usable, count=r.share.clips), fraction),
+        Column("yield", lambda r: mean_cell(r.share.share), percent),
+        Column(f"at {COHERENCE - STEP:g}", lambda r: r.share.share_looser, percent),
+        Column(f"at {COHERENCE + STEP:g}", lambda r: r.share.share_stricter, percent),
+        *(Column[_YieldRow](f"pass@{k}", partial(_pass_at, k=k), percent) for k in draws),
+        Column("never solved", lambda r: r.share.never, percent),
+        Column("draws per usable clip", lambda r: _draws_per_usable(r.share)),
+        Column("draws per solved prompt", lambda r: r.share.draws_per_solved),
+        *([] if shared else [Column[_YieldRow]("counted in", lambda r: r.counted_in, kind="text")]),
+        Column("per clip", partial(_amount, of="per_clip")),
+        Column("per s of video", partial(_amount, of="per_video_s")),
+        Column("per usable s", lambda r: usable_cost(r.share), spread, better="lower"),
+    ]
+    return tabulate(
+        f"Yield and cost{suffix}",
+        columns,
+        rows,
+        result=lambda row: row.result,
+        above=[*explained, _judged(rows), *(f"Costs are in {unit}." for unit in shared)],
+        below=_notes(rows),
+        empty="name",
+    )
+
+
+def _pass_at(row: _YieldRow, k: int) -> float | None:
+    return row.share.pass_at.get(k)
+
+
+def _draws_per_usable(share: Yield) -> Cell:
+    if share.share.mean:
+        return Cell(1 / share.share.mean)
+    return Cell(1 / most_when_none(share.share.n), bound=True)
+
+
+def _amount(row: _YieldRow, of: Literal["per_clip", "per_video_s"]) -> Cell:
+    cost = row.share.cost
+    return Cell(getattr(cost, of), unit=cost.unit) if cost else Cell()
+
+
+def _judged(rows: Sequence[_YieldRow]) -> str:
+    criteria = {name for row in rows for name in row.share.criteria}
+    usable = ", ".join(words for name, words in CRITERIA.items() if name in criteria)
+    return (
+        f"Usable: {usable or 'no clip was made that could be judged'}. The yield is shown for a "
+        f"coherence of {COHERENCE - STEP:g} and of {COHERENCE + STEP:g} too; brackets hold 95% "
+        "intervals over prompts; > is a lower bound, with 95% confidence, where no clip is usable."
+    )
+
+
+def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
+    """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
+    for name, words in CRITERIA.items():
+        spared = [
+            row.label for row in rows if row.share.criteria and name not in row.share.criteria
+        ]
+        if spared:
+            yield f"Not asked, for want of {name}: {words} ({', '.join(spared)})."
+    for row in rows:
+        if row.share.why_no_cost:
+            yield f"{row.label} has no cost: {row.share.why_no_cost}."
+        elif row.share.cost and row.share.cost.estimated:
+            count = plural(row.share.cost.estimated, "draw")
+            yield f"{row.label}: {count} without a time or price of its own: the median's."
+    if all(row.share.draws_per_solved is None for row in rows):
+        yield "One draw per prompt: what a second draw would bring needs suite.seeds=[0,1,2,3]."
+
+
+# ---- What was reported or declared by others: systems and servers ----
+
+
+@dataclass(frozen=True)
+class Served:
+    """How a server answered at one concurrency.
+
+    Attributes:
+        clips: how many it delivered.
+        concurrency: requests under way at once.
+        latency_s: median and 95% percentile of seconds from request to clip.
+        requests_per_s: delivered over the time in which any request was under way.
+        attempts: requests sent for a clip, on average; 1 if none had to be repeated.
+        server_latency_s: median seconds of compute as it reports them; None if it does not.
+        server_peak_gib: highest peak as it reports it; None if it does not.
+    """
+
+    result: Result
+    clips: int
+    concurrency: int
+    latency_s: tuple[float, float]
+    requests_per_s: float
+    attempts: float
+    server_latency_s: float | None
+    server_peak_gib: float | None
+
+
+def system_tables(board: SuiteBoard) -> Iterator[Table]:
+    """What makers and suppliers declare of their systems, and how servers answered."""
+    declared: list[Column[Result]] = [
+        Column("largest", lambda r: r.card.resolution, kind="text"),
+        Column("s per s of video", lambda r: r.card.declared_s_per_video_s),
+        Column("USD per s of video", lambda r: _per_video_s(r, "declared", "price_usd")),
+    ]
+    rows = [r for r in board.results if any(not column.cell(r).is_empty for column in declared)]
+    if rows:
+        yield tabulate(
+            "Declared",
+            [Column("model", lambda r: board.labels[r.model], kind="name"), *declared],
+            rows,
+            result=lambda row: row,
+            above=["What makers of models and suppliers of clips say, and nobody here measured."],
+            empty="hide",
+        )
+    answers = [
+        answer
+        for result in board.results
+        for count in sorted({a.concurrency or 0 for _, a in _deliveries(result, "request")})
+        if count and (answer := served(result, count))
+    ]
+    columns: list[Column[Served]] = [
+        Column("model", lambda r: board.labels[r.result.model], kind="name"),
+        Column("clips", lambda r: r.clips),
+        Column("at once", lambda r: r.concurrency),
+        Column(
+            "s per request p50 (p95)", lambda r: Cell(r.latency_s[0], note=number(r.latency_s[1]))
+        ),
+        Column("requests/s", lambda r: r.requests_per_s, better="higher"),
+        Column("attempts per clip", lambda r: r.attempts),
+        Column("server-reported s", lambda r: r.server_latency_s),
+        Column("server-reported peak GiB", lambda r: r.server_peak_gib, decimals(1)),
+    ]
+    if answers:
+        about = "A request's seconds are those of waiting: queue, generation, download, retries."
+        yield tabulate("Servers", columns, answers, result=lambda r: r.result, above=[about])
+
+
+def served(result: Result, concurrency: int) -> Served | None:
+    """How a server answered at this concurrency; None if it delivered nothing."""
+    answers = [
+        delivery
+        for _, delivery in _deliveries(result, "request")
+        if delivery.concurrency == concurrency and delivery.latency_s is not None
+    ]
+    if not answers:
+        return None
+    p50, p95 = np.quantile([answer.latency_s or 0.0 for answer in answers], [0.5, 0.95]).tolist()
+    compute = [a.server_latency_s for a in answers if a.server_latency_s is not None]
+    peaks = [a.server_peak_memory_bytes for a in answers if a.server_peak_memory_bytes is not None]
+    return Served(
+        result=result,
+        clips=len(answers),
+        concurrency=concurrency,
+        latency_s=(p50, p95),
+        requests_per_s=len(answers) / _busy_s(answers),
+        attempts=float(np.mean([answer.attempts or 1 for answer in answers])),
+        server_latency_s=float(np.median(compute)) if compute else None,
+        server_peak_gib=max(peaks) / 2**30 if peaks else None,
+    )
+
+
+def reported(result: Result) -> Cell:
+    """Seconds per second of video as clips were delivered, else as the maker publishes it."""
+    for basis, source in _REPORTED.items():
+        if (seconds := _per_video_s(result, basis, "latency_s")) is not None:
+            return Cell(seconds, note=source)
+    if result.card.declared_s_per_video_s is not None:
+        return Cell(result.card.declared_s_per_video_s, note="declared by the maker")
+    return Cell()
+
+
+def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Delivery]]:
+    return [
+        (clip, clip.delivery)
+        for clip in result.clips
+        if clip.status == "ok" and clip.delivery is not None and clip.delivery.basis == basis
+    ]
+
+
+def _per_video_s(
+    result: Result, basis: Basis, amount: Literal["latency_s", "price_usd"]
+) -> float | None:
+    """Sum of an amount over the seconds of video of the clips that have it."""
+    amounts = [
+        (value, clip.video_s)
+        for clip, delivery in _deliveries(result, basis)
+        if (value := getattr(delivery, amount)) is not None
+    ]
+    if not amounts:
+        return None
+    return float(sum(value for value, _ in amounts) / sum(video_s for _, video_s in amounts))
+
+
+def _busy_s(answers: Sequence[Delivery]) -> float:
+    """Seconds in which at least one request was under way; pauses between runs do not count."""
+    spans = sorted(
+        (answer.started_at_s or 0.0, (answer.started_at_s or 0.0) + (answer.latency_s or 0.0))
+        for answer in answers
+    )
+    busy_s, reached = 0.0, spans[0][0]
+    for start, end in spans:
+        busy_s += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return busy_s

@@ -1,0 +1,353 @@
+"""Tables of scores: the one that is read first, its parts, categories, and what is missing."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from bench.leaderboard.data.rows import (
+    BESIDE,
+    SUB_SCORES,
+    Group,
+    Row,
+    SuiteBoard,
+    by_category,
+    prompt_categories,
+)
+from bench.leaderboard.tables.costs import reported, usable_cost
+from bench.leaderboard.tables.table import (
+    Cell,
+    Column,
+    Table,
+    decimals,
+    fraction,
+    in_parts,
+    mean,
+    mean_cell,
+    number,
+    span,
+    tabulate,
+    with_unit,
+)
+from bench.leaderboard.tables.words import failure, one_line, plural, reason, short
+from bench.schema import ClipResult, MetricDescription, Result
+from bench.statistics import Interval
+
+SCORES_PER_TABLE = 9
+SCORES_BESIDE_FACTS = 4
+
+FEWEST = 5
+"""Values that an interval needs: fewer, drawn again, hardly differ from themselves."""
+
+_NAMED_PER_MODEL = 8  # of clips not made yet, on one line
+
+
+def score_tables(group: Group, suffix: str, board: SuiteBoard, headline: str) -> Iterator[Table]:
+    """The tables of one group to read first: complete runs, incomplete ones, footage by clip.
+
+    Args:
+        group: results that compare.
+        suffix: what tells its titles from those of other groups.
+        board: of the suite.
+        headline: metric that ranks the rows.
+    """
+    basis = [_basis(group)]
+    if group.differs:
+        basis.append(f"Kept apart from table 1: {'; '.join(group.differs)}.")
+    if group.unranked:
+        basis.append(f"Not ranked: {group.unranked}.")
+    if group.complete:
+        yield _headline_table(f"Headline{suffix}", group, group.complete, board, headline, basis)
+        if headline in group.metrics:
+            parts = [name for name in SUB_SCORES if name in group.metrics]
+            yield from _tables(f"Sub-scores{suffix}", group, group.complete, parts, summary=True)
+        yield from category_tables(group, suffix, headline)
+    if group.partial:
+        apart = "Their means are over fewer clips, and compare with nothing."
+        above = [apart] if group.complete else [*basis, apart]
+        title = f"Incomplete runs{suffix}"
+        yield _headline_table(title, group, group.partial, board, headline, above)
+    if group.footage:
+        for row in group.complete:
+            yield _clip_by_clip(row, group.metrics)
+
+
+def more_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]:
+    """The metrics of a group that no table above shows, folded away."""
+    first = _headline_metrics(group, headline)
+    rest = [name for name in group.metrics if name not in first]
+    if group.partial:
+        title = f"Incomplete runs{suffix}, more metrics"
+        yield from _tables(title, group, group.partial, rest, folded=True)
+    if group.complete:
+        if headline in group.metrics:
+            rest = [name for name in rest if name not in SUB_SCORES]
+        yield from _tables(f"More metrics{suffix}", group, group.complete, rest, folded=True)
+
+
+def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]:
+    """Tables of the headline by category of prompt; none where there is but one category."""
+    counts = Counter(prompt_categories(group).values())
+    if headline not in group.metrics or not group.complete or len(counts) < 2 or group.footage:
+        return
+    means = by_category(group, headline)
+    above = [
+        f"{headline.capitalize()} over the prompts of each category, how many there are in "
+        "brackets: too few to rank by, enough to see what a model is bad at."
+    ]
+
+    def category_mean(row: Row, kind: str) -> Cell:
+        return mean_cell(means[kind][row.result.model], FEWEST)
+
+    for part, kinds in in_parts(list(means), SCORES_PER_TABLE):
+        yield tabulate(
+            f"Categories{suffix}{part}",
+            [
+                Column[Row]("model", lambda row: row.label, kind="name"),
+                *(
+                    Column[Row](f"{kind} ({counts[kind]})", partial(category_mean, kind=kind), mean)
+                    for kind in kinds
+                ),
+            ],
+            group.complete,
+            result=lambda row: row.result,
+            above=above,
+            below=without_interval([m for kind in kinds for m in means[kind].values()], "prompts"),
+        )
+        above = []
+
+
+def without_interval(means: Sequence[Interval | None], nouns: str) -> tuple[str, ...]:
+    """The line that says why some means over `nouns` stand alone; none where none does."""
+    if all(each is None or each.n >= FEWEST for each in means):
+        return ()
+    return (f"Means over fewer than {FEWEST} {nouns} stand without ±: so few carry no interval.",)
+
+
+def size(result: Result) -> str | None:
+    """Width and height of the clips, as a text."""
+    sizes = sorted({(clip.width, clip.height) for clip in result.clips if clip.status == "ok"})
+    others = f" and {len(sizes) - 1} more" if len(sizes) > 1 else ""
+    return f"{sizes[-1][0]}x{sizes[-1][1]}{others}" if sizes else None
+
+
+def _headline_table(
+    title: str,
+    group: Group,
+    rows: Sequence[Row],
+    board: SuiteBoard,
+    headline: str,
+    above: Sequence[str],
+) -> Table:
+    """How good, how fast, how large, at what price, on what terms: one row per model.
+
+    Seconds of compute, memory and cost are those of the hardware that made the clips: it is
+    named, and no row leads another in them.
+    """
+    timed = [board.speeds_of(row.result) for row in rows]
+    hardware = {device for speeds in timed for device in speeds}
+    shared = len(hardware) == 1 and all(timed)
+    where = [f"Seconds, memory and cost are those of {min(hardware)}."] if shared else []
+    ranked = headline in group.metrics and not group.footage and rows[0] in group.complete
+    facts: list[Column[Row]] = [
+        Column(
+            "s per s of video", partial(_seconds, board=board, named=not shared), better="lower"
+        ),
+        Column("peak GiB", partial(_peak_gib, board=board), decimals(1), better="lower"),
+        Column(
+            "cost per usable s",
+            lambda r: usable_cost(board.yields.get(r.result.model)),
+            with_unit,
+            better="lower",
+        ),
+        Column("licence", lambda r: r.result.card.licence, kind="text", minor=True),
+        Column("resolution", lambda r: size(r.result), kind="text", minor=True),
+        Column("max duration s", lambda r: r.result.card.max_seconds, minor=True),
+        Column("open weights", _open_weights, kind="text", minor=True),
+        Column("clips", lambda r: Cell(r.scored, count=r.result.expected_clips), fraction),
+        Column("failed", lambda r: r.failed),
+    ]
+    if rows[0] in group.partial:
+        facts.append(Column("why", _why_partial, kind="text"))
+    return tabulate(
+        title,
+        [*_lead(ranked), *_score_columns(group, _headline_metrics(group, headline)), *facts],
+        rows,
+        result=lambda row: row.result,
+        above=(*above, *where),
+        below=(*_not_made(rows), *_why_unscored(rows)),
+        summary=True,
+        empty="name",
+    )
+
+
+def _headline_metrics(group: Group, headline: str) -> list[str]:
+    """The metrics of the first table; without the one that ranks, the first few."""
+    if headline not in group.metrics:
+        return list(group.metrics)[:SCORES_BESIDE_FACTS]
+    return [name for name in (headline, *BESIDE) if name in group.metrics]
+
+
+def _lead(ranked: bool) -> list[Column[Row]]:
+    """The first columns: the ranks that the data leave open to a model, and who it is."""
+    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show")
+    return [*([rank] if ranked else []), Column("model", _name, kind="name")]
+
+
+def _rank(row: Row) -> Cell:
+    return Cell(row.rank[0], row.rank) if row.rank else Cell()
+
+
+def _name(row: Row) -> Cell:
+    return Cell(row.label, note="lossy" if row.result.lossy else "")
+
+
+def _open_weights(row: Row) -> str | None:
+    return {True: "yes", False: "no", None: None}[row.result.card.open_weights]
+
+
+def _score_columns(group: Group, names: Sequence[str]) -> Iterator[Column[Row]]:
+    for name in names:
+        metric = group.metrics[name]
+        yield Column(
+            name,
+            partial(_score, metric=name),
+            mean,
+            better=metric.better,
+            minor=metric.better is None,
+            unit=metric.unit,
+            empty="show",
+        )
+
+
+def _score(row: Row, metric: str) -> Cell:
+    score, prompts = row.scores[metric], len(row.result.expected_prompts)
+    if score.interval is None:
+        return Cell()
+    count = score.interval.n if score.interval.n < prompts else None
+    return mean_cell(score.interval, count=count, strong=score.leading)
+
+
+def _seconds(row: Row, board: SuiteBoard, named: bool) -> Cell:
+    """Seconds of compute as measured here, else as reported, with who says so."""
+    measured = board.speeds_of(row.result)
+    if len(measured) > 1:
+        return Cell(f"on {len(measured)} devices, see below")
+    for device, speed in measured.items():
+        return Cell(speed.compute_per_video_s, note=device if named else "")
+    return reported(row.result)
+
+
+def _peak_gib(row: Row, board: SuiteBoard) -> float | None:
+    peaks = (speed.allocated_gib for speed in board.speeds_of(row.result).values())
+    return max((peak for peak in peaks if peak is not None), default=None)
+
+
+def _tables(
+    title: str,
+    group: Group,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    summary: bool = False,
+    folded: bool = False,
+) -> Iterator[Table]:
+    """As many tables as keep each to a width that can be read."""
+    for part, some in in_parts(names, SCORES_PER_TABLE):
+        yield tabulate(
+            f"{title}{part}",
+            [*_lead(ranked=any(row.rank for row in rows)), *_score_columns(group, some)],
+            rows,
+            result=lambda row: row.result,
+            summary=summary,
+            folded=folded,
+        )
+
+
+def _basis(group: Group) -> str:
+    """What all rows of a group share."""
+    if group.footage:
+        return "Footage without prompts."
+    first = group.rows[0].result
+    return (
+        f"{plural(len(first.expected_prompts), 'prompt')} x {plural(len(first.seeds), 'seed')}, "
+        f"prompts sha256 {short(first.prompts_sha256)}."
+    )
+
+
+def _why_partial(row: Row) -> str:
+    gaps = {"not made yet": row.missing, "made but not scored": row.unscored}
+    parts = [f"{count} {gap}" for gap, count in gaps.items() if count]
+    return f"of {plural(row.result.expected_clips, 'clip')}, {', '.join(parts)}"
+
+
+def _not_made(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each row that lacks clips, naming the first of them."""
+    for row in rows:
+        present = {(clip.prompt, clip.seed) for clip in row.result.clips}
+        lacking = [
+            f"{prompt} seed {seed}"
+            for prompt in row.result.expected_prompts
+            for seed in row.result.seeds
+            if (prompt, seed) not in present
+        ]
+        if lacking:
+            hidden = len(lacking) - _NAMED_PER_MODEL
+            more = f" and {hidden} more" if hidden > 0 else ""
+            yield f"{row.label} lacks {', '.join(lacking[:_NAMED_PER_MODEL])}{more}."
+
+
+def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
+    """A line for each row that lacks the scores of clips that were made, with the usual reason."""
+    for row in rows:
+        reasons = Counter(
+            one_line(why)
+            for clip in row.result.clips
+            if clip.status == "ok"
+            for why in clip.unscored.values()
+        )
+        if row.unscored and reasons:
+            ((usual, _),) = reasons.most_common(1)
+            yield f"{row.label}: {plural(row.unscored, 'clip')} not scored: {usual}."
+
+
+def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
+    clips = sorted(row.result.clips, key=lambda clip: (clip.prompt, clip.seed))
+    notes: dict[str, int] = {}  # reason to its number, in the order of appearance
+    for clip in clips:
+        for name in metrics:
+            if clip.scores.get(name) is None:
+                notes.setdefault(_why_no_score(clip, name), len(notes) + 1)
+
+    def score(clip: ClipResult, metric: str) -> Cell:
+        value = clip.scores.get(metric)
+        return Cell(value, note=str(notes[_why_no_score(clip, metric)]) if value is None else "")
+
+    return tabulate(
+        f"{row.label}, clip by clip",
+        [
+            Column[ClipResult]("file", lambda clip: clip.prompt, kind="name"),
+            Column("frames", lambda clip: clip.frames),
+            Column("size", lambda clip: clip.frames and f"{clip.width}x{clip.height}", kind="text"),
+            Column("fps", lambda clip: clip.fps, _four_digits),
+            Column("lossy", lambda clip: "yes" if clip.lossy else "no", kind="text"),
+            *(
+                Column[ClipResult](
+                    name,
+                    partial(score, metric=name),
+                    _four_digits,
+                    better=metric.better,
+                    minor=metric.better is None,
+                )
+                for name, metric in metrics.items()
+            ),
+        ],
+        clips,
+        below=[f"({count}) {why}" for why, count in notes.items()],
+    )
+
+
+def _why_no_score(clip: ClipResult, metric: str) -> str:
+    return reason(clip, metric) if clip.status == "ok" else failure(clip)
+
+
+def _four_digits(cell: Cell) -> str:
+    return number(cell.number, 4)
