@@ -50,9 +50,9 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`, did you mean 'x'?` for the known word closest to a mistyped one, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+def nearest(word: str, words: Iterable[str]) -> str:
+    """`, did you mean 'x'?` for the word closest to a mistyped one, or nothing."""
+    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
     return f", did you mean {close[0]!r}?" if close else ""
 
 
@@ -99,7 +99,7 @@ def explain(error: Exception) -> str:
         return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
     if isinstance(error, MissingMandatoryValue):
         return f"a value is missing: add {error.full_key}=VALUE"
-    known = BenchError | HydraException | OmegaConfBaseException | YAMLError
-    if isinstance(error, known) or type(error).__module__.startswith("hydra"):
+    expected = BenchError | HydraException | OmegaConfBaseException | YAMLError
+    if isinstance(error, expected) or type(error).__module__.startswith("hydra"):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}; if it arose in a run, see its bench.log"

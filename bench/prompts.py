@@ -95,9 +95,6 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
     Returns:
         The prompts in file order, and the SHA-256 (hex) of the file's bytes; with `files`, of
         those and of what the user supplied, since results compare only over the same.
-
-    Raises:
-        BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
     """
     if not isinstance(name, str | Path):  # a command line reads 5 as a number
         raise BenchError(
@@ -106,10 +103,10 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
     given = Path(name)
     path = given if given.is_file() else PROMPTS / name
     if not path.is_file():
-        known = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
+        published = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
         raise BenchError(
             f"expected a prompt file, {str(name)!r} is none: "
-            f"give a path, or one of {known} in {PROMPTS}"
+            f"give a path, or one of {published} in {PROMPTS}"
         )
     try:
         raw = path.read_bytes()

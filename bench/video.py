@@ -38,10 +38,8 @@ def read_video(path: Path, fps: float | None = None) -> Clip:
         fps: frames per second of a folder of PNG files; a video file carries its own.
 
     Returns:
-        RGB frames, turned upright if the file says how; `lossy` unless the codec is lossless.
-
-    Raises:
-        ClipError: if it is no video, is cut short, or has no constant frame rate.
+        RGB frames, turned upright if the file says how; `lossy` unless the codec is lossless. A
+        file that is cut short, or has no constant frame rate, is a ClipError.
     """
     if path.is_dir():
         return _read_png_folder(path, fps)

@@ -1,5 +1,6 @@
 """One job: one model on one suite, prepared, then through the stages that were asked for."""
 
+import json
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,8 +29,8 @@ from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
 from bench.run.sizes import with_aspect, with_length
 from bench.run.start_images import StartImages, suite_sha256
-from bench.schema import SCHEMA
-from bench.storage import RunFolder, read_json, write_json
+from bench.schema import SCHEMA, Card, Expected, Prompts, Run, parse
+from bench.storage import RunFolder, read_json, read_record, write_record
 from bench.vision.backbones import Backbones
 
 
@@ -54,7 +55,7 @@ class Job:
     """
 
     name: str
-    card: dict[str, Any]
+    card: Card
     device: torch.device
     generator: Generator
     metrics: Mapping[str, Metric]
@@ -64,7 +65,7 @@ class Job:
     plan: Plan
     folder: RunFolder
     missing: Sequence[Item]
-    previous: dict[str, Any] | None
+    previous: Run | None
 
 
 def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Outcome:
@@ -124,9 +125,9 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
         overwrite=config.overwrite and "generate" in config.stages,
         retry_failed=config.retry_failed,
     )
-    previous = read_json(folder.run) if folder.run.exists() else None
+    previous = read_record(folder.run, Run) if folder.run.exists() else None
     if previous is not None and not plan.overwrite:
-        _refuse_to_shrink(previous["expected"], prompts, suite.seeds, folder)
+        _refuse_to_shrink(previous.expected, prompts, suite.seeds, folder)
     return Job(
         name=name,
         card=_card(model, generator),
@@ -151,30 +152,25 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
         generator.check(job.prompts)
         missing = unmixed(missing, job.plan, generator.info.revisions, folder)
     # The environment is that of the clips: a run that makes none must not replace it.
-    kept = job.previous["environment"] if job.previous and not missing else None
-    described = {
-        "schema": SCHEMA,
-        "model": job.name,
-        "suite": config.suite.name,
-        "card": job.card,
-        "measured": generator.info.measured,
-        "weights": generator.info.weights,
-        "prompts": {
-            "name": config.suite.file_name,
-            "count": len(job.prompts),
-            "sha256": job.prompts_sha256,
-        },
-        "expected": {
-            "prompts": [prompt.id for prompt in job.prompts],
-            "seeds": list(config.suite.seeds),
-        },
-        "functional": job.plan.model,
-        "generator_version": generator.info.version,
-        "config": config.resolved,
-        "hardware": config.hardware.json_values,
-        "environment": kept or environment(job.device).json_values,
-    }
-    write_json(folder.run, described)
+    before = job.previous.environment if job.previous and not missing else None
+    described = Run(
+        schema=SCHEMA,
+        model=job.name,
+        suite=config.suite.name,
+        card=job.card,
+        measured=generator.info.measured,
+        weights=generator.info.weights,
+        prompts=Prompts(
+            name=config.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
+        ),
+        expected=Expected(prompts=tuple(p.id for p in job.prompts), seeds=config.suite.seeds),
+        functional=job.plan.model,
+        generator_version=generator.info.version,
+        config=dict(config.resolved),
+        hardware=config.hardware,
+        environment=before or environment(job.device),
+    )
+    write_record(folder.run, described)
     for item in missing:  # a record of another configuration must not outlive this moment
         folder.record(item.sample).unlink(missing_ok=True)
     chosen = {prompt.id for prompt in job.prompts[: config.limit]}
@@ -192,7 +188,7 @@ def take_clips(job: Job, config: RunConfig) -> None:
         )
     if config.hardware.price_per_gpu_hour is not None:
         # Made elsewhere, priced here; without a price, what was said where they were made holds.
-        write_json(job.folder.run, job.previous | {"hardware": config.hardware.json_values})
+        write_record(job.folder.run, job.previous.replace(hardware=config.hardware))
 
 
 def unmixed(
@@ -274,21 +270,21 @@ def _row_name(choice: str, generator: Generator) -> str:
     return "-".join(filter(None, (choice, random, generator.info.variant)))
 
 
-def _card(model: dict[str, Any], generator: Generator) -> dict[str, Any]:
+def _card(model: Mapping[str, Any], generator: Generator) -> Card:
     """The card, whose title says what sets this row apart from the model as published."""
     card = dict(model.get("card") or {})
     if generator.info.variant and card.get("title"):
         card["title"] = f"{card['title']}, {generator.info.variant.replace('-', ' ')}"
-    return card
+    return parse(Card, json.dumps(card), "model.card", "mend the YAML of the model")
 
 
 def _refuse_to_shrink(
-    before: dict[str, Any], prompts: Sequence[Prompt], seeds: Sequence[int], folder: RunFolder
+    before: Expected, prompts: Sequence[Prompt], seeds: Sequence[int], folder: RunFolder
 ) -> None:
     """Prompts and seeds may be added to a run; leaving some out would drop clips unseen."""
     ids = {prompt.id for prompt in prompts}
-    gone = [f"prompt {name}" for name in before["prompts"] if name not in ids]
-    gone = gone or [f"seed {seed}" for seed in before["seeds"] if seed not in seeds]
+    gone = [f"prompt {name}" for name in before.prompts if name not in ids]
+    gone = gone or [f"seed {seed}" for seed in before.seeds if seed not in seeds]
     if gone:
         raise BenchError(
             f"{folder.root} holds clips that this configuration leaves out ({gone[0]}, "
