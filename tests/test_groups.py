@@ -1,10 +1,11 @@
 """Groups: clips gathered from records, what keeps them from being compared, and reading back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import fake_results as fake
 import numpy as np
 import pytest
 import yaml
@@ -15,8 +16,8 @@ from bench.leaderboard.data.loading import load
 from bench.metrics import coherence
 from bench.metrics.cross_clip import STILL, pack
 from bench.prompts import Item, Prompt
-from bench.run.groups import compare_groups
-from bench.schema import GroupComparison, Likeness
+from bench.run.assemble import compare_groups
+from bench.schema import Appearance, ClipResult, GroupComparison, Sample
 from bench.storage import CONF
 
 ITEMS = [
@@ -26,45 +27,46 @@ ITEMS = [
 ]
 
 
-def records() -> tuple[list[dict[str, Any]], dict[tuple[str, int], dict[str, Any] | None]]:
+SAMPLES = [Sample(item.prompt.id, item.seed) for item in ITEMS]
+
+
+def records() -> tuple[list[ClipResult], dict[Sample, Appearance]]:
     rng = np.random.default_rng(0)
     clips = [
-        {"prompt": item.prompt.id, "seed": 0, "status": "ok", "scores": {"stutter": 0.0}}
-        for item in ITEMS
+        ClipResult(**fake.clip(sample.prompt_id, scores={"stutter": 0.0})) for sample in SAMPLES
     ]
-    looks: dict[tuple[str, int], dict[str, Any] | None] = {
-        (item.prompt.id, 0): {
-            "fingerprint": "f",
-            "vector": pack(rng.normal(size=8).astype(np.float32)),
-            "why": None,
-        }
-        for item in ITEMS
+    appearances = {
+        sample: Appearance(
+            vector=pack(rng.normal(size=8).astype(np.float32)), why=None, fingerprint="f"
+        )
+        for sample in SAMPLES
     }
-    return clips, looks
+    return clips, appearances
 
 
 def test_every_clip_of_a_group_gets_its_part_and_no_other() -> None:
-    clips, looks = records()
-    alone = {"prompt": "alone", "seed": 0, "status": "ok", "scores": {}}
+    clips, appearances = records()
+    alone = ClipResult(**fake.clip("alone"))
     items = [*ITEMS, Item(Prompt("alone", "x"), 0)]
-    assert compare_groups(items, [*clips, alone], looks) == GroupComparison(
-        version=1, fingerprint="f", why=None
-    )
-    assert [clip["cross_clip"]["group"] for clip in clips] == ["ann", "ann", "bob", "bob"]
-    assert "cross_clip" not in alone
-    part = clips[0]["cross_clip"]
-    assert part["value"] == pytest.approx(part["own"] - part["others"])
-    assert Likeness(**part).json_values == part
+    comparison, parts = compare_groups(items, [*clips, alone], appearances)
+    assert comparison == GroupComparison(version=1, fingerprint="f", why=None)
+    assert list(parts) == SAMPLES
+    assert [part.group for part in parts.values()] == ["ann", "ann", "bob", "bob"]
+    part = parts[SAMPLES[0]]
+    assert part.own is not None
+    assert part.others is not None
+    assert part.value == pytest.approx(part.own - part.others)
 
 
 @pytest.mark.parametrize(
     "broken", [{"status": "oom"}, {"scores": {"dynamics_raw": 0.02}}, {"scores": {"stutter": 1}}]
 )
 def test_a_clip_that_failed_or_stands_still_shows_no_character(broken: Mapping[str, Any]) -> None:
-    clips, looks = records()
-    clips[1].update(broken)
-    assert compare_groups(ITEMS, clips, looks).why is None
-    assert (clips[1]["cross_clip"]["own"], clips[1]["cross_clip"]["value"]) == (None, 0.0)
+    clips, appearances = records()
+    clips[1] = clips[1].replace(**broken)
+    comparison, parts = compare_groups(ITEMS, clips, appearances)
+    assert comparison.why is None
+    assert (parts[SAMPLES[1]].own, parts[SAMPLES[1]].value) == (None, 0.0)
 
 
 def test_a_still_is_what_the_headline_calls_one() -> None:
@@ -72,27 +74,33 @@ def test_a_still_is_what_the_headline_calls_one() -> None:
 
 
 def test_without_all_clips_there_is_no_comparison_but_a_reason() -> None:
-    clips, looks = records()
-    unknown = compare_groups(ITEMS, clips[:3], looks)
-    assert "bob-far seed 0 is not made yet" in str(unknown.why)
-    unknown = compare_groups(ITEMS, clips, looks | {("ann-far", 0): None})
-    assert "ann-far seed 0 is not scored yet" in str(unknown.why)
-    small = {"fingerprint": "f", "vector": None, "why": "short side is 16 px"}
-    unknown = compare_groups(ITEMS, clips, looks | {("ann-far", 0): small})
-    assert unknown.why == "ann-far seed 0: short side is 16 px"
-    one = compare_groups(ITEMS[:2], clips[:2], looks)
-    assert "fewer than two groups" in str(one.why)
-    assert not any("cross_clip" in clip for clip in clips)
+    clips, appearances = records()
+
+    def why(
+        items: Sequence[Item], clips: Sequence[ClipResult], looks: Mapping[Sample, Appearance]
+    ) -> str | None:
+        comparison, parts = compare_groups(items, clips, looks)
+        assert parts == {}
+        return comparison.why
+
+    far = Sample("ann-far", 0)
+    assert "bob-far seed 0 is not made yet" in str(why(ITEMS, clips[:3], appearances))
+    unscored = {sample: entry for sample, entry in appearances.items() if sample != far}
+    assert "ann-far seed 0 is not scored yet" in str(why(ITEMS, clips, unscored))
+    small = Appearance(vector=None, why="short side is 16 px", fingerprint="f")
+    assert why(ITEMS, clips, appearances | {far: small}) == "ann-far seed 0: short side is 16 px"
+    assert "fewer than two groups" in str(why(ITEMS[:2], clips[:2], appearances))
 
 
 def test_looks_that_do_not_compare_or_cannot_be_read_are_an_error() -> None:
-    clips, looks = records()
-    other = {**(looks["ann-far", 0] or {}), "fingerprint": "g"}
+    clips, appearances = records()
+    far = Sample("ann-far", 0)
+    other = appearances[far].replace(fingerprint="g")
     with pytest.raises(BenchError, match="two ways"):
-        compare_groups(ITEMS, clips, looks | {("ann-far", 0): other})
-    cut = {"fingerprint": "f", "vector": "A", "why": None}
+        compare_groups(ITEMS, clips, appearances | {far: other})
+    cut = appearances[far].replace(vector="A")
     with pytest.raises(BenchError, match="ann-far seed 0: expected the looks"):
-        compare_groups(ITEMS, clips, looks | {("ann-far", 0): cut})
+        compare_groups(ITEMS, clips, appearances | {far: cut})
 
 
 def test_toy_characters_from_the_command_line_to_the_leaderboard(

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from bench import cli
+from bench.generators.base import GeneratorInfo
 from bench.generators.toy.generator import ToyGenerator
 
 Main = Callable[..., int]
@@ -112,7 +113,7 @@ def test_a_result_tells_the_generators_that_made_it_apart(
     assert bench("stages=[generate]") == 0
     old = result(folder)
     assert old["generator_version"] == ToyGenerator.info.version
-    monkeypatch.setattr(ToyGenerator, "version", "next")
+    monkeypatch.setattr(ToyGenerator, "info", GeneratorInfo(version="next"))
     assert bench("stages=[generate]", "overwrite=true") == 0
     new = result(folder)
     assert new["generator_version"] == "next"

@@ -1,7 +1,6 @@
 """Cross-clip identity in a published result: what a run writes, and what no run would."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,13 @@ import numpy as np
 import pytest
 from fake_results import Content
 
+from bench.leaderboard import rules
 from bench.leaderboard.catalogue import Suite, suite_of
-from bench.leaderboard.check_groups import unknown_groups, wrong_groups
 from bench.leaderboard.data.loading import load
 from bench.metrics.cross_clip import pack
 from bench.prompts import Item, load_suite
-from bench.run.groups import compare_groups
+from bench.run.assemble import compare_groups
+from bench.schema import Appearance, ClipResult, ResultError, Sample
 
 PROMPTS, SHA256 = load_suite("toy_groups.jsonl")
 SEEDS = (0, 1)
@@ -39,21 +39,21 @@ def content() -> Content:
     ]
     clips[1] = fake.failed(PROMPTS[0].id, 1)
     clips[9]["scores"]["stutter"] = 1.0
-    looks: dict[tuple[str, int], dict[str, Any] | None] = {
-        (item.prompt.id, item.seed): {
-            "fingerprint": "f",
-            "vector": pack(rng.normal(1, 1, size=8).astype(np.float32)),
-            "why": None,
-        }
+    appearances = {
+        Sample(item.prompt.id, item.seed): Appearance(
+            vector=pack(rng.normal(1, 1, size=8).astype(np.float32)), why=None, fingerprint="f"
+        )
         for item in items
     }
-    compared = asdict(compare_groups(items, clips, looks))
+    comparison, parts = compare_groups(items, [ClipResult(**clip) for clip in clips], appearances)
+    for clip in clips:
+        clip["cross_clip"] = parts[Sample(clip["prompt"], clip["seed"])].json_values
     expected = {"prompts": [prompt.id for prompt in PROMPTS], "seeds": list(SEEDS)}
-    return fake.result("m", clips, expected=expected, cross_clip=compared)
+    return fake.result("m", clips, expected=expected, cross_clip=comparison.json_values)
 
 
 def said(content: Content, tmp_path: Path, suite: Suite | None) -> list[str]:
-    return list(wrong_groups(load(fake.write(content, tmp_path)), suite))
+    return list(rules._groups(load(fake.write(content, tmp_path)), suite))
 
 
 def part(number: int, **values: Any) -> Callable[[Content], None]:
@@ -86,9 +86,6 @@ def test_what_a_run_writes_is_right(content: Content, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (part(2, value=99, won=7, own=5, others=-94), "out of range: value -2 to 2, won 0 to 1"),
-        (part(2, won=-0.1), "out of range"),
-        (part(2, own=1.5, others=1.5, value=0), "out of range"),
         (part(2, value=0.9), "is not what its own and others give"),
         (part(3, value=0.9), "is not what its own and others give"),
         (part(2, own=None, others=None, value=0.0, won=0.5), "is not what its own and others give"),
@@ -111,6 +108,24 @@ def test_what_no_run_writes_is_said(
     assert expected in found[0]
 
 
+@pytest.mark.parametrize(
+    ("change", "keys"),
+    [
+        ({"value": 99, "won": 7, "own": 5, "others": -94}, ("own", "others", "value", "won")),
+        ({"won": -0.1}, ("won",)),
+        ({"own": 1.5, "others": 1.5, "value": 0}, ("own", "others")),
+    ],
+)
+def test_a_part_out_of_range_is_refused(
+    change: Content, keys: tuple[str, ...], content: Content, tmp_path: Path
+) -> None:
+    part(2, **change)(content)
+    with pytest.raises(ResultError) as refused:
+        load(fake.write(content, tmp_path))
+    places = [fault.split(": ")[1] for fault in refused.value.faults]
+    assert places == [f"clips[2].cross_clip.{key}" for key in keys]
+
+
 def test_of_a_suite_of_ones_own_every_seed_has_its_part(content: Content, tmp_path: Path) -> None:
     content["clips"][2]["cross_clip"] = None
     assert "1 have none, as prompt" in said(content, tmp_path, None)[0]
@@ -122,5 +137,5 @@ def test_another_version_is_not_judged_and_that_is_said(content: Content, tmp_pa
     part(2, value=1.9)(content)
     content["cross_clip"]["version"] = 2
     result = load(fake.write(content, tmp_path))
-    assert list(wrong_groups(result, shipped())) == []
-    assert list(unknown_groups(result)) == ["cross_clip was not checked: it is of version 2"]
+    assert list(rules._groups(result, shipped())) == []
+    assert rules.groups_unchecked(result) == "cross_clip was not checked: it is of version 2"

@@ -35,13 +35,8 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
 
     Both show everything under `into/results`, so that results of other runs stay on them; a
     newer result of the same suite and model takes the place of the older. Nothing is written
-    unless every input is valid.
-
-    Args:
-        results: result files.
-        into: folder of the leaderboard; made if it is missing.
-        copy_clips: whether to copy previews, a few of each model, so that the leaderboard can
-            travel; else they are linked where they lie.
+    unless every input is valid. Previews are copied, a few of each model, so that the leaderboard
+    can travel; else they are linked where they lie.
     """
     readme = into / README
     _refuse_foreign(readme, OPENING)

@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.measure.timing import Measured
+if TYPE_CHECKING:  # whoever only reads times needs no torch
+    from bench.measure.timing import Measured
 
 Shape = tuple[int | None, tuple[int, int] | None]
 """Frames that were asked for, and height and width in pixels; None where nobody asked."""
@@ -38,7 +40,7 @@ class Timing:
     shape: Shape = (None, None)
 
     @classmethod
-    def of(cls, took: Measured, shape: Shape, *, warm: bool) -> "Timing":
+    def of(cls, took: "Measured", shape: Shape, *, warm: bool) -> "Timing":
         """Of a clip that was measured."""
         if took.gpu is None:
             return cls(took.latency_s, warm, shape=shape)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench import schema
 from bench.errors import BenchError, Unscored
 from bench.storage import CONF, fingerprint, read_json
 from bench.vision.analysis import STEP_S, WORKING_SIDE_PX, Analysis
@@ -82,14 +83,14 @@ class Calibration:
         self.fingerprint = fingerprint(self.content)
 
     @property
-    def described(self) -> dict[str, Any]:
-        """What a result says of it: hash, file, scales and footage."""
-        return {
-            "sha256": self.fingerprint,
-            "file": str(self.path),
-            "scales": self.scales,
-            "footage": sorted({piece["file"] for piece in self.content["footage"]}),
-        }
+    def described(self) -> schema.Calibration:
+        """What a result says of it."""
+        return schema.Calibration(
+            sha256=self.fingerprint,
+            file=str(self.path),
+            scales=self.scales,
+            footage=tuple(sorted({piece["file"] for piece in self.content["footage"]})),
+        )
 
     def check(self, analysis: Analysis) -> None:
         """Whether the calibration was made with what computes this clip's scores.

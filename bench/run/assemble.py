@@ -1,85 +1,184 @@
 """result.json: the one file of a run that is published, put together from its records."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from bench.errors import BenchError
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError, Unscored
+from bench.metrics import cross_clip
 from bench.prompts import Item
-from bench.run.groups import compare_groups
-from bench.storage import RunFolder, fingerprint, read_json, write_json
+from bench.schema import (
+    SCHEMA,
+    Appearance,
+    ClipRecord,
+    ClipResult,
+    GroupComparison,
+    Likeness,
+    Loaded,
+    MetricDescription,
+    Result,
+    Run,
+    Sample,
+    ScoreRecord,
+)
+from bench.storage import RunFolder, fingerprint, read_record, write_record
 
-SCHEMA = 1
 
-# What a clip's record keeps to itself: the fingerprint's ingredients stand in run.json, and
-# details (commands, what programs said) may name folders and people.
-_PRIVATE = frozenset({"schema", "inputs", "fingerprint", "details"})
-
-
-def assemble(items: Sequence[Item], folder: RunFolder) -> dict[str, Any]:
+def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
     """Put result.json together from run.json and the records, and write it.
 
     A pure function of those files: interrupted and resumed runs end with the same result as
     one that ran through, timing aside.
-
-    Raises:
-        BenchError: if clips were scored by different versions of one metric.
     """
-    run = read_json(folder.run)
-    metrics: dict[str, Any] = {}
+    run = read_record(folder.run, Run)
+    metrics: dict[str, MetricDescription] = {}
     calibration = None
-    clips = []
-    appearances = {}
+    clips: list[ClipResult] = []
+    appearances: dict[Sample, Appearance] = {}
     for item in items:
         if not folder.record(item.sample).exists():
             continue
-        record = read_json(folder.record(item.sample))
-        clip = {key: value for key, value in record.items() if key not in _PRIVATE}
-        stored = _scores(item, record, folder)
-        scored = stored.get("metrics", {})
-        calibration = calibration or stored.get("calibration")
-        for name, entry in scored.items():
-            described = {key: entry[key] for key in ("unit", "better", "version", "fingerprint")}
+        record = read_record(folder.record(item.sample), ClipRecord)
+        scored = _scores(item, record, folder)
+        entries = {} if scored is None else scored.metrics
+        if scored is not None:
+            calibration = calibration or scored.calibration
+            if scored.appearance is not None:
+                appearances[record.sample] = scored.appearance
+        for name, entry in entries.items():
+            described = MetricDescription(
+                unit=entry.unit,
+                better=entry.better,
+                version=entry.version,
+                fingerprint=entry.fingerprint,
+            )
             if metrics.setdefault(name, described) != described:
                 raise BenchError(
                     f"{folder.root}: {name} was computed in two ways; "
                     "run again with stages=[score] and the whole suite"
                 )
-        clip["scores"] = {name: entry["value"] for name, entry in scored.items()}
-        clip["unscored"] = {
-            name: entry["why"] for name, entry in scored.items() if entry["value"] is None
-        }
-        clip["notes"] = {name: entry["note"] for name, entry in scored.items() if "note" in entry}
-        clips.append(clip)
-        appearances[item.prompt.id, item.seed] = stored.get("appearance")
-    public = ("model", "suite", "card", "measured", "environment", "prompts", "expected")
-    loaded = read_json(folder.loaded) if folder.loaded.exists() else {}
-    result = {key: run[key] for key in public} | {
-        "weights": run.get("weights", "real"),  # runs of before there were others do not say
-        "loaded": loaded,
-        "hardware": run.get("hardware"),
-        "generator_version": run.get("generator_version"),
-        "aspect": run["config"]["suite"].get("aspect"),
-        "schema": SCHEMA,
-        "metrics": metrics,
-        "calibration": calibration,
-        "fingerprint": fingerprint(
-            [run["functional"], run.get("generator_version"), run["prompts"], metrics]
-        ),
-        "clips": clips,
-    }
+        clips.append(
+            ClipResult.of(
+                record,
+                scores={name: entry.value for name, entry in entries.items()},
+                unscored={
+                    name: entry.why or "" for name, entry in entries.items() if entry.value is None
+                },
+                notes={name: entry.note for name, entry in entries.items() if entry.note},
+            )
+        )
+    deciding = [run.functional, run.generator_version, run.prompts.json_values]
+    meanings = {name: described.json_values for name, described in metrics.items()}
+    result = Result(
+        schema=SCHEMA,
+        model=run.model,
+        suite=run.suite,
+        card=run.card,
+        measured=run.measured,
+        weights=run.weights,
+        generator_version=run.generator_version,
+        environment=run.environment,
+        hardware=run.hardware,
+        prompts=run.prompts,
+        expected=run.expected,
+        aspect=run.config["suite"].get("aspect"),
+        loaded=read_record(folder.loaded, Loaded) if folder.loaded.exists() else Loaded(),
+        metrics=metrics,
+        calibration=calibration,
+        fingerprint=fingerprint([*deciding, meanings]),
+        clips=tuple(clips),
+    )
     if any(item.prompt.group is not None for item in items):
-        compared = compare_groups(items, clips, appearances).json_values
-        result["cross_clip"] = compared
-        result["fingerprint"] = fingerprint([result["fingerprint"], compared["fingerprint"]])
-    write_json(folder.result, result)
+        comparison, likenesses = compare_groups(items, clips, appearances)
+        result = result.replace(
+            cross_clip=comparison,
+            fingerprint=fingerprint([result.fingerprint, comparison.fingerprint]),
+            clips=tuple(
+                clip.replace(cross_clip=likenesses[clip.sample])
+                if clip.sample in likenesses
+                else clip
+                for clip in clips
+            ),
+        )
+    write_record(folder.result, result)
     return result
 
 
-def _scores(item: Item, record: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
-    """The record of a clip's scores; empty if there is none that holds."""
-    if record["status"] != "ok" or not folder.score(item.sample).exists():
-        return {}
-    scored = read_json(folder.score(item.sample))
-    if scored["frames_sha256"] != record["frames_sha256"]:
-        return {}  # made again since; the score stage has not seen the new frames
-    return scored
+def compare_groups(
+    items: Sequence[Item], clips: Sequence[ClipResult], appearances: Mapping[Sample, Appearance]
+) -> tuple[GroupComparison, dict[Sample, Likeness]]:
+    """Compare the clips of the groups of a suite, each with each; all of them or none.
+
+    Args:
+        items: all draws.
+        clips: of the result so far.
+        appearances: of the clips of groups that were scored.
+
+    Returns:
+        How they were compared, and the part of each clip of a group.
+    """
+    by_sample = {clip.sample: clip for clip in clips}
+    grouped = [item for item in items if item.prompt.group is not None]
+    samples = [item.sample for item in grouped]
+    fingerprints = {appearances[sample].fingerprint for sample in samples if sample in appearances}
+    if len(fingerprints) > 1:
+        raise BenchError(
+            "the looks of clips were computed in two ways; "
+            "run again with stages=[score] and the whole suite"
+        )
+    why, likenesses = None, dict[Sample, Likeness]()
+    try:
+        shots = [
+            cross_clip.Shot(
+                str(item.prompt.group),
+                item.prompt.category,
+                item.seed,
+                _appearance(sample, by_sample.get(sample), appearances.get(sample)),
+            )
+            for item, sample in zip(grouped, samples, strict=True)
+        ]
+        likenesses = dict(zip(samples, cross_clip.compare(shots), strict=True))
+    except Unscored as reason:
+        why = str(reason)
+    comparison = GroupComparison(
+        version=cross_clip.VERSION, fingerprint=next(iter(fingerprints), None), why=why
+    )
+    return comparison, likenesses
+
+
+def _appearance(
+    sample: Sample, clip: ClipResult | None, entry: Appearance | None
+) -> NDArray[np.float64] | None:
+    """What a clip looks like; None if it shows no character in a shot.
+
+    Raises:
+        Unscored: if there is no clip yet, or none that was scored.
+    """
+    name = f"{sample.prompt_id} seed {sample.seed}"
+    if clip is None:
+        raise Unscored(f"{name} is not made yet, and all clips of the groups are needed")
+    if clip.status != "ok":
+        return None
+    if entry is None:
+        raise Unscored(f"{name} is not scored yet, and all clips of the groups are needed")
+    if entry.vector is None:
+        raise Unscored(f"{name}: {entry.why}")
+    if cross_clip.is_still(clip.scores):
+        return None
+    try:
+        return cross_clip.unpack(entry.vector)
+    except ValueError as error:
+        raise BenchError(
+            f"{name}: expected the looks of a clip in its score record, but {error}; "
+            "remove that file and run again"
+        ) from None
+
+
+def _scores(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
+    """The record of a clip's scores; None if there is none that holds."""
+    if record.status != "ok" or not folder.score(item.sample).exists():
+        return None
+    scored = read_record(folder.score(item.sample), ScoreRecord)
+    # A clip that was made again since has frames that the score stage has not seen.
+    return scored if scored.frames_sha256 == record.frames_sha256 else None

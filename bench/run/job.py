@@ -90,9 +90,9 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             )
     result = assemble(job.plan.items, job.folder)
     failed = [
-        f"{clip['prompt']}, seed {clip['seed']}: {clip['status']}: {clip['error']}"
-        for clip in result["clips"]
-        if clip["status"] != "ok"
+        f"{clip.sample}: {clip.status}: {clip.error}"
+        for clip in result.clips
+        if clip.status != "ok"
     ]
     return Outcome(job.folder, failed + failures)
 

@@ -14,18 +14,15 @@ from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
-from bench.storage import RunFolder, fingerprint, read_json, write_json
+from bench.schema import SCHEMA, Appearance, Calibration, ClipRecord, ScoreEntry, ScoreRecord
+from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
 if TYPE_CHECKING:
-    from bench.metrics.calibration import Calibration
+    from bench.metrics import calibration as scales
 
 log = logging.getLogger(__name__)
-
-SCHEMA = 1
-
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,16 +32,17 @@ class Pending:
     Attributes:
         item: the draw.
         record: its record.
-        scored: its score record so far, less what no longer holds.
+        scored: its score record so far; None if there is none that holds.
         missing: the metrics to compute.
-        unseen: whether what it looks like is to be computed; see `bench.metrics.cross_clip`.
+        appearance: the fingerprint of what its appearance is to be computed with; None if it is
+            there, or nobody needs it.
     """
 
     item: Item
-    record: Entry
-    scored: Entry
+    record: ClipRecord
+    scored: ScoreRecord | None
     missing: list[str]
-    unseen: bool
+    appearance: str | None
 
 
 def score(
@@ -74,34 +72,29 @@ def score(
         One line for each clip whose stored frames could not be read, and for each metric that
         broke down on a clip; there is no score then, and the next run tries again.
     """
-    made = [item for item in items if folder.record(item.sample).exists()]
     # Same clip, same machine, same score: nothing may depend on which kernel was picked.
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
-    wanted: dict[str, str] | None = None
-    looks = ""
-    pending: list[Pending] = []
-    for item in made:
-        record = read_json(folder.record(item.sample))
-        if record["status"] != "ok":
-            continue
-        wanted = wanted or {
-            name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
-        }
-        scored = _valid(item, record, folder)
-        missing = [
-            name
-            for name in metrics
-            if scored["metrics"].get(name, {}).get("fingerprint") != wanted[name]
-        ]
-        unseen = False
-        if item.prompt.group is not None:
-            looks = looks or appearance_fingerprint(backbones)
-            unseen = scored.get("appearance", {}).get("fingerprint") != looks
-        if missing or unseen:
-            pending.append(Pending(item, record, scored, missing, unseen))
-    if not pending or wanted is None:
+    clips_ok = [
+        (item, record)
+        for item in items
+        if folder.record(item.sample).exists()
+        and (record := read_record(folder.record(item.sample), ClipRecord)).status == "ok"
+    ]
+    if not clips_ok:  # nothing to score: no network need be there
+        return []
+    fingerprints = {
+        name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
+    }
+    grouped = any(item.prompt.group is not None for item, _ in clips_ok)
+    appearance_of = appearance_fingerprint(backbones) if grouped else ""
+    pending = [
+        work
+        for item, record in clips_ok
+        if (work := _pending(item, record, folder, fingerprints, appearance_of))
+    ]
+    if not pending:
         return []
     calibration = _calibration(backbones)
     damaged = []
@@ -109,50 +102,79 @@ def score(
     def read(work: Pending) -> Clip:
         return read_master(
             folder.master(work.item.sample),
-            frames=work.record["frames"],
-            sha256=work.record["frames_sha256"],
+            frames=work.record.frames or 0,
+            sha256=work.record.frames_sha256 or "",
         )
 
     clips = _ahead(pending, read)
     for work in track(pending, f"{label}: score"):
-        item, scored = work.item, work.scored
+        item = work.item
         try:
             clip = next(clips).result()
         except ClipError as error:
-            damaged.append(
-                f"{error}; remove {folder.record(item.sample)} and run again to make it anew"
-            )
+            path = folder.record(item.sample)
+            damaged.append(f"{error}; remove {path} and run again to make it anew")
             continue
         analysis = Analysis(clip, item.prompt, backbones, suite)
-        where = f"{item.prompt.id}, seed {item.seed}"
-        entries = scored["metrics"]
+        facts = work.scored.given if work.scored else {}
+        entries = dict(facts.get("metrics", {}))
         for name in work.missing:
             try:
-                entries[name] = _entry(metrics[name], analysis) | {"fingerprint": wanted[name]}
+                entries[name] = _entry(metrics[name], analysis, fingerprints[name])
             except Exception as error:
                 log.info("%s of %s", name, item.prompt.id, exc_info=True)
                 entries.pop(name, None)
-                damaged.append(f"{where}: {name} failed: {one_line(error)}")
-        if work.unseen:
+                damaged.append(f"{work.record.sample}: {name} failed: {one_line(error)}")
+        if work.appearance is not None:
             try:
-                scored["appearance"] = _appearance(analysis) | {"fingerprint": looks}
+                facts["appearance"] = _appearance(analysis, work.appearance)
             except Exception as error:
                 log.info("appearance of %s", item.prompt.id, exc_info=True)
-                scored.pop("appearance", None)
-                damaged.append(f"{where}: appearance failed: {one_line(error)}")
-        write_json(
-            folder.score(item.sample),
-            scored
-            | {
-                "schema": SCHEMA,
-                "frames_sha256": work.record["frames_sha256"],
-                "prompt": _asked(item.prompt),
-                "calibration": calibration,
-            },
-        )
+                facts.pop("appearance", None)
+                damaged.append(f"{work.record.sample}: appearance failed: {one_line(error)}")
+        facts |= {
+            "schema": SCHEMA,
+            "frames_sha256": work.record.frames_sha256,
+            "prompt": _asked(item.prompt),
+            "calibration": calibration,
+            "metrics": entries,
+        }
+        write_record(folder.score(item.sample), ScoreRecord(**facts))
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
+
+
+def _pending(
+    item: Item,
+    record: ClipRecord,
+    folder: RunFolder,
+    fingerprints: Mapping[str, str],
+    appearance_of: str,
+) -> Pending | None:
+    """What is left to compute of a clip; None if nothing is.
+
+    Args:
+        item: the draw.
+        record: its record.
+        folder: the run's folder.
+        fingerprints: of each metric, as it would compute now.
+        appearance_of: fingerprint of what would compute its appearance now.
+    """
+    scored = _valid(item, record, folder)
+    entries = scored.metrics if scored else {}
+    missing = [
+        name
+        for name, now in fingerprints.items()
+        if name not in entries or entries[name].fingerprint != now
+    ]
+    stored = scored.appearance if scored else None
+    unseen = item.prompt.group is not None and (
+        stored is None or stored.fingerprint != appearance_of
+    )
+    if not missing and not unseen:
+        return None
+    return Pending(item, record, scored, missing, appearance_of if unseen else None)
 
 
 def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
@@ -183,46 +205,49 @@ def _ahead(pending: Sequence[Pending], read: Callable[[Pending], Clip]) -> Itera
         yield coming
 
 
-def _calibration(backbones: Backbones) -> dict[str, Any] | None:
+def _calibration(backbones: Backbones) -> Calibration | None:
     """What the headline is measured in, for the record; None if there is no calibration."""
     try:
-        return cast("Calibration", backbones.get("calibration")).described
+        return cast("scales.Calibration", backbones.get("calibration")).described
     except Unscored:
         return None
 
 
-def _asked(prompt: Prompt) -> Entry:
+def _asked(prompt: Prompt) -> dict[str, Any]:
     """What of a prompt decides the scores of a clip that was made for it."""
     light = {"lighting_change": True} if prompt.lighting_change else {}
     return prompt.content | light
 
 
-def _valid(item: Item, record: Entry, folder: RunFolder) -> Entry:
-    """The score record, if it is of these frames and this prompt; else an empty one."""
-    if folder.score(item.sample).exists():
-        scored = read_json(folder.score(item.sample))
-        same = scored["frames_sha256"] == record["frames_sha256"]
-        if same and scored.get("prompt") == _asked(item.prompt):
-            return scored
-    return {"metrics": {}}
+def _valid(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
+    """The score record, if there is one of these frames and this prompt."""
+    if not folder.score(item.sample).exists():
+        return None
+    scored = read_record(folder.score(item.sample), ScoreRecord)
+    same = scored.frames_sha256 == record.frames_sha256
+    return scored if same and scored.prompt == _asked(item.prompt) else None
 
 
-def _entry(metric: Metric, analysis: Analysis) -> Entry:
-    entry: Entry = {"unit": metric.unit, "better": metric.better, "version": metric.version}
+def _entry(metric: Metric, analysis: Analysis, fingerprint: str) -> ScoreEntry:
+    entry: dict[str, Any] = {
+        "unit": metric.unit,
+        "better": metric.better,
+        "version": metric.version,
+        "fingerprint": fingerprint,
+    }
     try:
         scored = metric.score(analysis)
     except Unscored as reason:
-        return entry | {"value": None, "why": str(reason)}
-    entry |= {"value": scored.value, "why": None}
+        return ScoreEntry(**entry, value=None, why=str(reason))
     if scored.series:
-        entry["series"] = {name: list(values) for name, values in scored.series.items()}
+        entry["series"] = {name: tuple(values) for name, values in scored.series.items()}
     if scored.note:
         entry["note"] = scored.note
-    return entry
+    return ScoreEntry(**entry, value=scored.value, why=None)
 
 
-def _appearance(analysis: Analysis) -> Entry:
+def _appearance(analysis: Analysis, fingerprint: str) -> Appearance:
     try:
-        return {"vector": pack(appearance(analysis)), "why": None}
+        return Appearance(vector=pack(appearance(analysis)), why=None, fingerprint=fingerprint)
     except Unscored as reason:
-        return {"vector": None, "why": str(reason)}
+        return Appearance(vector=None, why=str(reason), fingerprint=fingerprint)

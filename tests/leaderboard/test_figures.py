@@ -80,9 +80,7 @@ def test_models_that_nobody_timed_have_no_pareto_front(tmp_path: Path) -> None:
 
 
 def test_names_are_text_whatever_they_hold() -> None:
-    svg = pareto(
-        [point(name, 1 + n, 50 + 9 * n) for n, name in enumerate(HOSTILE)], "coherence", ""
-    )
+    svg = pareto([point(name, 1 + n, 50 + 9 * n) for n, name in enumerate(HOSTILE)], "")
     shown = texts(svg)
     assert {HOSTILE[0], HOSTILE[1], "[U+202E]evil[U+0000] left", HOSTILE[3]} <= set(shown)
     assert b"<script" not in svg
@@ -113,7 +111,7 @@ def test_labels_cover_neither_each_other_nor_a_point(count: int) -> None:
 
 
 def test_labels_for_which_there_is_no_room_are_counted() -> None:
-    svg = pareto([point(f"model {n}", 1 + n / 1e4, 50 + n / 1e4) for n in range(60)], "c", "")
+    svg = pareto([point(f"model {n}", 1 + n / 1e4, 50 + n / 1e4) for n in range(60)], "")
     (line,) = [text for text in texts(svg) if "left out" in text]
     assert int(line.split()[0]) + sum(t.startswith("model ") for t in texts(svg)) == 60
 

@@ -101,10 +101,10 @@ def test_every_fault_is_kept_and_the_first_is_the_message(tmp_path: Path) -> Non
     content["clips"][9]["status"] = "lost"
     path = tmp_path / "result.json"
     path.write_text(json.dumps(content), "utf-8")
-    with pytest.raises(ResultError, match=r"clip 5.*first of 2 faults") as caught:
+    with pytest.raises(ResultError, match=r"clips\[4\].*first of 2 faults") as caught:
         load(path)
-    assert ["clip 5" in fault for fault in caught.value.faults] == [True, False]
-    assert "clip 10" in caught.value.faults[1]
+    assert ["clips[4]" in fault for fault in caught.value.faults] == [True, False]
+    assert "clips[9]" in caught.value.faults[1]
 
 
 @pytest.mark.parametrize(
@@ -120,22 +120,21 @@ def test_another_schema_is_refused(schema: int, said: str, tmp_path: Path) -> No
 def test_a_missing_key_is_named(key: str, tmp_path: Path) -> None:
     content = fake.result("wan")
     del content[key]
-    assert repr(key) in error_of(content, tmp_path)
+    assert f": {key}: expected this key" in error_of(content, tmp_path)
 
 
 def test_a_missing_key_of_a_clip_is_named_with_the_clip(tmp_path: Path) -> None:
     content = fake.result("wan")
     del content["clips"][4]["warm"]
     message = error_of(content, tmp_path)
-    assert "clip 5" in message
-    assert "'warm'" in message
+    assert "clips[4].warm: expected this key" in message
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_numbers_that_are_not_finite_are_refused(value: Any, tmp_path: Path) -> None:
     content = fake.result("wan")
     content["clips"][2]["scores"] = {"flicker": value}
-    assert "clips.2.scores.flicker" in error_of(content, tmp_path)
+    assert "clips[2].scores.flicker" in error_of(content, tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"error": "x\ud800"}, {"\udfff": 1}])
@@ -143,7 +142,7 @@ def test_half_a_character_is_refused(change: dict[str, Any], tmp_path: Path) -> 
     content = fake.result("wan")
     content["clips"][2] |= change
     message = error_of(content, tmp_path)
-    assert "half a surrogate pair" in message
+    assert "expected JSON, but" in message
     assert message.isprintable()
 
 
@@ -151,14 +150,14 @@ def test_half_a_character_is_refused(change: dict[str, Any], tmp_path: Path) -> 
     ("change", "said"),
     [
         ({"status": "lost"}, "'lost'"),
-        ({"seed": True}, "'seed'"),
-        ({"fps": 0.0}, "'fps'"),
-        ({"frames": None}, "'frames'"),
-        ({"latency_s": "fast"}, "'latency_s'"),
+        ({"seed": True}, "seed: expected a whole number"),
+        ({"fps": 0.0}, "expected fps above 0"),
+        ({"frames": None}, "expected frames above 0"),
+        ({"latency_s": "fast"}, "latency_s: expected a number"),
         ({"scores": {"flicker": "low"}}, "scores"),
         ({"unscored": {"flicker": None}}, "unscored"),
         ({"prompt": "stranger"}, "not among the expected"),
-        ({"prompt": "p01"}, "stands twice"),
+        ({"prompt": "p01"}, "stands 2 times"),
     ],
 )
 def test_a_clip_that_makes_no_sense_is_refused(

@@ -88,11 +88,11 @@ def test_where_nothing_more_is_known_there_is_no_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"basis": "request"}, "expected 'account' with the keys basis, latency_s"),
-        (account(basis="rumour"), "expected 'basis' as one of"),
-        (account(latency_s=-1.0), "expected 'latency_s' as a number from 0, came -1.0"),
-        (account(attempts="two"), "expected 'attempts' as a number"),
-        ([1], "expected 'account' with the keys"),
+        ({"basis": "request"}, r"account\.latency_s: expected this key, it is missing"),
+        (account(basis="rumour"), r"account\.basis: expected one of"),
+        (account(latency_s=-1.0), r"account\.latency_s: expected a number >= 0, got -1.0"),
+        (account(attempts="two"), r"account\.attempts: expected a whole number"),
+        ([1], r"account: expected an object, got a list"),
     ],
 )
 def test_an_account_that_is_none_is_refused(tmp_path: Path, entry: Any, message: str) -> None:

@@ -16,13 +16,14 @@ def test_a_curve_is_kept_beside_its_value(analyse: Callable[..., Analysis]) -> N
 
     analysis = analyse(np.zeros((2, 32, 32, 3), np.uint8))
     assert curved(analysis) == 2.0
-    assert _entry(curved, analysis) == {
+    assert _entry(curved, analysis, "f").json_values == {
         "unit": "x",
         "better": "lower",
         "version": 3,
+        "fingerprint": "f",
         "value": 2.0,
         "why": None,
-        "series": {"lag_s": [0.5, 1.0], "x": [1.0, None]},
+        "series": {"lag_s": (0.5, 1.0), "x": (1.0, None)},
     }
 
 
@@ -34,6 +35,6 @@ def test_a_value_that_is_not_finite_is_none(analyse: Callable[..., Analysis]) ->
     analysis = analyse(np.zeros((2, 32, 32, 3), np.uint8))
     with pytest.raises(Unscored, match="not finite"):
         broken(analysis)
-    entry = _entry(broken, analysis)
-    assert entry["value"] is None
-    assert "series" not in entry
+    entry = _entry(broken, analysis, "f")
+    assert entry.value is None
+    assert "series" not in entry.json_values

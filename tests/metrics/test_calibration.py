@@ -34,13 +34,13 @@ def analysis(calibration: Calibration, preset: str = "medium") -> Analysis:
 def test_the_shipped_one_fits_the_offline_backbones_and_says_what_it_is_made_of() -> None:
     shipped = Calibration(SHIPPED)
     assert coherence(analysis(shipped)) > 50
-    assert shipped.described["footage"] == [
+    assert shipped.described.footage == (
         "bigbuckbunny.mp4",
         "bikes.mp4",
         "carphone_distorted.mp4",
         "carphone_pristine.mp4",
-    ]
-    assert len(shipped.described["sha256"]) == 64
+    )
+    assert len(shipped.described.sha256) == 64
 
 
 def test_other_backbones_have_no_headline() -> None:

@@ -22,11 +22,8 @@ def comparable(result: Result) -> Hashable:
 def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
     """In what two results differ so that they do not compare; empty if they do.
 
-    Args:
-        first: of the two.
-        other: of the two.
-        paired: they are put side by side, metric by metric: one common metric is enough, footage
-            compares file by file, and a suite compares with itself in another language.
+    Paired, they are put side by side, metric by metric: one common metric is enough, footage
+    compares file by file, and a suite compares with itself in another language.
     """
     a, b = _conditions(first), _conditions(other)
     same = first.prompts_sha256 == other.prompts_sha256

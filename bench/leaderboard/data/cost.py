@@ -95,14 +95,9 @@ class Yield:
 
 
 def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
-    """Yield and cost of a result in which every clip counts.
+    """Yield and cost of a complete result with prompts, timed on these devices.
 
-    Args:
-        result: complete, with prompts.
-        devices: names of the hardware on which its clips were timed.
-
-    Returns:
-        None if no clip has a coherence, so that none can be judged.
+    None if no clip has a coherence, so that none can be judged.
     """
     delivered = [clip for clip in result.clips if clip.status == "ok"]
     criteria = tuple(
@@ -141,25 +136,18 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
 
 
 def pass_at(k: int, drawn: int, usable: int) -> float:
-    """pass@k, the chance that k of the draws hold a usable one: 1 - C(n-c,k) / C(n,k).
+    """pass@k, the chance that k of n draws, c of them usable, hold one: 1 - C(n-c,k) / C(n,k).
 
     Unbiased for k fresh draws (Chen et al. 2021, "Evaluating Large Language Models Trained on
     Code").
-
-    Args:
-        k: 1..drawn.
-        drawn: n, draws of the prompt.
-        usable: c, how many of them are usable.
     """
     return 1 - math.comb(drawn - usable, k) / math.comb(drawn, k)
 
 
 def draws_until(drawn: int, usable: int) -> float:
-    """Draws up to the first usable one, mean over all orders: (n+1) / (c+1), or n for c = 0.
+    """Draws of n up to the first of c usable ones, mean over all orders: (n+1) / (c+1).
 
-    Args:
-        drawn: n, draws of the prompt, after which its user gives up.
-        usable: c, how many of them are usable.
+    n for c = 0, after which the user of a prompt gives up.
     """
     return (drawn + 1) / (usable + 1) if usable else float(drawn)
 

@@ -41,11 +41,8 @@ def along(record: Record) -> dict[str, Curve]:
 def mean_lags(records: Mapping[tuple[str, int], Record]) -> dict[str, Curve]:
     """The curves over lag of a suite, by metric: averaged over seeds, then over prompts.
 
-    Args:
-        records: prompt id and seed to the record of the clip's scores.
-
-    Returns:
-        Those metrics of which all clips have the same lags.
+    Records are those of the clips' scores, by prompt id and seed. A metric of which not all clips
+    have the same lags is left out.
     """
     means: dict[str, Curve] = {}
     curves: defaultdict[str, defaultdict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))

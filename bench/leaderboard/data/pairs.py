@@ -9,7 +9,6 @@ from bench import statistics as stats
 from bench.leaderboard.data.comparable import differences
 from bench.leaderboard.data.rows import (
     GROUP_METRIC,
-    HEADLINE,
     all_metrics,
     clip_value,
     has_quality,
@@ -73,14 +72,14 @@ def left_out(a: Result, b: Result) -> dict[str, str]:
     }
 
 
-def pairs(a: Result, b: Result, metric: str, headline: str = HEADLINE) -> Pairs:
+def pairs(a: Result, b: Result, metric: str) -> Pairs:
     """The values of one metric that both results have, paired clip by clip."""
     clips = _clips(a), _clips(b)
     place = {prompt: number for number, prompt in enumerate(a.expected_prompts)}
     values: tuple[dict[str, list[float]], dict[str, list[float]]] = {}, {}
     for key in sorted(clips[0], key=lambda key: place[key[0]]):
         if key in clips[1] and (member := member_of(clips[0][key], metric)) is not None:
-            first, second = (clip_value(side[key], metric, headline) for side in clips)
+            first, second = (clip_value(side[key], metric) for side in clips)
             if first is not None and second is not None:
                 values[0].setdefault(member, []).append(first)
                 values[1].setdefault(member, []).append(second)
@@ -96,12 +95,12 @@ def noun(result: Result) -> Noun:
     return "prompt" if result.prompts_sha256 else "file"
 
 
-def widest(a: Result, b: Result, metric: str, name: str, headline: str = HEADLINE) -> Key:
+def widest(a: Result, b: Result, metric: str, name: str) -> Key:
     """The clip in which two results differ most on a prompt or group; the first of several."""
     sides = _clips(a), _clips(b)
 
     def distance(key: Key) -> float:
-        first, second = (clip_value(side[key], metric, headline) for side in sides)
+        first, second = (clip_value(side[key], metric) for side in sides)
         return -1.0 if first is None or second is None else abs(first - second)
 
     own = (key for key in common(a, b) if member_of(sides[0][key], metric) == name)

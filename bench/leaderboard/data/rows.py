@@ -131,21 +131,17 @@ class SuiteBoard:
         return devices(result, self.speeds)
 
 
-def boards(results: Iterable[Result], headline: str = HEADLINE) -> list[SuiteBoard]:
+def boards(results: Iterable[Result]) -> list[SuiteBoard]:
     """The boards of all suites, sorted, those of files without prompts last.
 
-    A pure function of the results.
-
-    Args:
-        results: in any order, at most one per suite and model.
-        headline: metric that orders and ranks the rows, where a group has it.
+    A pure function of the results, of which there is at most one per suite and model.
     """
     by_suite: defaultdict[str, list[Result]] = defaultdict(list)
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         by_suite[result.suite].append(result)
     asked = {suite: members[0].prompts_sha256 is not None for suite, members in by_suite.items()}
     suites = sorted(by_suite, key=lambda suite: (not asked[suite], suite))
-    return [_board(suite, by_suite[suite], headline) for suite in suites]
+    return [_board(suite, by_suite[suite]) for suite in suites]
 
 
 def has_quality(result: Result) -> bool:
@@ -177,20 +173,20 @@ def member_of(clip: ClipResult, metric: str) -> str | None:
     return clip.prompt
 
 
-def clip_value(clip: ClipResult, metric: str, headline: str = HEADLINE) -> float | None:
+def clip_value(clip: ClipResult, metric: str) -> float | None:
     """The value with which a clip counts: a failed clip is a headline of 0, and nothing else."""
     if metric == GROUP_METRIC:
         return clip.cross_clip.value if clip.cross_clip else None
     if clip.status != "ok":
-        return 0.0 if metric == headline else None
+        return 0.0 if metric == HEADLINE else None
     return clip.scores.get(metric)
 
 
-def prompt_means(result: Result, metric: str, headline: str = HEADLINE) -> dict[str, float]:
+def prompt_means(result: Result, metric: str) -> dict[str, float]:
     """Mean over seeds for each expected prompt that has a value, in the result's order."""
     values: dict[str, list[float]] = {prompt: [] for prompt in result.expected_prompts}
     for clip in result.clips:
-        value = clip_value(clip, metric, headline)
+        value = clip_value(clip, metric)
         if value is not None:
             values[clip.prompt].append(value)
     return {prompt: math.fsum(seeds) / len(seeds) for prompt, seeds in values.items() if seeds}
@@ -215,15 +211,11 @@ def prompt_categories(group: Group) -> dict[str, str]:
     }
 
 
-def by_category(group: Group, headline: str) -> dict[str, dict[str, stats.Interval | None]]:
-    """The headline's mean over the prompts of each category, with its interval.
-
-    Returns:
-        Category, in alphabetical order, to model to interval; without prompts of no category.
-    """
+def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
+    """Category, in alphabetical order, to model to the headline's mean over its prompts."""
     category = prompt_categories(group)
     kinds = sorted(set(category.values()))
-    means = {row.result.model: prompt_means(row.result, headline) for row in group.complete}
+    means = {row.result.model: prompt_means(row.result, HEADLINE) for row in group.complete}
     values = [
         [value for prompt, value in means[model].items() if category.get(prompt) == kind]
         for kind in kinds
@@ -233,15 +225,13 @@ def by_category(group: Group, headline: str) -> dict[str, dict[str, stats.Interv
     return {kind: {model: next(intervals) for model in means} for kind in kinds}
 
 
-def _board(suite: str, results: Sequence[Result], headline: str) -> SuiteBoard:
+def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
     labels = _labels(results)
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
     for result in filter(has_quality, results):
         by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
-    groups = tuple(
-        _group(group, labels, differences(members[0][0], group[0]), headline) for group in members
-    )
+    groups = tuple(_group(group, labels, differences(members[0][0], group[0])) for group in members)
     timed = speeds(results, labels)
     yields = {
         row.result.model: yield_of(row.result, devices(row.result, timed))
@@ -272,26 +262,23 @@ def _labels(results: Sequence[Result]) -> dict[str, str]:
     }
 
 
-def _group(
-    results: Sequence[Result], labels: Mapping[str, str], differs: tuple[str, ...], headline: str
-) -> Group:
+def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[str, ...]) -> Group:
     footage = results[0].prompts_sha256 is None
     metrics = dict(
         sorted(
             results[0].metrics.items(),
             key=lambda item: (
-                item[0] != headline,
+                item[0] != HEADLINE,
                 LEAD.index(item[0]) if item[0] in LEAD else len(LEAD),
                 item[1].better is None,
                 item[0],
             ),
         )
     )
-    complete = [result for result in results if footage or _is_complete(result, headline)]
+    complete = [result for result in results if footage or _is_complete(result)]
     models = [result.model for result in complete]
     means = {
-        result.model: {name: prompt_means(result, name, headline) for name in metrics}
-        for result in results
+        result.model: {name: prompt_means(result, name) for name in metrics} for result in results
     }
     ranking = None
     leads: dict[str, dict[str, bool]] = {}
@@ -300,7 +287,7 @@ def _group(
             if metric.better is None:
                 continue
             common = _common([means[model][name] for model in models], metric.better)
-            if name == headline:
+            if name == HEADLINE:
                 ranking = stats.rank(common)
                 leading = ranking.leading if ranking else None
             else:
@@ -318,21 +305,21 @@ def _group(
                 name: Score(next(intervals), leads.get(name, {}).get(result.model, False))
                 for name in metrics
             },
-            *_counted(result, headline),
+            *_counted(result),
         )
         for result in results
     ]
     best_first = rows
-    if headline in metrics:
-        sign = -1 if metrics[headline].better == "higher" else 1
-        best_first = sorted(rows, key=lambda row: (sign * _mean(row, headline), row.result.model))
+    if HEADLINE in metrics:
+        sign = -1 if metrics[HEADLINE].better == "higher" else 1
+        best_first = sorted(rows, key=lambda row: (sign * _mean(row), row.result.model))
     return Group(
         footage=footage,
         metrics=metrics,
         complete=tuple(row for row in best_first if row.result.model in models),
         partial=tuple(row for row in rows if row.result.model not in models),
         differs=differs,
-        unranked=_why_unranked(footage, complete, headline in metrics, ranking),
+        unranked=_why_unranked(footage, complete, HEADLINE in metrics, ranking),
     )
 
 
@@ -343,16 +330,16 @@ def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.flo
     return values if better == "higher" else -values
 
 
-def _counted(result: Result, headline: str) -> tuple[int, int]:
+def _counted(result: Result) -> tuple[int, int]:
     """How many clips have a score, and how many failed."""
-    names = [headline] if headline in result.metrics else list(result.metrics)
+    names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
     delivered = [clip for clip in result.clips if clip.status == "ok"]
     scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in delivered)
     return scored, len(result.clips) - len(delivered)
 
 
-def _is_complete(result: Result, headline: str) -> bool:
-    return sum(_counted(result, headline)) == result.expected_clips
+def _is_complete(result: Result) -> bool:
+    return sum(_counted(result)) == result.expected_clips
 
 
 def _why_unranked(
@@ -368,6 +355,6 @@ def _why_unranked(
     return f"{prompts} prompts, and fewer than {stats.MIN_PROMPTS} carry no ranking"
 
 
-def _mean(row: Row, metric: str) -> float:
-    interval = row.scores[metric].interval
+def _mean(row: Row) -> float:
+    interval = row.scores[HEADLINE].interval
     return interval.mean if interval else 0.0

@@ -77,10 +77,9 @@ class Speed:
 
 
 def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
-    """Speed of every result of a suite that was timed, fastest first, by what may be compared.
+    """Speed of every result of a suite that was timed, fastest first, by device.
 
-    Returns:
-        Rows by device: the GPU with its power limit and software, or the processor.
+    A device is what may be compared: a GPU with power limit and software, or the processor.
     """
     rows: defaultdict[str, list[Speed]] = defaultdict(list)
     for result in results:

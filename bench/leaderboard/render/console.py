@@ -8,18 +8,18 @@ from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
-from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
+from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.tables import tables, without_scores
 from bench.leaderboard.tables.words import plain
 
 
-def show(suites: Iterable[SuiteBoard], console: Console, headline: str = HEADLINE) -> None:
+def show(suites: Iterable[SuiteBoard], console: Console) -> None:
     """Print the score tables of every suite."""
     for board in suites:
         for line in without_scores(board):
             console.print(Text(line))
-        for table in tables(board, headline):
+        for table in tables(board):
             if table.summary:
                 show_table(table, board.suite, console)
 
@@ -46,10 +46,7 @@ def show_table(table: Table, about: str, console: Console) -> None:
 def _grid(title: str, headers: Sequence[tuple[str, bool]], rows: Iterable[Sequence[Text]]) -> Grid:
     """A grid of text, never markup: a model's name may hold square brackets, or worse.
 
-    Args:
-        title: above it.
-        headers: each with whether its column is flush left.
-        rows: of cells.
+    Headers come with whether their column is flush left.
     """
     grid = Grid(title=Text(title), title_justify="left")
     for header, left in headers:

@@ -29,28 +29,21 @@ class Drawing:
     draw: Callable[[], bytes]
 
 
-def figures(
-    board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]], headline: str = HEADLINE
-) -> Iterator[Drawing]:
+def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Iterator[Drawing]:
     """All figures of a suite; those that would compare nothing are left out.
 
-    Args:
-        board: of the suite.
-        lags: model to metric to its curve over lag.
-        headline: metric that ranks.
+    Lags are model to metric to its curve over lag.
     """
     for number, group in enumerate(board.groups, start=1):
         suffix = f"-table-{number}" if len(board.groups) > 1 else ""
-        if group.footage or headline not in group.metrics or len(group.complete) < 2:
+        if group.footage or HEADLINE not in group.metrics or len(group.complete) < 2:
             continue
         for device, speeds in board.speeds.items():
-            if len(points := points_of(group, speeds, headline)) > 1:
+            if len(points := points_of(group, speeds)) > 1:
                 title = f"{board.suite}, {device}"
-                yield Drawing(
-                    f"pareto-{_slug(device)}{suffix}", partial(pareto, points, headline, title)
-                )
-        if parts := [name for name in group.metrics if name.startswith(f"{headline}_")]:
-            yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts, headline))
+                yield Drawing(f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title))
+        if parts := [name for name in group.metrics if name.startswith(f"{HEADLINE}_")]:
+            yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
         rows = [row for row in group.complete if row.result.model in lags]
         names = sorted({name for row in rows for name in lags[row.result.model]})
         if len(rows) > 1 and names:
@@ -59,10 +52,10 @@ def figures(
             yield Drawing(f"lag{suffix}", partial(lag_curves, curves, titles))
 
 
-def part_bars(rows: Sequence[Row], parts: Sequence[str], headline: str) -> bytes:
+def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
     """The parts of the headline as bars with intervals: a panel per part, a row per model."""
     with styled(grid=False):
-        names = [headline, *parts]
+        names = [HEADLINE, *parts]
         columns = min(len(names), _PANELS_PER_LINE)
         lines = -(-len(names) // columns)
         size = 1.9 + 1.25 * columns, lines * (0.75 + 0.24 * len(rows))
@@ -82,7 +75,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str], headline: str) -> bytes
                 axes.barh(place_, interval.mean, height=0.66, color=colour, alpha=0.4, lw=0)
                 if interval.low is not None and interval.high is not None:
                     axes.plot([interval.low, interval.high], [place_] * 2, color=colour, lw=1.6)
-            axes.set_title(visible(name.removeprefix(f"{headline}_").replace("_", " ")))
+            axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))
             axes.set_xlim(0, 100)
             axes.set_xticks([0, 50, 100])
             axes.tick_params(axis="y", length=0)
@@ -101,11 +94,7 @@ def _title(name: str, group: Group) -> str:
 def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, str]) -> bytes:
     """Likeness and distance of two frames over the time between them, a panel per metric.
 
-    The first models have a colour and their interval; the others stay in the background.
-
-    Args:
-        curves: label to metric to curve, the best model first.
-        titles: metric to the title of its panel.
+    The first models (the best) have a colour and their interval; the others stay in the background.
     """
     with styled():
         figure = Figure(figsize=(6.5 / 2 * max(2, len(titles)), 4.4), layout="constrained")

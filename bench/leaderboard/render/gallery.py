@@ -89,16 +89,9 @@ def save_gallery(
 ) -> None:
     """Put the previews and curves of a run beside the leaderboard, in place of an older run's.
 
-    At most 8 clips and 8 MiB a model where they are copied, and 100 where they are linked. A run
-    without previews and scores leaves everything as it is.
-
-    Args:
-        result: of the run; suite and model are names that may become paths.
-        draws: of the suite, in the order of preference.
-        run: its folder.
-        into: folder of the leaderboard.
-        copy: whether to copy the previews, so that the leaderboard can travel; else they are
-            linked by their path relative to it.
+    At most 8 clips and 8 MiB a model where they are copied, so that the leaderboard can travel, and
+    100 where they are linked. A run without previews and scores leaves everything as it is. The
+    draws are those of the suite in the order of preference.
     """
     if result.random_weights:  # noise is nothing to look at
         return
@@ -145,11 +138,7 @@ def save_gallery(
 
 
 def load_gallery(result: Result, into: Path) -> Gallery:
-    """What a leaderboard holds of a result; clips of frames that it does not score are left out.
-
-    Raises:
-        BenchError: if the index is not what `save_gallery` wrote.
-    """
+    """What a leaderboard holds of a result; clips of frames that it does not score are left out."""
     path = gallery_folder(into, result) / INDEX
     if not path.exists():
         return Gallery()

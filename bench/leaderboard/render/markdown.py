@@ -21,10 +21,10 @@ prompts on). Nothing is bold in time, memory and cost: they belong to the hardwa
 hardware is never compared. *lossy* marks clips that exist only as lossy files: compression smooths
 frames, which some scores reward. All scores are diagnostics, no substitute for what people prefer.
 """
-RANKS = """\
+RANKS = f"""\
 A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
 pairs of models. A clip that a model failed to make counts as 0 in the column that ranks
-({headline}) and is left out of the others.
+({HEADLINE}) and is left out of the others.
 """
 OPENING = INTRO[: INTRO.index(":")]
 """How every page begins; a file that begins otherwise is somebody else's."""
@@ -42,23 +42,15 @@ SOURCE = "Every number is computed from the files in `results/`."
 def render(
     suites: Sequence[SuiteBoard],
     pictures: Mapping[str, Sequence[Picture]] | None = None,
-    headline: str = HEADLINE,
     health: str | None = None,
 ) -> str:
-    """The leaderboard page.
+    """The leaderboard page, the same bytes for the same suites and pictures.
 
-    Args:
-        suites: what is on it.
-        pictures: suite to its pictures, their paths relative to the page.
-        headline: metric that orders and ranks the rows, where a suite has it.
-        health: path of the page on the metrics' own health, relative to this one; None without.
-
-    Returns:
-        Markdown, the same bytes for the same suites and pictures.
+    Paths are relative to the page; `health` is that of the page on the metrics' own health.
     """
     blocks = [INTRO.rstrip()]
-    if any(headline in group.metrics for board in suites for group in board.groups):
-        blocks.append(RANKS.format(headline=escape(headline)).rstrip())
+    if any(HEADLINE in group.metrics for board in suites for group in board.groups):
+        blocks.append(RANKS.rstrip())
     blocks.append(SOURCE)
     if health is not None:
         blocks.append(HEALTH.format(path=health))
@@ -66,7 +58,7 @@ def render(
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
         blocks += _pictures((pictures or {}).get(board.suite, ()))
-        for folded, together in groupby(tables(board, headline), key=lambda table: table.folded):
+        for folded, together in groupby(tables(board), key=lambda table: table.folded):
             drawn = [block for table in together for block in draw(table)]
             blocks += [*_FOLD, *drawn, "</details>"] if folded else drawn
     return "\n\n".join(blocks) + "\n"

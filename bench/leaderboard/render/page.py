@@ -59,7 +59,7 @@ class Beside:
     into: Path
 
 
-def page(suites: Sequence[SuiteBoard], beside: Beside, headline: str = HEADLINE) -> str:
+def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
     """HTML, the same bytes for the same suites, clips and pictures."""
     environment = Environment(
         loader=FileSystemLoader(_WEB),
@@ -73,16 +73,16 @@ def page(suites: Sequence[SuiteBoard], beside: Beside, headline: str = HEADLINE)
     players: list[dict[str, Any]] = []
     sections = []
     for board in suites:
-        sections.append(_suite(board, beside, headline) | {"player": None})
-        if clips := _player(board, beside.galleries, headline):
+        sections.append(_suite(board, beside) | {"player": None})
+        if clips := _player(board, beside.galleries):
             sections[-1]["player"] = len(players)
             players.append(clips)
     cards = [result.card for board in suites for result in board.results]
-    ranked = any(headline in group.metrics for board in suites for group in board.groups)
+    ranked = any(HEADLINE in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
-        intro=_intro(headline, ranked=ranked),
+        intro=_intro(ranked=ranked),
         suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
         any_open=any(card.open_weights for card in cards),
@@ -110,18 +110,18 @@ def _embedded(value: object) -> str:
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
-def _intro(headline: str, *, ranked: bool) -> list[str]:
-    text = INTRO.split("\n\n", 1)[1] + ("\n" + RANKS.format(headline=headline) if ranked else "")
+def _intro(*, ranked: bool) -> list[str]:
+    text = INTRO.split("\n\n", 1)[1] + ("\n" + RANKS if ranked else "")
     plain = text.replace("**", "").replace("*", "")
     return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
 
 
-def _suite(board: SuiteBoard, beside: Beside, headline: str) -> dict[str, Any]:
+def _suite(board: SuiteBoard, beside: Beside) -> dict[str, Any]:
     pictures = beside.pictures.get(board.suite, ())
     return {
         "name": board.suite,
         "lines": without_scores(board),
-        "tables": [_table(table) for table in tables(board, headline)],
+        "tables": [_table(table) for table in tables(board)],
         "figures": [
             {
                 "svg": _inline(beside.into / picture.path),
@@ -195,7 +195,7 @@ def _kind(column: Column[Any]) -> str:
 
 
 def _player(
-    board: SuiteBoard, galleries: Mapping[tuple[str, str], Gallery], headline: str
+    board: SuiteBoard, galleries: Mapping[tuple[str, str], Gallery]
 ) -> dict[str, Any] | None:
     """What the script of the page needs to play a suite's clips, as JSON values.
 
@@ -251,18 +251,13 @@ def _player(
             for name in [*(name for name in _CURVES if name in names), *sorted(names - {*_CURVES})]
         ],
         "clips": [
-            [
-                _clip(made[result.model].get(draw), clips[result.model].get(draw), headline)
-                for draw in draws
-            ]
+            [_clip(made[result.model].get(draw), clips[result.model].get(draw)) for draw in draws]
             for result in results
         ],
     }
 
 
-def _clip(
-    clip: ClipResult | None, shown: GalleryClip | None, headline: str
-) -> dict[str, Any] | None:
+def _clip(clip: ClipResult | None, shown: GalleryClip | None) -> dict[str, Any] | None:
     """One clip; None where there is none and no reason."""
     if clip is None:
         return None
@@ -273,8 +268,8 @@ def _clip(
         "fps": clip.fps,
         "seconds": clip.video_s,
         "values": [
-            (visible(name).removeprefix(f"{headline}_").replace("_", " "), number(value))
-            for name in (headline, *_VALUES)
+            (visible(name).removeprefix(f"{HEADLINE}_").replace("_", " "), number(value))
+            for name in (HEADLINE, *_VALUES)
             if (value := clip.scores.get(name)) is not None
         ],
         "curves": {

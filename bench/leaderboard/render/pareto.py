@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bench.leaderboard.data.rows import Group
+from bench.leaderboard.data.rows import HEADLINE, Group
 from bench.leaderboard.data.speed import Speed
 from bench.leaderboard.render.style import COLOURS, INK, named, styled, to_svg
 from bench.leaderboard.tables.words import one_line, visible
@@ -45,7 +45,7 @@ def front(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
+def pareto(points: Sequence[Point], title: str) -> bytes:
     """Quality against compute, with intervals; the front is joined, and every point labelled.
 
     A label for which there is no room is left out, and counted.
@@ -56,7 +56,7 @@ def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
         axes.set_title(one_line(visible(title), 90))
         axes.set_xscale("log")
         axes.set_xlabel("seconds of compute per second of video (less is better)")
-        axes.set_ylabel(f"{visible(headline)} (more is better)")
+        axes.set_ylabel(f"{visible(HEADLINE)} (more is better)")
         leading = front(points)
         others = [point for point in points if point not in leading]
         alpha = 0.55 if len(points) <= _FEW else 0.25
@@ -81,12 +81,12 @@ def pareto(points: Sequence[Point], headline: str, title: str) -> bytes:
         return to_svg(figure)
 
 
-def points_of(group: Group, speeds: Sequence[Speed], headline: str) -> list[Point]:
+def points_of(group: Group, speeds: Sequence[Speed]) -> list[Point]:
     """The complete rows of a group that were timed, by their speeds on one device."""
     points = []
     fast = {speed.result.model: speed for speed in speeds}
     for row in group.complete:
-        speed, interval = fast.get(row.result.model), row.scores[headline].interval
+        speed, interval = fast.get(row.result.model), row.scores[HEADLINE].interval
         if speed is None or interval is None or speed.latency_s[0] <= 0:
             continue
         x = speed.compute_per_video_s
@@ -206,19 +206,10 @@ def place(
     area: Box,
     avoid: Sequence[Box] = (),
 ) -> list[Box | None]:
-    """A place for each label, the first served first.
+    """A place for each label, the first served first; None where there is no room in the area.
 
     Of the free places around a point the nearest is taken; of those equally near, the one that
-    covers least of what is better avoided.
-
-    Args:
-        points: x and y of each.
-        sizes: width and height of each point's label.
-        area: no label leaves it.
-        avoid: what may be covered if it must be: whiskers, lines.
-
-    Returns:
-        Their boxes; None where there is no room.
+    covers least of what is better avoided: whiskers, lines. Sizes are widths and heights.
     """
     taken = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
     placed: list[Box | None] = []

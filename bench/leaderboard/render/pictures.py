@@ -77,13 +77,10 @@ def pictures(into: Path) -> dict[str, list[Picture]]:
 
 
 def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
-    """Draw the clips of a suite's runs, where their frames lie in the folders of the runs.
+    """Draw the clips of a suite's runs whose frames lie in their folders; whether there were any.
 
     With prompts: the first prompt and seed that every model made, one row per model. Without:
     the first clips of all folders.
-
-    Returns:
-        Whether there was anything to draw.
     """
     shown = [(folder, result) for folder, result in runs if not result.random_weights]
     rows = _of_one_prompt(shown) or _of_any_clip(shown)
@@ -93,17 +90,7 @@ def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
 
 
 def draw_model(run: Path, result: Result, draws: Sequence[Draw], picture: Path) -> bool:
-    """Draw a model's clips of the first three draws, where their frames lie in its run's folder.
-
-    Args:
-        run: the folder.
-        result: of the run.
-        draws: in an order that is the same for all models of a suite.
-        picture: PNG to write.
-
-    Returns:
-        Whether there was anything to draw.
-    """
+    """Draw a model's first three draws, where their frames lie in its run; whether any did."""
     if result.random_weights:
         picture.unlink(missing_ok=True)  # of real weights, or of before noise was left out
         return False
@@ -123,11 +110,7 @@ def contact_sheet(
 ) -> None:
     """Write a PNG of one row per clip: its label, then frames evenly spaced over its length.
 
-    Args:
-        rows: label and clip, from top to bottom.
-        path: of the file.
-        columns: frames per row; a shorter clip shows all it has.
-        height_px: height of a frame in the picture, in pixels.
+    A frame is `height_px` high; a clip of fewer frames than columns shows all it has.
     """
     font = ImageFont.truetype(_FONT, size=height_px / 8)
     label_px = 2 * _GAP_PX + round(max(font.getlength(label) for label, _ in rows))

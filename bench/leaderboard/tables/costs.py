@@ -175,12 +175,7 @@ def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
 
 
 def cost_tables(groups: Sequence[tuple[Group, str]], board: SuiteBoard) -> Iterator[Table]:
-    """Yield and cost of each complete run that can be judged.
-
-    Args:
-        groups: each with what tells its title from those of other groups.
-        board: of the suite.
-    """
+    """Yield and cost of each complete run that can be judged; groups come with a title's suffix."""
     explained = [_EXPLAINED]
     for group, suffix in groups:
         rows = [

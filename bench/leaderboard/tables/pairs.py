@@ -27,13 +27,7 @@ _ROUNDING = 1e-9  # of sums in another order: no difference between models
 
 
 def verdict(a: str, b: str, compared: Pairs) -> str:
-    """One sentence on what the difference is, which says no more than its interval does.
-
-    Args:
-        a: name of the first.
-        b: name of the second.
-        compared: their values of one metric.
-    """
+    """One sentence on what the difference between a and b is, no more than its interval says."""
     noun, metric, unit = compared.noun, compared.metric, compared.meaning.unit
     differences = list(compared.differences().values())
     count, gap = len(differences), compared.interval()
@@ -87,12 +81,7 @@ def overall(compared: Sequence[Pairs]) -> Table:
 
 
 def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[str]]) -> Table:
-    """One line a category: the differences in the metrics that stand first.
-
-    Args:
-        compared: by metric, the most important first; what is of groups has no categories.
-        categories: each with its prompts.
-    """
+    """One line a category (of prompts): the differences in the metrics that stand first."""
     first = [each for each in compared if each.noun != "group"][:SHOWN_BY_CATEGORY]
 
     def gap(category: str, of: Pairs) -> Cell:

@@ -6,6 +6,7 @@ from functools import partial
 
 from bench.leaderboard.data.rows import (
     BESIDE,
+    HEADLINE,
     SUB_SCORES,
     Group,
     Row,
@@ -41,14 +42,10 @@ FEWEST = 5
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
 
-def score_tables(group: Group, suffix: str, board: SuiteBoard, headline: str) -> Iterator[Table]:
+def score_tables(group: Group, suffix: str, board: SuiteBoard) -> Iterator[Table]:
     """The tables of one group to read first: complete runs, incomplete ones, footage by clip.
 
-    Args:
-        group: results that compare.
-        suffix: what tells its titles from those of other groups.
-        board: of the suite.
-        headline: metric that ranks the rows.
+    The suffix tells its titles from those of other groups.
     """
     basis = [_basis(group)]
     if group.differs:
@@ -56,42 +53,42 @@ def score_tables(group: Group, suffix: str, board: SuiteBoard, headline: str) ->
     if group.unranked:
         basis.append(f"Not ranked: {group.unranked}.")
     if group.complete:
-        yield _headline_table(f"Headline{suffix}", group, group.complete, board, headline, basis)
-        if headline in group.metrics:
+        yield _headline_table(f"Headline{suffix}", group, group.complete, board, basis)
+        if HEADLINE in group.metrics:
             parts = [name for name in SUB_SCORES if name in group.metrics]
             yield from _tables(f"Sub-scores{suffix}", group, group.complete, parts, summary=True)
-        yield from category_tables(group, suffix, headline)
+        yield from category_tables(group, suffix)
     if group.partial:
         apart = "Their means are over fewer clips, and compare with nothing."
         above = [apart] if group.complete else [*basis, apart]
         title = f"Incomplete runs{suffix}"
-        yield _headline_table(title, group, group.partial, board, headline, above)
+        yield _headline_table(title, group, group.partial, board, above)
     if group.footage:
         for row in group.complete:
             yield _clip_by_clip(row, group.metrics)
 
 
-def more_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]:
+def more_tables(group: Group, suffix: str) -> Iterator[Table]:
     """The metrics of a group that no table above shows, folded away."""
-    first = _headline_metrics(group, headline)
+    first = _headline_metrics(group)
     rest = [name for name in group.metrics if name not in first]
     if group.partial:
         title = f"Incomplete runs{suffix}, more metrics"
         yield from _tables(title, group, group.partial, rest, folded=True)
     if group.complete:
-        if headline in group.metrics:
+        if HEADLINE in group.metrics:
             rest = [name for name in rest if name not in SUB_SCORES]
         yield from _tables(f"More metrics{suffix}", group, group.complete, rest, folded=True)
 
 
-def category_tables(group: Group, suffix: str, headline: str) -> Iterator[Table]:
+def category_tables(group: Group, suffix: str) -> Iterator[Table]:
     """Tables of the headline by category of prompt; none where there is but one category."""
     counts = Counter(prompt_categories(group).values())
-    if headline not in group.metrics or not group.complete or len(counts) < 2 or group.footage:
+    if HEADLINE not in group.metrics or not group.complete or len(counts) < 2 or group.footage:
         return
-    means = by_category(group, headline)
+    means = by_category(group)
     above = [
-        f"{headline.capitalize()} over the prompts of each category, how many there are in "
+        f"{HEADLINE.capitalize()} over the prompts of each category, how many there are in "
         "brackets: too few to rank by, enough to see what a model is bad at."
     ]
 
@@ -135,7 +132,6 @@ def _headline_table(
     group: Group,
     rows: Sequence[Row],
     board: SuiteBoard,
-    headline: str,
     above: Sequence[str],
 ) -> Table:
     """How good, how fast, how large, at what price, on what terms: one row per model.
@@ -147,7 +143,7 @@ def _headline_table(
     hardware = {device for speeds in timed for device in speeds}
     shared = len(hardware) == 1 and all(timed)
     where = [f"Seconds, memory and cost are those of {min(hardware)}."] if shared else []
-    ranked = headline in group.metrics and not group.footage and rows[0] in group.complete
+    ranked = HEADLINE in group.metrics and not group.footage and rows[0] in group.complete
     facts: list[Column[Row]] = [
         Column(
             "s per s of video", partial(_seconds, board=board, named=not shared), better="lower"
@@ -170,7 +166,7 @@ def _headline_table(
         facts.append(Column("why", _why_partial, kind="text"))
     return tabulate(
         title,
-        [*_lead(ranked), *_score_columns(group, _headline_metrics(group, headline)), *facts],
+        [*_lead(ranked), *_score_columns(group, _headline_metrics(group)), *facts],
         rows,
         result=lambda row: row.result,
         above=(*above, *where),
@@ -180,11 +176,11 @@ def _headline_table(
     )
 
 
-def _headline_metrics(group: Group, headline: str) -> list[str]:
+def _headline_metrics(group: Group) -> list[str]:
     """The metrics of the first table; without the one that ranks, the first few."""
-    if headline not in group.metrics:
+    if HEADLINE not in group.metrics:
         return list(group.metrics)[:SCORES_BESIDE_FACTS]
-    return [name for name in (headline, *BESIDE) if name in group.metrics]
+    return [name for name in (HEADLINE, *BESIDE) if name in group.metrics]
 
 
 def _lead(ranked: bool) -> list[Column[Row]]:

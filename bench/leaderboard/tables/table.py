@@ -215,11 +215,7 @@ def text_columns(names: Sequence[str]) -> tuple[Column[Sequence[str]], ...]:
 
 
 def in_parts(names: Sequence[str], most: int) -> Iterator[tuple[str, Sequence[str]]]:
-    """Names parted evenly, at most so many each, so that no table is wider than can be read.
-
-    Yields:
-        What a title gains, empty where there is one part, and the names of the part.
-    """
+    """Names parted evenly, at most so many each, with what a title gains where there are parts."""
     parts = math.ceil(len(names) / most)
     for part in range(parts):
         size = math.ceil(len(names) / parts)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, has_quality
+from bench.leaderboard.data.rows import SuiteBoard, has_quality
 from bench.leaderboard.tables.costs import cost_tables, speed_tables, system_tables
 from bench.leaderboard.tables.groups import group_tables, length_tables
 from bench.leaderboard.tables.scores import more_tables, score_tables
@@ -15,7 +15,7 @@ from bench.schema import Result
 LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
 
 
-def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
+def tables(board: SuiteBoard) -> Iterator[Table]:
     """All tables of one suite, in reading order; a table without rows is left out."""
     many = len(board.groups) > 1
     groups = [
@@ -23,7 +23,7 @@ def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
         for place, group in enumerate(board.groups, start=1)
     ]
     for group, suffix in groups:
-        yield from score_tables(group, suffix, board, headline)
+        yield from score_tables(group, suffix, board)
     yield from group_tables(board)
     yield from length_tables(board)
     yield from system_tables(board)
@@ -31,7 +31,7 @@ def tables(board: SuiteBoard, headline: str = HEADLINE) -> Iterator[Table]:
         yield from speed_tables(device, rows)
     yield from cost_tables(groups, board)
     for group, suffix in groups:
-        yield from more_tables(group, suffix, headline)
+        yield from more_tables(group, suffix)
     yield from _failures(board)
     yield from _unscored(board)
     yield _provenance(board)

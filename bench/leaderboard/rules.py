@@ -1,0 +1,258 @@
+"""Rules of a published result beyond its format: what no run of this benchmark writes."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+
+from bench.leaderboard.catalogue import Suite, calibrations, suite_of_result
+from bench.leaderboard.data.rows import HEADLINE
+from bench.leaderboard.tables.words import named, plural
+from bench.metrics.composition import TOLERANCE, VERSIONS, composed
+from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
+from bench.schema import ClipResult, Likeness, Result
+from bench.storage import SAFE_NAME
+
+Range = tuple[float, float]
+
+RANGES: Mapping[str, Range] = {
+    "points": (0, 100),
+    "100 cos": (0, 100),
+    "100 cos per second": (-inf, inf),
+    "cosine": (-1, 1),
+    "cosine per second": (-inf, inf),
+    "LPIPS": (0, inf),
+    "ratio": (0, inf),
+    "share of full scale": (0, 1),
+    "share of frames": (0, 1),
+    "share of pixels": (0, 1),
+    "cuts": (0, inf),
+    "short sides per second": (0, inf),
+    "0 or 1": (0, 1),
+}
+"""Unit to the least and the greatest value of a metric in it."""
+
+OWN_RANGES: Mapping[str, Range] = {"adherence_margin": (-200, 200)}
+"""Metrics whose values reach further than their unit lets others reach."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_ROUNDING = 1e-5  # of a network's single-precision numbers: a cosine may be 1.0000002
+_COSINE_ROUNDING = 1e-6
+
+
+def broken_rules(result: Result) -> Iterator[str]:
+    """Each rule that the result breaks, in one line."""
+    suite = suite_of_result(result)
+    yield from _names(result)
+    yield from _hashes(result)
+    yield from _prompts(result, suite)
+    yield from _calibration(result)
+    yield from _clips(result)
+    for name in result.metrics:
+        yield from _values(result, name)
+    if HEADLINE in result.metrics and headline_unchecked(result) is None:
+        yield from _headline(result)
+    yield from _groups(result, suite)
+
+
+def headline_unchecked(result: Result) -> str | None:
+    """Why the headline cannot be computed again from its parts; None if it can, or is not there."""
+    if HEADLINE not in result.metrics:
+        return None
+    if missing := sorted(VERSIONS.keys() - result.metrics.keys()):
+        return f"{HEADLINE} was not computed again: there is no {', no '.join(missing)}"
+    others = [n for n, version in VERSIONS.items() if result.metrics[n].version != version]
+    if others:
+        return f"{HEADLINE} was not computed again: of {', '.join(others)} it is another version"
+    return None
+
+
+def groups_unchecked(result: Result) -> str | None:
+    """Why the comparison of groups cannot be judged; None if it can, or is not there."""
+    if result.cross_clip is None or result.cross_clip.version == VERSION:
+        return None
+    return f"cross_clip was not checked: it is of version {result.cross_clip.version}"
+
+
+def allowed(metric: str, unit: str) -> Range | None:
+    """The least and the greatest value a metric can have; None if nobody knows the unit."""
+    return OWN_RANGES.get(metric) or RANGES.get(unit)
+
+
+def fits(value: float, within: Range) -> bool:
+    """Whether a value lies in a range, give or take the rounding of a network's numbers."""
+    low, high = within
+    return low - _ROUNDING * max(1, abs(low)) <= value <= high + _ROUNDING * max(1, abs(high))
+
+
+def _said(faults: Mapping[str, Sequence[ClipResult]]) -> Iterator[str]:
+    return (f"{named(clips)}: {fault}" for fault, clips in faults.items() if clips)
+
+
+def _names(result: Result) -> Iterator[str]:
+    names = [("suite", result.suite), ("model", result.model)]
+    for kind, name in [*names, *(("prompt id", prompt) for prompt in result.expected_prompts)]:
+        if not SAFE_NAME.fullmatch(name):
+            yield f"expected a {kind} of letters, digits, '.', '_' and '-', got {name!r:.80}"
+
+
+def _hashes(result: Result) -> Iterator[str]:
+    hashes = {"fingerprint": result.fingerprint, "prompts.sha256": result.prompts_sha256} | {
+        f"fingerprint of {name}": metric.fingerprint for name, metric in result.metrics.items()
+    }
+    if result.cross_clip is not None:
+        hashes["fingerprint of cross_clip"] = result.cross_clip.fingerprint
+    if result.calibration is not None:
+        hashes["calibration.sha256"] = result.calibration.sha256
+    for name, value in hashes.items():
+        if value is not None and not _SHA256.fullmatch(value):
+            yield f"expected {name} as 64 hexadecimal digits, got {value!r:.80}"
+    if result.commit is not None and not _COMMIT.fullmatch(result.commit):
+        yield f"expected the commit as 40 hexadecimal digits, got {result.commit!r:.80}"
+
+
+def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
+    for key, values in (("prompts", result.expected_prompts), ("seeds", result.seeds)):
+        if twice := [value for value, count in Counter(values).items() if count > 1]:
+            yield f"expected each of the expected {key} once, {twice[0]!r} stands twice"
+    count = result.prompts.count
+    if count != len(result.expected_prompts):
+        yield f"prompts.count is {count}, the expected prompts are {len(result.expected_prompts)}"
+    if suite is None:
+        return
+    if set(result.expected_prompts) != suite.categories.keys():
+        yield f"its prompts have the hash of {suite.file}, and other ids"
+    others = [c for c in result.clips if c.category != suite.categories.get(c.prompt)]
+    yield from _said({f"another category than in {suite.file}": others})
+
+
+def _calibration(result: Result) -> Iterator[str]:
+    if result.calibration is None:
+        if any(clip.scores.get(HEADLINE) is not None for clip in result.clips):
+            yield f"{HEADLINE} has values, but no calibration is named"
+        return
+    scales = calibrations().get(result.calibration.sha256)
+    if scales is not None and result.calibration.scales != scales:
+        yield f"the scales of its calibration are {dict(scales)}, got {result.calibration.scales}"
+
+
+def _clips(result: Result) -> Iterator[str]:
+    failed = [clip for clip in result.clips if clip.status != "ok"]
+    ok = [clip for clip in result.clips if clip.status == "ok"]
+    faults = {
+        "failed, but has scores": [c for c in failed if _is_scored(c)],
+        "failed, but does not say how": [c for c in failed if not (c.error or "").strip()],
+        "failed, but has frames": [c for c in failed if c.frames or c.frames_sha256],
+        "is ok, but has an error": [c for c in ok if c.error is not None],
+        "is ok, but frames_sha256 is not 64 hexadecimal digits": [
+            c for c in ok if not _SHA256.fullmatch(c.frames_sha256 or "")
+        ],
+        "has scores of metrics that the file does not describe": [
+            c for c in ok if not (c.scores.keys() | c.unscored.keys()) <= result.metrics.keys()
+        ],
+        "is of random weights, but has scores": [
+            c for c in ok if result.random_weights and _is_scored(c)
+        ],
+    }
+    yield from _said(faults)
+
+
+def _is_scored(clip: ClipResult) -> bool:
+    return any(value is not None for value in clip.scores.values())
+
+
+def _values(result: Result, name: str) -> Iterator[str]:
+    unit = result.metrics[name].unit
+    low, high = allowed(name, unit) or (-inf, inf)
+    values = [(clip, clip.scores[name]) for clip in result.clips if name in clip.scores]
+    out = [(c, value) for c, value in values if value is not None and not fits(value, (low, high))]
+    if out:
+        least = f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
+        clips = named([clip for clip, _ in out])
+        yield f"{clips}: {name} is {out[0][1]:g}, expected {least} ({unit})"
+    yield from _said(
+        {
+            f"{name} has no value, and no reason is given": [
+                c for c, value in values if value is None and not c.unscored.get(name, "").strip()
+            ],
+            f"{name} has a value, and a reason for having none": [
+                c for c, value in values if value is not None and name in c.unscored
+            ],
+        }
+    )
+
+
+def _headline(result: Result) -> Iterator[str]:
+    """That the headline is what the formula gives of its parts; see `bench.metrics.composition`."""
+    bare: list[ClipResult] = []
+    others: list[tuple[ClipResult, float, float]] = []
+    for clip in result.clips:
+        parts = {n: value for n in VERSIONS if (value := clip.scores.get(n)) is not None}
+        ranges = {name: allowed(name, result.metrics[name].unit) for name in parts}
+        if HEADLINE not in parts or any(r and not fits(parts[n], r) for n, r in ranges.items()):
+            continue  # no value, or one that is wrong already
+        if parts.keys() != VERSIONS.keys():
+            bare.append(clip)
+        elif abs(parts[HEADLINE] - (again := composed(parts))) > TOLERANCE:
+            others.append((clip, parts[HEADLINE], again))
+    yield from _said({f"{HEADLINE} has a value, and not all of its parts have": bare})
+    if others:
+        _, value, again = others[0]
+        clips = named([clip for clip, _, _ in others])
+        yield f"{clips}: {HEADLINE} is {value:.6g}, expected {again:.6g}, which its parts give"
+
+
+def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
+    """That the comparison of groups has a part for every clip, and parts that can be.
+
+    Args:
+        result: the whole file.
+        suite: the published suite of its prompts; None if it is another.
+    """
+    parts = {clip.sample: (clip, clip.cross_clip) for clip in result.clips if clip.cross_clip}
+    clips = [clip for clip, _ in parts.values()]
+    if result.cross_clip is None or result.cross_clip.why is not None:
+        yield from _said({"a part in cross_clip, but there is no comparison": clips})
+        return
+    grouped = {clip.prompt for clip in clips} if suite is None else suite.groups.keys()
+    expected = {(prompt, seed) for prompt in grouped for seed in result.seeds}
+    if missing := sorted(expected - parts.keys()):
+        prompt, seed = missing[0]
+        yield (
+            f"expected {plural(len(expected), 'clip')} with a part in cross_clip, "
+            f"{len(missing)} have none, as prompt {prompt!r} seed {seed}"
+        )
+    if not expected:
+        yield "there is a comparison in cross_clip, and no clip has a part in it"
+    if suite is not None:
+        others = [c for c, part in parts.values() if part.group != suite.groups.get(c.prompt)]
+        yield from _said({f"another group than in {suite.file}": others})
+    if groups_unchecked(result) is not None:
+        return
+    unseen = {clip.seed for clip in clips if not _is_seen(clip)}
+    yield from _said(
+        {
+            "failed or is still, but its cross_clip has cosines": [
+                c for c, part in parts.values() if not _is_seen(c) and part.own is not None
+            ],
+            "the value of cross_clip is not what its own and others give": [
+                c for c, part in parts.values() if not _adds_up(part, whole=c.seed not in unseen)
+            ],
+        }
+    )
+
+
+def _adds_up(part: Likeness, *, whole: bool) -> bool:
+    """Whether a value can be: own - others, or less of it where comparisons counted as nothing."""
+    if part.own is None or part.others is None:
+        nothing = (part.value, part.won) == (NOTHING, CHANCE)
+        return part.own is part.others is None and nothing and not whole
+    ahead = part.own - part.others
+    low, high = (ahead, ahead) if whole else (min(0.0, ahead), max(0.0, ahead))
+    return low - _COSINE_ROUNDING <= part.value <= high + _COSINE_ROUNDING
+
+
+def _is_seen(clip: ClipResult) -> bool:
+    """Whether a clip shows a character in a shot; see `is_still`."""
+    return clip.status == "ok" and not is_still(clip.scores)
