@@ -61,12 +61,43 @@ def test_what_was_published_is_right(board: Path) -> None:
     assert main(["--check", str(board)]) == 0
 
 
-@pytest.mark.parametrize("put", [lambda svg: svg + INJECTED, lambda _: b"no figure", lambda _: b""])
-def test_a_figure_that_was_exchanged_is_said(put: Callable[[bytes], bytes], board: Path) -> None:
+def inside(text: bytes) -> Callable[[bytes], bytes]:
+    return lambda svg: svg.replace(b"</svg>", text + b"</svg>")
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda svg: svg + INJECTED,
+        lambda _: b"no figure",
+        lambda _: b"",
+        inside(b"<script>alert(1)</script>"),
+        inside(b"<style>tr { display: none }</style>"),
+        inside(b'<g onload="alert(1)"/>'),
+        inside(b'<use href="http://example.com/x.svg#a"/>'),
+        inside(b'<g style="position: fixed"/>'),
+    ],
+)
+def test_a_figure_that_is_more_than_an_image_is_said(
+    put: Callable[[bytes], bytes], board: Path
+) -> None:
     figure = board / "figures" / "toy" / "parts.svg"
     figure.write_bytes(put(figure.read_bytes()))
     (found,) = said(board)
     assert found.startswith("figures/toy/parts.svg: expected an SVG image of shapes and text alone")
+
+
+def test_figures_of_another_drawing_library_are_right(board: Path) -> None:
+    figure = board / "figures" / "toy" / "parts.svg"
+    figure.write_bytes(inside(b"<!-- drawn otherwise --><g/>")(figure.read_bytes()))
+    assert said(board) == []
+
+
+def test_a_contact_sheet_is_a_png(board: Path) -> None:
+    sheet = board / "figures" / "toy" / "models" / "one.png"
+    sheet.write_bytes(b"\x89PNG")
+    (found,) = said(board)
+    assert found.startswith("figures/toy/models/one.png: expected a PNG image")
 
 
 def test_nothing_that_follows_a_figure_comes_onto_the_page(board: Path) -> None:

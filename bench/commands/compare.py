@@ -81,10 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        a, b = _side("A", given.A), _side("B", given.B)
-        compared = _compared(a, b, given.metric)
+        a, b = _side("A", options.A), _side("B", options.B)
+        compared = _compared(a, b, options.metric)
     except BenchError as error:
         complain(error)
         return MISTAKE

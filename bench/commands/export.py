@@ -60,13 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only", nargs="+", choices=FORMS, default=list(FORMS), help="some of the forms alone"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        if given.only == ["parquet"] and not records.can_write_parquet():
+        if options.only == ["parquet"] and not records.can_write_parquet():
             raise BenchError(f"expected to write Parquet, {NEEDS_PYARROW}")
-        results = _loaded(find(given.paths))
-        for form in given.only:
-            for line in FORMS[form](results, given.into):
+        results = _loaded(find(options.paths))
+        for form in options.only:
+            for line in FORMS[form](results, options.into):
                 sys.stdout.write(f"{line}\n")
     except BenchError as error:
         complain(error)

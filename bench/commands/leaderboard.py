@@ -67,16 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="publish nothing; say what is wrong in the leaderboard (default: leaderboard)",
     )
-    given = parser.parse_args(arguments)
-    if given.check is None and not (given.paths and given.into is not None):
+    options = parser.parse_args(arguments)
+    if options.check is None and not (options.paths and options.into is not None):
         parser.error("expected PATH... --into DIR, or --check DIR")
-    if given.check is not None and (given.paths or given.into is not None):
+    if options.check is not None and (options.paths or options.into is not None):
         parser.error("expected --check DIR alone: publish first, then check")
     prepare_output()
     try:
-        if given.check is not None:
-            return _report(check(_path(given.check)))
-        *paths, into = map(_path, (*given.paths, given.into))
+        if options.check is not None:
+            return _report(check(_path(options.check)))
+        *paths, into = map(_path, (*options.paths, options.into))
         written = publish(find(paths), into)
     except BenchError as error:
         complain(error)

@@ -1,5 +1,6 @@
 """Figures and clips beside published results: those that the results give, and no others."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -27,6 +28,8 @@ _SVG_TAGS = frozenset(
     | {"RDF", "Work", "type", "format", "title"}
 )
 """Elements that figures are made of. The page holds them itself, so that it must be no others."""
+_STYLE = re.compile(r"\*\{(stroke-[a-z]+: [a-z]+(; )?)*\}")
+"""Of all of a figure's lines; a page has one style for all of it."""
 
 
 def wrong_files(suites: Iterable[SuiteBoard], into: Path) -> Iterator[Finding]:
@@ -96,22 +99,23 @@ def _wrong_figures(board: SuiteBoard, into: Path) -> Iterator[Finding]:
 
 
 def _is_figure(path: Path) -> bool:
-    """Whether a file is an SVG image in which nothing acts or points elsewhere."""
+    """Whether a file is an SVG image in which nothing acts, links or leaves its place."""
     try:
         root = ET.fromstring(path.read_bytes())
     except ET.ParseError:
         return False
-    names = [element.tag.rpartition("}")[2] for element in root.iter()]
+    elements = [(element.tag.rpartition("}")[2], element) for element in root.iter()]
     attributes = [
         (key.rpartition("}")[2].lower(), value)
-        for element in root.iter()
+        for _, element in elements
         for key, value in element.items()
     ]
     return (
-        names[0] == "svg"
-        and _SVG_TAGS.issuperset(names)
+        elements[0][0] == "svg"
+        and _SVG_TAGS.issuperset(name for name, _ in elements)
         and all(value.startswith("#") for key, value in attributes if key == "href")
-        and not any(key.startswith("on") for key, _ in attributes)
+        and not any(key.startswith("on") or "position" in value for key, value in attributes)
+        and all(_STYLE.fullmatch(each.text or "") for name, each in elements if name == "style")
     )
 
 

@@ -225,7 +225,7 @@ def _player(
     texts = {draw: clip.text for own in clips.values() for draw, clip in own.items() if clip.text}
     units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
     names = {name for own in clips.values() for clip in own.values() for name in clip.curves}
-    made = {
+    of_result = {
         result.model: {(clip.prompt, clip.seed): clip for clip in result.clips}
         for result in results
     }
@@ -251,19 +251,22 @@ def _player(
             for name in [*(name for name in _CURVES if name in names), *sorted(names - {*_CURVES})]
         ],
         "clips": [
-            [_clip(made[result.model].get(draw), clips[result.model].get(draw)) for draw in draws]
+            [
+                _clip(of_result[result.model].get(draw), clips[result.model].get(draw))
+                for draw in draws
+            ]
             for result in results
         ],
     }
 
 
-def _clip(clip: ClipResult | None, shown: GalleryClip | None) -> dict[str, Any] | None:
+def _clip(clip: ClipResult | None, preview: GalleryClip | None) -> dict[str, Any] | None:
     """One clip; None where there is none and no reason."""
     if clip is None:
         return None
-    curves = shown.curves if shown else {}
+    curves = preview.curves if preview else {}
     return {
-        "source": shown.source if shown else None,
+        "source": preview.source if preview else None,
         "why": visible(failure(clip)) if clip.status != "ok" else "this clip is not published",
         "fps": clip.fps,
         "seconds": clip.video_s,

@@ -82,8 +82,8 @@ def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
     With prompts: the first prompt and seed that every model made, one row per model. Without:
     the first clips of all folders.
     """
-    shown = [(folder, result) for folder, result in runs if not result.random_weights]
-    rows = _of_one_prompt(shown) or _of_any_clip(shown)
+    real = [(folder, result) for folder, result in runs if not result.random_weights]
+    rows = _of_one_prompt(real) or _of_any_clip(real)
     if rows:
         contact_sheet(rows, picture)
     return bool(rows)

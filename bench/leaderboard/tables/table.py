@@ -186,18 +186,18 @@ def tabulate(
     empty: Empty = "show",
 ) -> Table:
     """The table of what columns get from rows, and of what `result` says a row is about."""
-    shown, cells, absent = [], [], []
+    visible, cells, absent = [], [], []
     for column in columns:
         filled = [column.cell(row) for row in rows]
         fate = column.empty or empty
         if fate == "show" or not rows or not all(cell.is_empty for cell in filled):
-            shown.append(column)
+            visible.append(column)
             cells.append(filled)
         elif fate == "name":
             absent.append(column.name)
     return Table(
         title,
-        tuple(shown),
+        tuple(visible),
         tuple(zip(*cells, strict=True)),
         above=tuple(above),
         below=(*([f"Known of no row: {', '.join(absent)}."] if absent else []), *below),

@@ -58,27 +58,27 @@
   const filters = document.getElementById("filters");
 
   function filter() {
-    const wanted = Object.fromEntries(new FormData(filters));
-    const words = (wanted.text || "").toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
+    const criteria = Object.fromEntries(new FormData(filters));
+    const words = (criteria.text || "").toLowerCase().split(/\s+/).filter(Boolean);
+    let matching = 0;
     let all = 0;
     for (const suite of document.querySelectorAll(".suite")) {
-      suite.hidden = Boolean(wanted.suite) && suite.dataset.suite !== wanted.suite;
+      suite.hidden = Boolean(criteria.suite) && suite.dataset.suite !== criteria.suite;
       const counted = suite.querySelector("table");
       for (const row of suite.querySelectorAll("tbody tr")) {
         const text = `${row.textContent} ${row.dataset.licence}`.toLowerCase();
         row.hidden = !(
           words.every((word) => text.includes(word)) &&
-          (!wanted.licence || row.dataset.licence === wanted.licence) &&
-          (!wanted.open || row.dataset.open === "yes")
+          (!criteria.licence || row.dataset.licence === criteria.licence) &&
+          (!criteria.open || row.dataset.open === "yes")
         );
         if (row.closest("table") === counted && !suite.hidden) {
           all += 1;
-          shown += row.hidden ? 0 : 1;
+          matching += row.hidden ? 0 : 1;
         }
       }
     }
-    document.getElementById("count").textContent = shown === all ? `${all} rows` : `${shown} of ${all} rows`;
+    document.getElementById("count").textContent = matching === all ? `${all} rows` : `${matching} of ${all} rows`;
   }
 
   filters.addEventListener("input", filter);
