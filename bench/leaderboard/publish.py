@@ -14,9 +14,8 @@ from bench.leaderboard.render.gallery import categories, draw_order, load_galler
 from bench.leaderboard.render.markdown import OPENING, render
 from bench.leaderboard.render.page import MARK, Beside, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
-from bench.paths import SAFE_NAME
 from bench.schema import Result
-from bench.storage import write_bytes, write_record, write_text
+from bench.storage import SAFE_NAME, write_bytes, write_record, write_text
 
 README, PAGE, HEALTH = "README.md", "index.html", "health.md"
 _HEAD_CHARACTERS = 1000
