@@ -56,32 +56,40 @@ def examine(config: dict[str, Any]) -> list[Check]:
     device = resolve_device(config["device"])
     paths = folders(config["path"])
     backbones = Backbones(build_backbones(config["metrics"]["backbones"]), device)
-    footage = pieces(paths, backbones, config["size_px"])[: config["limit"]]
+    footage = pieces(
+        paths, backbones, config["size_px"], config["pieces_per_file"], config["excluded"]
+    )[: config["limit"]]
     workers = config["workers"]
     if not isinstance(workers, int) or workers < 1:
         raise BenchError(f"workers must be a number from 1, came {workers!r}")
     values: list[Value] = []
-    scored = measure(footage, config["metrics"], device, workers=workers)
+    scored = measure(footage, config["metrics"], device, workers=workers, films=config["films"])
     for _ in track(footage, "health"):
         values += next(scored)
-    found = checks(values) if paths else []
+    judged = checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
     said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
-    arguments = f" path={config['path']}" if config["path"] in (PACKAGED, TOY) else ""
+    arguments = _said_path(config["path"])
     into = Path(config["into"])
-    write_text(into / "health.md", render(values, metrics, found, arguments, said))
+    write_text(into / "health.md", render(values, metrics, judged, arguments, said))
     write_json(into / "health.json", [value.as_json() for value in values])
-    return found
+    return judged
+
+
+def _said_path(path: str | list[str]) -> str:
+    """The argument as it can be published: where folders of this machine lie is nobody's matter."""
+    named = [path] if isinstance(path, str) else path
+    shown = [name if name in (PACKAGED, TOY) else "DIR" for name in named]
+    return f" path={shown[0] if len(shown) == 1 else '[' + ','.join(shown) + ']'}"
 
 
 def folders(path: str | list[str]) -> list[str]:
     """The folders that `path` names; none for the toy world."""
-    if path == TOY:
+    named = [path] if isinstance(path, str) else path
+    if named == [TOY]:
         return []
-    if path == PACKAGED:
-        return packaged()
-    return [path] if isinstance(path, str) else path
+    return [folder for name in named for folder in (packaged() if name == PACKAGED else [name])]
 
 
 def main() -> int:
@@ -90,20 +98,20 @@ def main() -> int:
     Returns:
         The exit code; see the module's first lines.
     """
-    found: list[Check] = []
+    judged: list[Check] = []
 
     def job() -> None:
         _compose()
         while _given:
-            found.extend(examine(_given.pop(0)))
+            judged.extend(examine(_given.pop(0)))
 
     if not attempt(job):
         return MISTAKE
     screen = Console()
-    for check in found:
+    for check in judged:
         mark = "[green]held[/green]" if check.held else "[red]MISSED[/red]"
-        screen.print(f"{mark}  {check.what}: {check.found}", highlight=False)
-    return HEALTHY if all(check.held for check in found) else UNHEALTHY
+        screen.print(f"{mark}  {check.what}: {check.measured}", highlight=False)
+    return HEALTHY if all(check.held for check in judged) else UNHEALTHY
 
 
 if __name__ == "__main__":
