@@ -1,6 +1,7 @@
 """Are the metrics healthy? Score known faults, print and write what the metrics make of them.
 
 python -m bench.health [path=DIR]
+python -m bench.health people=DIR     do they agree with people? DIR holds clips and ratings.csv
 
 Exit code 0 if everything that must hold does, 1 if not, 2 on a mistake.
 """
@@ -14,9 +15,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from bench.config import build_backbones, build_metrics, plain
+from bench.controls import page, people_page
 from bench.controls.footage import packaged, pieces
 from bench.controls.judge import Check, checks
-from bench.controls.page import render
+from bench.controls.people import judging, opinions
+from bench.controls.ratings import read_ratings
 from bench.controls.values import Value, measure
 from bench.errors import BenchError
 from bench.explain import MISTAKE, attempt
@@ -24,6 +27,7 @@ from bench.measure.environment import resolve_device
 from bench.paths import CONF
 from bench.progress import track
 from bench.records import write_json, write_text
+from bench.report.console import show_table
 from bench.vision.backbones import Backbones
 
 HEALTHY, UNHEALTHY = 0, 1
@@ -42,7 +46,7 @@ def _compose(config: DictConfig) -> None:
 
 
 def examine(config: dict[str, Any]) -> list[Check]:
-    """Measure all controls, write `health.md` and `health.json`.
+    """Measure all controls, write `health.md` and `health.json`; or `people.md` and `people.json`.
 
     Args:
         config: `conf/health.yaml`, composed and resolved.
@@ -53,15 +57,17 @@ def examine(config: dict[str, Any]) -> list[Check]:
     Raises:
         BenchError: if there is no footage to be had.
     """
+    workers = config["workers"]
+    if not isinstance(workers, int) or workers < 1:
+        raise BenchError(f"expected workers to be a number from 1, got {workers!r}")
+    if config["people"] is not None:
+        return _ask_people(config)
     device = resolve_device(config["device"])
     paths = folders(config["path"])
     backbones = Backbones(build_backbones(config["metrics"]["backbones"]), device)
     footage = pieces(
         paths, backbones, config["size_px"], config["pieces_per_file"], config["excluded"]
     )[: config["limit"]]
-    workers = config["workers"]
-    if not isinstance(workers, int) or workers < 1:
-        raise BenchError(f"workers must be a number from 1, came {workers!r}")
     values: list[Value] = []
     scored = measure(footage, config["metrics"], device, workers=workers, films=config["films"])
     for _ in track(footage, "health"):
@@ -72,8 +78,32 @@ def examine(config: dict[str, Any]) -> list[Check]:
     said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
     arguments = _said_path(config["path"])
     into = Path(config["into"])
-    write_text(into / "health.md", render(values, metrics, judged, arguments, said))
+    write_text(into / "health.md", page.render(values, metrics, judged, arguments, said))
     write_json(into / "health.json", [value.as_json() for value in values])
+    return judged
+
+
+def _ask_people(config: dict[str, Any]) -> list[Check]:
+    if not isinstance(config["people"], str):
+        raise BenchError(f"expected a folder, got {config['people']!r}: type people=DIR")
+    clips = read_ratings(Path(config["people"]).expanduser())
+    into = Path(config["into"])
+    configured = config["metrics"] | {"compute": judging(config["metrics"]["compute"])}
+    metrics = build_metrics(configured["compute"])
+    scored = opinions(
+        clips,
+        configured,
+        resolve_device(config["device"]),
+        into / "people_cache",
+        workers=config["workers"],
+    )
+    said = [next(scored) for _ in track(clips, "people")]
+    judged = people_page.checks(said, metrics)
+    tables = list(people_page.tables(said, metrics, judged))
+    write_text(into / "people.md", people_page.render(said, tables))
+    write_json(into / "people.json", [opinion.as_json() for opinion in said])
+    for table in tables[1:]:
+        show_table(table, "people", Console())
     return judged
 
 

@@ -48,7 +48,8 @@ def _at(frames: Frames, time: float) -> Frame:
     """The picture between two frames, each moved along the flow from one to the other."""
     before, share = int(time), time - int(time)
     if not share:
-        return frames[before]
+        still: Frame = frames[before]
+        return still
     first, second = frames[before], frames[before + 1]
     flow = flow_between(*(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (first, second)))
     return blend(displace(first, -share * flow), displace(second, (1 - share) * flow), share)

@@ -82,7 +82,7 @@ def mirror_part(frames: Frames, level: float, rng: np.random.Generator) -> Frame
     count, height, width = frames.shape[:3]
     damaged = frames.copy()
     path = subject_path(frames)
-    at = int(min(rng.integers(1, 3), count - 1))
+    at = min(int(rng.integers(1, 3)), count - 1)
     while at < count:
         lasts, pause = rng.integers(1, 4, 2).tolist()
         for t in range(at, min(at + lasts, count)):
@@ -191,7 +191,7 @@ def teleport(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every few frames the part is somewhere else for a few frames; behind it is a hole."""
     count = len(frames)
     offsets = np.zeros(count)
-    at = int(min(rng.integers(1, 4), count - 1))
+    at = min(int(rng.integers(1, 4)), count - 1)
     while at < count:
         lasts, pause = rng.integers(2, 5, 2).tolist()
         offsets[at : at + lasts] = level
@@ -276,7 +276,8 @@ def _around(
 
 
 def _discs(frames: Frames, area: float) -> list[Array]:
-    return [disc(*frames.shape[1:3], area, centre) for centre in subject_path(frames)]
+    height, width = frames.shape[1:3]
+    return [disc(height, width, area, centre) for centre in subject_path(frames)]
 
 
 def _grain(frame: Frame) -> Array:

@@ -60,10 +60,12 @@ def logo_still(frames: Frames, level: float, rng: np.random.Generator) -> Frames
     """A bright mark with rings glides over the first frame, which stands still."""
     count, height, width = frames.shape[:3]
     radius = np.sqrt(level * height * width / np.pi)
-    way = rng.uniform(0.2, 0.8, 2) * height, (0.2 * width, 0.8 * width)[:: rng.choice([-1, 1])]
+    first, last = (rng.uniform(0.2, 0.8, 2) * height).tolist()
+    rows = np.linspace(first, last, count)
+    columns = np.linspace(0.2 * width, 0.8 * width, count)[:: int(rng.choice([-1, 1]))]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     damaged = []
-    for down, across in zip(*(np.linspace(*ends, count) for ends in way), strict=True):
+    for down, across in zip(rows, columns, strict=True):
         distance = np.hypot(y - down, x - across)[..., None]
         rings = np.where(distance % (radius / 2) < radius / 4, (255, 210, 0), (200, 0, 40))
         inside = np.clip(radius - distance + 0.5, 0, 1)
