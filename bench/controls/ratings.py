@@ -1,12 +1,17 @@
-"""Folders of clips that people have rated: ratings.csv, or the layout of FETV's own results."""
+"""Folders of clips that people have rated: ratings.csv, or the layout of FETV's own results.
 
+python -m bench.controls.ratings DIR INTO     write a suite of them, so that their models take rows
+"""
+
+import argparse
 import csv
 import io
 import json
 import math
 import re
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,10 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError
+from bench.explain import MISTAKE, attempt
+from bench.generators.manifest import NEEDED
+from bench.paths import SAFE_NAME
+from bench.records import write_text
 from bench.video import VIDEO_SUFFIXES
 
 QUESTIONS = ("temporal_quality", "static_quality", "alignment")
@@ -218,3 +227,54 @@ def _number(value: object, name: str, where: str) -> float:
     if not math.isfinite(rating):
         raise BenchError(f"{where}: expected a number for {name}, got {value!r}")
     return rating
+
+
+def write_suite(folder: Path, into: Path) -> None:
+    """Write what scores the rated clips of a folder as a suite, so that their models take rows.
+
+    `prompts.jsonl`, and for each model `<model>.csv`, the `model.manifest` of `model.path=folder`.
+
+    Raises:
+        BenchError: if a prompt has no text or two, or a model a name that can be no file's.
+    """
+    texts: dict[str, str] = {}
+    files: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    for clip in read_ratings(folder):
+        text = texts.setdefault(clip.prompt_id, clip.prompt)
+        if not text or text != clip.prompt:
+            raise BenchError(
+                f"{folder}: expected one text for prompt {clip.prompt_id}, got {text!r} and "
+                f"{clip.prompt!r}"
+            )
+        if not SAFE_NAME.fullmatch(clip.model):
+            raise BenchError(
+                f"{folder}: expected a model named with letters, digits, . _ -, got {clip.model!r}"
+            )
+        files[clip.model].append((str(clip.path.relative_to(folder)), clip.prompt_id, 0))
+    prompts = [json.dumps({"id": key, "text": text}) for key, text in texts.items()]
+    write_text(into / "prompts.jsonl", "\n".join(prompts) + "\n")
+    for model, lines in files.items():
+        manifest = io.StringIO()
+        csv.writer(manifest, lineterminator="\n").writerows([NEEDED, *lines])
+        write_text(into / f"{model}.csv", manifest.getvalue())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        The exit code: 0, or 2 on a mistake.
+    """
+    parser = argparse.ArgumentParser(description="Make a suite of clips that people have rated.")
+    parser.add_argument("folder", type=Path, help="holds the clips and ratings.csv")
+    parser.add_argument("into", type=Path, help="folder for prompts.jsonl and <model>.csv")
+    given = parser.parse_args(arguments)
+
+    def job() -> None:
+        write_suite(given.folder, given.into)
+
+    return 0 if attempt(job) else MISTAKE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

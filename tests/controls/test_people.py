@@ -15,9 +15,12 @@ from bench.controls import agreement as statistics
 from bench.controls.people import Opinion, judging, opinions
 from bench.controls.people_page import checks, panel, render, tables
 from bench.controls.ratings import has_ratings, read_ratings
+from bench.controls.ratings import main as write_suite_command
 from bench.errors import BenchError
+from bench.generators.folder import FolderGenerator
 from bench.health import main
 from bench.metrics.base import Metric, Scored, metric
+from bench.prompts import load_suite
 
 SHARED = Path(__file__).parents[3] / "shared" / "people"
 HEADER = "file,model,prompt_id,prompt,temporal_quality_ann,temporal_quality_bob"
@@ -359,3 +362,33 @@ def test_scores_are_kept_by_what_decides_them(
     (tmp_path / "clips" / "a.gif").write_bytes(b"y")
     list(opinions(clips, configured, torch.device("cpu"), tmp_path / "cache"))
     assert len(calls) == 8
+
+
+def test_rated_clips_become_a_suite_that_the_folder_generator_reads(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "rated",
+        HEADER,
+        'a.gif,ours,7,"a horse, running",5,4',
+        'b.gif,theirs,7,"a horse, running",2,1',
+        clips=("a.gif", "b.gif"),
+    )
+    assert write_suite_command([str(folder), str(tmp_path / "suite")]) == 0
+    (prompt,) = load_suite(tmp_path / "suite" / "prompts.jsonl")[0]
+    assert (prompt.id, prompt.text) == ("7", "a horse, running")
+    generator = FolderGenerator(str(folder), manifest=str(tmp_path / "suite" / "theirs.csv"))
+    assert generator.find(prompt, 0) == folder / "clips" / "b.gif"
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("b.gif,m,7,another,3,4", "expected one text for prompt 7, got 'p' and 'another'"),
+        ("b.gif,../m,7,p,3,4", "expected a model named with letters"),
+    ],
+)
+def test_what_makes_no_suite_is_said(
+    tmp_path: Path, row: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path, HEADER, "a.gif,m,7,p,3,4", row, clips=("a.gif", "b.gif"))
+    assert write_suite_command([str(folder), str(tmp_path / "suite")]) == 2
+    assert complaint in capsys.readouterr().err
