@@ -87,7 +87,7 @@ def cut(
     other = other_content(frames) if other is None else other
     if other.shape != frames.shape:
         raise BenchError(
-            f"fault cut: expected another clip of shape {frames.shape}, came {other.shape}"
+            f"fault cut: expected another clip of shape {frames.shape}, got {other.shape}"
         )
     half = len(frames) // 2
     return np.concatenate([frames[:half], other[half:]])

@@ -55,7 +55,7 @@ class Fault:
         if len(frames) < 2 or min(frames.shape[1:3]) < SMALLEST:
             raise BenchError(
                 f"faults need at least 2 frames of {SMALLEST} x {SMALLEST} pixels, "
-                f"came {len(frames)} of {frames.shape[1]} x {frames.shape[2]}"
+                f"got {len(frames)} of {frames.shape[1]} x {frames.shape[2]}"
             )
         return self.damage(frames, level, rng)
 
@@ -68,11 +68,11 @@ class Fault:
         name = self.damage.__name__
         if self.ladder == (1.0,):
             if level != 1:
-                raise BenchError(f"fault {name} has no degrees: expected level=1, came {level}")
+                raise BenchError(f"fault {name} has no degrees: expected level=1, got {level}")
         elif not 0 < level <= self.highest:
             raise BenchError(
                 f"fault {name}: expected a level above 0 and up to {self.highest:g} "
-                f"({self.meaning}), came {level}; usual are "
+                f"({self.meaning}), got {level}; usual are "
                 + ", ".join(f"{step:g}" for step in self.ladder)
             )
 

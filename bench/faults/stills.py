@@ -81,7 +81,7 @@ def ripple_still(frames: Frames, level: float, rng: np.random.Generator) -> Fram
     phases = rng.uniform(0, 2 * np.pi, 2)
     damaged = []
     for t in range(count):
-        beat = 2 * np.pi * 2 * t / count
+        beat = 2 * np.pi * 1.3 * t / count  # no whole number of periods
         field = [np.sin(2 * np.pi * 2.5 * y + beat + phases[0])]
         field.append(np.sin(2 * np.pi * 2 * x - beat + phases[1]))
         damaged.append(displace(frames[0], level * short * np.stack(field, 2).astype(np.float32)))

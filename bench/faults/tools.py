@@ -135,7 +135,8 @@ def subject_path(frames: Frames) -> NDArray[np.float64]:
     """A point of what moves, followed by optical flow: float64 `[T, 2]`, y and x in pixels.
 
     It starts where and when motion that no camera move explains is strongest, and goes from there
-    to both ends of the clip by the median flow around it. It never leaves the frame.
+    to both ends of the clip by the mean flow around it, drawn to the middle of what moves there.
+    It never leaves the frame.
     """
     energies = _subject_energies(frames)
     quarter = len(frames) // 4
@@ -145,11 +146,16 @@ def subject_path(frames: Frames) -> NDArray[np.float64]:
     path = np.empty((len(frames), 2))
     path[start] = np.unravel_index(np.argmax(energies[start]), (height, width))
     y, x = np.mgrid[0:height, 0:width]
+    places, reach = np.stack([y, x], axis=2), 0.12 * min(height, width)
     for step in (1, -1):
         for t in range(start, len(frames) - 1 if step == 1 else 0, step):
-            near = np.hypot(y - path[t, 0], x - path[t, 1]) <= max(2.0, 0.04 * min(height, width))
-            move = np.median(flow_between(greys[t], greys[t + step])[near], axis=0)[::-1]
-            path[t + step] = np.clip(path[t] + move, 0, (height - 1, width - 1))
+            near = np.hypot(y - path[t, 0], x - path[t, 1]) <= reach
+            flow = flow_between(greys[t], greys[t + step])[near]
+            move = np.average(flow, axis=0, weights=energies[t][near])[::-1]
+            ahead = np.clip(path[t] + move, 0, (height - 1, width - 1))
+            near = np.hypot(y - ahead[0], x - ahead[1]) <= reach
+            middle = np.average(places[near], axis=0, weights=energies[t + step][near])
+            path[t + step] = (ahead + middle) / 2
     return path
 
 

@@ -231,20 +231,20 @@ def _agreement_table(given: Panel, question: str, better: Mapping[str, str]) -> 
     rows = []
     for name, direction in better.items():
         values = given.metric(name, direction)
-        found = given.agreement(values)
+        scored = given.agreement(values)
         right, count = _ordered(given, values)
         rows.append(
             (
-                -2.0 if found.spearman is None else found.spearman,
+                -2.0 if scored.spearman is None else scored.spearman,
                 (
                     Cell(name, strong=name == HEADLINE),
-                    Cell(_figure(found.spearman)),
-                    Cell(_bounds(found.low, found.high)),
-                    Cell(_percent(found.pairs)),
-                    Cell(_figure(found.within_model)),
+                    Cell(_figure(scored.spearman)),
+                    Cell(_bounds(scored.low, scored.high)),
+                    Cell(_percent(scored.pairs)),
+                    Cell(_figure(scored.within_model)),
                     Cell(f"{right} of {count}"),
                     Cell(_place(given, values)),
-                    Cell(str(found.clips)),
+                    Cell(str(scored.clips)),
                 ),
             )
         )
@@ -323,8 +323,8 @@ def _lead(given: Panel, better: Mapping[str, str]) -> tuple[float, float, float]
 def _ordered(given: Panel, values: Floats) -> tuple[int, int]:
     """How many pairs of models stand in people's order, of how many that people tell apart."""
     people, metric = given.means(given.people), given.means(values)
-    told = [pair for pair in combinations(people, 2) if people[pair[0]] != people[pair[1]]]
-    return sum(metric[better] > metric[worse] for better, worse in told), len(told)
+    distinct = [pair for pair in combinations(people, 2) if people[pair[0]] != people[pair[1]]]
+    return sum(metric[better] > metric[worse] for better, worse in distinct), len(distinct)
 
 
 def _place(given: Panel, values: Floats) -> str:

@@ -170,24 +170,24 @@ def test_variants_are_what_they_are_called_and_the_same_every_time() -> None:
 
 def test_workers_change_nothing() -> None:
     def scores(workers: int) -> list[object]:
-        found = measure(
+        scored = measure(
             [BALL, CUBE],
             CONFIGURED,
             torch.device("cpu"),
             workers=workers,
             only=["still"],
         )
-        return [(v.piece, v.kind, dict(v.scores)) for values in found for v in values]
+        return [(v.piece, v.kind, dict(v.scores)) for values in scored for v in values]
 
     assert scores(1) == scores(2)
 
 
 def test_footage_is_parted_at_its_cuts(backbones: Backbones) -> None:
-    found = [p for p in pieces(packaged(), backbones, 128) if p.file == "bikes.mp4"]
-    starts = [int(p.name.split("@")[1]) for p in found]
+    footage = [p for p in pieces(packaged(), backbones, 128) if p.file == "bikes.mp4"]
+    starts = [int(p.name.split("@")[1]) for p in footage]
     assert starts == [0, 30, 76, 137, 187]  # the film's cuts follow frames 29, 75, 136, 186, 241
-    assert all(p.small.frames.shape[1] == 128 for p in found)
-    assert isinstance(found[0].clip, Clip)
+    assert all(p.small.frames.shape[1] == 128 for p in footage)
+    assert isinstance(footage[0].clip, Clip)
 
 
 @pytest.mark.slow

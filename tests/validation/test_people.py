@@ -76,25 +76,25 @@ def test_ranks_correlate_as_spearman_says() -> None:
 
 
 def test_pairs_are_of_one_prompt_and_count_ties_as_half() -> None:
-    found = statistics.agreement(
+    agreed = statistics.agreement(
         first=[1, 2, 2, 3, 9, math.nan],
         second=[1, 2, 3, 1, 2, 5],
         prompts=["p", "p", "p", "q", "q", "q"],
         models=["a", "b", "c", "a", "b", "c"],
     )
     # p: 1<2 right, 1<3 right, a tie at 2 and 3; q: 3<9 right; the clip without a value is out.
-    assert (found.clips, found.pair_count, found.pairs) == (5, 4, pytest.approx(3.5 / 4))
+    assert (agreed.clips, agreed.pair_count, agreed.pairs) == (5, 4, pytest.approx(3.5 / 4))
 
 
 def test_within_a_model_the_level_of_the_model_does_not_count() -> None:
     models = ["a"] * 4 + ["b"] * 4
     prompts = list("wxyz") * 2
     people = [1, 2, 3, 4, 5, 6, 7, 8]
-    found = statistics.agreement([4, 3, 2, 1, 8, 7, 6, 5], people, prompts, models)
-    assert found.within_model == pytest.approx(-1)
-    assert found.spearman is not None
-    assert found.spearman > 0.5
-    assert found.pairs == 1  # of each prompt, b's clip is the better
+    agreed = statistics.agreement([4, 3, 2, 1, 8, 7, 6, 5], people, prompts, models)
+    assert agreed.within_model == pytest.approx(-1)
+    assert agreed.spearman is not None
+    assert agreed.spearman > 0.5
+    assert agreed.pairs == 1  # of each prompt, b's clip is the better
 
 
 def test_the_interval_holds_the_value_and_is_the_same_every_time() -> None:
@@ -102,19 +102,19 @@ def test_the_interval_holds_the_value_and_is_the_same_every_time() -> None:
     people = rng.normal(size=80)
     prompts = [str(number // 4) for number in range(80)]
     models = [str(number % 4) for number in range(80)]
-    found = [
+    agreed = [
         statistics.agreement(people + rng_scale * np.sin(np.arange(80)), people, prompts, models)
         for rng_scale in (1, 1, 5)
     ]
-    assert found[0] == found[1]
-    for each in found:
+    assert agreed[0] == agreed[1]
+    for each in agreed:
         assert each.low is not None
         assert each.high is not None
         assert each.spearman is not None
         assert each.low < each.spearman < each.high
-    assert found[0].low is not None
-    assert found[2].high is not None
-    assert found[0].low > found[2].high
+    assert agreed[0].low is not None
+    assert agreed[2].high is not None
+    assert agreed[0].low > agreed[2].high
 
 
 def test_a_rater_is_held_against_the_mean_of_the_others() -> None:
@@ -306,9 +306,9 @@ def test_rated_clips_are_scored_once_and_the_page_written(
     monkeypatch.setattr("sys.argv", [*arguments, *compute])
     judged = main()
     first = (into / "people.md").read_bytes()
-    kept = sorted((into / "people_cache").iterdir())
-    assert len(kept) == 15
-    times = [file.stat().st_mtime_ns for file in kept]
+    cached = sorted((into / "people_cache").iterdir())
+    assert len(cached) == 15
+    times = [file.stat().st_mtime_ns for file in cached]
     assert main() == judged
     assert (into / "people.md").read_bytes() == first
     assert [file.stat().st_mtime_ns for file in sorted((into / "people_cache").iterdir())] == times
@@ -331,8 +331,8 @@ def test_raters_of_the_shared_clips_agree_as_its_readme_says() -> None:
             ratings.append([float(cell) for cell in cells[-11:-8]])
             prompts.append(cells[2])
             models.append(cells[1])
-    found = statistics.rater_agreement(ratings, prompts, models)
-    assert [round(each.spearman or 0, 2) for each in found] == [0.80, 0.85, 0.73]
+    agreed = statistics.rater_agreement(ratings, prompts, models)
+    assert [round(each.spearman or 0, 2) for each in agreed] == [0.80, 0.85, 0.73]
 
 
 def test_a_clip_that_is_no_video_ends_in_one_line(tmp_path: Path) -> None:
