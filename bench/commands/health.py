@@ -1,6 +1,7 @@
 """Are the metrics healthy? Score known faults, print and write what the metrics make of them.
 
 python -m bench.health [path=DIR]
+python -m bench.health people=DIR     do they agree with people? DIR holds clips and ratings.csv
 
 Exit code 0 if everything that must hold does, 1 if not, 2 on a mistake.
 """
@@ -14,12 +15,15 @@ from rich.console import Console
 from bench.commands.overrides import run_command
 from bench.config import build_backbones, build_metrics
 from bench.errors import BenchError
+from bench.leaderboard.render.console import show_table
 from bench.measure.environment import resolve_device
 from bench.progress import track
 from bench.storage import write_json, write_text
+from bench.validation import page, people_page
 from bench.validation.checks import Check, checks
 from bench.validation.footage import packaged, pieces
-from bench.validation.page import render
+from bench.validation.people import judging, opinions
+from bench.validation.ratings import read_ratings
 from bench.validation.scores import Value, measure
 from bench.vision.backbones import Backbones
 
@@ -32,7 +36,7 @@ DRAWN = "The footage is drawn: scenes of the toy world, which are shown and not 
 
 
 def examine(config: dict[str, Any]) -> list[Check]:
-    """Measure all controls, write `health.md` and `health.json`.
+    """Measure all controls, write `health.md` and `health.json`; or `people.md` and `people.json`.
 
     Args:
         config: `conf/health.yaml`, composed and resolved.
@@ -43,35 +47,69 @@ def examine(config: dict[str, Any]) -> list[Check]:
     Raises:
         BenchError: if there is no footage to be had.
     """
+    workers = config["workers"]
+    if not isinstance(workers, int) or workers < 1:
+        raise BenchError(f"expected workers to be a number from 1, got {workers!r}")
+    if config["people"] is not None:
+        return _ask_people(config)
     device = resolve_device(config["device"])
     paths = folders(config["path"])
     backbones = Backbones(build_backbones(config["metrics"]["backbones"]), device)
-    footage = pieces(paths, backbones, config["size_px"])[: config["limit"]]
-    workers = config["workers"]
-    if not isinstance(workers, int) or workers < 1:
-        raise BenchError(f"workers must be a number from 1, got {workers!r}")
+    footage = pieces(
+        paths, backbones, config["size_px"], config["pieces_per_file"], config["excluded"]
+    )[: config["limit"]]
     values: list[Value] = []
-    scored = measure(footage, config["metrics"], device, workers=workers)
+    scored = measure(footage, config["metrics"], device, workers=workers, films=config["films"])
     for _ in track(footage, "health"):
         values += next(scored)
-    found = checks(values) if paths else []
+    judged = checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
     said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
-    arguments = f" path={config['path']}" if config["path"] in (PACKAGED, TOY) else ""
+    arguments = _said_path(config["path"])
     into = Path(config["into"])
-    write_text(into / "health.md", render(values, metrics, found, arguments, said))
+    write_text(into / "health.md", page.render(values, metrics, judged, arguments, said))
     write_json(into / "health.json", [value.as_json() for value in values])
-    return found
+    return judged
+
+
+def _ask_people(config: dict[str, Any]) -> list[Check]:
+    if not isinstance(config["people"], str):
+        raise BenchError(f"expected a folder, got {config['people']!r}: type people=DIR")
+    clips = read_ratings(Path(config["people"]).expanduser())
+    into = Path(config["into"])
+    configured = config["metrics"] | {"compute": judging(config["metrics"]["compute"])}
+    metrics = build_metrics(configured["compute"])
+    scored = opinions(
+        clips,
+        configured,
+        resolve_device(config["device"]),
+        into / "people_cache",
+        workers=config["workers"],
+    )
+    said = [next(scored) for _ in track(clips, "people")]
+    judged = people_page.checks(said, metrics)
+    tables = list(people_page.tables(said, metrics, judged))
+    write_text(into / "people.md", people_page.render(said, tables))
+    write_json(into / "people.json", [opinion.as_json() for opinion in said])
+    for table in tables[1:]:
+        show_table(table, "people", Console())
+    return judged
+
+
+def _said_path(path: str | list[str]) -> str:
+    """The argument as it can be published: where folders of this machine lie is nobody's matter."""
+    named = [path] if isinstance(path, str) else path
+    shown = [name if name in (PACKAGED, TOY) else "DIR" for name in named]
+    return f" path={shown[0] if len(shown) == 1 else '[' + ','.join(shown) + ']'}"
 
 
 def folders(path: str | list[str]) -> list[str]:
     """The folders that `path` names; none for the toy world."""
-    if path == TOY:
+    named = [path] if isinstance(path, str) else path
+    if named == [TOY]:
         return []
-    if path == PACKAGED:
-        return packaged()
-    return [path] if isinstance(path, str) else path
+    return [folder for name in named for folder in (packaged() if name == PACKAGED else [name])]
 
 
 def main() -> int:
@@ -80,12 +118,12 @@ def main() -> int:
 
 
 def _report(config: dict[str, Any]) -> int:
-    found = examine(config)
+    judged = examine(config)
     screen = Console()
-    for check in found:
+    for check in judged:
         mark = "[green]held[/green]" if check.held else "[red]MISSED[/red]"
-        screen.print(f"{mark}  {check.what}: {check.found}", highlight=False)
-    return HEALTHY if all(check.held for check in found) else UNHEALTHY
+        screen.print(f"{mark}  {check.what}: {check.measured}", highlight=False)
+    return HEALTHY if all(check.held for check in judged) else UNHEALTHY
 
 
 if __name__ == "__main__":

@@ -4,21 +4,18 @@ Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng); `bench.fau
 what the levels mean. One rng state hits the same places at every level, only more of them.
 """
 
-import cv2
 import numpy as np
 
 from bench.errors import BenchError
 from bench.faults.tools import (
-    Array,
-    Frame,
     Frames,
     blend,
     box,
     disc,
     other_content,
+    paint_over,
     rotate_hue,
     subject_centres,
-    to_uint8,
 )
 
 _MORPH_AREA = 1 / 4
@@ -46,24 +43,8 @@ def vanish(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     damaged = frames.copy()
     for t in range(len(frames) // 2, len(frames)):
         hole = disc(height, width, level, centres[t])
-        damaged[t] = blend(frames[t], _without(frames[t], hole), hole)
+        damaged[t] = blend(frames[t], paint_over(frames[t], hole), hole)
     return damaged
-
-
-def _without(frame: Frame, hole: Array) -> Frame:
-    """What may lie behind a hole: the colours around it, and grain from half a frame away."""
-    height, width = frame.shape[:2]
-    shrink = min(height, width) / 64  # colours vary slowly: a small picture holds them
-    small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    pixels, known = frame.astype(np.float32), 1 - hole
-    tiny = cv2.resize(np.dstack([pixels * known, known]), small, interpolation=cv2.INTER_AREA)
-    # Near surroundings count most; far ones only where there are no others.
-    spread = sum(cv2.GaussianBlur(tiny, (0, 0), sigma) / sigma**4 for sigma in (3.0, 9.0, 27.0))
-    colours = cv2.resize(
-        spread[..., :3] / (spread[..., 3:] + 1e-9), (width, height), interpolation=cv2.INTER_CUBIC
-    )
-    grain = pixels - cv2.GaussianBlur(pixels, (0, 0), 5 * shrink)
-    return to_uint8(colours + np.roll(grain, (height // 2, width // 2), axis=(0, 1)))
 
 
 def morph(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
@@ -106,7 +87,7 @@ def cut(
     other = other_content(frames) if other is None else other
     if other.shape != frames.shape:
         raise BenchError(
-            f"fault cut: expected another clip of shape {frames.shape}, came {other.shape}"
+            f"fault cut: expected another clip of shape {frames.shape}, got {other.shape}"
         )
     half = len(frames) // 2
     return np.concatenate([frames[:half], other[half:]])

@@ -7,7 +7,10 @@ import numpy as np
 
 from bench.errors import BenchError
 from bench.faults import appearance as fault_appearance
+from bench.faults import blends as fault_blends
 from bench.faults import content as fault_content
+from bench.faults import parts as fault_parts
+from bench.faults import stills as fault_stills
 from bench.faults import timing as fault_timing
 from bench.faults.tools import Frames
 
@@ -52,7 +55,7 @@ class Fault:
         if len(frames) < 2 or min(frames.shape[1:3]) < SMALLEST:
             raise BenchError(
                 f"faults need at least 2 frames of {SMALLEST} x {SMALLEST} pixels, "
-                f"came {len(frames)} of {frames.shape[1]} x {frames.shape[2]}"
+                f"got {len(frames)} of {frames.shape[1]} x {frames.shape[2]}"
             )
         return self.damage(frames, level, rng)
 
@@ -65,11 +68,11 @@ class Fault:
         name = self.damage.__name__
         if self.ladder == (1.0,):
             if level != 1:
-                raise BenchError(f"fault {name} has no degrees: expected level=1, came {level}")
+                raise BenchError(f"fault {name} has no degrees: expected level=1, got {level}")
         elif not 0 < level <= self.highest:
             raise BenchError(
                 f"fault {name}: expected a level above 0 and up to {self.highest:g} "
-                f"({self.meaning}), came {level}; usual are "
+                f"({self.meaning}), got {level}; usual are "
                 + ", ".join(f"{step:g}" for step in self.ladder)
             )
 
@@ -139,25 +142,178 @@ FAULTS: dict[str, Fault] = {
             (0.25, 0.5, 1.0),
         ),
         Fault(fault_timing.shuffle, "none"),
-        Fault(fault_timing.still, "none"),
+        Fault(fault_stills.still, "none"),
         Fault(
-            fault_timing.still_noise,
+            fault_stills.still_noise,
             "standard deviation of the grain, in grey levels of 0..255",
             (1, 2, 4),
             255,
         ),
         Fault(
-            fault_timing.zoom_still,
+            fault_stills.zoom_still,
             "growth of the picture over the clip: 0.3 ends 1.3 times as large",
             (0.05, 0.15, 0.30),
         ),
         Fault(
-            fault_timing.pan_still,
+            fault_stills.pan_still,
             "way of the window over the clip, as a share of the width",
             (0.05, 0.15, 0.30),
             0.5,
         ),
-        Fault(fault_timing.pure_noise, "none"),
+        Fault(fault_stills.pure_noise, "none"),
+        Fault(
+            fault_stills.logo_still,
+            "share of the frame's area that the logo covers",
+            (0.01, 0.03, 0.08),
+        ),
+        Fault(
+            fault_stills.ripple_still,
+            "height of the waves, as a share of the short side",
+            (0.004, 0.01, 0.02),
+            0.2,
+        ),
+        Fault(
+            fault_stills.pulse_still,
+            "largest change of the brightness, as a share of it",
+            (0.1, 0.2, 0.4),
+        ),
+        Fault(fault_stills.slideshow, "none"),
+        Fault(
+            fault_parts.stick,
+            "share of the texture that sticks, on 22% of the frame's area",
+            (0.35, 0.7, 1.0),
+        ),
+        Fault(
+            fault_parts.boil,
+            "share of the texture that changes, on 22% of the frame's area",
+            (0.35, 0.7, 1.0),
+        ),
+        Fault(
+            fault_parts.freeze_part,
+            "share of the frame's area that freezes",
+            (0.05, 0.12, 0.25),
+            0.9,
+        ),
+        Fault(
+            fault_parts.delay_part,
+            "how late the part is, in frames, on 15% of the frame's area",
+            (1, 2, 4),
+            64,
+        ),
+        Fault(
+            fault_parts.mirror_part,
+            "share of the frame's area that is mirrored now and then",
+            (0.05, 0.1, 0.2),
+            0.9,
+        ),
+        Fault(
+            fault_parts.recolour_part,
+            "largest turn of the hues, in degrees, on 15% of the frame's area",
+            (15, 40, 90),
+            180,
+        ),
+        Fault(
+            fault_parts.melt,
+            "how far the part has run down at the end, as a share of the short side",
+            (0.1, 0.2, 0.4),
+        ),
+        Fault(
+            fault_parts.swell,
+            "growth at the end: at 0.5 the middle of the part is twice as large",
+            (0.3, 0.5, 0.8),
+            0.95,
+        ),
+        Fault(
+            fault_parts.stretch,
+            "growth at the end: at 0.5 the middle of the part is twice as long, and thinner",
+            (0.3, 0.5, 0.8),
+            0.95,
+        ),
+        Fault(
+            fault_parts.swirl,
+            "turn of the middle of the part at the end, in degrees",
+            (60, 120, 240),
+            720,
+        ),
+        Fault(
+            fault_parts.wobble_part,
+            "root mean square displacement, in 1/128 of the short side, of the part alone",
+            (1.5, 3, 6),
+            16,
+        ),
+        Fault(
+            fault_parts.wobble_background,
+            "root mean square displacement, in 1/128 of the short side, of all but the part",
+            (0.7, 1.4, 2.8),
+            16,
+        ),
+        Fault(
+            fault_parts.duplicate,
+            "share of the frame's area that the second copy covers",
+            (0.03, 0.06, 0.12),
+            0.5,
+        ),
+        Fault(
+            fault_parts.detach,
+            "how far the part has come off at the end, as a share of the short side",
+            (0.1, 0.2, 0.4),
+        ),
+        Fault(
+            fault_parts.teleport,
+            "how far the part jumps, as a share of the short side",
+            (0.05, 0.1, 0.2),
+        ),
+        Fault(
+            fault_parts.fade_part,
+            "share of the surroundings that shine through at the end, on 15% of the area",
+            (0.3, 0.6, 1.0),
+        ),
+        Fault(
+            fault_parts.light_part,
+            "largest change of a frame's brightness in a quarter of the picture, as a share of it",
+            (0.08, 0.2, 0.4),
+        ),
+        Fault(
+            fault_blends.crossfade,
+            "number of frames between two true ones; they are blends of these",
+            (1, 3, 7),
+            64,
+        ),
+        Fault(
+            fault_blends.ghost,
+            "share of the trail of earlier frames",
+            (0.3, 0.5, 0.7),
+            0.99,
+        ),
+        Fault(
+            fault_blends.judder,
+            "by how much long and short steps differ: at 1 they are as 3 to 1",
+            (0.3, 0.6, 1.0),
+        ),
+        Fault(
+            fault_blends.shake,
+            "standard deviation of the shift, in 1/128 of the short side; turns go with it",
+            (1, 2, 4),
+            32,
+        ),
+        Fault(
+            fault_blends.tear,
+            "how far the torn part is moved, as a share of the width",
+            (0.02, 0.05, 0.1),
+            0.5,
+        ),
+        Fault(
+            fault_blends.blocks,
+            "share of the frame's area whose blocks are lost",
+            (0.02, 0.06, 0.15),
+        ),
+        Fault(fault_blends.hue_drift, "turn of the hues at the end, in degrees", (20, 45, 90), 180),
+        Fault(
+            fault_blends.soften,
+            "spread of the blur at the end, in 1/128 of the short side",
+            (0.7, 1.5, 3),
+            32,
+        ),
         Fault(fault_appearance.half_resolution, "none"),
         Fault(fault_appearance.lossy, "constant rate factor of H.264", (18, 28, 35), 51),
     )

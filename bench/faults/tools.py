@@ -100,6 +100,22 @@ def disc(height: int, width: int, area: float, centre: NDArray[np.float64]) -> A
     return share[..., None]
 
 
+def paint_over(frame: Frame, hole: Array) -> Frame:
+    """A frame with what may lie behind a hole: colours around it, grain from half a frame away."""
+    height, width = frame.shape[:2]
+    shrink = min(height, width) / 64  # colours vary slowly: a small picture holds them
+    small = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    pixels, visible = frame.astype(np.float32), 1 - hole
+    tiny = cv2.resize(np.dstack([pixels * visible, visible]), small, interpolation=cv2.INTER_AREA)
+    # Near surroundings count most; far ones only where there are no others.
+    spread = sum(cv2.GaussianBlur(tiny, (0, 0), sigma) / sigma**4 for sigma in (3.0, 9.0, 27.0))
+    colours = cv2.resize(
+        spread[..., :3] / (spread[..., 3:] + 1e-9), (width, height), interpolation=cv2.INTER_CUBIC
+    )
+    grain = pixels - cv2.GaussianBlur(pixels, (0, 0), 5 * shrink)
+    return to_uint8(colours + np.roll(grain, (height // 2, width // 2), axis=(0, 1)))
+
+
 def subject_centres(frames: Frames) -> NDArray[np.float64]:
     """Where something moves that no camera move explains: float64 `[T, 2]`, y and x in pixels.
 
@@ -107,28 +123,68 @@ def subject_centres(frames: Frames) -> NDArray[np.float64]:
     these are laid over it by the best affine map; a median over three frames takes out strays.
     Without any motion it is the middle of the frame.
     """
-    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    height, width = greys[0].shape
-    y, x = np.mgrid[0:height, 0:width]
-    central = 1e-3 * np.exp(-((x / width - 0.5) ** 2) - (y / height - 0.5) ** 2)
-    last = len(frames) - 1
-    peaks = []
-    for t, grey in enumerate(greys):
-        news = [_news(grey, greys[k]) for k in (t - 1, t + 1) if 0 <= k <= last]
-        energy = cv2.GaussianBlur(np.minimum(news[0], news[-1]), (0, 0), 0.07 * min(height, width))
-        peaks.append(np.unravel_index(np.argmax(energy + central), energy.shape))
-    path = np.array(peaks, np.float64)
+    energies = _subject_energies(frames)
+    path = np.array([np.unravel_index(np.argmax(e), e.shape) for e in energies], np.float64)
     if len(path) > 3:  # the ends have one neighbour only: they go on as the path began
         path[0], path[-1] = 2 * path[1] - path[2], 2 * path[-2] - path[-3]
     path = np.pad(path, ((1, 1), (0, 0)), mode="edge")
     return np.median(np.stack([path[:-2], path[1:-1], path[2:]]), axis=0)
 
 
+def subject_path(frames: Frames) -> NDArray[np.float64]:
+    """A point of what moves, followed by optical flow: float64 `[T, 2]`, y and x in pixels.
+
+    It starts where and when motion that no camera move explains is strongest, and goes from there
+    to both ends of the clip by the mean flow around it, drawn to the middle of what moves there.
+    It never leaves the frame.
+    """
+    energies = _subject_energies(frames)
+    quarter = len(frames) // 4
+    start = quarter + int(np.argmax([e.max() for e in energies[quarter : len(frames) - quarter]]))
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    height, width = greys[0].shape
+    path = np.empty((len(frames), 2))
+    path[start] = np.unravel_index(np.argmax(energies[start]), (height, width))
+    y, x = np.mgrid[0:height, 0:width]
+    places, reach = np.stack([y, x], axis=2), 0.12 * min(height, width)
+    for step in (1, -1):
+        for t in range(start, len(frames) - 1 if step == 1 else 0, step):
+            near = np.hypot(y - path[t, 0], x - path[t, 1]) <= reach
+            flow = flow_between(greys[t], greys[t + step])[near]
+            move = np.average(flow, axis=0, weights=energies[t][near])[::-1]
+            ahead = np.clip(path[t] + move, 0, (height - 1, width - 1))
+            near = np.hypot(y - ahead[0], x - ahead[1]) <= reach
+            middle = np.average(places[near], axis=0, weights=energies[t + step][near])
+            path[t + step] = (ahead + middle) / 2
+    return path
+
+
+def flow_between(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Where the pixels of one grey picture lie in another: float32 `[H, W, 2]`, x and y, pixels."""
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow: NDArray[np.float32] = finder.calc(first, second, np.zeros((*first.shape, 2), np.float32))
+    return flow
+
+
+def _subject_energies(frames: Frames) -> list[NDArray[np.float64]]:
+    """How much each place of each frame moves by itself: float64 `[H, W]` of each frame."""
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    height, width = greys[0].shape
+    y, x = np.mgrid[0:height, 0:width]
+    central = 1e-3 * np.exp(-((x / width - 0.5) ** 2) - (y / height - 0.5) ** 2)
+    last = len(frames) - 1
+    energies = []
+    for t, grey in enumerate(greys):
+        news = [_news(grey, greys[k]) for k in (t - 1, t + 1) if 0 <= k <= last]
+        moves = cv2.GaussianBlur(np.minimum(news[0], news[-1]), (0, 0), 0.07 * min(height, width))
+        energies.append(moves + central)
+    return energies
+
+
 def _news(grey: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How far a frame differs from another one laid over it: float32 `[H, W]`, grey levels."""
     height, width = grey.shape
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    flow = finder.calc(grey, other, np.zeros((height, width, 2), np.float32))
+    flow = flow_between(grey, other)
     step = max(1, min(height, width) // 48)  # a lattice of points, away from the margins
     inner = tuple(slice(size // 8, size - size // 8, step) for size in (height, width))
     y, x = (axis[inner].ravel() for axis in np.mgrid[0:height, 0:width])

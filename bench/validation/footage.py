@@ -1,7 +1,7 @@
 """Footage for controls: untouched pieces of about two seconds, without a cut."""
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.coherence import MIN_S, MIN_SIDE_PX
 from bench.metrics.cuts import parted
 from bench.prompts import Prompt, load_suite
+from bench.validation.ratings import has_ratings, read_ratings
+from bench.video import read_video
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
@@ -35,12 +37,16 @@ class Piece:
         file: which file it comes from; pieces of one file are not independent.
         clip: at the file's own rate; its short side is at most twice `size_px`.
         size_px: the short side at which faults are done.
+        place: which piece of its file it is, from 0.
+        of: how many pieces its file has.
     """
 
     name: str
     file: str
     clip: Clip
     size_px: int
+    place: int = 0
+    of: int = 1
 
     @property
     def prompt(self) -> Prompt:
@@ -58,11 +64,25 @@ class Piece:
         return resized(self.slow, self.size_px)
 
 
-def pieces(paths: Sequence[str], backbones: Backbones, size_px: int) -> list[Piece]:
+def pieces(
+    paths: Sequence[str],
+    backbones: Backbones,
+    size_px: int,
+    per_file: int = PIECES_PER_FILE,
+    excluded: Mapping[str, str] | None = None,
+) -> list[Piece]:
     """Pieces of all videos of some folders; of the toy world if there are none.
 
     A file is parted where the cut detector sees a cut, each shot into pieces of 2 s; shots under
-    1.2 s are left out, and of a long file no more than 12 pieces are taken, spread evenly.
+    1.2 s are left out. Of a folder with people's ratings (see `bench.validation.ratings`) the real
+    clips alone count.
+
+    Args:
+        paths: the folders.
+        backbones: of which the cut detector is used.
+        size_px: the short side at which faults are done.
+        per_file: of a long file no more pieces than these are taken, spread evenly.
+        excluded: pieces that are no footage of one shot for a reason the detector misses.
 
     Raises:
         BenchError: if a folder holds no video, or none of them a usable piece.
@@ -70,17 +90,29 @@ def pieces(paths: Sequence[str], backbones: Backbones, size_px: int) -> list[Pie
     """
     if not paths:
         return list(_toy(size_px))
-    found: list[Piece] = []
+    usable: list[Piece] = []
     for path in paths:
-        folder = FolderGenerator(path)
-        for prompt in folder.own_prompts():
-            found += _of_file(prompt.id, folder.generate(prompt, 0), backbones, size_px)
-    if not found:
+        for name, clip in _videos(path):
+            parts = _of_file(name, clip, backbones, size_px)
+            parts = [part for part in parts if part.name not in (excluded or {})]
+            usable += _spread(parts, per_file)
+    if not usable:
         raise BenchError(
             f"expected footage with shots of at least {MIN_S:g} s and {MIN_SIDE_PX} px in "
             f"{', '.join(paths)}, there are none"
         )
-    return found
+    return usable
+
+
+def _videos(path: str) -> Iterator[tuple[str, Clip]]:
+    if has_ratings(Path(path)):
+        for entry in read_ratings(Path(path)):
+            if entry.real:
+                yield entry.path.name, read_video(entry.path)
+        return
+    folder = FolderGenerator(path)
+    for prompt in folder.own_prompts():
+        yield prompt.id, folder.generate(prompt, 0)
 
 
 def packaged() -> list[str]:
@@ -143,8 +175,13 @@ def _of_file(name: str, clip: Clip, backbones: Backbones, size_px: int) -> list[
             stop = min(start + length, shot.stop)
             if stop - start >= shortest:
                 starts.append((start, stop))
-    chosen = np.unique(np.linspace(0, len(starts) - 1, PIECES_PER_FILE).round().astype(int))
     return [
         Piece(f"{name}@{start}", name, replace(clip, frames=clip.frames[start:stop]), size_px)
-        for start, stop in (starts[i] for i in (chosen if starts else []))
+        for start, stop in starts
     ]
+
+
+def _spread(parts: list[Piece], most: int) -> list[Piece]:
+    """At most so many of a file's pieces, evenly spread, numbered."""
+    chosen = np.unique(np.linspace(0, len(parts) - 1, most).round().astype(int)) if parts else ()
+    return [replace(parts[i], place=place, of=len(chosen)) for place, i in enumerate(chosen)]

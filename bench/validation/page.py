@@ -10,15 +10,22 @@ from bench.leaderboard.tables.table import Cell, Column, Table, number, text_col
 from bench.metrics.base import Metric
 from bench.validation.checks import (
     HEADLINE,
-    LADDERED,
     Check,
     Pieces,
     change,
-    moving,
     right_steps,
 )
 from bench.validation.scores import Value, by_piece
-from bench.validation.variants import HARMLESS, ORIGINAL, WORTHLESS
+from bench.validation.variants import (
+    CONTENT,
+    FAMILIES,
+    FAULTY,
+    HARMLESS,
+    LADDERS,
+    MORE,
+    NEGATIVE_CONTROLS,
+    ORIGINAL,
+)
 
 INTRO = """\
 # Can the metrics be trusted?
@@ -32,7 +39,7 @@ compute is on the method page of the project. {footage}
 def render(
     values: Sequence[Value],
     metrics: Mapping[str, Metric],
-    found: Iterable[Check],
+    judged: Iterable[Check],
     arguments: str,
     footage: str,
 ) -> str:
@@ -41,14 +48,14 @@ def render(
     Args:
         values: of all variants of all pieces.
         metrics: those that were computed, by name.
-        found: what must hold.
+        judged: what must hold.
         arguments: of the command that made the page, with a space before each.
         footage: a sentence that says what the footage is.
 
     Returns:
         Markdown, the same bytes for the same values.
     """
-    pieces = moving(by_piece(values))
+    pieces = by_piece(values)
     directed = {
         name: str(metric.better)
         for name, metric in metrics.items()
@@ -56,77 +63,93 @@ def render(
     }
     blocks = [INTRO.format(arguments=arguments, footage=footage).rstrip()]
     for table in (
-        _checks(found),
+        _checks(judged),
         _levels(pieces),
-        _ladders(pieces, directed),
-        _worthless(pieces, directed),
+        _ladders(pieces, directed, "Which metric sees which fault", (*LADDERS, *CONTENT, *MORE)),
+        _ladders(pieces, directed, "Which metric sees which of the new faults", FAMILIES),
+        _negative_controls(pieces, directed),
         _harmless(pieces, directed),
     ):
         blocks += draw(table)
     return "\n\n".join(blocks) + "\n"
 
 
-def _checks(found: Iterable[Check]) -> Table:
+def _checks(judged: Iterable[Check]) -> Table:
     rows = tuple(
         (
             Cell("yes" if check.held else "NO", strong=not check.held),
             Cell(check.what),
-            Cell(check.found),
+            Cell(check.measured),
         )
-        for check in found
+        for check in judged
     )
-    return Table("What must hold", text_columns(("held", "coherence of", "found")), rows)
+    return Table("What must hold", text_columns(("held", "coherence of", "measured")), rows)
 
 
 def _levels(pieces: Pieces) -> Table:
     """The headline's median by fault and level."""
     rows = []
-    for kind in LADDERED:
+    for kind in FAULTY:
         columns = [
-            [kinds[kind][step].scores.get(HEADLINE) for kinds in pieces.values()]
+            [
+                kinds[kind][step].scores.get(HEADLINE)
+                for kinds in pieces.values()
+                if kind in kinds and step < len(kinds[kind])
+            ]
             for step in range(len(FAULTS[kind].ladder))
         ]
         levels = ", ".join(f"{level:g}" for level in FAULTS[kind].ladder)
         cells = [*map(_median, columns), *[""] * (3 - len(columns))]
         rows.append(tuple(map(Cell, (kind, FAULTS[kind].meaning, levels, *cells))))
-    for kind in WORTHLESS:
-        scores = [kinds[kind][0].scores.get(HEADLINE) for kinds in pieces.values()]
+    for kind in NEGATIVE_CONTROLS:
+        scores = [kinds[kind][0].scores.get(HEADLINE) for kinds in pieces.values() if kind in kinds]
         rows.append(tuple(map(Cell, (kind, "", "", _median(scores), "", ""))))
     originals = [kinds[ORIGINAL][0].scores.get(HEADLINE) or 0.0 for kinds in pieces.values()]
     headers = (*text_columns(("fault", "the levels are", "levels")), *map(Column, "123"))
     above = (
-        f"Median coherence of the {len(pieces)} clips in which a subject moves; untouched they "
-        f"have {np.median(originals):.1f} (from {min(originals):.1f} to {max(originals):.1f}). "
-        "– where the damage leaves no clip long enough for a headline.",
+        f"Median coherence; the {len(pieces)} untouched clips have {np.median(originals):.1f} "
+        f"(from {min(originals):.1f} to {max(originals):.1f}). – where the damage leaves no clip "
+        "long enough for a headline.",
     )
     return Table("Coherence under damage", headers, tuple(rows), above)
 
 
 def _median(scores: Sequence[float | None]) -> str:
     """Over the clips that have a score; – if none does."""
-    known = [score for score in scores if score is not None]
-    return f"{np.median(known):.1f}" if known else "–"
+    given = [score for score in scores if score is not None]
+    return f"{np.median(given):.1f}" if given else "–"
 
 
-def _ladders(pieces: Pieces, directed: Mapping[str, str]) -> Table:
+def _ladders(
+    pieces: Pieces, directed: Mapping[str, str], title: str, faults: Sequence[str]
+) -> Table:
     rows = []
     for name, better in directed.items():
-        shares = [float(np.mean(right_steps(pieces, kind, name, better))) for kind in LADDERED]
-        rows.append((Cell(name), *(Cell(f"{share:.0%}", strong=share >= 0.98) for share in shares)))
+        steps = [right_steps(pieces, kind, name, better) for kind in faults]
+        shares = [float(np.mean(right)) if right else None for right in steps]
+        rows.append(
+            (
+                Cell(name),
+                *(
+                    Cell("–") if share is None else Cell(f"{share:.0%}", strong=share >= 0.98)
+                    for share in shares
+                ),
+            )
+        )
     above = (
         "Share of steps, over clips and levels from the untouched clip on, at which the metric "
         "gets worse; half is chance, 98% and more are set in bold. Nobody expects a metric of "
         "brightness to see identity: a row tells what a metric is for.",
     )
-    columns = (*text_columns(("metric",)), *map(Column, LADDERED))
-    return Table("Which metric sees which fault", columns, tuple(rows), above)
+    columns = (*text_columns(("metric",)), *map(Column, faults))
+    return Table(title, columns, tuple(rows), above)
 
 
-def _worthless(pieces: Pieces, directed: Mapping[str, str]) -> Table:
+def _negative_controls(pieces: Pieces, directed: Mapping[str, str]) -> Table:
     rows = []
     for name, better in directed.items():
         cells = []
-        for kind in WORTHLESS:
+        for kind in NEGATIVE_CONTROLS:
             pairs = change(pieces, kind, name)
             fooled = [
                 (after >= before) if better == "higher" else (after <= before)
@@ -135,11 +158,11 @@ def _worthless(pieces: Pieces, directed: Mapping[str, str]) -> Table:
             cells.append(Cell(f"{np.mean(fooled):.0%}" if fooled else "–"))
         rows.append((Cell(name), *cells))
     above = (
-        "Share of clips on which the metric likes the worthless clip at least as well as the "
+        "Share of clips on which the metric likes the negative control at least as well as the "
         "footage it was made from; – where it refuses to score any.",
     )
-    columns = (*text_columns(("metric",)), *map(Column, WORTHLESS))
-    return Table("Which metric is fooled by what", columns, tuple(rows), above)
+    columns = (*text_columns(("metric",)), *map(Column, NEGATIVE_CONTROLS))
+    return Table("Which metric is fooled by which negative control", columns, tuple(rows), above)
 
 
 def _harmless(pieces: Pieces, directed: Mapping[str, str]) -> Table:

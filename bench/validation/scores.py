@@ -1,9 +1,9 @@
 """What every metric says of every variant of every piece."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from bench.config import build_backbones, build_metrics
 from bench.errors import Unscored
+from bench.metrics.base import Metric
 from bench.validation.footage import Piece
-from bench.validation.variants import variants
+from bench.validation.variants import KINDS, variants
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
@@ -54,28 +55,64 @@ def measure(
     device: torch.device,
     *,
     workers: int = 1,
-    only: Iterable[str] = (),
+    only: Collection[str] = (),
+    films: int | None = None,
 ) -> Iterator[list[Value]]:
-    """Score all variants, piece by piece.
+    """Score the variants, piece by piece.
 
     Args:
         pieces: the footage.
         configured: the `metrics` of the configuration.
         device: where networks run.
         workers: processes; each has networks of its own, and one thread.
-        only: kinds of variants to score; all if empty.
+        only: kinds of variants to score beside the originals; all if empty.
+        films: on how many files each kind is done, see `deal`; on all pieces if None.
 
     Yields:
         The values of one piece, the original's first.
     """
-    work = partial(_score, configured, device, frozenset(only))
+    work = partial(_score, configured, device)
     donors = [_donor(pieces, index).small.frames for index in range(len(pieces))]
+    kinds = [kind for kind in KINDS if not only or kind in only]
+    shares = [kinds] * len(pieces) if films is None else deal(pieces, kinds, films)
     if workers == 1:
-        yield from map(work, pieces, donors)
+        yield from map(work, pieces, donors, shares)
         return
     context = get_context("spawn")  # a fork of a process that has used torch may hang
-    with ProcessPoolExecutor(workers, context, _one_thread) as pool:
-        yield from pool.map(work, pieces, donors)
+    with ProcessPoolExecutor(workers, context, one_thread) as pool:
+        yield from pool.map(work, pieces, donors, shares)
+
+
+def deal(pieces: Sequence[Piece], kinds: Sequence[str], films: int) -> list[list[str]]:
+    """Share work out: each kind is done on one piece each of so many files, all alike in turn."""
+    files = sorted({piece.file for piece in pieces})
+    first = {kind: place * films % len(files) for place, kind in enumerate(kinds)}
+    shares = []
+    for piece in pieces:
+        at = files.index(piece.file)
+        done = [kind for kind in kinds if (at - first[kind]) % len(files) < films]
+        shares.append(done[piece.place :: piece.of])
+    return shares
+
+
+Curves = Mapping[str, Sequence[float | None]]
+
+
+def score(
+    analysis: Analysis, metrics: Mapping[str, Metric]
+) -> tuple[dict[str, float | None], dict[str, str], dict[str, Curves]]:
+    """What metrics say of a clip: values, reasons where there is none, and curves."""
+    values: dict[str, float | None] = {}
+    unscored: dict[str, str] = {}
+    series: dict[str, Curves] = {}
+    for name, metric in metrics.items():
+        try:
+            scored = metric.score(analysis)
+        except Unscored as reason:
+            values[name], unscored[name] = None, str(reason)
+        else:
+            values[name], series[name] = scored.value, scored.series
+    return values, unscored, series
 
 
 def by_piece(values: Iterable[Value]) -> dict[str, dict[str, list[Value]]]:
@@ -98,36 +135,34 @@ def _donor(pieces: Sequence[Piece], index: int) -> Piece:
 _loaded: dict[str, Any] = {}
 
 
+def loaded_backbones(configured: Mapping[str, Any], device: torch.device) -> Backbones:
+    """The configured backbones, one set for each process."""
+    if "backbones" not in _loaded:
+        _loaded["backbones"] = Backbones(build_backbones(configured["backbones"]), device)
+    backbones: Backbones = _loaded["backbones"]
+    return backbones
+
+
 def _score(
     configured: Mapping[str, Any],
     device: torch.device,
-    only: frozenset[str],
     piece: Piece,
     donor: NDArray[np.uint8],
+    kinds: Collection[str],
 ) -> list[Value]:
     metrics = build_metrics(configured["compute"])
-    if "backbones" not in _loaded:  # once in each process
-        _loaded["backbones"] = Backbones(build_backbones(configured["backbones"]), device)
-    found = []
-    for variant in variants(piece, donor):
-        if only and variant.kind not in only:
-            continue
-        analysis = Analysis(variant.clip, piece.prompt, _loaded["backbones"])
-        scores: dict[str, float | None] = {}
-        unscored, series = {}, {}
-        for name, metric in metrics.items():
-            try:
-                scored = metric.score(analysis)
-            except Unscored as reason:
-                scores[name], unscored[name] = None, str(reason)
-            else:
-                scores[name], series[name] = scored.value, scored.series
-        found.append(
+    backbones = loaded_backbones(configured, device)
+    values = []
+    for variant in variants(piece, donor, kinds):
+        prompt = replace(piece.prompt, motion=variant.motion)
+        scores, unscored, series = score(Analysis(variant.clip, prompt, backbones), metrics)
+        values.append(
             Value(piece.name, piece.file, variant.kind, variant.level, scores, unscored, series)
         )
-    return found
+    return values
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
+    """Make a worker process use one core."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

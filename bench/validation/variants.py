@@ -1,7 +1,7 @@
-"""Controlled variants of a piece of footage: faults in steps, worthless clips, harmless changes."""
+"""Controlled variants of a piece of footage: faults in steps, negative controls, harmless ones."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.faults.registry import FAULTS
+from bench.prompts import Motion
 from bench.validation.footage import Piece, every, resized
 
 ORIGINAL = "original"
@@ -20,25 +21,88 @@ LADDERS = ("flicker", "noise", "wobble", "drift", "pop", "order", "hold", "cut")
 CONTENT = ("vanish", "morph")
 """Faults of what is shown, which are harder to see."""
 
+FAMILIES = (
+    "stick",
+    "boil",
+    "freeze_part",
+    "delay_part",
+    "mirror_part",
+    "recolour_part",
+    "melt",
+    "swell",
+    "stretch",
+    "swirl",
+    "wobble_part",
+    "wobble_background",
+    "duplicate",
+    "detach",
+    "teleport",
+    "fade_part",
+    "light_part",
+    "crossfade",
+    "ghost",
+    "judder",
+    "shake",
+    "tear",
+    "blocks",
+    "hue_drift",
+    "soften",
+)
+"""Faults that generators show, most of a part of the picture; no constant is fitted to them."""
+
 MORE = ("swap", "drop", "half_resolution", "lossy")
 """Faults that are only reported."""
 
-WORTHLESS: dict[str, tuple[str, float]] = {
-    "frozen": ("still", 1),
-    "frozen + noise": ("still_noise", 2),
-    "pure noise": ("pure_noise", 1),
-    "shuffled": ("shuffle", 1),
-    "zoomed still 5%": ("zoom_still", 0.05),
-    "zoomed still 15%": ("zoom_still", 0.15),
-    "zoomed still 30%": ("zoom_still", 0.30),
-    "panned still 15%": ("pan_still", 0.15),
+
+@dataclass(frozen=True)
+class NegativeControl:
+    """A clip that holds nothing together, or in which nothing happens, whatever it pretends.
+
+    Attributes:
+        fault: name of the fault that makes it.
+        level: of that fault.
+        motion: what the prompt wants moved; `any` is what a clip without a prompt has.
+    """
+
+    fault: str
+    level: float = 1
+    motion: Motion = "subject"
+
+
+NEGATIVE_CONTROLS: dict[str, NegativeControl] = {
+    "still": NegativeControl("still"),
+    "still + grain": NegativeControl("still_noise", 2),
+    "pure noise": NegativeControl("pure_noise"),
+    "shuffled": NegativeControl("shuffle"),
+    "zoomed still 5%": NegativeControl("zoom_still", 0.05),
+    "zoomed still 15%": NegativeControl("zoom_still", 0.15),
+    "zoomed still 30%": NegativeControl("zoom_still", 0.30),
+    "panned still 15%": NegativeControl("pan_still", 0.15),
+    "still + logo": NegativeControl("logo_still", 0.02),
+    "rippling still": NegativeControl("ripple_still", 0.01),
+    "pulsing still": NegativeControl("pulse_still", 0.2),
+    "slideshow": NegativeControl("slideshow"),
+    "still, no prompt": NegativeControl("still", 1, "any"),
+    "still + grain, no prompt": NegativeControl("still_noise", 2, "any"),
+    "zoomed still 15%, no prompt": NegativeControl("zoom_still", 0.15, "any"),
+    "panned still 15%, no prompt": NegativeControl("pan_still", 0.15, "any"),
+    "still + logo, no prompt": NegativeControl("logo_still", 0.02, "any"),
+    "rippling still, no prompt": NegativeControl("ripple_still", 0.01, "any"),
+    "pulsing still, no prompt": NegativeControl("pulse_still", 0.2, "any"),
+    "slideshow, no prompt": NegativeControl("slideshow", 1, "any"),
 }
-"""Clips that hold nothing together, whatever simple metrics say: name to fault and level."""
+"""Clips that must score next to nothing, whatever simple metrics say, by what tables call them."""
 
 RATES = ("full frame rate", "12 fps")
 DOUBLE, LOSSY = "twice the resolution", "H.264 crf 18"
 HARMLESS = (*RATES, DOUBLE, LOSSY)
 """Changes that must hardly change a score."""
+
+FAULTY = (*LADDERS, *CONTENT, *FAMILIES, *MORE)
+"""All faults."""
+
+KINDS = (*FAULTY, *NEGATIVE_CONTROLS, *HARMLESS)
+"""All there is beside the original."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,18 +110,22 @@ class Variant:
     """One clip to be scored.
 
     Attributes:
-        kind: of what: ORIGINAL, a fault of LADDERS, CONTENT or MORE, a name of WORTHLESS or
-            HARMLESS.
+        kind: of what: ORIGINAL, a fault of LADDERS, CONTENT, FAMILIES or MORE, a name of
+            NEGATIVE_CONTROLS or HARMLESS.
         level: step of the ladder, from 1; 0 where there are no steps.
         clip: the clip.
+        motion: what its prompt wants moved.
     """
 
     kind: str
     level: int
     clip: Clip
+    motion: Motion = "any"
 
 
-def variants(piece: Piece, donor: NDArray[np.uint8]) -> Iterator[Variant]:
+def variants(
+    piece: Piece, donor: NDArray[np.uint8], kinds: Collection[str] = KINDS
+) -> Iterator[Variant]:
     """Every variant of a piece, the original first.
 
     Faults are done at 8 frames per second and at the piece's size; all levels of one fault share a
@@ -66,20 +134,24 @@ def variants(piece: Piece, donor: NDArray[np.uint8]) -> Iterator[Variant]:
     Args:
         piece: the piece.
         donor: frames of another one, to which a spliced cut leads.
+        kinds: what to make beside the original.
     """
     small = piece.small
     yield Variant(ORIGINAL, 0, small)
-    for fault in (*LADDERS, *CONTENT, *MORE):
-        for step, level in enumerate(FAULTS[fault].ladder, 1):
-            if fault == "cut":
-                frames = spliced(small.frames, donor)
-            else:
-                frames = FAULTS[fault](small.frames, level, _rng(piece, fault))
-            yield Variant(fault, step, replace(small, frames=frames))
-    for name, (fault, level) in WORTHLESS.items():
-        frames = FAULTS[fault](small.frames, level, _rng(piece, fault))
-        yield Variant(name, 0, replace(small, frames=frames))
-    yield from _harmless(piece)
+    for kind in KINDS:
+        if kind not in kinds or kind in HARMLESS:
+            continue
+        if kind == "cut":
+            yield Variant(kind, 1, replace(small, frames=spliced(small.frames, donor)))
+        elif kind in NEGATIVE_CONTROLS:
+            control = NEGATIVE_CONTROLS[kind]
+            frames = FAULTS[control.fault](small.frames, control.level, _rng(piece, control.fault))
+            yield Variant(kind, 0, replace(small, frames=frames), control.motion)
+        else:
+            for step, level in enumerate(FAULTS[kind].ladder, 1):
+                frames = FAULTS[kind](small.frames, level, _rng(piece, kind))
+                yield Variant(kind, step, replace(small, frames=frames))
+    yield from (variant for variant in _harmless(piece) if variant.kind in kinds)
 
 
 def spliced(frames: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:

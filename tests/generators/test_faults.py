@@ -178,10 +178,10 @@ def test_hold_half_shows_every_frame_twice() -> None:
 
 
 def test_drop_loses_frames_inside_and_keeps_the_order() -> None:
-    kept = [source_frames(damage("drop", level)) for level in FAULTS["drop"].ladder]
-    assert [len(frames) for frames in kept] == [14, 12, 8]
-    assert set(kept[2]) < set(kept[1]) < set(kept[0])
-    for frames in kept:
+    sources = [source_frames(damage("drop", level)) for level in FAULTS["drop"].ladder]
+    assert [len(frames) for frames in sources] == [14, 12, 8]
+    assert set(sources[2]) < set(sources[1]) < set(sources[0])
+    for frames in sources:
         assert frames == sorted(frames)
         assert (frames[0], frames[-1]) == (0, 15)
 
@@ -210,3 +210,70 @@ def test_lossy_and_half_resolution_lose_detail_but_not_the_picture() -> None:
         damaged = damage(name, level)
         assert 0.5 < harm(damaged) < 12
         assert np.abs(damaged.mean(axis=(0, 1, 2)) - CLIP.mean(axis=(0, 1, 2))).max() < 3
+
+
+def ball_centres(frames: np.ndarray) -> np.ndarray:
+    red = (frames[..., 0] > 2.2 * frames[..., 1:].max(axis=3).astype(float)) & (frames[..., 0] > 90)
+    return np.array([np.argwhere(mask).mean(axis=0) for mask in red])
+
+
+def test_the_part_follows_what_moves() -> None:
+    frames = ToyGenerator().generate(Prompt("p", TEXT), 0).frames
+    centres = ball_centres(frames)
+    apart = np.hypot(*(fault_tools.subject_path(frames) - centres).T)
+    assert np.ptp(centres[:, 1]) > 75  # the ball crosses the picture ...
+    assert apart.max() < 24  # ... and the part, whose radius is 28, always covers its middle
+
+
+def test_a_part_alone_is_hit_and_the_rest_stays() -> None:
+    for name in ("stick", "melt", "swirl", "swell", "wobble_part", "recolour_part", "delay_part"):
+        touched = np.any(damage(name) != CLIP, axis=3).mean(axis=(1, 2))
+        assert 0.01 < touched.max() < 0.45, name
+
+
+def test_growing_faults_begin_with_the_true_picture() -> None:
+    for name in ("melt", "swell", "stretch", "swirl", "hue_drift", "soften", "fade_part", "detach"):
+        damaged = damage(name)
+        assert harm(damaged[:1], CLIP[:1]) < 0.1, name
+        assert harm(damaged[-1:], CLIP[-1:]) > harm(damaged[4:5], CLIP[4:5]), name
+
+
+def test_a_frozen_part_stands_still_where_the_clip_moves() -> None:
+    damaged = damage("freeze_part", 0.25)
+    start = len(CLIP) // 4
+    frozen = np.all(damaged[start:] == CLIP[start], axis=(0, 3))
+    moves = np.any(CLIP[start:] != CLIP[start], axis=(0, 3))
+    assert (frozen & moves).mean() > 0.02
+    assert np.array_equal(damaged[:start], CLIP[:start])
+
+
+def test_crossfades_show_true_frames_and_means_of_them() -> None:
+    damaged = damage("crossfade", 1)
+    assert np.array_equal(damaged[::2], CLIP[::2])
+    between = (CLIP[0].astype(float) + CLIP[2]) / 2
+    assert np.abs(damaged[1] - between).max() <= 0.5
+    assert harm(damage("ghost", 0.5)[1:2], (CLIP[1:2].astype(float) + CLIP[:1]) / 2) <= 0.5
+
+
+def test_uneven_time_repeats_no_frame_and_keeps_every_second_one() -> None:
+    damaged = damage("judder", 1.0)
+    assert np.array_equal(damaged[::2], CLIP[::2])
+    assert all(harm(a, b) > 0.3 for a, b in zip(damaged[1:], damaged[:-1], strict=True))
+    across = np.diff(ball_centres(damaged)[:, 1])
+    # Steps of 1.5 and .5 by turns; the last of the odd frames has nowhere to go.
+    assert across[:-2:2].mean() > 1.5 * across[1:-2:2].mean()
+
+
+def test_negative_controls_show_one_picture_whatever_moves_over_it() -> None:
+    logo = damage("logo_still", 0.02)
+    assert np.median(np.abs(logo.astype(int) - CLIP[0]).max(axis=3), axis=0).max() == 0
+    assert all(0 < harm(a, b) < 10 for a, b in zip(logo[1:], logo[:-1], strict=True))
+    pulse = damage("pulse_still", 0.2)
+    mean = pulse.mean(axis=(1, 2, 3)) / CLIP[0].mean()
+    assert (mean.min(), mean.max()) == pytest.approx((0.8, 1.2), abs=0.02)
+    ripple = damage("ripple_still", 0.02)
+    assert len({frame.tobytes() for frame in ripple}) == len(ripple)
+    assert harm(ripple, np.repeat(CLIP[:1], len(CLIP), axis=0)) < 15
+    show = damage("slideshow")
+    assert np.array_equal(show[0], CLIP[0])
+    assert np.array_equal(show[-1], CLIP[-1])
