@@ -32,6 +32,8 @@ ITEM = Item(Prompt("p0", "a ball rolls"), 0)
 
 
 class Grey(Generator):
+    """Always the same clip."""
+
     def generate(self, prompt: Prompt, seed: int) -> Clip:  # noqa: ARG002
         return Clip(np.full((4, 16, 16, 3), 128, np.uint8), 8.0)
 
