@@ -14,14 +14,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from bench import config as configuration
-from bench.errors import BenchError
-from bench.explain import MISTAKE, complain, prepare_output
+from bench.config import parse_run, plain
+from bench.errors import MISTAKE, BenchError, complain, prepare_output
 from bench.leaderboard.publish import PAGE, publish
 from bench.leaderboard.render.console import show
-from bench.paths import CONF
 from bench.progress import console
 from bench.run.job import Outcome, run
+from bench.storage import CONF
 
 DONE, CLIPS_FAILED, INTERRUPTED = 0, 1, 130
 
@@ -53,16 +52,16 @@ _session: _Session | None = None
 def _job(config: DictConfig) -> None:
     choice = str(HydraConfig.get().runtime.choices.get("model"))
     try:
-        plain = configuration.plain(config)
-        outcome = run(plain, choice, [] if _session is None else _session.folders)
+        settings = parse_run(plain(config))
+        outcome = run(settings, choice, [] if _session is None else _session.folders)
     except Exception as error:  # whatever breaks one job of a sweep, the others go on
         if _session is None:
             raise
         _session.mistakes += 1
         complain(error)
         return
-    board = Path(plain["out"]) / "leaderboard"
-    publishes = "publish" in plain["stages"]
+    board = settings.out / "leaderboard"
+    publishes = "publish" in settings.stages
     if _session is None:
         if publishes:
             publish([outcome.folder.result], board, copy_clips=False)

@@ -29,15 +29,12 @@ _MIN_SIDE_OF_16_SLICES_PX = 16
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One generated or loaded video.
+    """One generated or loaded video; a ClipError if the frames or the rate are anything else.
 
     Attributes:
         frames: uint8 `[T, H, W, 3]`, RGB, 0..255, T >= 1.
         fps: frames per second, > 0.
         lossy: True if the frames come from a lossy file and no lossless one exists.
-
-    Raises:
-        ClipError: if the frames or the rate are anything else.
     """
 
     frames: NDArray[np.uint8]
@@ -47,11 +44,11 @@ class Clip:
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype
         if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
-            raise ClipError(f"expected uint8 frames [T, H, W, 3], came {dtype} {list(shape)}")
+            raise ClipError(f"expected uint8 frames [T, H, W, 3], got {dtype} {list(shape)}")
         if min(shape[1:3]) < _MIN_SIDE_PX:
-            raise ClipError(f"expected frames of at least 2x2 pixels, came {list(shape[1:3])}")
+            raise ClipError(f"expected frames of at least 2x2 pixels, got {list(shape[1:3])}")
         if not (math.isfinite(self.fps) and self.fps > 0):
-            raise ClipError(f"expected a frame rate above 0, came {self.fps}")
+            raise ClipError(f"expected a frame rate above 0, got {self.fps}")
 
     @cached_property
     def sha256(self) -> str:
@@ -69,11 +66,8 @@ class Clip:
 def write_master(clip: Clip, path: Path) -> None:
     """Store the frames exactly: FFV1 version 3 with a checksum per slice, in Matroska.
 
-    The file stands whole under its name or not at all.
-
-    Raises:
-        ClipError: if the rate is outside 0.01..1000 frames per second.
-        OSError: if it cannot be written.
+    The file stands whole under its name or not at all. A rate outside 0.01..1000 frames per
+    second is a ClipError.
     """
     short_side_px = min(clip.frames.shape[1:3])
     slices = "16" if short_side_px >= _MIN_SIDE_OF_16_SLICES_PX else "4"
@@ -88,9 +82,6 @@ def read_master(path: Path, *, frames: int, sha256: str) -> Clip:
         path: what `write_master` wrote.
         frames: how many frames its record says it holds.
         sha256: the hash its record says they have. Half a file can decode without an error.
-
-    Raises:
-        ClipError: if the file is missing or damaged.
     """
     try:
         with av.open(path) as container:
@@ -108,12 +99,7 @@ def read_master(path: Path, *, frames: int, sha256: str) -> Clip:
 
 
 def write_preview(clip: Clip, path: Path) -> None:
-    """Write an H.264 file that every browser plays; odd sizes gain a row or column.
-
-    Raises:
-        ClipError: if the rate is outside 0.01..1000 frames per second.
-        OSError: if it cannot be written.
-    """
+    """Write an H.264 file that every browser plays; odd sizes gain a row or column."""
     height, width = clip.frames.shape[1:3]
     even = np.pad(clip.frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     _write(even, clip.fps, path, "libx264", "yuv420p", {"crf": "20"})
@@ -129,7 +115,7 @@ def _write(
 ) -> None:
     slowest, fastest = _FPS_STORED
     if not slowest <= fps <= fastest:
-        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, came {fps:g}")
+        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, got {fps:g}")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)

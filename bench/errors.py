@@ -1,13 +1,28 @@
-"""The errors that end a run with one line instead of a traceback."""
+"""Mistakes: each ends in one line that says what was expected, what was got and what to type."""
 
 import difflib
-from collections.abc import Iterable
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig
+from omegaconf.errors import (
+    ConfigAttributeError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+from yaml import YAMLError
+
+MISTAKE = 2
+"""Exit code where there is something to mend."""
 
 
 class BenchError(Exception):
     """A mistake the user can mend.
 
-    The message is one line that says what was expected, what came, and what to type.
+    The message is one line that says what was expected, what was got, and what to type.
     The command line prints it and exits with code 2.
     """
 
@@ -35,7 +50,56 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`, did you mean 'x'?` for the known word closest to a mistyped one, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+def nearest(word: str, words: Iterable[str]) -> str:
+    """`, did you mean 'x'?` for the word closest to a mistyped one, or nothing."""
+    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
     return f", did you mean {close[0]!r}?" if close else ""
+
+
+def prepare_output() -> None:
+    """Set up for a command's output: Hydra's errors are raised, unknown characters replaced."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise what goes wrong here instead of printing it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a pipe or console may know no arrows
+            stream.reconfigure(errors="replace")
+
+
+def attempt(job: Callable[[], int]) -> int:
+    """The exit code of a command's job, which is 2 where whatever it raises ended in one line."""
+    prepare_output()
+    try:
+        return job()
+    except Exception as error:
+        complain(error)
+        return MISTAKE
+
+
+def complain(error: Exception) -> None:
+    """Say on stderr, in one line, what was expected, what was got and what to type."""
+    sys.stderr.write(f"steadybench: {' '.join(explain(error).split())}\n")
+
+
+def explain(error: Exception) -> str:
+    """What was expected, what was got, what to type; Hydra's own errors leave some of it out."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        close = nearest(name, error.options)
+        return f"there is no {group}={name}{close}; there are {', '.join(error.options)}"
+    if str(error).startswith("Ambiguous value for argument"):
+        return "several values were given for one key: add -m to run one job for each"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the argument {error.override!r}: expected KEY=VALUE, {error}"
+    if str(error).startswith("Could not override 'model.") and {"-m", "--multirun"} & {*sys.argv}:
+        key = str(error).split("'")[1]  # composed with the default model first, which lacks it
+        return f"with -m, a key that not every model has needs a prefix: type ++{key}=VALUE"
+    cause = error.__cause__
+    if isinstance(cause, ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
+        keys = [str(key) for key in cause.parent_node]
+        close = nearest(str(cause.key), keys)
+        return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"a value is missing: add {error.full_key}=VALUE"
+    expected = BenchError | HydraException | OmegaConfBaseException | YAMLError
+    if isinstance(error, expected) or type(error).__module__.startswith("hydra"):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {error}; if it arose in a run, see its bench.log"

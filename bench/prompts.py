@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from bench.errors import BenchError
-from bench.paths import PROMPTS, SAFE_NAME
-from bench.vision.image import read_image
+from bench.schema import Sample
+from bench.storage import PROMPTS, SAFE_NAME
+from bench.video import read_image
 
 Motion = Literal["subject", "camera", "any"]
 
@@ -71,6 +72,18 @@ class Prompt:
         return given
 
 
+class Item(NamedTuple):
+    """One draw: a prompt and a seed."""
+
+    prompt: Prompt
+    seed: int
+
+    @property
+    def sample(self) -> Sample:
+        """What its files are called by."""
+        return Sample(self.prompt.id, self.seed)
+
+
 def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[Prompt], str]:
     """Read a suite file: one JSON object a line.
 
@@ -82,21 +95,18 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
     Returns:
         The prompts in file order, and the SHA-256 (hex) of the file's bytes; with `files`, of
         those and of what the user supplied, since results compare only over the same.
-
-    Raises:
-        BenchError: if the file is missing, or a line is not a valid prompt; the line is named.
     """
     if not isinstance(name, str | Path):  # a command line reads 5 as a number
         raise BenchError(
-            f"expected the name of a prompt file, came {name!r}: type suite.prompts=FILE"
+            f"expected the name of a prompt file, got {name!r}: type suite.prompts=FILE"
         )
     given = Path(name)
     path = given if given.is_file() else PROMPTS / name
     if not path.is_file():
-        known = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
+        published = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
         raise BenchError(
             f"expected a prompt file, {str(name)!r} is none: "
-            f"give a path, or one of {known} in {PROMPTS}"
+            f"give a path, or one of {published} in {PROMPTS}"
         )
     try:
         raw = path.read_bytes()
@@ -120,7 +130,7 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
         line_of[prompt.id] = number
         prompts.append(prompt)
     if not prompts:
-        raise BenchError(f"{path}: expected at least one prompt, found none")
+        raise BenchError(f"{path}: expected at least one prompt, got none")
     sha = hashlib.sha256(raw)
     if files is not None:
         for prompt in prompts:
@@ -146,11 +156,11 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
             f"{where}: expected one JSON object, but {error.msg} at column {error.colno}"
         ) from None
     except UnicodeEncodeError:
-        raise BenchError(f"{where}: expected text, came half a surrogate pair (\\ud800)") from None
+        raise BenchError(f"{where}: expected text, got half a surrogate pair (\\ud800)") from None
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{where}: expected one JSON object, but {error}") from None
     if not isinstance(entry, dict):
-        raise BenchError(f"{where}: expected a JSON object, came {type(entry).__name__}")
+        raise BenchError(f"{where}: expected a JSON object, got {type(entry).__name__}")
     unknown = sorted(set(entry) - set(Prompt.__dataclass_fields__))
     if unknown:
         raise BenchError(
@@ -182,7 +192,7 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check(entry: dict[str, Any], where: str) -> None:
     def need(ok: bool, key: str, expected: str) -> None:
         if not ok:
-            raise BenchError(f"{where}: {key!r} must be {expected}, came {entry.get(key)!r}")
+            raise BenchError(f"{where}: {key!r} must be {expected}, got {entry.get(key)!r}")
 
     need(_is_name(entry.get("id")), "id", _NAME)
     need(_is_name(entry.get("group", "x")), "group", _NAME)
@@ -238,6 +248,6 @@ def _driving_video(path: Path, where: str) -> Path:
 
 
 if __name__ == "__main__":
-    from bench.commands.expected_files import main
+    from bench.commands.prompts import main
 
     raise SystemExit(main())

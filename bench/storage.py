@@ -1,15 +1,86 @@
-"""Records: JSON files written whole or not at all, and what decides whether one still holds."""
+"""Where files lie, how they are written whole or not at all, and whether a record still holds."""
 
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.schema import R, Record, dump, parse
+from bench.schema import R, Record, Sample, dump, parse
+
+# What prompt ids, suites and models may be called: their names become paths on every system.
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def _data_root() -> Path:
+    """The folder that holds conf/ and prompts/.
+
+    A wheel carries both inside the package; a checkout (also when installed editable) has them
+    at the top level, beside the package.
+    """
+    packaged = PACKAGE / "data"
+    return packaged if (packaged / "conf").is_dir() else PACKAGE.parent
+
+
+CONF = _data_root() / "conf"
+PROMPTS = _data_root() / "prompts"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`${out}/<suite>/<model>/` and the files in it."""
+
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        """The resolved configuration and the environment of the last run."""
+        return self.root / "run.json"
+
+    @property
+    def loaded(self) -> Path:
+        """What was really in use when clips were last made: weights, dtypes, attention."""
+        return self.root / "loaded.json"
+
+    @property
+    def result(self) -> Path:
+        """The one file that is published."""
+        return self.root / "result.json"
+
+    @property
+    def log(self) -> Path:
+        """What happened, with tracebacks."""
+        return self.root / "bench.log"
+
+    def master(self, sample: Sample) -> Path:
+        """The clip's frames, lossless."""
+        return self._of(sample, "clips", ".mkv")
+
+    def record(self, sample: Sample) -> Path:
+        """The clip's record; that it exists is the done flag."""
+        return self._of(sample, "clips", ".json")
+
+    def tries(self, sample: Sample) -> Path:
+        """How often making this clip was begun without ending in a record."""
+        return self._of(sample, "clips", ".tries")
+
+    def score(self, sample: Sample) -> Path:
+        """The clip's scores."""
+        return self._of(sample, "scores", ".json")
+
+    def preview(self, sample: Sample) -> Path:
+        """The clip for a browser, lossy."""
+        return self._of(sample, "previews", ".mp4")
+
+    def _of(self, sample: Sample, kind: str, suffix: str) -> Path:
+        return self.root / kind / sample.prompt_id / f"{sample.seed}{suffix}"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -17,9 +88,6 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     A temporary file in the same folder is flushed to disk and then renamed, which POSIX does
     atomically; a reader, or a run killed at any moment, sees the old file or the new one.
-
-    Raises:
-        BenchError: if the file cannot be written; an old one is kept.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,9 +130,6 @@ def read_json(path: Path, mend: str = "remove the file and run again") -> dict[s
     Args:
         path: of the file.
         mend: what to do about a file that holds anything else; fits a run's own records.
-
-    Raises:
-        BenchError: if the file cannot be read or holds anything else.
     """
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -73,7 +138,7 @@ def read_json(path: Path, mend: str = "remove the file and run again") -> dict[s
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: expected JSON, but {error}; {mend}") from None
     if not isinstance(value, dict):
-        raise BenchError(f"{path}: expected a JSON object, came {type(value).__name__}; {mend}")
+        raise BenchError(f"{path}: expected a JSON object, got {type(value).__name__}; {mend}")
     return value
 
 
@@ -83,15 +148,12 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def read_record(path: Path, kind: type[R], mend: str = "remove the file and run again") -> R:
-    """The record that stands in a file.
+    """The record that stands in a file; a `ResultError` names everything that is wrong with it.
 
     Args:
         path: of the file.
         kind: of record.
         mend: what to do about a file that holds anything else; fits a run's own records.
-
-    Raises:
-        ResultError: with a line for everything that is wrong.
     """
     try:
         content = path.read_bytes()

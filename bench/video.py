@@ -1,20 +1,17 @@
-"""Reading other people's video files and folders of PNG frames; refusing what would mislead."""
+"""Other people's videos, folders of PNG frames and pictures: read, or refused if they mislead."""
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import av
 import av.container
 import av.error
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.clip import Clip
-from bench.errors import ClipError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from bench.errors import BenchError, ClipError
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"})
 
@@ -41,10 +38,8 @@ def read_video(path: Path, fps: float | None = None) -> Clip:
         fps: frames per second of a folder of PNG files; a video file carries its own.
 
     Returns:
-        RGB frames, turned upright if the file says how; `lossy` unless the codec is lossless.
-
-    Raises:
-        ClipError: if it is no video, is cut short, or has no constant frame rate.
+        RGB frames, turned upright if the file says how; `lossy` unless the codec is lossless. A
+        file that is cut short, or has no constant frame rate, is a ClipError.
     """
     if path.is_dir():
         return _read_png_folder(path, fps)
@@ -164,3 +159,37 @@ def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
     parts = re.split(r"(\d+)", path.name)
     numbered = [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
     return numbered, path.name  # 01 and 1 are the same number
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture, uint8 `[H, W, 3]`, RGB, turned the way its EXIF data say."""
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise BenchError(f"expected a picture at {path}, but {error.strerror}") from None
+    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if content.size else None
+    if decoded is None:
+        raise BenchError(f"expected a picture at {path}, got something else: give PNG or JPEG")
+    image: NDArray[np.uint8] = decoded
+    return image
+
+
+def crop_to(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """The largest centred part of that aspect ratio, resized, as image-to-video models are given.
+
+    Args:
+        image: uint8 `[H, W, 3]`.
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+
+    Returns:
+        uint8 `[height, width, 3]`: area filter where it shrinks, cubic where it grows.
+    """
+    scale = max(height / image.shape[0], width / image.shape[1])
+    part_height = min(image.shape[0], round(height / scale))
+    part_width = min(image.shape[1], round(width / scale))
+    top, left = (image.shape[0] - part_height) // 2, (image.shape[1] - part_width) // 2
+    part = image[top : top + part_height, left : left + part_width]
+    filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    resized: NDArray[np.uint8] = cv2.resize(part, (width, height), interpolation=filter_)
+    return resized

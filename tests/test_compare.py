@@ -14,8 +14,8 @@ from bench.commands.compare import main
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.pairs import Pairs, pairs, widest
 from bench.leaderboard.tables.pairs import verdict
-from bench.paths import PROMPTS
 from bench.schema import MetricDescription
+from bench.storage import PROMPTS
 
 NOISE = np.random.default_rng(5).normal(0, 3, (2, 40)).tolist()
 

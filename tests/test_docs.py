@@ -6,7 +6,7 @@ import yaml
 
 from bench.config import build_metrics
 from bench.faults.registry import FAULTS
-from bench.paths import CONF
+from bench.storage import CONF
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

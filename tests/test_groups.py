@@ -12,14 +12,13 @@ import yaml
 
 from bench import cli
 from bench.errors import BenchError
-from bench.layout import Item
 from bench.leaderboard.data.loading import load
 from bench.metrics import coherence
 from bench.metrics.cross_clip import STILL, pack
-from bench.paths import CONF
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run.assemble import compare_groups
 from bench.schema import Appearance, ClipResult, GroupComparison, Sample
+from bench.storage import CONF
 
 ITEMS = [
     Item(Prompt(f"{group}-{kind}", "x", category=kind, group=group), 0)

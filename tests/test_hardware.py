@@ -63,11 +63,11 @@ def test_where_nothing_is_made_a_price_is_kept_unless_another_is_said(
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
-        ("hardware.price_per_gpu_hour=-1", "must be a price from 0, as 2.49, or null, came -1"),
+        ("hardware.price_per_gpu_hour=-1", "must be a price from 0, as 2.49, or null, got -1"),
         ("hardware.price_per_gpu_hour=free", "hardware.price_per_gpu_hour must be a price"),
         ("hardware.currency=dollars", "hardware.currency must be three capital letters"),
-        ("hardware.gpus=0", "hardware.gpus must be a number from 1, came 0"),
-        ("hardware.gpus=1.5", "hardware.gpus must be a number from 1, came 1.5"),
+        ("hardware.gpus=0", "hardware.gpus must be a number from 1, got 0"),
+        ("hardware.gpus=1.5", "hardware.gpus must be a number from 1, got 1.5"),
         ("+hardware.gpu=2", "did you mean 'gpus'"),
         ("hardware=null", "hardware must be the keys"),
     ],

@@ -9,10 +9,9 @@ from hydra import compose, initialize_config_dir
 
 from bench.config import build_backbones, build_generator, build_metrics, deciding, plain
 from bench.metrics.base import Metric
-from bench.paths import CONF
 from bench.prompts import load_suite
 from bench.run.scoring import metric_fingerprint
-from bench.storage import fingerprint
+from bench.storage import CONF, fingerprint
 from bench.vision.backbones import Backbones
 
 PUBLISHED = Path(__file__).parent.parent / "leaderboard/results/toy/toy_steady.json"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.vision.image import crop_to, read_image
+from bench.video import crop_to, read_image
 
 
 def test_the_crop_is_central_and_the_largest_of_its_shape() -> None:

@@ -8,9 +8,9 @@ from PIL import Image
 
 from bench.leaderboard.catalogue import calibrations, suite_of, suites
 from bench.metrics.calibration import Calibration
-from bench.paths import PROMPTS
 from bench.prompts import Prompt, load_suite
 from bench.run.start_images import suite_sha256
+from bench.storage import PROMPTS
 
 
 def test_every_published_suite_is_recognised_by_the_hash_of_its_run() -> None:

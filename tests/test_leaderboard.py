@@ -12,7 +12,7 @@ import pytest
 from bench.commands.leaderboard import main
 from bench.errors import BenchError
 from bench.leaderboard.publish import publish
-from bench.paths import PACKAGE
+from bench.storage import PACKAGE
 
 
 def steady(prompt: int, _seed: int) -> dict[str, float | None]:

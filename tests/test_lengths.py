@@ -10,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from bench.clip import Clip
-from bench.config import check_settings, plain
+from bench.config import parse_run, plain
 from bench.errors import BenchError
 from bench.faults.degraded import Degraded
 from bench.generators.diffusers.checks import FrameRule
@@ -19,9 +19,9 @@ from bench.generators.toy.generator import ToyGenerator
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.groups import length_tables
-from bench.paths import CONF
 from bench.prompts import Prompt, load_suite
-from bench.run.lengths import with_length
+from bench.run.sizes import with_length
+from bench.storage import CONF
 
 ROLL = "a red ball rolls from left to right over a wooden floor"
 
@@ -103,7 +103,7 @@ def test_a_suite_says_whether_lengths_are_followed() -> None:
     assert "follow_seconds" not in toy["suite"]
     long["suite"]["follow_seconds"] = "yes"
     with pytest.raises(BenchError, match=r"suite\.follow_seconds must be true or false"):
-        check_settings(long)
+        parse_run(long)
 
 
 def test_the_toy_model_follows_and_the_toy_suite_says_nothing() -> None:

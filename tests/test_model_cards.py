@@ -11,7 +11,7 @@ from bench.config import build_generator
 from bench.generators.external.command import CommandGenerator
 from bench.generators.external.folder import FolderGenerator
 from bench.generators.external.video_api import VideoApiGenerator
-from bench.paths import CONF
+from bench.storage import CONF
 
 CLOSED = (
     *("runway_gen3_alpha", "pika_2_0", "sora", "kling", "veo_3", "seedance", "lumiere"),

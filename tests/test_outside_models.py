@@ -18,9 +18,9 @@ from video_server import VideoServer
 
 from bench import cli
 from bench.clip import Clip, write_preview
-from bench.commands import expected_files
+from bench.commands import prompts as prompts_command
 from bench.generators.external import video_api
-from bench.paths import CONF
+from bench.storage import CONF
 
 Main = Callable[..., int]
 
@@ -221,13 +221,13 @@ def test_clips_somebody_else_made_take_a_row(
     chosen = [suite, "suite.name=four"]
     mine = tmp_path / "mine"
     mine.mkdir()
-    assert expected_files.main(["export", *chosen, "--into", "mine/list.csv"]) == 0
+    assert prompts_command.main(["export", *chosen, "--into", "mine/list.csv"]) == 0
     rows = list(csv.DictReader(io.StringIO((mine / "list.csv").read_text())))
     assert [row["file"] for row in rows] == [f"p{n}-0.mp4" for n in range(4)]
     for row in rows[:3]:
         video(mine / row["file"])
     shutil.copy(mine / "p0-0.mp4", mine / "p3_0.mp4")  # misnamed
-    assert expected_files.main(["check", "mine", *chosen]) == 1
+    assert prompts_command.main(["check", "mine", *chosen]) == 1
     printed = capsys.readouterr().out
     assert "missing: p3, seed 0: expected the file p3-0.<mp4, mkv, ...> in mine" in printed
     assert "left over: p3_0.mp4 answers no prompt and seed, did you mean 'p3-0'?" in printed
@@ -244,7 +244,7 @@ def test_clips_somebody_else_made_take_a_row(
     assert "### Headline\n" not in page.read_text()
 
     (mine / "p3_0.mp4").rename(mine / "p3-0.mp4")
-    assert expected_files.main(["check", "mine", *chosen]) == 0
+    assert prompts_command.main(["check", "mine", *chosen]) == 0
     assert bench("model=kling", "model.path=mine", *chosen) == 0
     (scores,) = table(page, "Headline")
     assert scores["clips"] == "4/4"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.paths import PACKAGE
+from bench.storage import PACKAGE
 
 pytestmark = [pytest.mark.packaging, pytest.mark.slow]
 

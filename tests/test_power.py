@@ -6,9 +6,11 @@ import pytest
 from fake_results import METRICS, result, write
 from numpy.typing import NDArray
 
-from bench.commands.power import Spread, main, spread, spread_of_footage
+from bench.commands.power import Spread, main, spread
 from bench.errors import BenchError
-from bench.paths import PACKAGE
+from bench.storage import PACKAGE
+from tools import footage_power
+from tools.footage_power import spread_of_footage
 
 
 def simulated(
@@ -93,7 +95,7 @@ def test_the_command_prints_what_each_design_tells_apart(
     ("seeds", "arguments", "message"),
     [
         (1, ["--metric", "flicker"], "expected two seeds or more"),
-        (2, ["--metric", "flikcer"], "came 'flikcer', did you mean 'flicker'"),
+        (2, ["--metric", "flikcer"], "got 'flikcer', did you mean 'flicker'"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line(
@@ -168,17 +170,15 @@ def test_the_published_health_check_says_what_footage_tells_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     health = str(PACKAGE.parent / "leaderboard" / "health.json")
-    assert main(["--footage", health, "--metric", "coherence"]) == 0
+    assert footage_power.main([health, "--metric", "coherence"]) == 0
     assert "| 100 x 4 | 400 | " in capsys.readouterr().out
     (tmp_path / "none.json").write_text("{}")
-    for arguments, message in (
-        ([], "expected results or footage"),
-        ([health, "--footage", health], "expected results or footage"),
-        (["--footage", str(tmp_path / "none.json")], "none.json is none"),
-        (["--footage", str(tmp_path / "nowhere.json")], "nowhere.json"),
+    for name, message in (
+        ("none.json", "none.json is none"),
+        ("nowhere.json", "nowhere.json"),
     ):
-        assert main([*arguments, "--metric", "coherence"]) == 2
+        assert footage_power.main([str(tmp_path / name), "--metric", "coherence"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
-    assert main(["--footage", health, "--metric", "nosuch"]) == 2
+    assert footage_power.main([health, "--metric", "nosuch"]) == 2
     assert "expected nosuch of pieces" in capsys.readouterr().err

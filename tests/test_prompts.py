@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.paths import PROMPTS
 from bench.prompts import Prompt, load_suite
+from bench.storage import PROMPTS
 
 
 def suite(tmp_path: Path, *lines: object) -> Path:
@@ -101,7 +101,7 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
         ([{"id": "a"}], "line 1: 'text' must be"),
         ([{"id": "../a", "text": "x"}], "line 1: 'id' must be"),
         (['{"id": "a", "text": "x"', ""], "line 1: expected one JSON object"),
-        (["", "[1]"], "line 2: expected a JSON object, came list"),
+        (["", "[1]"], "line 2: expected a JSON object, got list"),
         ([{"id": "a", "text": "x", "txet": "y"}], "line 1: unknown key 'txet'; known are id, text"),
         ([{"id": "a", "text": "x", "motion": "wild"}], "line 1: 'motion' must be subject"),
         ([{"id": "a", "text": "x", "shots": 0}], "line 1: 'shots' must be"),
@@ -122,7 +122,7 @@ def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:
         ([{"id": "a", "text": "x", "seconds": 0}], "line 1: 'seconds' must be"),
         (['{"id": "a", "text": "x", "seconds": Infinity}'], "line 1: 'seconds' must be"),
         (['{"id": "a", "text": "x", "text": "y"}'], "line 1: .*the key 'text' stands twice"),
-        (['{"id": "a", "text": "\\ud800"}'], "line 1: expected text, came half a surrogate pair"),
+        (['{"id": "a", "text": "\\ud800"}'], "line 1: expected text, got half a surrogate pair"),
         (["[" * 100_000], "line 1: expected one JSON object, but maximum recursion"),
         ([f'{{"id": "a", "shots": {"1" * 5000}}}'], "line 1: expected one JSON object, but Exceed"),
         ([""], "at least one prompt"),

@@ -4,8 +4,8 @@ import pytest
 
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import prompt_means
-from bench.paths import PACKAGE
 from bench.schema import Result
+from bench.storage import PACKAGE
 
 ROOT = PACKAGE.parent
 BOARD = ROOT / "leaderboard"

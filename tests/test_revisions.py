@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.layout import Item, RunFolder
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run.generation import Plan
-from bench.run.revisions import unmixed
+from bench.run.job import unmixed
+from bench.storage import RunFolder
 
 ITEMS = [Item(Prompt(id="p", text="a cat"), seed) for seed in (0, 1)]
 OLD, NEW = {"a/b": "1" * 40}, {"a/b": "2" * 40}

@@ -15,7 +15,7 @@ from bench.config import build_metrics
 from bench.leaderboard.check import inspect
 from bench.leaderboard.publish import publish
 from bench.leaderboard.rules import OWN_RANGES, allowed, fits
-from bench.paths import CONF, PACKAGE
+from bench.storage import CONF, PACKAGE
 
 BOARD = PACKAGE.parent / "leaderboard"
 STEADY = BOARD / "results" / "toy" / "toy_steady.json"

@@ -14,8 +14,8 @@ from bench.leaderboard.check_files import wrong_files
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.publish import pages, publish
-from bench.paths import PACKAGE
 from bench.prompts import load_suite
+from bench.storage import PACKAGE
 
 RESULTS = PACKAGE.parent / "leaderboard" / "results" / "toy"
 INJECTED = b"</svg></figure><h1>Injected heading</h1><script>alert(1)</script>"

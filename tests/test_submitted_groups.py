@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from fake_results import Content
 
-from bench.layout import Item
 from bench.leaderboard import rules
 from bench.leaderboard.catalogue import Suite, suite_of
 from bench.leaderboard.data.loading import load
 from bench.metrics.cross_clip import pack
-from bench.prompts import load_suite
+from bench.prompts import Item, load_suite
 from bench.run.assemble import compare_groups
 from bench.schema import Appearance, ClipResult, ResultError, Sample
 

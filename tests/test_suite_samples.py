@@ -17,7 +17,7 @@ import yaml
 from tiny_pipelines import TINY
 
 from bench import cli
-from bench.paths import PROMPTS
+from bench.storage import PROMPTS
 
 # In the suite with groups two characters, each in the same two kinds of shot; else one prompt.
 SAMPLES = {

@@ -11,9 +11,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from bench import cli
-from bench.config import check_settings, plain
-from bench.paths import CONF, PROMPTS
+from bench.config import parse_run, plain
 from bench.prompts import Prompt, load_suite
+from bench.storage import CONF, PROMPTS
 from tools.suites import CLIP_ROOM, NEAR, clip_tokens, published, similar_pairs, tables
 
 # Prompts, seeds.
@@ -50,7 +50,7 @@ def choose(name: str, *overrides: str) -> dict[str, Any]:
 def test_a_suite_has_the_prompts_and_seeds_it_promises(name: str) -> None:
     prompts, seeds = SIZES[name]
     config = choose(name)
-    check_settings(config)
+    parse_run(config)
     assert config["suite"]["prompts"] == f"{name}.jsonl"
     assert config["suite"]["seeds"] == list(range(seeds))
     assert len(SUITES[name]) == prompts

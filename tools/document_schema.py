@@ -8,9 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.paths import PACKAGE
 from bench.schema import ClipRecord, Loaded, Result, Run, ScoreRecord
-from bench.storage import write_text
+from bench.storage import PACKAGE, write_text
 
 PAGE = PACKAGE.parent / "docs" / "results.md"
 JSON_SCHEMA = PAGE.with_name("result.schema.json")

@@ -15,8 +15,8 @@ import open_clip
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-from bench.paths import CONF, PROMPTS
 from bench.prompts import Prompt, load_suite
+from bench.storage import CONF, PROMPTS
 
 CLIP_ROOM = 77
 """Tokens that CLIP's text encoder reads, the marks of beginning and end among them."""

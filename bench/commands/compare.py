@@ -12,9 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.errors import BenchError, nearest
-from bench.explain import MISTAKE, complain, prepare_output
-from bench.layout import Item, RunFolder
+from bench.errors import MISTAKE, BenchError, complain, nearest, prepare_output
 from bench.leaderboard.data.comparable import languages
 from bench.leaderboard.data.loading import FILE_NAME, find, load
 from bench.leaderboard.data.pairs import (
@@ -33,8 +31,8 @@ from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.pairs import by_category, extremes, most, overall, verdict
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.words import failure, plain, plural
-from bench.prompts import Prompt
-from bench.schema import Result
+from bench.schema import Result, Sample
+from bench.storage import RunFolder
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,8 @@ class Side:
             return failure(clips[prompt, seed])
         if self.run is None:
             return "published without its clips; give the run's folder to see them"
-        item = Item(Prompt(id=prompt, text=""), seed)
-        files = (self.run.preview(item), self.run.master(item))
+        sample = Sample(prompt, seed)
+        files = (self.run.preview(sample), self.run.master(sample))
         return str(next((path for path in files if path.exists()), f"gone from {self.run.root}"))
 
 

@@ -8,13 +8,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench.errors import BenchError
-from bench.explain import MISTAKE, complain
+from bench.errors import MISTAKE, BenchError, complain
 from bench.leaderboard.data.loading import find, load
 from bench.leaderboard.tables import records
-from bench.paths import SAFE_NAME
 from bench.schema import Result
-from bench.storage import write_bytes
+from bench.storage import SAFE_NAME, write_bytes
 
 Said = Iterator[str]
 """Lines for the screen: what was written, what was left out and why."""

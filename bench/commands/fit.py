@@ -1,61 +1,50 @@
-"""`python -m bench.fit model=NAME`: how large is it, before anything is downloaded?
+"""How large is a model, before anything is downloaded? Needs `model=NAME`.
 
 Builds the networks on the meta device, which takes seconds and next to no memory, from a local
 folder or the hub's configuration files; where the hub cannot be read, from a table of the package.
 """
 
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 from rich.console import Console
 from rich.table import Table
 
-from bench import config as configuration
-from bench.errors import BenchError
-from bench.explain import MISTAKE, attempt
+from bench.commands.overrides import add_overrides, composed, read
+from bench.config import build_generator, plain
+from bench.errors import BenchError, attempt
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.random_weights import ARCHITECTURES
-from bench.paths import CONF
 
 _GIB = 2**30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `[--config-dir DIR] model=NAME [KEY=VALUE ...]`, the process's arguments by default.
+    """Run the command."""
+    parser = ArgumentParser(prog="python -m bench.fit", description=__doc__)
+    add_overrides(parser)
+    given = read(parser, arguments)
 
-    Returns the exit code: 0, or 2 after a mistake that the user can mend.
-    """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    return 0 if attempt(lambda: _show(_generator(_composed(words)))) else MISTAKE
+    def show_sizes() -> int:
+        if not any(override.startswith("model=") for override in given.overrides):
+            raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
+        config = composed("bench", given)
+        with open_dict(config):
+            config.model.pop("videos", None)  # what drives a model does not decide its size
+        generator = build_generator(plain(config.model))
+        if not isinstance(generator, DiffusersGenerator):
+            raise BenchError(
+                f"expected a model that runs through diffusers, got {type(generator).__name__}: "
+                "type model=wan2_1_1_3b, say"
+            )
+        _show(generator)
+        return 0
 
-
-def _composed(words: list[str]) -> dict[str, Any]:
-    overrides = [word for word in words if "=" in word and word[:2] != "--"]
-    folders = [words[n + 1] for n, word in enumerate(words[:-1]) if word == "--config-dir"]
-    folders += [word.partition("=")[2] for word in words if word.startswith("--config-dir=")]
-    if not any(override.startswith("model=") for override in overrides):
-        raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
-    searched = [f"hydra.searchpath=[{','.join(f'file://{Path(f).resolve()}' for f in folders)}]"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("bench", [*overrides, *(searched if folders else [])])
-    with open_dict(config):
-        config.model.pop("videos", None)  # what drives a model does not decide its size
-    return configuration.plain(config.model)
-
-
-def _generator(model: dict[str, Any]) -> DiffusersGenerator:
-    generator = configuration.build_generator(model)
-    if not isinstance(generator, DiffusersGenerator):
-        raise BenchError(
-            f"expected a model that runs through diffusers, got {type(generator).__name__}: "
-            "type model=wan2_1_1_3b, say"
-        )
-    return generator
+    return attempt(show_sizes)
 
 
 def _show(generator: DiffusersGenerator) -> None:
@@ -67,9 +56,8 @@ def _show(generator: DiffusersGenerator) -> None:
     table.add_column("parameters", f"{parameters:,}", justify="right")
     table.add_column("weights GiB", f"{weight / _GIB:.2f}", justify="right")
     for part in parts:
-        table.add_row(
-            part.name, part.kind, f"{part.parameters:,}", f"{part.weight_bytes / _GIB:.2f}"
-        )
+        size = f"{part.weight_bytes / _GIB:.2f}"
+        table.add_row(part.name, part.kind, f"{part.parameters:,}", size)
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     console.print(table)
     console.print("Weights alone; what is computed with them comes on top.")

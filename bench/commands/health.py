@@ -9,15 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import hydra
-from omegaconf import DictConfig
 from rich.console import Console
 
-from bench.config import build_backbones, build_metrics, plain
+from bench.commands.overrides import run_command
+from bench.config import build_backbones, build_metrics
 from bench.errors import BenchError
-from bench.explain import MISTAKE, attempt
 from bench.measure.environment import resolve_device
-from bench.paths import CONF
 from bench.progress import track
 from bench.storage import write_json, write_text
 from bench.validation.checks import Check, checks
@@ -32,13 +29,6 @@ PACKAGED, TOY = "packaged", "toy"
 """`path=packaged`: the footage that installed packages carry; `path=toy`: drawn scenes."""
 
 DRAWN = "The footage is drawn: scenes of the toy world, which are shown and not judged."
-
-_given: list[dict[str, Any]] = []  # Hydra drops what a job returns, and prints about what it raises
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="health")
-def _compose(config: DictConfig) -> None:
-    _given.append(plain(config))
 
 
 def examine(config: dict[str, Any]) -> list[Check]:
@@ -59,7 +49,7 @@ def examine(config: dict[str, Any]) -> list[Check]:
     footage = pieces(paths, backbones, config["size_px"])[: config["limit"]]
     workers = config["workers"]
     if not isinstance(workers, int) or workers < 1:
-        raise BenchError(f"workers must be a number from 1, came {workers!r}")
+        raise BenchError(f"workers must be a number from 1, got {workers!r}")
     values: list[Value] = []
     scored = measure(footage, config["metrics"], device, workers=workers)
     for _ in track(footage, "health"):
@@ -85,20 +75,12 @@ def folders(path: str | list[str]) -> list[str]:
 
 
 def main() -> int:
-    """Run the command.
+    """Run the command."""
+    return run_command("health", str(__doc__), _report)
 
-    Returns:
-        The exit code; see the module's first lines.
-    """
-    found: list[Check] = []
 
-    def job() -> None:
-        _compose()
-        while _given:
-            found.extend(examine(_given.pop(0)))
-
-    if not attempt(job):
-        return MISTAKE
+def _report(config: dict[str, Any]) -> int:
+    found = examine(config)
     screen = Console()
     for check in found:
         mark = "[green]held[/green]" if check.held else "[red]MISSED[/red]"

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.errors import BenchError
-from bench.explain import MISTAKE, complain, prepare_output
+from bench.errors import MISTAKE, BenchError, complain, prepare_output
 from bench.leaderboard.check import Finding, Inspection, inspect
 from bench.leaderboard.check_files import publish_again, wrong_files
 from bench.leaderboard.data.loading import find

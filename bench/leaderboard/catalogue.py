@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
-from bench.paths import CONF, PROMPTS
 from bench.schema import Result
-from bench.storage import fingerprint, read_json
+from bench.storage import CONF, PROMPTS, fingerprint, read_json
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.words import named, plural
 from bench.metrics.composition import TOLERANCE, VERSIONS, composed
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
-from bench.paths import SAFE_NAME
 from bench.schema import ClipResult, Likeness, Result
+from bench.storage import SAFE_NAME
 
 Range = tuple[float, float]
 

@@ -11,8 +11,8 @@ import torch
 
 from bench.errors import BenchError
 from bench.measure.gpu import GpuMonitor
-from bench.paths import PACKAGE
 from bench.schema import Environment, Gpu
+from bench.storage import PACKAGE
 
 _PACKAGES = (
     "steadybench",

@@ -9,8 +9,7 @@ import torch
 
 from bench import schema
 from bench.errors import BenchError, Unscored
-from bench.paths import CONF
-from bench.storage import fingerprint, read_json
+from bench.storage import CONF, fingerprint, read_json
 from bench.vision.analysis import STEP_S, WORKING_SIDE_PX, Analysis
 
 SCHEMA = 1

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError, Unscored
-from bench.layout import Item, RunFolder
 from bench.metrics import cross_clip
+from bench.prompts import Item
 from bench.schema import (
     SCHEMA,
     Appearance,
@@ -22,7 +22,7 @@ from bench.schema import (
     Sample,
     ScoreRecord,
 )
-from bench.storage import fingerprint, read_record, write_record
+from bench.storage import RunFolder, fingerprint, read_record, write_record
 
 
 def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
@@ -37,9 +37,9 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
     clips: list[ClipResult] = []
     appearances: dict[Sample, Appearance] = {}
     for item in items:
-        if not folder.record(item).exists():
+        if not folder.record(item.sample).exists():
             continue
-        record = read_record(folder.record(item), ClipRecord)
+        record = read_record(folder.record(item.sample), ClipRecord)
         scored = _scores(item, record, folder)
         entries = {} if scored is None else scored.metrics
         if scored is not None:
@@ -120,7 +120,7 @@ def compare_groups(
     """
     by_sample = {clip.sample: clip for clip in clips}
     grouped = [item for item in items if item.prompt.group is not None]
-    samples = [Sample(item.prompt.id, item.seed) for item in grouped]
+    samples = [item.sample for item in grouped]
     fingerprints = {appearances[sample].fingerprint for sample in samples if sample in appearances}
     if len(fingerprints) > 1:
         raise BenchError(
@@ -177,8 +177,8 @@ def _appearance(
 
 def _scores(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
     """The record of a clip's scores; None if there is none that holds."""
-    if record.status != "ok" or not folder.score(item).exists():
+    if record.status != "ok" or not folder.score(item.sample).exists():
         return None
-    scored = read_record(folder.score(item), ScoreRecord)
+    scored = read_record(folder.score(item.sample), ScoreRecord)
     # A clip that was made again since has frames that the score stage has not seen.
     return scored if scored.frames_sha256 == record.frames_sha256 else None

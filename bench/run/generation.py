@@ -15,16 +15,16 @@ import torch
 from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
 from bench.generators.base import Delivered, Generator, Undelivered
-from bench.layout import Item, RunFolder
 from bench.measure.environment import device_name, software
 from bench.measure.gpu import GpuMonitor, is_broken
 from bench.measure.memory import free, is_out_of_memory
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
+from bench.prompts import Item
 from bench.run.writer import Writer
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status, dump, parse
-from bench.storage import changes, fingerprint, write_json, write_text
+from bench.storage import RunFolder, changes, fingerprint, write_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -179,11 +179,11 @@ def generate(
                         writer.submit(partial(finish, records[item] | {"warm": warm}, clip, item))
             except KeyboardInterrupt:
                 for item in records:  # the user stopped it, it did not die
-                    folder.tries(item).unlink(missing_ok=True)
+                    folder.tries(item.sample).unlink(missing_ok=True)
                 raise
             except ClipMissing as error:
                 for item in records:
-                    folder.tries(item).unlink(missing_ok=True)
+                    folder.tries(item.sample).unlink(missing_ok=True)
                     absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
@@ -316,7 +316,7 @@ def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
 
 
 def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder) -> bool:
-    path = folder.record(item)
+    path = folder.record(item.sample)
     if not path.exists():
         return True
     record = parse(ClipRecord, path.read_bytes(), str(path), "remove the file and run again")
@@ -332,7 +332,7 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
             f"({item.prompt.id}, seed {item.seed}: {summary}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
-    return plan.retry_failed if failed else not folder.master(item).exists()
+    return plan.retry_failed if failed else not folder.master(item.sample).exists()
 
 
 def _open(generator: Generator, label: str, stack: ExitStack) -> None:
@@ -362,7 +362,7 @@ def _open(generator: Generator, label: str, stack: ExitStack) -> None:
 
 def _begin(item: Item, folder: RunFolder) -> int:
     """Note that this item is begun, the how-manieth time: a crash leaves no other trace."""
-    path = folder.tries(item)
+    path = folder.tries(item.sample)
     before = path.read_text("utf-8").strip() if path.exists() else ""
     tries = 1 + (int(before) if before.isdecimal() else 0)
     write_text(path, f"{tries}\n")
@@ -389,8 +389,8 @@ def _finish(
         facts = described | _made(clip, outcome, timed=timed)
     if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
         facts |= {"account": origin.delivery, "details": dict(origin.details)}
-    write_text(folder.record(item), dump(ClipRecord(**facts)))
-    folder.tries(item).unlink(missing_ok=True)
+    write_text(folder.record(item.sample), dump(ClipRecord(**facts)))
+    folder.tries(item.sample).unlink(missing_ok=True)
 
 
 def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
@@ -398,8 +398,8 @@ def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
     if not isinstance(clip, Clip):
         return f"expected a Clip, got {type(clip).__name__}"
     try:
-        write_master(clip, folder.master(item))
-        write_preview(clip, folder.preview(item))
+        write_master(clip, folder.master(item.sample))
+        write_preview(clip, folder.preview(item.sample))
     except ClipError as error:
         return str(error)
     except OSError as error:

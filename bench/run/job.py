@@ -1,7 +1,8 @@
-"""One job: one model on one suite, through the stages that were asked for."""
+"""One job: one model on one suite, prepared, then through the stages that were asked for."""
 
+import json
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,197 +10,215 @@ from typing import Any
 
 import torch
 
-from bench import config as configuration
+from bench.config import (
+    RunConfig,
+    build_backbones,
+    build_generator,
+    build_metrics,
+    check_name,
+    check_network,
+    deciding,
+)
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.layout import Item, RunFolder
 from bench.measure.environment import environment, resolve_device
-from bench.prompts import Prompt, load_suite
+from bench.metrics.base import Metric
+from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
 from bench.run.generation import Plan, check_seeds, find_missing, generate
-from bench.run.lengths import with_length
-from bench.run.revisions import unmixed
 from bench.run.scoring import score
-from bench.run.sizes import with_aspect
-from bench.run.start_images import make_images, missing_images, suite_sha256
-from bench.storage import read_json, write_json
+from bench.run.sizes import with_aspect, with_length
+from bench.run.start_images import StartImages, suite_sha256
+from bench.schema import SCHEMA, Card, Expected, Prompts, Run, parse
+from bench.storage import RunFolder, read_json, read_record, write_record
 from bench.vision.backbones import Backbones
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job came to.
-
-    Attributes:
-        folder: the run's folder, with its result.json.
-        failures: one line for each clip that could not be made, found, read or scored.
-    """
+    """What a job came to: its folder, and a line for each clip without frames or scores."""
 
     folder: RunFolder
     failures: list[str]
 
 
-def run(config: dict[str, Any], model_choice: str, taken: Collection[Path] = ()) -> Outcome:
-    """Run the job that a resolved configuration describes.
+@dataclass(frozen=True)
+class Job:
+    """What all stages of a job share: checked, nothing loaded, nothing written.
+
+    Attributes:
+        name: of the row.
+        card: as published with it.
+        prompts_sha256: of all that the suite gives to models; None without prompts.
+        missing: the draws of the plan that have no valid record.
+        previous: what the folder's `run.json` says; None where there is none.
+    """
+
+    name: str
+    card: Card
+    device: torch.device
+    generator: Generator
+    metrics: Mapping[str, Metric]
+    backbones: Backbones
+    prompts: Sequence[Prompt]
+    prompts_sha256: str | None
+    plan: Plan
+    folder: RunFolder
+    missing: Sequence[Item]
+    previous: Run | None
+
+
+def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Outcome:
+    """Prepare, generate, score, assemble: a job from its configuration to its result.json.
 
     Args:
-        config: `conf/bench.yaml`, composed and resolved.
+        config: of the job.
         model_choice: the name of the model's YAML; the row's name unless `model.name` says one.
         taken: folders that other jobs of this command have filled.
-
-    Raises:
-        BenchError: on a mistake in the configuration, before anything is written.
     """
-    configuration.check_settings(config)
-    stages = config["stages"]
-    device = resolve_device(config["device"])
-    suite = config["suite"]
-    model = with_aspect(config["model"], suite.get("aspect"), model_choice)
-    model = with_length(model, suite.get("follow_seconds", False), model_choice)
-    generator = configuration.build_generator(model)
-    generator.device = device
-    name = configuration.check_name(model.get("name") or _row_name(model_choice, generator))
-    check_seeds(suite["seeds"], generator.info.batch_size)
-    metrics = configuration.build_metrics(config["metrics"]["compute"])
-    configured = configuration.build_backbones(config["metrics"]["backbones"])
-    backbones = Backbones(configured, device)
-
-    configuration.check_network(suite, configured)
-    sha256: str | None = None
-    if suite["prompts"] is None:
-        prompts = generator.own_prompts()
+    job = prepare(config, model_choice, taken)
+    failures: list[str] = []
+    if "generate" in config.stages:
+        failures += make_clips(job, config)
     else:
-        prompts, sha256 = load_suite(suite["prompts"], suite.get("files"))
-        prompts = _with_images(prompts, config, device)
-        sha256 = suite_sha256(sha256, prompts)
-    items = [Item(prompt, seed) for prompt in prompts for seed in suite["seeds"]]
-    chosen = items if config["limit"] is None else _first(config["limit"], prompts, items)
-
-    folder = RunFolder(Path(config["out"]) / suite["name"] / name)
-    if folder.root in taken:
-        raise BenchError(
-            f"two jobs of this command are called {name}: tell them apart with ++model.name=NAME"
-        )
-    functional = configuration.deciding(model, generator)
-    expected = {"prompts": [prompt.id for prompt in prompts], "seeds": suite["seeds"]}
-    plan = Plan(
-        label=name,
-        model=functional,
-        items=items,
-        warmup=config["warmup"],
-        max_tries=config["max_tries"],
-        overwrite=config["overwrite"] and "generate" in stages,
-        retry_failed=config["retry_failed"],
-    )
-    known = read_json(folder.run) if folder.run.exists() else None
-    if known is not None and not plan.overwrite:
-        _refuse_to_shrink(known["expected"], expected, folder)
-    missing = find_missing(generator, plan, folder)
-    absent: list[str] = []
-    if "generate" in stages:
-        if missing:
-            generator.check(prompts)
-            missing = unmixed(missing, plan, generator.info.revisions, folder)
-        # The environment is that of the clips: a run that makes none must not replace it.
-        kept = known["environment"] if known and not missing else None
-        described = {
-            "schema": SCHEMA,
-            "model": name,
-            "suite": suite["name"],
-            "card": _card(model, generator),
-            "measured": generator.info.measured,
-            "weights": generator.info.weights,
-            "prompts": {"name": _file_name(suite), "count": len(prompts), "sha256": sha256},
-            "expected": expected,
-            "functional": functional,
-            "generator_version": generator.info.version,
-            "config": config,
-            "hardware": config["hardware"],
-            "environment": kept or environment(device).json_values,
-        }
-        write_json(folder.run, described)
-        for item in missing:  # a record of another configuration must not outlive this moment
-            folder.record(item).unlink(missing_ok=True)
-        with log_to(folder.log):
-            wanted = set(chosen)
-            todo = [item for item in missing if item in wanted]
-            absent = generate(generator, plan, todo, folder, device)
-    elif known is None:
-        raise BenchError(
-            f"expected clips in {folder.root}, there are none: "
-            "run with stages=[generate,score,publish] first, or name their place with out=DIR"
-        )
-    elif config["hardware"]["price_per_gpu_hour"] is not None:
-        # Made elsewhere, priced here; without a price, what was said where they were made holds.
-        write_json(folder.run, known | {"hardware": config["hardware"]})
-    damaged: list[str] = []
-    if (
-        "score" in stages and generator.info.weights == "real"
-    ):  # random ones are timed, never scored
-        with log_to(folder.log):
-            damaged = score(name, items, metrics, backbones, folder, prompts)
-    result = assemble(items, folder)
+        take_clips(job, config)
+    # Clips of random weights are timed, never scored.
+    if "score" in config.stages and job.generator.info.weights == "real":
+        with log_to(job.folder.log):
+            failures += score(
+                job.name, job.plan.items, job.metrics, job.backbones, job.folder, job.prompts
+            )
+    result = assemble(job.plan.items, job.folder)
     failed = [
         f"{clip.sample}: {clip.status}: {clip.error}"
         for clip in result.clips
         if clip.status != "ok"
     ]
-    return Outcome(folder, failed + absent + damaged)
+    return Outcome(job.folder, failed + failures)
 
 
-def _row_name(choice: str, generator: Generator) -> str:
-    """The YAML's name, and what sets this row apart from the model as published."""
-    random = "random" if generator.info.weights == "random" else ""
-    return "-".join(filter(None, (choice, random, generator.info.variant)))
-
-
-def _card(model: dict[str, Any], generator: Generator) -> dict[str, Any]:
-    """The card, whose title says what sets this row apart from the model as published."""
-    card = dict(model.get("card") or {})
-    if generator.info.variant and card.get("title"):
-        card["title"] = f"{card['title']}, {generator.info.variant.replace('-', ' ')}"
-    return card
-
-
-def _with_images(
-    prompts: list[Prompt], config: dict[str, Any], device: torch.device
-) -> list[Prompt]:
-    """The prompts with their images, which are made now where the suite has them made."""
-    suite = config["suite"]
-    if suite.get("images") is None:
-        return prompts
-    settings = with_aspect(suite["images"], suite.get("aspect"), "suite.images")
-    maker = configuration.build_generator(settings, "suite.images")
-    folder = Path(config["out"]) / "images"
-    functional = configuration.deciding(settings, maker)
-    prompts, missing = missing_images(prompts, maker, functional, folder)
-    if missing and "generate" not in config["stages"]:
+def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Job:
+    """Build and check all that a job needs; of files, only start images are made."""
+    suite = config.suite
+    device = resolve_device(config.device)
+    model = with_aspect(config.model, suite.aspect, model_choice)
+    model = with_length(model, suite.follow_seconds, model_choice)
+    generator = build_generator(model)
+    generator.device = device
+    name = check_name(model.get("name") or _row_name(model_choice, generator))
+    check_seeds(suite.seeds, generator.info.batch_size)
+    metrics = build_metrics(config.metrics.compute)
+    networks = build_backbones(config.metrics.backbones)
+    check_network(suite, networks)
+    prompts, sha256 = _prompts(config, generator, device)
+    folder = RunFolder(config.out / suite.name / name)
+    if folder.root in taken:
         raise BenchError(
-            f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "
-            "there: run with stages=[generate] first, or name its place with out=DIR"
+            f"two jobs of this command are called {name}: tell them apart with ++model.name=NAME"
         )
+    plan = Plan(
+        label=name,
+        model=deciding(model, generator),
+        items=[Item(prompt, seed) for prompt in prompts for seed in suite.seeds],
+        warmup=config.warmup,
+        max_tries=config.max_tries,
+        overwrite=config.overwrite and "generate" in config.stages,
+        retry_failed=config.retry_failed,
+    )
+    previous = read_record(folder.run, Run) if folder.run.exists() else None
+    if previous is not None and not plan.overwrite:
+        _refuse_to_shrink(previous.expected, prompts, suite.seeds, folder)
+    return Job(
+        name=name,
+        card=_card(model, generator),
+        device=device,
+        generator=generator,
+        metrics=metrics,
+        backbones=Backbones(networks, device),
+        prompts=prompts,
+        prompts_sha256=sha256,
+        plan=plan,
+        folder=folder,
+        missing=find_missing(generator, plan, folder),
+        previous=previous,
+    )
+
+
+def make_clips(job: Job, config: RunConfig) -> list[str]:
+    """Write run.json and make what is missing; a line for each clip that nobody has supplied."""
+    generator, folder = job.generator, job.folder
+    missing = job.missing
     if missing:
-        make_images(missing, maker, device)
-    return prompts
+        generator.check(job.prompts)
+        missing = unmixed(missing, job.plan, generator.info.revisions, folder)
+    # The environment is that of the clips: a run that makes none must not replace it.
+    before = job.previous.environment if job.previous and not missing else None
+    described = Run(
+        schema=SCHEMA,
+        model=job.name,
+        suite=config.suite.name,
+        card=job.card,
+        measured=generator.info.measured,
+        weights=generator.info.weights,
+        prompts=Prompts(
+            name=config.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
+        ),
+        expected=Expected(prompts=tuple(p.id for p in job.prompts), seeds=config.suite.seeds),
+        functional=job.plan.model,
+        generator_version=generator.info.version,
+        config=dict(config.resolved),
+        hardware=config.hardware,
+        environment=before or environment(job.device),
+    )
+    write_record(folder.run, described)
+    for item in missing:  # a record of another configuration must not outlive this moment
+        folder.record(item.sample).unlink(missing_ok=True)
+    chosen = {prompt.id for prompt in job.prompts[: config.limit]}
+    with log_to(folder.log):
+        todo = [item for item in missing if item.prompt.id in chosen]
+        return generate(generator, job.plan, todo, folder, job.device)
 
 
-def _refuse_to_shrink(known: dict[str, Any], expected: dict[str, Any], folder: RunFolder) -> None:
-    """Prompts and seeds may be added to a run; leaving some out would drop clips unseen."""
-    for key, unit in (("prompts", "prompt"), ("seeds", "seed")):
-        gone = [value for value in known[key] if value not in expected[key]]
-        if gone:
-            raise BenchError(
-                f"{folder.root} holds clips that this configuration leaves out ({unit} {gone[0]}, "
-                f"{len(gone)} in all); use overwrite=true to drop them, or another out=DIR"
-            )
+def take_clips(job: Job, config: RunConfig) -> None:
+    """Take the clips that an earlier run made, at today's price if one is named."""
+    if job.previous is None:
+        raise BenchError(
+            f"expected clips in {job.folder.root}, there are none: "
+            "run with stages=[generate,score,publish] first, or name their place with out=DIR"
+        )
+    if config.hardware.price_per_gpu_hour is not None:
+        # Made elsewhere, priced here; without a price, what was said where they were made holds.
+        write_record(job.folder.run, job.previous.replace(hardware=config.hardware))
 
 
-def _first(limit: int, prompts: list[Prompt], items: list[Item]) -> list[Item]:
-    """The draws of the first so many prompts, for a quick look; the result stays partial."""
-    ids = {prompt.id for prompt in prompts[:limit]}
-    return [item for item in items if item.prompt.id in ids]
+def unmixed(
+    missing: Sequence[Item], plan: Plan, revisions: Mapping[str, str], folder: RunFolder
+) -> list[Item]:
+    """What is to be made, so that no clips of other weights stand beside it.
+
+    Args:
+        missing: the draws of the plan that have no clip.
+        plan: of all clips.
+        revisions: of the weights as they are now; see `Generator`.
+        folder: whose `loaded.json` says of which weights its clips are. What it does not name,
+            as one of before there were revisions, is taken to be the same.
+
+    Returns:
+        `missing`, or all draws where the clips there are of other weights and `overwrite` is on.
+    """
+    if len(missing) == len(plan.items) or not folder.loaded.exists():
+        return list(missing)
+    before = read_json(folder.loaded).get("revisions", {})
+    changed = [name for name, now in revisions.items() if before.get(name, now) != now]
+    if not changed:
+        return list(missing)
+    if plan.overwrite:
+        return list(plan.items)
+    name = changed[0]
+    raise BenchError(
+        f"{folder.root} holds clips of other weights ({name} {before[name][:12]} -> "
+        f"{revisions[name][:12]}); use overwrite=true to make them again, or another out=DIR"
+    )
 
 
 @contextmanager
@@ -223,6 +242,51 @@ def log_to(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def _file_name(suite: dict[str, Any]) -> str | None:
-    """Name of the file of prompts; where it lies is its owner's business, and is not published."""
-    return None if suite["prompts"] is None else Path(suite["prompts"]).name
+def _prompts(
+    config: RunConfig, generator: Generator, device: torch.device
+) -> tuple[list[Prompt], str | None]:
+    """The prompts, with images that are made now where the suite has them made; their SHA-256."""
+    suite = config.suite
+    if suite.prompts is None:
+        return generator.own_prompts(), None
+    prompts, sha256 = load_suite(suite.prompts, suite.files)
+    images = StartImages.of(suite, config.out)
+    if images is not None:
+        prompts = images.given_to(prompts)
+        missing = [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
+        if missing and "generate" not in config.stages:
+            raise BenchError(
+                f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "
+                "there: run with stages=[generate] first, or name its place with out=DIR"
+            )
+        if missing:
+            images.make(missing, device)
+    return prompts, suite_sha256(sha256, prompts)
+
+
+def _row_name(choice: str, generator: Generator) -> str:
+    """The YAML's name, and what sets this row apart from the model as published."""
+    random = "random" if generator.info.weights == "random" else ""
+    return "-".join(filter(None, (choice, random, generator.info.variant)))
+
+
+def _card(model: Mapping[str, Any], generator: Generator) -> Card:
+    """The card, whose title says what sets this row apart from the model as published."""
+    card = dict(model.get("card") or {})
+    if generator.info.variant and card.get("title"):
+        card["title"] = f"{card['title']}, {generator.info.variant.replace('-', ' ')}"
+    return parse(Card, json.dumps(card), "model.card", "mend the YAML of the model")
+
+
+def _refuse_to_shrink(
+    before: Expected, prompts: Sequence[Prompt], seeds: Sequence[int], folder: RunFolder
+) -> None:
+    """Prompts and seeds may be added to a run; leaving some out would drop clips unseen."""
+    ids = {prompt.id for prompt in prompts}
+    gone = [f"prompt {name}" for name in before.prompts if name not in ids]
+    gone = gone or [f"seed {seed}" for seed in before.seeds if seed not in seeds]
+    if gone:
+        raise BenchError(
+            f"{folder.root} holds clips that this configuration leaves out ({gone[0]}, "
+            f"{len(gone)} in all); use overwrite=true to drop them, or another out=DIR"
+        )

@@ -10,13 +10,12 @@ import torch
 
 from bench.clip import Clip, read_master
 from bench.errors import ClipError, Unscored, one_line
-from bench.layout import Item, RunFolder
 from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.schema import SCHEMA, Appearance, Calibration, ClipRecord, ScoreEntry, ScoreRecord
-from bench.storage import fingerprint, read_record, write_record
+from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
@@ -80,8 +79,8 @@ def score(
     clips_ok = [
         (item, record)
         for item in items
-        if folder.record(item).exists()
-        and (record := read_record(folder.record(item), ClipRecord)).status == "ok"
+        if folder.record(item.sample).exists()
+        and (record := read_record(folder.record(item.sample), ClipRecord)).status == "ok"
     ]
     if not clips_ok:  # nothing to score: no network need be there
         return []
@@ -102,7 +101,7 @@ def score(
 
     def read(work: Pending) -> Clip:
         return read_master(
-            folder.master(work.item),
+            folder.master(work.item.sample),
             frames=work.record.frames or 0,
             sha256=work.record.frames_sha256 or "",
         )
@@ -113,7 +112,8 @@ def score(
         try:
             clip = next(clips).result()
         except ClipError as error:
-            damaged.append(f"{error}; remove {folder.record(item)} and run again to make it anew")
+            path = folder.record(item.sample)
+            damaged.append(f"{error}; remove {path} and run again to make it anew")
             continue
         analysis = Analysis(clip, item.prompt, backbones, suite)
         facts = work.scored.given if work.scored else {}
@@ -139,7 +139,7 @@ def score(
             "calibration": calibration,
             "metrics": entries,
         }
-        write_record(folder.score(item), ScoreRecord(**facts))
+        write_record(folder.score(item.sample), ScoreRecord(**facts))
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
@@ -221,9 +221,9 @@ def _asked(prompt: Prompt) -> dict[str, Any]:
 
 def _valid(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
     """The score record, if there is one of these frames and this prompt."""
-    if not folder.score(item).exists():
+    if not folder.score(item.sample).exists():
         return None
-    scored = read_record(folder.score(item), ScoreRecord)
+    scored = read_record(folder.score(item.sample), ScoreRecord)
     same = scored.frames_sha256 == record.frames_sha256
     return scored if same and scored.prompt == _asked(item.prompt) else None
 

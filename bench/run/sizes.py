@@ -1,4 +1,4 @@
-"""Aspect ratios: which of the sizes that a model's card lists comes nearest to that asked for."""
+"""What a suite asks of a clip's size and length, as far as a model's card says it can follow."""
 
 import logging
 import math
@@ -28,16 +28,13 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
         model: the configuration; its `card.sizes` lists what the model was made for.
         aspect: as `9:16`, width to height; None leaves everything as it is.
         label: what messages call the model.
-
-    Raises:
-        BenchError: if `aspect` is no ratio, or the card lists no sizes.
     """
     if aspect is None:
         return dict(model)
     match = _RATIO.fullmatch(aspect) if isinstance(aspect, str) else None
     if match is None:
         raise BenchError(
-            f'suite.aspect must be width to height, as 9:16 (in a file "9:16"), came {aspect!r}'
+            f'suite.aspect must be width to height, as 9:16 (in a file "9:16"), got {aspect!r}'
         )
     if "call" not in model:  # made elsewhere, or by rules of its own
         log.warning(
@@ -68,8 +65,28 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
     return {**model, where: {**now, "height": height, "width": width}}
 
 
+def with_length(model: Mapping[str, Any], follow: bool, label: str) -> dict[str, Any]:
+    """A model's configuration that follows the lengths of prompts as far as its card goes.
+
+    A model whose card names no longest clip, or that is not called from here, keeps its own
+    length, with a warning.
+
+    Args:
+        model: the configuration; `card.max_seconds` is passed on as `longest_s`.
+        follow: whether prompts are followed at all; if not, everything is left as it is.
+        label: what messages call the model.
+    """
+    if not follow or "call" not in model:  # a model without calls has rules of its own
+        return dict(model)
+    longest_s = (model.get("card") or {}).get("max_seconds")
+    if longest_s is None:
+        log.warning("%s: its card has no max_seconds, so its clips keep their own length", label)
+        return dict(model)
+    return {**model, "longest_s": longest_s}
+
+
 def _size(text: object, label: str) -> tuple[int, int]:
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise BenchError(f"{label}: card.sizes must be as 832x480, came {text!r}")
+        raise BenchError(f"{label}: card.sizes must be as 832x480, got {text!r}")
     return int(match[1]), int(match[2])

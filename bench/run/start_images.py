@@ -1,72 +1,75 @@
 """The pictures that image-to-video models begin with: files of the suite, or made once for all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
 
+from bench.config import SuiteConfig, build_generator, deciding
 from bench.errors import BenchError, ClipError, one_line
 from bench.generators.base import Generator
 from bench.progress import track
 from bench.prompts import Prompt
+from bench.run.sizes import with_aspect
 from bench.storage import fingerprint, write_bytes
 
 _SEED = 0  # one picture a prompt, whatever the seeds of the clips
 
 
-def missing_images(
-    prompts: Sequence[Prompt], maker: Generator, settings: Mapping[str, Any], folder: Path
-) -> tuple[list[Prompt], list[Prompt]]:
-    """Give every prompt its image, and say which of the images are still to be made.
+@dataclass(frozen=True)
+class StartImages:
+    """The pictures of a suite whose prompt file brings none.
 
-    Args:
-        prompts: those that have an image keep it.
-        maker: makes the others from their image prompt, or else their text: the first frame of
-            its clip.
-        settings: its configuration, which with the prompt decides an image's name.
-        folder: where made images are kept for every model and run.
-
-    Returns:
-        All prompts, each with an image; and those of them whose image is not there yet.
+    Attributes:
+        maker: makes each from its image prompt, or else its text: the first frame of its clip.
+        settings: of the maker, as far as they decide frames; with the prompt they name the file.
+        folder: where pictures are kept for every model and run.
     """
-    given = [
-        prompt if prompt.image else replace(prompt, image=_place(prompt, maker, settings, folder))
-        for prompt in prompts
-    ]
-    return given, [prompt for prompt in given if prompt.image and not prompt.image.is_file()]
 
+    maker: Generator
+    settings: Mapping[str, Any]
+    folder: Path
 
-def make_images(prompts: Sequence[Prompt], maker: Generator, device: torch.device) -> None:
-    """Make the image of each prompt, and keep it without loss.
+    @classmethod
+    def of(cls, suite: SuiteConfig, out: Path) -> "StartImages | None":
+        """Those of a suite, under the folder of all suites; None where files hold its pictures."""
+        if suite.images is None:
+            return None
+        settings = with_aspect(suite.images, suite.aspect, "suite.images")
+        maker = build_generator(settings, "suite.images")
+        return cls(maker, deciding(settings, maker), out / "images")
 
-    Raises:
-        BenchError: if the model cannot be loaded, or an image cannot be made.
-    """
-    bare = [replace(prompt, text=_asked(prompt), image=None) for prompt in prompts]
-    maker.device = device
-    try:
-        maker.check(bare)
-    except BenchError as error:  # a generator knows itself as `model`
-        raise BenchError(str(error).replace("model.", "suite.images.")) from None
-    with maker:
-        for prompt, text in zip(track(prompts, "reference images"), bare, strict=True):
-            try:
-                image = maker.generate(text, _SEED).frames[0]
-            except (ClipError, RuntimeError) as error:
-                why = str(error) if isinstance(error, ClipError) else one_line(error)
-                raise BenchError(f"the image of prompt {prompt.id!r} failed: {why}") from None
-            written, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-            assert written
-            assert prompt.image is not None
-            write_bytes(prompt.image, png.tobytes())
+    def given_to(self, prompts: Sequence[Prompt]) -> list[Prompt]:
+        """Every prompt with its image, there or not; one that has one keeps it."""
+        return [p if p.image else replace(p, image=self._place(p)) for p in prompts]
 
+    def make(self, prompts: Sequence[Prompt], device: torch.device) -> None:
+        """Make the image of each prompt, and keep it without loss."""
+        bare = [replace(prompt, text=_request(prompt), image=None) for prompt in prompts]
+        self.maker.device = device
+        try:
+            self.maker.check(bare)
+        except BenchError as error:  # a generator knows itself as `model`
+            raise BenchError(str(error).replace("model.", "suite.images.")) from None
+        with self.maker:
+            for prompt, text in zip(track(prompts, "reference images"), bare, strict=True):
+                try:
+                    image = self.maker.generate(text, _SEED).frames[0]
+                except (ClipError, RuntimeError) as error:
+                    why = str(error) if isinstance(error, ClipError) else one_line(error)
+                    raise BenchError(f"the image of prompt {prompt.id!r} failed: {why}") from None
+                written, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+                assert written
+                assert prompt.image is not None
+                write_bytes(prompt.image, png.tobytes())
 
-def _asked(prompt: Prompt) -> str:
-    """What a text-to-image model is asked for: the picture, not what happens in it."""
-    return prompt.image_prompt or prompt.text
+    def _place(self, prompt: Prompt) -> Path:
+        made_from: dict[str, Any] = {"model": self.settings, "version": self.maker.info.version}
+        made_from |= {"text": _request(prompt), "seed": _SEED}
+        return self.folder / f"{prompt.id}-{fingerprint(made_from)[:12]}.png"
 
 
 def suite_sha256(file_sha256: str, prompts: Sequence[Prompt]) -> str:
@@ -78,11 +81,6 @@ def suite_sha256(file_sha256: str, prompts: Sequence[Prompt]) -> str:
     return fingerprint([file_sha256, images]) if images else file_sha256
 
 
-def _place(prompt: Prompt, maker: Generator, settings: Mapping[str, Any], folder: Path) -> Path:
-    made_from = {
-        "model": settings,
-        "version": maker.info.version,
-        "text": _asked(prompt),
-        "seed": _SEED,
-    }
-    return folder / f"{prompt.id}-{fingerprint(made_from)[:12]}.png"
+def _request(prompt: Prompt) -> str:
+    """What a text-to-image model is asked for: the picture, not what happens in it."""
+    return prompt.image_prompt or prompt.text

@@ -13,10 +13,10 @@ from torch import Tensor
 from bench.clip import Clip
 from bench.errors import Unscored
 from bench.prompts import Prompt
+from bench.video import crop_to, read_image
 from bench.vision.backbones import Backbone, Backbones
 from bench.vision.flow import FlowField, FlowMethod, pull_back
 from bench.vision.identity import Identity, IdentityNetwork
-from bench.vision.image import crop_to, read_image
 from bench.vision.lpips import Compared, Lpips
 from bench.vision.text import Phrase, TextNetwork
 

@@ -24,11 +24,11 @@ from torch import nn
 
 from bench.clip import Clip
 from bench.generators.diffusers.generator import DiffusersGenerator
-from bench.layout import Item, RunFolder
 from bench.measure.stages import StageClock
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run import generation as stage
 from bench.run.generation import Plan, generate
+from bench.storage import RunFolder
 
 pytestmark = pytest.mark.benchmark
 

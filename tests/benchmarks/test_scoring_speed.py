@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
 from bench.generators.toy.generator import ToyGenerator
-from bench.paths import CONF
 from bench.prompts import Prompt
+from bench.storage import CONF
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips

@@ -16,8 +16,8 @@ from bench.faults.degraded import Degraded
 from bench.generators.base import Delivered, Generator, GeneratorInfo, deliver, delivery_by
 from bench.generators.toy.generator import ToyGenerator
 from bench.measure.stages import StageClock
-from bench.paths import CONF
 from bench.prompts import Prompt
+from bench.storage import CONF
 
 PROMPT = Prompt("p", "a red ball rolls from left to right over a wooden floor")
 

@@ -28,8 +28,8 @@ from bench.generators.diffusers.random_weights import (
     parts,
     random_pipeline,
 )
-from bench.paths import CONF
 from bench.prompts import Prompt
+from bench.storage import CONF
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence")
 

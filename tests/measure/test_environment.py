@@ -9,7 +9,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.measure.environment import environment, own_commit, resolve_device
-from bench.paths import PACKAGE
+from bench.storage import PACKAGE
 
 IDENTITY = ["-c", "user.name=t", "-c", "user.email=t@t"]
 

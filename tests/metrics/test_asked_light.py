@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from bench.clip import write_master
 from bench.errors import Unscored
 from bench.generators.toy.generator import ToyGenerator
-from bench.layout import Item, RunFolder
 from bench.metrics.coherence import coherence_flicker
 from bench.metrics.consistency import flicker
 from bench.metrics.damage import Window
 from bench.metrics.damage import flicker as damage
-from bench.prompts import LIGHTING_CHANGE, load_suite
+from bench.prompts import LIGHTING_CHANGE, Item, load_suite
 from bench.run.scoring import score
+from bench.storage import RunFolder
 from bench.video import read_video
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
@@ -94,15 +94,15 @@ def test_only_prompts_that_ask_for_light_are_exempt() -> None:
 def test_a_tag_that_is_added_makes_the_scores_again(tmp_path: Path, backbones: Backbones) -> None:
     folder, clip = RunFolder(tmp_path), ToyGenerator(32, 32).generate(PROMPT, 0)
     item = Item(PROMPT, 0)
-    write_master(clip, folder.master(item))
+    write_master(clip, folder.master(item.sample))
     record = {"status": "ok", "frames": len(clip.frames), "frames_sha256": clip.sha256}
-    folder.record(item).write_text(json.dumps(record))
+    folder.record(item.sample).write_text(json.dumps(record))
 
     def stored(item: Item) -> float | None:
         assert score("m", [item], {"flicker": flicker}, backbones, folder, [item.prompt]) == []
-        value: float | None = json.loads(folder.score(item).read_text())["metrics"]["flicker"][
-            "value"
-        ]
+        value: float | None = json.loads(folder.score(item.sample).read_text())["metrics"][
+            "flicker"
+        ]["value"]
         return value
 
     assert stored(item) is not None

@@ -10,7 +10,7 @@ from bench.clip import Clip
 from bench.errors import BenchError, Unscored
 from bench.metrics.calibration import Calibration, scales_of
 from bench.metrics.coherence import coherence
-from bench.paths import CONF
+from bench.storage import CONF
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from bench.config import build_backbones, build_metrics, plain
 from bench.metrics.calibration import Calibration
-from bench.paths import CONF
+from bench.storage import CONF
 from bench.vision.cuts import TransNet
 from bench.vision.dino import Dino
 from bench.vision.flow import DisFlow

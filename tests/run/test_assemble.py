@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bench.layout import Item, RunFolder
 
 from bench.clip import Clip
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.layout import Item, RunFolder
 from bench.prompts import Prompt
 from bench.run.assemble import assemble
 from bench.run.generation import Plan, generate
@@ -32,7 +32,7 @@ ITEM = Item(Prompt("p0", "a ball rolls"), 0)
 
 
 class Grey(Generator):
-    """Always the same clip."""
+    """Makes grey clips."""
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:  # noqa: ARG002
         return Clip(np.full((4, 16, 16, 3), 128, np.uint8), 8.0)

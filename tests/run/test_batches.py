@@ -17,12 +17,12 @@ from bench.config import deciding
 from bench.errors import BenchError, ClipMissing
 from bench.faults.degraded import Degraded
 from bench.generators.base import Generator, GeneratorInfo
-from bench.layout import Item, RunFolder
 from bench.measure.memory import Peak
 from bench.measure.timing import Measured, measure
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run import generation as stage
 from bench.run.generation import Plan, batches_of, check_seeds, find_missing, generate
+from bench.storage import RunFolder
 
 CPU = torch.device("cpu")
 PROMPTS = [Prompt(id=f"p{n}", text="a ball rolls") for n in range(2)]
@@ -63,7 +63,7 @@ def run(generator: Generator, folder: RunFolder, **changed: Any) -> list[str]:
 
 
 def records(folder: RunFolder) -> list[dict[str, Any] | None]:
-    paths = [folder.record(item) for item in ITEMS]
+    paths = [folder.record(item.sample) for item in ITEMS]
     return [json.loads(path.read_text()) if path.exists() else None for path in paths]
 
 
@@ -95,12 +95,12 @@ def test_a_batch_is_made_as_a_whole_and_only_what_is_missing_is_kept(folder: Run
     whole = [("p0", (0, 1)), ("p0", (2, 3)), ("p1", (0, 1)), ("p1", (2, 3))]
     assert generator.asked == [whole[0], *whole]  # the warm-up has the shape of a batch too
     before = records(folder)
-    folder.record(ITEMS[3]).unlink()
-    kept = folder.record(ITEMS[2]).stat().st_mtime_ns
+    folder.record(ITEMS[3].sample).unlink()
+    kept = folder.record(ITEMS[2].sample).stat().st_mtime_ns
     again = Mixed()
     run(again, folder)
     assert again.asked == [("p0", (2, 3))]
-    assert folder.record(ITEMS[2]).stat().st_mtime_ns == kept
+    assert folder.record(ITEMS[2].sample).stat().st_mtime_ns == kept
     hashes = [record and record["frames_sha256"] for record in records(folder)]
     assert hashes == [record and record["frames_sha256"] for record in before]
     assert all(record and record["batch_size"] == 2 for record in before)
@@ -165,7 +165,7 @@ def test_a_batch_that_ends_the_process_is_blamed_as_a_whole(folder: RunFolder) -
     for _ in range(2):
         with pytest.raises(Dies):
             run(Mixed(p0_2=die), folder, max_tries=2)
-    tries = [folder.tries(item) for item in ITEMS]
+    tries = [folder.tries(item.sample) for item in ITEMS]
     assert [path.read_text() for path in tries if path.exists()] == ["2\n"] * 2
     run(Mixed(p0_2=die), folder, max_tries=2)
     status = [record and record["status"] for record in records(folder)]
@@ -187,7 +187,7 @@ def test_a_batch_that_was_stopped_or_is_not_there_did_not_die(
         with pytest.raises(error):
             run(Mixed(p0_2=happen), folder)
     assert records(folder)[2:4] == [None, None]
-    assert not any(folder.tries(item).exists() for item in ITEMS)
+    assert not any(folder.tries(item.sample).exists() for item in ITEMS)
 
 
 def test_a_damaged_model_damages_each_clip_of_a_batch_as_a_single_one() -> None:

@@ -16,10 +16,10 @@ import torch
 from bench.clip import Clip
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.layout import Item, RunFolder
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run import generation as stage
 from bench.run.generation import Plan, find_missing, generate
+from bench.storage import RunFolder
 
 CPU = torch.device("cpu")
 PROMPTS = [Prompt(id=f"p{n}", text="a ball rolls") for n in range(3)]
@@ -52,19 +52,19 @@ def run(generator: Generator, folder: RunFolder, *, ahead: int = 2, max_tries: i
 
 
 def record(folder: RunFolder, number: int) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(folder.record(ITEMS[number]).read_text())
+    loaded: dict[str, Any] = json.loads(folder.record(ITEMS[number].sample).read_text())
     return loaded
 
 
 def statuses(folder: RunFolder) -> list[str | None]:
     return [
-        record(folder, n)["status"] if folder.record(item).exists() else None
+        record(folder, n)["status"] if folder.record(item.sample).exists() else None
         for n, item in enumerate(ITEMS)
     ]
 
 
 def tries(folder: RunFolder) -> list[int | None]:
-    paths = [folder.tries(item) for item in ITEMS]
+    paths = [folder.tries(item.sample) for item in ITEMS]
     return [int(path.read_text()) if path.exists() else None for path in paths]
 
 
@@ -88,7 +88,10 @@ def test_a_clip_is_written_while_the_next_is_made(
     run(Flat(p1=slow_master.set), folder)  # would wait for ever if the first had to be done
     assert statuses(folder) == ["ok"] * 3
     assert tries(folder) == [None] * 3
-    assert all(folder.master(item).exists() and folder.preview(item).exists() for item in ITEMS)
+    assert all(
+        folder.master(item.sample).exists() and folder.preview(item.sample).exists()
+        for item in ITEMS
+    )
 
 
 def test_records_are_the_same_however_clips_are_written(folder: RunFolder, tmp_path: Path) -> None:

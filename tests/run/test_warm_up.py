@@ -12,11 +12,11 @@ import torch
 from bench.clip import Clip
 from bench.errors import ClipError
 from bench.generators.base import Generator, GeneratorInfo
-from bench.layout import Item, RunFolder
 from bench.measure.timing import Measured
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run import generation as stage
 from bench.run.generation import Plan, generate
+from bench.storage import RunFolder
 
 CPU = torch.device("cpu")
 SECONDS = (1.0, 1.0, 2.0, 1.0, 2.0)
@@ -46,7 +46,7 @@ def warm(generator: Generator, folder: Path, warmup: int = 1) -> list[bool]:
     """Of each clip in the plan's order, whether its record calls it warm."""
     run = RunFolder(folder / "suite" / "model")
     generate(generator, Plan("model", {}, ITEMS, warmup), ITEMS, run, CPU)
-    return [json.loads(run.record(item).read_text())["warm"] for item in ITEMS]
+    return [json.loads(run.record(item.sample).read_text())["warm"] for item in ITEMS]
 
 
 def test_each_shape_is_warmed_up_when_it_first_comes(tmp_path: Path) -> None:

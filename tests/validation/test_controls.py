@@ -8,8 +8,8 @@ from bench.clip import Clip
 from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.coherence import coherence
 from bench.metrics.motion import dynamics
-from bench.paths import PACKAGE
 from bench.prompts import Prompt
+from bench.storage import PACKAGE
 from bench.validation.checks import checks, right_steps
 from bench.validation.footage import Piece, packaged, pieces
 from bench.validation.page import render

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from bench.errors import BenchError, Unscored
-from bench.paths import CONF
+from bench.storage import CONF
 from bench.vision import openclip
 from bench.vision.openclip import OpenClip
 from bench.vision.weights import WeightsMissing

@@ -33,8 +33,7 @@ from bench.generators.diffusers.load import Load, load_pipeline, read_back, reso
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Weights
-from bench.video import read_video
-from bench.vision.image import crop_to, read_image
+from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
     from bench.generators.diffusers.random_weights import Description, Part

@@ -27,9 +27,9 @@ from bench.generators.base import (
     is_whole,
     require,
 )
-from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
 from bench.schema import Price, Seconds
+from bench.storage import SAFE_NAME
 from bench.video import VIDEO_SUFFIXES, natural_order, read_video
 
 Names = Literal["id", "vbench"]

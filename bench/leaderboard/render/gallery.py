@@ -5,19 +5,16 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, zip_longest
 from pathlib import Path
 from urllib.parse import quote
 
 from bench.errors import BenchError
-from bench.layout import Item, RunFolder
 from bench.leaderboard.data.curves import Curve, Record, along, mean_lags, read, stored
-from bench.paths import SAFE_NAME
-from bench.prompts import Prompt
-from bench.schema import ClipResult, Result
-from bench.storage import read_json, write_text
+from bench.schema import ClipResult, Result, Sample
+from bench.storage import SAFE_NAME, RunFolder, read_json, write_text
 
 SCHEMA = 1
 INDEX = "clips.json"
@@ -66,13 +63,6 @@ class Gallery:
     lags: Mapping[str, Curve] | None = None
 
 
-def categories(results: Iterable[Result]) -> dict[str, str]:
-    """Prompt to its category, as far as any result of a suite says."""
-    return {
-        clip.prompt: clip.category for result in results for clip in result.clips if clip.category
-    }
-
-
 def draw_order(result: Result, categories: Mapping[str, str]) -> list[Draw]:
     """All draws of a suite, such that any number of the first ones cover all categories evenly.
 
@@ -102,7 +92,7 @@ def save_gallery(
     clips = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
     draws = [draw for draw in draws if draw in clips and SAFE_NAME.fullmatch(draw[0])]
     records = {draw: _scores(folder, draw, clips[draw]) for draw in draws}
-    previews = {draw: folder.preview(_item(draw)) for draw in draws}
+    previews = {draw: folder.preview(Sample(*draw)) for draw in draws}
     draws = [draw for draw in draws if records[draw] or previews[draw].is_file()]
     if not draws:
         return
@@ -180,10 +170,6 @@ def preview_path(gallery: Path, draw: Draw) -> Path:
     return gallery / draw[0] / f"{draw[1]}.mp4"
 
 
-def _item(draw: Draw) -> Item:
-    return Item(Prompt(draw[0], ""), draw[1])
-
-
 def _source(linked: object, gallery: Path, draw: Draw, into: Path) -> str | None:
     """Address of a preview that is there."""
     previews = gallery if linked is None else Path(os.path.normpath(into / str(linked)))
@@ -206,7 +192,7 @@ def _sha256(path: Path) -> str:
 
 def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> Record:
     """The record of a clip's scores, if it is of these frames."""
-    path = folder.score(_item(draw))
+    path = folder.score(Sample(*draw))
     record = read_json(path) if path.exists() else {}
     return record if record.get("frames_sha256") == clip.frames_sha256 else {}
 

@@ -13,8 +13,8 @@ from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError, ClipMissing
 from bench.generators.base import Delivered, delivery_by
 from bench.generators.external.folder import Entry, FolderGenerator, read_manifest
-from bench.paths import SAFE_NAME
 from bench.prompts import Prompt
+from bench.storage import SAFE_NAME
 
 
 @pytest.fixture

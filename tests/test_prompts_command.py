@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from bench import cli
-from bench.commands.expected_files import export, main
+from bench.commands.prompts import export, main
 from bench.errors import BenchError
 from bench.generators.external.folder import read_manifest
-from bench.layout import Item
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 
 ITEMS = [Item(Prompt(name, f'a "{name}", \n red'), seed) for name in "ab" for seed in (0, 1)]
 
@@ -128,7 +127,7 @@ def test_a_suite_of_one_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["export", "suite=tyo"], "there is no 'tyo', did you mean 'toy'?; there are"),
+        (["export", "suite=tyo"], "there is no suite=tyo, did you mean 'toy'?; there are"),
         (["export", "suite=files"], "suite files has no prompts"),
         (["export", "suite=dance"], "suite.files"),
         (["export", "suite.prompts=none.jsonl"], "none.jsonl"),

@@ -10,21 +10,16 @@ import io
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException, MissingConfigException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from bench.errors import BenchError, ClipError, ClipMissing, nearest
-from bench.explain import MISTAKE, complain
+from bench.commands.overrides import add_overrides, composed, read
+from bench.config import RunConfig, parse_run, plain
+from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
 from bench.generators.external.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
-from bench.layout import Item
-from bench.paths import CONF
-from bench.prompts import Prompt, load_suite
+from bench.prompts import Item, Prompt, load_suite
+from bench.run.start_images import StartImages
 from bench.storage import write_text
 
 COMPLETE, INCOMPLETE = 0, 1
@@ -42,9 +37,6 @@ def export(
         names: how files are to be called.
         kind: `csv` or `jsonl`.
         aspect: width to height that the suite asks for, as 9:16.
-
-    Raises:
-        BenchError: if a name could be no file's, or two draws would share one.
     """
     rows = [
         {
@@ -85,45 +77,35 @@ def check(items: Sequence[Item], folder: FolderGenerator) -> tuple[list[str], li
             missing.append(f"missing: {prompt.id}, seed {seed}: {error}")
         except ClipError as error:
             missing.append(f"unclear: {prompt.id}, seed {seed}: {error}")
-    wanted = [stem(prompt, seed, folder.names) for prompt, seed in items]
+    stems = [stem(prompt, seed, folder.names) for prompt, seed in items]
     return missing, [
-        f"left over: {path.name} answers no prompt and seed{nearest(path.stem, wanted)}"
+        f"left over: {path.name} answers no prompt and seed{nearest(path.stem, stems)}"
         for path in folder.videos()
         if path not in used
     ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; those of the process by default.
-
-    Returns:
-        Exit code: 0, 1 if clips are missing, 2 after a mistake that the user can mend.
-    """
+    """Run the command; exit code 1 if clips are missing."""
     parser = _parser()
-    given, more = parser.parse_known_args(arguments)  # options may stand between the overrides
-    if unknown := [argument for argument in more if argument.startswith("-")]:
-        parser.error(f"there is no {unknown[0]}")
-    try:
-        suite, out = _suite([*given.overrides, *more], given.config_dir)
-        items = _items(suite, out)
-        if given.command == "export":
-            text = export(items, given.names, given.format, suite.get("aspect"))
-            if given.into is None:
-                sys.stdout.write(text)
-            else:
-                write_text(Path(given.into), text)
-            return COMPLETE
-        folder = FolderGenerator(given.folder, names=given.names, manifest=given.manifest)
-        missing, left_over = check(items, folder)
-    except BenchError as error:
-        complain(error)
-        return MISTAKE
+    given = read(parser, arguments)
+    return attempt(lambda: _run(given))
+
+
+def _run(given: argparse.Namespace) -> int:
+    config = parse_run(plain(composed("bench", given)))
+    items = _items(config)
+    if given.command == "export":
+        text = export(items, given.names, given.format, config.suite.aspect)
+        if given.into is None:
+            sys.stdout.write(text)
+        else:
+            write_text(Path(given.into), text)
+        return COMPLETE
+    folder = FolderGenerator(given.folder, names=given.names, manifest=given.manifest)
+    missing, left_over = check(items, folder)
     sys.stdout.writelines(f"{line}\n" for line in (*missing, *left_over))
-    found = len(items) - len(missing)
-    sys.stdout.write(f"{found} of {len(items)} clips are there\n")
+    sys.stdout.write(f"{len(items) - len(missing)} of {len(items)} clips are there\n")
     return INCOMPLETE if missing else COMPLETE
 
 
@@ -141,10 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     export_.add_argument("--into", metavar="FILE", help="write there instead of to the screen")
     for command in (export_, check_):
         command.add_argument("--names", choices=get_args(Names), default="id")
-        command.add_argument("--config-dir", metavar="DIR", help="folder of your own suites")
-        command.add_argument(
-            "overrides", nargs="*", metavar="suite=NAME", help="as for python -m bench"
-        )
+        add_overrides(command)
     return parser
 
 
@@ -161,49 +140,20 @@ def _asked(prompt: Prompt, aspect: str | None) -> dict[str, str | float]:
     return {key: value for key, value in asked.items() if value is not None}
 
 
-def _items(suite: Mapping[str, Any], out: Path) -> list[Item]:
-    if suite.get("prompts") is None:
+def _items(config: RunConfig) -> list[Item]:
+    """The draws of a suite, each with its picture where a run has made it already."""
+    suite = config.suite
+    if suite.prompts is None:
         raise BenchError(
-            f"suite {suite.get('name')} has no prompts, so it expects no files: "
+            f"suite {suite.name} has no prompts, so it expects no files: "
             "choose another with suite=NAME"
         )
-    prompts, _ = load_suite(suite["prompts"], suite.get("files"))
-    if suite.get("images") is not None:
-        prompts = _with_images(prompts, suite, out)
-    return [Item(prompt, seed) for prompt in prompts for seed in suite["seeds"]]
-
-
-def _with_images(prompts: list[Prompt], suite: Mapping[str, Any], out: Path) -> list[Prompt]:
-    """The prompts, each with its picture where a run has made it already."""
-    # A suite without pictures is listed without what could make some: that takes seconds to import.
-    from bench.config import build_generator, deciding
-    from bench.run.sizes import with_aspect
-    from bench.run.start_images import missing_images
-
-    settings = with_aspect(suite["images"], suite.get("aspect"), "suite.images")
-    maker = build_generator(settings, "suite.images")
-    given, _ = missing_images(prompts, maker, deciding(settings, maker), out / "images")
-    made = {prompt.id: prompt for prompt in given if prompt.image and prompt.image.is_file()}
-    return [made.get(prompt.id, prompt) for prompt in prompts]
-
-
-def _suite(overrides: Sequence[str], config_dir: str | None) -> tuple[Mapping[str, Any], Path]:
-    """The suite that a run with these overrides would use, and the folder of its output."""
-    search = (
-        [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
-    )
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("bench", [*overrides, *search])
-        suite = OmegaConf.to_container(config.suite, resolve=True, throw_on_missing=True)
-    except MissingConfigException as error:
-        name, known = str(error.missing_cfg_file).rpartition("/")[2], error.options or []
-        close = nearest(name, known)
-        raise BenchError(f"there is no {name!r}{close}; there are {', '.join(known)}") from None
-    except (HydraException, OmegaConfBaseException) as error:
-        raise BenchError(f"expected a suite, as suite=toy, but {error}") from None
-    assert isinstance(suite, dict)
-    return {str(key): value for key, value in suite.items()}, Path(config.out)
+    prompts, _ = load_suite(suite.prompts, suite.files)
+    images = StartImages.of(suite, config.out)
+    if images is not None:
+        pairs = zip(prompts, images.given_to(prompts), strict=True)
+        prompts = [p if q.image is None or not q.image.is_file() else q for p, q in pairs]
+    return [Item(prompt, seed) for prompt in prompts for seed in suite.seeds]
 
 
 def _name(item: Item, names: Names) -> str:

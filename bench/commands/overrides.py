@@ -1,0 +1,54 @@
+"""What commands with Hydra's overrides share: KEY=VALUE and --config-dir, read and composed."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from bench.config import plain
+from bench.errors import attempt
+from bench.storage import CONF
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Have a command take what `python -m bench` takes."""
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m bench")
+    parser.add_argument("--config-dir", metavar="DIR", help="folder of your own configuration")
+
+
+def read(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line (None: of the process), where options may stand between overrides."""
+    given, more = parser.parse_known_args(arguments)
+    if unknown := [argument for argument in more if argument.startswith("-")]:
+        parser.error(f"there is no {unknown[0]}")
+    given.overrides += more
+    return given
+
+
+def composed(name: str, given: argparse.Namespace) -> DictConfig:
+    """`conf/<name>.yaml` with the overrides of a command line."""
+    overrides = list(given.overrides)
+    if given.config_dir is not None:
+        overrides.append(f"hydra.searchpath=[file://{Path(given.config_dir).resolve()}]")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(name, overrides)
+
+
+def run_command(
+    name: str,
+    description: str,
+    job: Callable[[dict[str, Any]], int],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """A command whose whole command line is overrides of `conf/<name>.yaml`; its exit code."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m bench.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_overrides(parser)
+    given = read(parser, arguments)
+    return attempt(lambda: job(plain(composed(name, given))))
