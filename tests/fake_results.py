@@ -5,55 +5,83 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-METRICS = {
-    "flicker": {"unit": "RGB/255", "better": "lower", "version": 1, "fingerprint": "f1"},
-    "identity": {"unit": "cosine", "better": "higher", "version": 1, "fingerprint": "1d"},
-}
-COHERENCE = {
-    "coherence": {"unit": "0..100", "better": "higher", "version": 1, "fingerprint": "c0"},
-}
+from bench.schema import (
+    Basis,
+    Better,
+    Card,
+    ClipResult,
+    Delivery,
+    Environment,
+    Expected,
+    MetricDescription,
+    Prompts,
+    Result,
+    dump,
+)
 
 Content = dict[str, Any]
 Score = Callable[[int, int], dict[str, float | None]]
 
 
+def meaning(unit: str, better: Better | None, fingerprint: str) -> Content:
+    described = MetricDescription(unit=unit, better=better, version=1, fingerprint=fingerprint)
+    return described.json_values
+
+
+METRICS = {
+    "flicker": meaning("share of full scale", "lower", "f1"),
+    "identity": meaning("cosine", "higher", "1d"),
+}
+COHERENCE = {"coherence": meaning("points", "higher", "c0")}
+
+
 def clip(prompt: str, seed: int = 0, **changes: Any) -> Content:
-    return {
-        "prompt": prompt,
-        "category": "x",
-        "seed": seed,
-        "status": "ok",
-        "error": None,
-        "frames_requested": 16,
-        "frames": 16,
-        "height": 96,
-        "width": 128,
-        "fps": 8.0,
-        "lossy": False,
-        "device": "cpu",
-        "latency_s": 0.5,
-        "stages": {},
-        "peak_memory_allocated_bytes": None,
-        "peak_memory_reserved_bytes": None,
-        "energy_j": None,
-        "warm": True,
-        "frames_sha256": "00",
-        "scores": {},
-        "unscored": {},
-    } | changes
+    """A clip of a result as a run on a CPU writes it; `changes` may be anything, also wrong."""
+    made = ClipResult(
+        prompt=prompt,
+        category="x",
+        seed=seed,
+        batch_size=1,
+        image_sha256=None,
+        device="cpu",
+        software="torch 2.15.0",
+        seconds_requested=None,
+        frames_requested=16,
+        height_requested=None,
+        width_requested=None,
+        status="ok",
+        error=None,
+        frames=16,
+        height=96,
+        width=128,
+        fps=8.0,
+        lossy=False,
+        frames_sha256="00",
+        warm=True,
+        latency_s=0.5,
+        stages=None,
+        denoiser_forwards=None,
+        peak_memory_allocated_bytes=None,
+        peak_memory_reserved_bytes=None,
+        stage_memory=None,
+        energy_j=None,
+        gpu=None,
+        unmeasured={},
+        scores={},
+        unscored={},
+        notes={},
+    )
+    return made.json_values | changes
 
 
 def failed(prompt: str, seed: int = 0, status: str = "error", error: str = "it broke") -> Content:
-    nothing = dict.fromkeys(("frames", "height", "width", "fps", "latency_s"))
+    nothing = dict.fromkeys(("frames", "height", "width", "fps", "frames_sha256", "latency_s"))
     return clip(prompt, seed, status=status, error=error, **nothing)
 
 
-def account(basis: str = "request", **changes: Any) -> Content:
-    unknown = (
-        "latency_s price_usd started_at_s attempts concurrency server_latency_s "
-        "server_peak_memory_bytes"
-    )
-    return dict.fromkeys(unknown.split()) | {"basis": basis} | changes
+def account(basis: Basis | str = "request", **changes: Any) -> Content:
+    unknown = dict.fromkeys(Delivery.model_fields)
+    return unknown | {"basis": basis} | changes
 
 
 def result(
@@ -74,27 +102,30 @@ def result(
             for number, name in enumerate(names)
             for seed in seeds
         ]
-    return {
-        "schema": 1,
-        "model": model,
-        "suite": "toy",
-        "card": {"title": None, "licence": "Apache-2.0"},
-        "measured": True,
-        "environment": {
-            "device": "cpu",
-            "cpu": "Some CPU",
-            "gpu": None,
-            "python": "3.11",
-            "versions": {"torch": "2.15.0"},
-            "commit": "abcdef0123456789",
-            "dirty": True,
-        },
-        "prompts": {"name": "toy.jsonl", "count": prompts, "sha256": "5ca1ab1e00"},
-        "expected": {"prompts": names, "seeds": list(seeds)},
-        "metrics": METRICS if metrics is None else metrics,
-        "fingerprint": "fee1dead00",
-        "clips": list(clips),
-    } | changes
+    environment = Environment(
+        device="cpu",
+        cpu="Some CPU",
+        gpu=None,
+        python="3.11",
+        versions={"torch": "2.15.0"},
+        commit="abcdef0123456789",
+        dirty=True,
+    )
+    described = Result(
+        schema=1,
+        model=model,
+        suite="toy",
+        card=Card(title=None, licence="Apache-2.0"),
+        measured=True,
+        environment=environment,
+        prompts=Prompts(name="toy.jsonl", count=prompts, sha256="5ca1ab1e00"),
+        expected=Expected(prompts=tuple(names), seeds=tuple(seeds)),
+        metrics={},
+        fingerprint="fee1dead00",
+        clips=(),
+    )
+    parts = {"metrics": METRICS if metrics is None else metrics, "clips": list(clips)}
+    return json.loads(dump(described)) | parts | changes
 
 
 def write(content: Content, folder: Path) -> Path:

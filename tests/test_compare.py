@@ -115,11 +115,11 @@ def test_a_run_that_goes_on_compares_on_what_both_have(
     code, out, _ = run(capsys, a, b)
     assert code == 0
     assert "21 common prompts, 21 clips each, of 24." in out
-    assert "| coherence ↑ | 60 | 65 | -5 | -5 to -5 | B | 21 | 0..100 |" in out
+    assert "| coherence ↑ | 60 | 65 | -5 | -5 to -5 | B | 21 | points |" in out
     last = out.splitlines()[-1]
     assert last == (
         "On prompts like these 21, B (b) is better than A (a) in coherence, by 5 "
-        "(0..100; 95% interval)."
+        "(points; 95% interval)."
     )
 
 

@@ -35,7 +35,7 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
     Args:
         prompts_sha256: hex, as the result has it.
         images: prompt id to the SHA-256 of the picture its clips began with; the hash covers
-            these too (see `reference_images.suite_sha256`).
+            these too (see `bench.run.start_images.suite_sha256`).
     """
     for suite in suites():
         if prompts_sha256 in {suite.sha256, fingerprint([suite.sha256, images])}:
@@ -51,7 +51,7 @@ def suite_of_result(result: Result) -> Suite | None:
 @cache
 def suites() -> tuple[Suite, ...]:
     """The published suites, by file name."""
-    found = []
+    published = []
     for path in sorted(PROMPTS.glob("*.jsonl")):
         raw = path.read_bytes()
         entries = [json.loads(line) for line in raw.decode("utf-8-sig").split("\n") if line.strip()]
@@ -59,8 +59,8 @@ def suites() -> tuple[Suite, ...]:
         groups = {entry["id"]: entry["group"] for entry in entries if "group" in entry}
         texts = {entry["id"]: entry["text"] for entry in entries}
         digest = sha256(raw).hexdigest()
-        found.append(Suite(f"prompts/{path.name}", digest, categories, groups, texts))
-    return tuple(found)
+        published.append(Suite(f"prompts/{path.name}", digest, categories, groups, texts))
+    return tuple(published)
 
 
 @cache

@@ -29,8 +29,8 @@ from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
 from bench.run.sizes import with_aspect, with_length
 from bench.run.start_images import StartImages, suite_sha256
-from bench.schema import SCHEMA, Card, Expected, Prompts, Run, parse
-from bench.storage import RunFolder, read_json, read_record, write_record
+from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
+from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
 
 
@@ -208,7 +208,7 @@ def unmixed(
     """
     if len(missing) == len(plan.items) or not folder.loaded.exists():
         return list(missing)
-    before = read_json(folder.loaded).get("revisions", {})
+    before = read_record(folder.loaded, Loaded).revisions
     changed = [name for name, now in revisions.items() if before.get(name, now) != now]
     if not changed:
         return list(missing)

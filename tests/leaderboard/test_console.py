@@ -47,10 +47,12 @@ def test_units_are_those_of_the_columns_shown(tmp_path: Path) -> None:
         "motion": {"unit": "px", "better": None, "version": 1, "fingerprint": "0"}
     }
     content = fake.result("a", score=steady, metrics=metrics)
-    assert "Units: flicker RGB/255, identity cosine, motion px." in printed(
+    assert "Units: flicker share of full scale, identity cosine, motion px." in printed(
         [content], tmp_path, 140
     )
-    assert "Units: flicker RGB/255, identity cosine." in printed([content], tmp_path, 40)
+    assert "Units: flicker share of full scale, identity cosine." in printed(
+        [content], tmp_path, 40
+    )
 
 
 def test_clips_without_a_score_say_why(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_what_scores_mean_stands_beside_them(tmp_path: Path) -> None:
         if line["metric"] == "flicker" and line["metrics_sha256"] == lines[6]["metrics_sha256"]
     ]
     assert (flicker["unit"], flicker["better"], flicker["fingerprint"]) == (
-        "RGB/255",
+        "share of full scale",
         "lower",
         "f1",
     )

@@ -4,16 +4,16 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bench import statistics as stats
+from bench.schema import ScoreEntry
 
 _TIMES = ("time_s", "start_s")
 _LAGS = ("lag_s",)
 _DIGITS = 4
 
-Record = Mapping[str, Any]
-"""What the score stage wrote about a clip."""
+Scores = Mapping[str, ScoreEntry]
+"""Metric to a clip's score and what stands behind it."""
 
 
 @dataclass(frozen=True)
@@ -33,21 +33,20 @@ class Curve:
     high: tuple[float | None, ...] = ()
 
 
-def along(record: Record) -> dict[str, Curve]:
-    """Metric to its curve along the clip, where a record says at which second each value stands."""
-    return dict(_series(record, _TIMES))
+def along(scores: Scores) -> dict[str, Curve]:
+    """Metric to its curve along the clip, where it says at which second each value stands."""
+    return dict(_series(scores, _TIMES))
 
 
-def mean_lags(records: Mapping[tuple[str, int], Record]) -> dict[str, Curve]:
+def mean_lags(scores_of_clips: Mapping[tuple[str, int], Scores]) -> dict[str, Curve]:
     """The curves over lag of a suite, by metric: averaged over seeds, then over prompts.
 
-    Records are those of the clips' scores, by prompt id and seed. A metric of which not all clips
-    have the same lags is left out.
+    A metric of which not all clips have the same lags is left out.
     """
     means: dict[str, Curve] = {}
     curves: defaultdict[str, defaultdict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
-    for (prompt, _), record in records.items():
-        for name, curve in _series(record, _LAGS):
+    for (prompt, _), scores in scores_of_clips.items():
+        for name, curve in _series(scores, _LAGS):
             curves[name][prompt].append(curve)
     for name, by_prompt in curves.items():
         at_s, *others = {curve.at_s for seeds in by_prompt.values() for curve in seeds}
@@ -78,13 +77,15 @@ def read(stored: Mapping[str, Sequence[float | None]]) -> Curve:
     return Curve(seconds, values, low, high)
 
 
-def _series(record: Record, places: Sequence[str]) -> Iterator[tuple[str, Curve]]:
-    for name, entry in sorted(record.get("metrics", {}).items()):
-        series = entry.get("series", {})
+def _series(scores: Scores, places: Sequence[str]) -> Iterator[tuple[str, Curve]]:
+    for name, entry in sorted(scores.items()):
+        series = entry.series
         place = next((place for place in places if place in series), None)
         values = next((series[key] for key in series if key != place), None)
         if place is not None and values is not None:
-            yield name, Curve(tuple(series[place]), tuple(values))
+            at_s = tuple(at for at in series[place] if at is not None)
+            if len(at_s) == len(values):
+                yield name, Curve(at_s, values)
 
 
 def _at_lag(by_prompt: Mapping[str, Sequence[Curve]], place: int) -> stats.Interval | None:

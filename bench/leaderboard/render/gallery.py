@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.errors import BenchError
-from bench.leaderboard.data.curves import Curve, Record, along, mean_lags, read, stored
-from bench.schema import ClipResult, Result, Sample
-from bench.storage import SAFE_NAME, RunFolder, read_json, write_text
+from bench.leaderboard.data.curves import Curve, along, mean_lags, read, stored
+from bench.schema import ClipResult, Result, Sample, ScoreRecord
+from bench.storage import SAFE_NAME, RunFolder, read_json, read_record, write_text
 
 SCHEMA = 1
 INDEX = "clips.json"
@@ -91,9 +91,12 @@ def save_gallery(
     folder = RunFolder(run)
     clips = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
     draws = [draw for draw in draws if draw in clips and SAFE_NAME.fullmatch(draw[0])]
-    records = {draw: _scores(folder, draw, clips[draw]) for draw in draws}
+    records = {
+        draw: scored for draw in draws if (scored := _scores(folder, draw, clips[draw])) is not None
+    }
+    scores = {draw: records[draw].metrics if draw in records else {} for draw in draws}
     previews = {draw: folder.preview(Sample(*draw)) for draw in draws}
-    draws = [draw for draw in draws if records[draw] or previews[draw].is_file()]
+    draws = [draw for draw in draws if draw in records or previews[draw].is_file()]
     if not draws:
         return
     place = gallery_folder(into, result)
@@ -103,14 +106,14 @@ def save_gallery(
         {
             "prompt": draw[0],
             "seed": draw[1],
-            "text": records[draw].get("prompt", {}).get("text"),
+            "text": (records[draw].prompt or {}).get("text") if draw in records else None,
             "frames_sha256": clips[draw].frames_sha256,
             "preview_sha256": copied.get(draw),
-            "curves": {name: stored(curve) for name, curve in along(records[draw]).items()},
+            "curves": {name: stored(curve) for name, curve in along(scores[draw]).items()},
         }
         for draw in chosen
     ]
-    lags = {name: stored(curve) for name, curve in mean_lags(records).items()}
+    lags = {name: stored(curve) for name, curve in mean_lags(scores).items()}
     linked = None if copy else os.path.relpath(run / "previews", into)
     # One line a clip: small, and a diff still shows which clip changed.
     lines = ",\n".join(_json(entry) for entry in entries)
@@ -190,11 +193,13 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> Record:
+def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> ScoreRecord | None:
     """The record of a clip's scores, if it is of these frames."""
     path = folder.score(Sample(*draw))
-    record = read_json(path) if path.exists() else {}
-    return record if record.get("frames_sha256") == clip.frames_sha256 else {}
+    if not path.exists():
+        return None
+    record = read_record(path, ScoreRecord)
+    return record if record.frames_sha256 == clip.frames_sha256 else None
 
 
 def _json(value: object) -> str:
