@@ -714,15 +714,15 @@ class Result(RunFacts):
 
 
 class ResultError(BenchError):
-    """A file that is not of its form; the message names the first fault.
+    """A file that is not of its form; the message names the first fault and what to do.
 
     Attributes:
         faults: all of them, one line each.
     """
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    def __init__(self, faults: Sequence[str], mend: str = "") -> None:
         more = f" (the first of {len(faults)} faults)" if len(faults) > 1 else ""
-        super().__init__(faults[0] + more)
+        super().__init__(faults[0] + more + (f"; {mend}" if mend else ""))
         self.faults = tuple(faults)
 
 
@@ -744,7 +744,7 @@ def parse(kind: type[R], content: str | bytes, where: str, mend: str) -> R:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        raise ResultError(_faults(error, where, mend)) from None
+        raise _refusal(error, where, mend) from None
 
 
 def dump(record: Record) -> str:
@@ -778,21 +778,23 @@ _EXPECTED = {
 """What pydantic calls a fault, in the words of this project."""
 
 
-def _faults(error: ValidationError, where: str, mend: str) -> list[str]:
-    """One line for each fault of pydantic's report."""
+def _refusal(error: ValidationError, where: str, mend: str) -> ResultError:
+    """Pydantic's report, one line for each fault."""
     details = error.errors(include_url=False)
     if details[0]["type"] == "json_invalid":
-        return [f"{where}: expected JSON, but {details[0]['ctx']['error']}; {mend}"]
+        return ResultError([f"{where}: expected JSON, but {details[0]['ctx']['error']}"], mend)
     for detail in details:
-        came = detail["input"]
-        if detail["loc"] == ("schema",) and type(came) is int:
-            age = "newer: update steadybench" if came > SCHEMA else "older: run the suite again"
-            return [f"{where}: expected schema {SCHEMA}, got {_shown(came)}, which is {age}"]
-    return [
+        version = detail["input"]
+        if detail["loc"] == ("schema",) and type(version) is int:
+            age = "newer: update steadybench" if version > SCHEMA else "older: run the suite again"
+            text = f"{where}: expected schema {SCHEMA}, got {_shown(version)}, which is {age}"
+            return ResultError([text])
+    faults = [
         f"{where}: {_place(detail['loc'])}{text}"
         for detail in details
         for text in _text(detail).split("\n")
     ]
+    return ResultError(faults, mend)
 
 
 def _text(detail: ErrorDetails) -> str:

@@ -203,6 +203,13 @@ def test_all_faults_are_told_at_once() -> None:
         read(values)
 
 
+def test_the_message_says_what_to_do_unless_the_schema_does() -> None:
+    with pytest.raises(ResultError, match=r"suite: expected this key, it is missing; give another"):
+        read({key: value for key, value in content().items() if key != "suite"})
+    with pytest.raises(ResultError, match=r"newer: update steadybench$"):
+        read(content() | {"schema": 2})
+
+
 def test_clips_stand_once_and_are_expected() -> None:
     values = content()
     first, second = values["clips"][:2]

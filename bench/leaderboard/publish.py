@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import FILE_NAME, load
-from bench.leaderboard.data.rows import SuiteBoard, boards
+from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.render.figures import Drawing, figures
-from bench.leaderboard.render.gallery import categories, draw_order, load_gallery, save_gallery
+from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery
 from bench.leaderboard.render.markdown import OPENING, render
 from bench.leaderboard.render.page import MARK, Beside, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
@@ -65,7 +65,7 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
     runs = {target: source.parent for target, source in sources.items() if source.name == FILE_NAME}
     suites = boards(everything.values())
     for board in suites:
-        by_prompt = categories(board.results)
+        by_prompt = prompt_categories(board.results)
         for result in board.results:
             if run := runs.get(_target(result, into)):
                 draws = draw_order(result, by_prompt)

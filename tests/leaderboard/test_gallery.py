@@ -9,10 +9,10 @@ import pytest
 
 from bench.errors import BenchError
 from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.rows import prompt_categories
 from bench.leaderboard.render import gallery
 from bench.leaderboard.render.gallery import (
     Gallery,
-    categories,
     draw_order,
     load_gallery,
     save_gallery,
@@ -30,7 +30,7 @@ def content(model: str = "wan", seeds: tuple[int, ...] = (0, 1)) -> fake.Content
 
 def saved(path: Path, into: Path, *, copy: bool = True) -> Gallery:
     result = load(path)
-    draws = draw_order(result, categories([result]))
+    draws = draw_order(result, prompt_categories([result]))
     save_gallery(result, draws, path.parent, into, copy=copy)
     return load_gallery(result, into)
 
@@ -41,7 +41,7 @@ def files(folder: Path) -> list[str]:
 
 def test_the_first_draws_are_one_of_each_category_and_of_one_seed(tmp_path: Path) -> None:
     result = load(fake.write(content(), tmp_path))
-    draws = draw_order(result, categories([result]))
+    draws = draw_order(result, prompt_categories([result]))
     assert draws[:5] == [("p00", 0), ("p03", 0), ("p04", 0), ("p01", 0), ("p02", 0)]
     assert sorted(draws) == sorted((clip.prompt, clip.seed) for clip in result.clips)
 
@@ -50,7 +50,7 @@ def test_an_incomplete_run_takes_its_categories_from_the_others(tmp_path: Path) 
     half = content("half")
     del half["clips"][2:]
     results = [load(fake.write(made, tmp_path)) for made in (content(), half)]
-    known = categories(results)
+    known = prompt_categories(results)
     assert draw_order(results[1], known) == draw_order(results[0], known)
 
 

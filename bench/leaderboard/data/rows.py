@@ -126,10 +126,6 @@ class SuiteBoard:
     speeds: Mapping[str, tuple[Speed, ...]]
     yields: Mapping[str, Yield]
 
-    def speeds_of(self, result: Result) -> dict[str, Speed]:
-        """The speed of one result on each device it was timed on."""
-        return devices(result, self.speeds)
-
 
 def boards(results: Iterable[Result]) -> list[SuiteBoard]:
     """The boards of all suites, sorted, those of files without prompts last.
@@ -201,19 +197,16 @@ def group_means(clips: Iterable[ClipResult], field: str = "value") -> dict[str, 
     return {group: float(np.mean(each)) for group, each in values.items()}
 
 
-def prompt_categories(group: Group) -> dict[str, str]:
-    """Prompt to category; the results of a group share their prompts, and so these."""
+def prompt_categories(results: Iterable[Result]) -> dict[str, str]:
+    """Prompt to its category, as far as any result of a suite says."""
     return {
-        clip.prompt: clip.category
-        for row in group.rows
-        for clip in row.result.clips
-        if clip.category is not None
+        clip.prompt: clip.category for result in results for clip in result.clips if clip.category
     }
 
 
 def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
     """Category, in alphabetical order, to model to the headline's mean over its prompts."""
-    category = prompt_categories(group)
+    category = prompt_categories(row.result for row in group.rows)
     kinds = sorted(set(category.values()))
     means = {row.result.model: prompt_means(row.result, HEADLINE) for row in group.complete}
     values = [
@@ -251,14 +244,11 @@ def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
 
 def _labels(results: Sequence[Result]) -> dict[str, str]:
     """Titles, with the model's own name behind where two share one."""
-    titles = Counter(result.card.title for result in results)
+    titles = {result.model: result.card.title or result.model for result in results}
+    counts = Counter(result.card.title for result in results if result.card.title)
     return {
-        result.model: result.model
-        if not result.card.title
-        else result.card.title
-        if titles[result.card.title] == 1
-        else f"{result.card.title} ({result.model})"
-        for result in results
+        model: f"{title} ({model})" if counts[title] > 1 else title
+        for model, title in titles.items()
     }
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, zip_longest
 from pathlib import Path
@@ -61,13 +61,6 @@ class Gallery:
 
     clips: tuple[GalleryClip, ...] = ()
     lags: Mapping[str, Curve] | None = None
-
-
-def categories(results: Iterable[Result]) -> dict[str, str]:
-    """Prompt to its category, as far as any result of a suite says."""
-    return {
-        clip.prompt: clip.category for result in results for clip in result.clips if clip.category
-    }
 
 
 def draw_order(result: Result, categories: Mapping[str, str]) -> list[Draw]:

@@ -17,8 +17,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
-from bench.leaderboard.render.gallery import Gallery, GalleryClip, categories, draw_order
+from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
+from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.markdown import INTRO, RANKS
 from bench.leaderboard.render.pictures import Picture
 from bench.leaderboard.render.style import INK
@@ -213,7 +213,7 @@ def _player(
     ordered = (ranked | {result.model: result for result in board.results}).values()
     results = [result for result in ordered if result.model in clips]
     present = {draw for own in clips.values() for draw in own}
-    of_category = categories(board.results)
+    of_category = prompt_categories(board.results)
     draws = list(
         dict.fromkeys(
             draw

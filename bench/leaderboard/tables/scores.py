@@ -14,6 +14,7 @@ from bench.leaderboard.data.rows import (
     by_category,
     prompt_categories,
 )
+from bench.leaderboard.data.speed import devices
 from bench.leaderboard.tables.costs import reported, usable_cost
 from bench.leaderboard.tables.table import (
     Cell,
@@ -83,7 +84,7 @@ def more_tables(group: Group, suffix: str) -> Iterator[Table]:
 
 def category_tables(group: Group, suffix: str) -> Iterator[Table]:
     """Tables of the headline by category of prompt; none where there is but one category."""
-    counts = Counter(prompt_categories(group).values())
+    counts = Counter(prompt_categories(row.result for row in group.rows).values())
     if HEADLINE not in group.metrics or not group.complete or len(counts) < 2 or group.footage:
         return
     means = by_category(group)
@@ -139,7 +140,7 @@ def _headline_table(
     Seconds of compute, memory and cost are those of the hardware that made the clips: it is
     named, and no row leads another in them.
     """
-    timed = [board.speeds_of(row.result) for row in rows]
+    timed = [devices(row.result, board.speeds) for row in rows]
     hardware = {device for speeds in timed for device in speeds}
     shared = len(hardware) == 1 and all(timed)
     where = [f"Seconds, memory and cost are those of {min(hardware)}."] if shared else []
@@ -225,7 +226,7 @@ def _score(row: Row, metric: str) -> Cell:
 
 def _seconds(row: Row, board: SuiteBoard, named: bool) -> Cell:
     """Seconds of compute as measured here, else as reported, with who says so."""
-    measured = board.speeds_of(row.result)
+    measured = devices(row.result, board.speeds)
     if len(measured) > 1:
         return Cell(f"on {len(measured)} devices, see below")
     for device, speed in measured.items():
@@ -234,7 +235,7 @@ def _seconds(row: Row, board: SuiteBoard, named: bool) -> Cell:
 
 
 def _peak_gib(row: Row, board: SuiteBoard) -> float | None:
-    peaks = (speed.allocated_gib for speed in board.speeds_of(row.result).values())
+    peaks = (speed.allocated_gib for speed in devices(row.result, board.speeds).values())
     return max((peak for peak in peaks if peak is not None), default=None)
 
 

@@ -1,0 +1,99 @@
+"""Assembling a result: a pure function of records, which are refused if they are not whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from bench.layout import Item, RunFolder
+
+from bench.clip import Clip
+from bench.errors import BenchError
+from bench.generators.base import Generator
+from bench.prompts import Prompt
+from bench.run.assemble import assemble
+from bench.run.generation import Plan, generate
+from bench.schema import (
+    Card,
+    ClipRecord,
+    Environment,
+    Expected,
+    Prompts,
+    Result,
+    Run,
+    ScoreEntry,
+    ScoreRecord,
+)
+from bench.storage import read_record, write_record
+
+ITEM = Item(Prompt("p0", "a ball rolls"), 0)
+
+
+class Grey(Generator):
+    """Makes grey clips."""
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:  # noqa: ARG002
+        return Clip(np.full((4, 16, 16, 3), 128, np.uint8), 8.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run of one clip, scored by one metric."""
+    folder = RunFolder(tmp_path / "suite" / "grey")
+    run = Run(
+        schema=1,
+        model="grey",
+        suite="suite",
+        card=Card(title="Grey"),
+        measured=True,
+        environment=Environment(device="cpu", versions={}, commit=None, dirty=None),
+        prompts=Prompts(name=None, count=1, sha256="5a"),
+        expected=Expected(prompts=("p0",), seeds=(0,)),
+        functional={},
+        config={"suite": {"aspect": None}},
+    )
+    write_record(folder.run, run)
+    generate(Grey(), Plan("grey", {}, [ITEM]), [ITEM], folder, torch.device("cpu"))
+    entry = ScoreEntry(
+        unit="ratio", better="lower", version=1, fingerprint="f", value=0.5, why=None
+    )
+    clip = read_record(folder.record(ITEM), ClipRecord)
+    scored = ScoreRecord(
+        schema=1, frames_sha256=str(clip.frames_sha256), prompt={}, metrics={"warp": entry}
+    )
+    write_record(folder.score(ITEM), scored)
+    return folder
+
+
+def test_a_result_holds_its_clips_and_their_scores(folder: RunFolder) -> None:
+    result = assemble([ITEM], folder)
+    assert read_record(folder.result, Result) == result
+    assert result.clips[0].scores == {"warp": 0.5}
+    assert result.metrics["warp"].unit == "ratio"
+
+
+def test_a_record_that_a_run_writes_says_everything_but_what_came_from_outside(
+    folder: RunFolder,
+) -> None:
+    record = read_record(folder.record(ITEM), ClipRecord)
+    assert ClipRecord.model_fields.keys() - record.model_fields_set == {"delivery", "details"}
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("clip", {"seed": None}, r"0\.json: seed: expected a whole number, got null; remove"),
+        ("score", {"metrics": None}, r"0\.json: metrics: expected an object, got null; remove"),
+        ("run", {"card": None}, r"run\.json: card: expected an object, got null; remove the file"),
+        ("clip", {"schema": 2}, r"0\.json: expected schema 1, got 2, which is newer: update"),
+    ],
+)
+def test_a_record_that_is_not_whole_is_refused_with_what_to_do(
+    folder: RunFolder, file: str, change: dict[str, Any], message: str
+) -> None:
+    path = {"clip": folder.record(ITEM), "score": folder.score(ITEM), "run": folder.run}[file]
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
+    with pytest.raises(BenchError, match=message):
+        assemble([ITEM], folder)
