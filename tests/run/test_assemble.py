@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bench.layout import Item, RunFolder
 
 from bench.clip import Clip
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.prompts import Prompt
+from bench.prompts import Item, Prompt
 from bench.run.assemble import assemble
 from bench.run.generation import Plan, generate
 from bench.schema import (
@@ -26,7 +25,7 @@ from bench.schema import (
     ScoreEntry,
     ScoreRecord,
 )
-from bench.storage import read_record, write_record
+from bench.storage import RunFolder, read_record, write_record
 
 ITEM = Item(Prompt("p0", "a ball rolls"), 0)
 
@@ -59,11 +58,11 @@ def folder(tmp_path: Path) -> RunFolder:
     entry = ScoreEntry(
         unit="ratio", better="lower", version=1, fingerprint="f", value=0.5, why=None
     )
-    clip = read_record(folder.record(ITEM), ClipRecord)
+    clip = read_record(folder.record(ITEM.sample), ClipRecord)
     scored = ScoreRecord(
         schema=1, frames_sha256=str(clip.frames_sha256), prompt={}, metrics={"warp": entry}
     )
-    write_record(folder.score(ITEM), scored)
+    write_record(folder.score(ITEM.sample), scored)
     return folder
 
 
@@ -77,7 +76,7 @@ def test_a_result_holds_its_clips_and_their_scores(folder: RunFolder) -> None:
 def test_a_record_that_a_run_writes_says_everything_but_what_came_from_outside(
     folder: RunFolder,
 ) -> None:
-    record = read_record(folder.record(ITEM), ClipRecord)
+    record = read_record(folder.record(ITEM.sample), ClipRecord)
     assert ClipRecord.model_fields.keys() - record.model_fields_set == {"delivery", "details"}
 
 
@@ -93,7 +92,11 @@ def test_a_record_that_a_run_writes_says_everything_but_what_came_from_outside(
 def test_a_record_that_is_not_whole_is_refused_with_what_to_do(
     folder: RunFolder, file: str, change: dict[str, Any], message: str
 ) -> None:
-    path = {"clip": folder.record(ITEM), "score": folder.score(ITEM), "run": folder.run}[file]
+    path = {
+        "clip": folder.record(ITEM.sample),
+        "score": folder.score(ITEM.sample),
+        "run": folder.run,
+    }[file]
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | change), "utf-8")
     with pytest.raises(BenchError, match=message):
         assemble([ITEM], folder)
