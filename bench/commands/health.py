@@ -43,9 +43,6 @@ def examine(config: dict[str, Any]) -> list[Check]:
 
     Returns:
         What must hold, and whether it does; nothing where the footage is drawn.
-
-    Raises:
-        BenchError: if there is no footage to be had.
     """
     workers = config["workers"]
     if not isinstance(workers, int) or workers < 1:

@@ -80,9 +80,6 @@ def cut(
         frames: uint8 `[T, H, W, 3]`.
         other: the clip to cut to, of the same shape; without it, the clip itself turned about, with
             other hues, played backwards.
-
-    Raises:
-        BenchError: if the other clip has another shape.
     """
     other = other_content(frames) if other is None else other
     if other.shape != frames.shape:

@@ -26,9 +26,6 @@ class Degraded(Generator):
         of: the generator to damage.
         fault: name of one of `bench.faults.registry.FAULTS`.
         level: how much; every fault says what its levels mean.
-
-    Raises:
-        BenchError: if there is no such fault, or it has no such level.
     """
 
     kind = "bench.generators.degraded.Degraded"

@@ -47,9 +47,6 @@ class Fault:
 
         Returns:
             uint8 `[T, H, W, 3]`; `drop` alone returns fewer frames.
-
-        Raises:
-            BenchError: if the level is out of range, or the clip too short or too small.
         """
         self.check(level)
         if len(frames) < 2 or min(frames.shape[1:3]) < SMALLEST:
@@ -60,11 +57,7 @@ class Fault:
         return self.damage(frames, level, rng)
 
     def check(self, level: float) -> None:
-        """Refuse a level out of range.
-
-        Raises:
-            BenchError: says which levels there are.
-        """
+        """Refuse a level out of range."""
         name = self.damage.__name__
         if self.ladder == (1.0,):
             if level != 1:

@@ -49,9 +49,6 @@ def inspect(folder: Path) -> Inspection:
 
     Args:
         folder: the `results/` of a leaderboard.
-
-    Raises:
-        BenchError: if there is no such folder.
     """
     if not folder.is_dir():
         raise BenchError(f"expected the results of a leaderboard in {folder}, it is no folder")

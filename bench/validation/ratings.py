@@ -77,9 +77,6 @@ def read_ratings(folder: Path) -> list[RatedClip]:
     FETV's: `<rater>/manual_eval_results_<model>.json`, a line for each clip, such as
     `{"7": {"temporal_quality": 3, ...}}`, clips at `<model>/7.<mp4, gif ...>`, and, for the texts
     of the prompts, `fetv_data.json`, a line for each prompt from number 0.
-
-    Raises:
-        BenchError: if the folder or a line is not as described, or no rated clip is there.
     """
     if (folder / RATINGS).is_file():
         clips = list(_csv_clips(folder))
@@ -231,9 +228,6 @@ def write_suite(folder: Path, into: Path) -> None:
     """Write what scores the rated clips of a folder as a suite, so that their models take rows.
 
     `prompts.jsonl`, and for each model `<model>.csv`, the `model.manifest` of `model.path=folder`.
-
-    Raises:
-        BenchError: if a prompt has no text or two, or a model a name that can be no file's.
     """
     texts: dict[str, str] = {}
     files: dict[str, list[tuple[str, str, int]]] = defaultdict(list)

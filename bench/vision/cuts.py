@@ -51,11 +51,7 @@ class TransNet:
         self.fingerprint = ""
 
     def load(self, device: torch.device) -> None:
-        """Load the weights onto `device` and pass the self-test.
-
-        Raises:
-            BenchError: if the weights are not the published ones.
-        """
+        """Load the weights onto `device` and pass the self-test."""
         file = Path(self.path) if self.path else _packaged()
         state = weights.read(file, "TransNetV2")
         self._network = _Bare(device="cpu")

@@ -75,9 +75,6 @@ class DisFlow:
 
     Args:
         preset: `ultrafast`, `fast` or `medium`.
-
-    Raises:
-        BenchError: if there is no such preset.
     """
 
     def __init__(self, preset: str = "medium") -> None:

@@ -98,9 +98,6 @@ class OpenClip:
         There are 720 ways to pair them; untrained weights find the right one by luck only. This
         needs no published value of each network there is, and so it tells trained from
         untrained, not one training from another: that is what the fingerprint is for.
-
-        Raises:
-            BenchError: if another pairing is better.
         """
         pictures = np.array(list(_PLAIN.values()), np.uint8)[:, None, None, :]
         images = self.embed_images(np.tile(pictures, (1, 64, 64, 1)))
@@ -201,11 +198,7 @@ def create(name: str, pretrained: str | None) -> tuple[Any, Preprocess, Any]:
 
 
 def _source(name: str, pretrained: str | None) -> str | None:
-    """The place on the net that holds the weights; None if they lie in a file or folder.
-
-    Raises:
-        BenchError: if there is no such network, tag, file or folder.
-    """
+    """The place on the net that holds the weights; None if they lie in a file or folder."""
     if name.startswith(_HUB):
         return name.removeprefix(_HUB)
     if name.startswith(_LOCAL):

@@ -105,11 +105,7 @@ def _first_place(
 
 
 def read(path: Path, network: str) -> State:
-    """A PyTorch state dict; the file may hold tensors only, no code.
-
-    Raises:
-        BenchError: if the file is anything else.
-    """
+    """A PyTorch state dict; the file may hold tensors only, no code."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
@@ -123,11 +119,7 @@ def read(path: Path, network: str) -> State:
 
 
 def install(state: State, module: torch.nn.Module, where: Path, network: str) -> None:
-    """Put a state dict into a module; every name and shape must be the module's.
-
-    Raises:
-        BenchError: if one is not.
-    """
+    """Put a state dict into a module; every name and shape must be the module's."""
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
@@ -178,9 +170,6 @@ def check_golden(network: str, measured: float, golden: float, tolerance: float)
     """The self-test of a loaded network: a known input must give the known answer.
 
     A trunk without its trained weights gives plausible numbers in silence; this does not.
-
-    Raises:
-        BenchError: if the answer is off by more than `tolerance`.
     """
     if not abs(measured - golden) <= tolerance:
         raise BenchError(

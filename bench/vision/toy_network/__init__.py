@@ -44,11 +44,7 @@ class ToyClip(OpenClip):
         return super().embed_text(text)
 
     def check(self) -> None:
-        """The self-test: a known picture and text must have the known cosine.
-
-        Raises:
-            BenchError: if they have another.
-        """
+        """The self-test: a known picture and text must have the known cosine."""
         golden = json.loads((self.folder / "golden.json").read_text("utf-8"))["cosine"]
         weights.check_golden("the toy network", self.golden(), golden, _GOLDEN_TOLERANCE)
 
