@@ -1,17 +1,21 @@
-# make demo: from a fresh clone to a leaderboard. make test: everything that must hold.
+# make demo: from a fresh clone to a leaderboard. make test: what must hold, in minutes.
+# make test-slow: what must hold too, and takes longer.
 # make check: is the published leaderboard what its results say? make benchmark: what it costs.
 # make health: whether the metrics can be trusted.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test check benchmark health lint format clean
+.PHONY: demo test test-slow check benchmark health lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m bench -m 'model=glob(toy_*)' suite=toy
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not benchmark"
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: $(INSTALLED)
 	$(BIN)/python -m bench.leaderboard --check leaderboard

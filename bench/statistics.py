@@ -298,7 +298,7 @@ def _finite(values: ArrayLike, dimensions: int) -> Floats:
     array = np.asarray(values, np.float64)
     if array.ndim != dimensions or not np.isfinite(array).all():
         raise ValueError(
-            f"expected finite numbers in {dimensions} dimensions, came shape {array.shape}"
+            f"expected finite numbers in {dimensions} dimensions, got shape {array.shape}"
         )
     return array
 

@@ -128,7 +128,7 @@ def _refuse_cut_short(
         missing.append(round((container.duration / av.time_base - reached_s) * rate))
     if missing and min(missing) > _MISSING_FRAMES_ALLOWED:
         raise ClipError(
-            f"{path}: {count} frames came, {min(missing)} more are declared: the file is cut short"
+            f"{path}: got {count} frames, {min(missing)} more are declared: the file is cut short"
         )
     if path.suffix.lower() == ".gif" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
         raise ClipError(f"{path}: the file is cut short, its end mark is missing")

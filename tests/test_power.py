@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 
 from bench.commands.power import Spread, main, spread
 from bench.errors import BenchError
-from bench.storage import PACKAGE
 from tools import footage_power
 from tools.footage_power import spread_of_footage
 
@@ -166,11 +166,13 @@ def test_films_without_two_pieces_tell_no_draws_apart() -> None:
             spread_of_footage(controls(films, pieces, parts), "flicker")
 
 
-def test_the_published_health_check_says_what_footage_tells_apart(
+def test_a_health_check_says_what_footage_tells_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    health = str(PACKAGE.parent / "leaderboard" / "health.json")
-    assert footage_power.main([health, "--metric", "coherence"]) == 0
+    health = str(tmp_path / "health.json")
+    parts = Spread(prompt=3.0, interaction=1.0, seed=2.0)
+    Path(health).write_text(json.dumps(controls(4, 4, parts)))
+    assert footage_power.main([health, "--metric", "flicker"]) == 0
     assert "| 100 x 4 | 400 | " in capsys.readouterr().out
     (tmp_path / "none.json").write_text("{}")
     for name, message in (

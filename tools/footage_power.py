@@ -1,6 +1,6 @@
 """What two models' difference could be told by, judged from footage where no models were run.
 
-python -m tools.footage_power leaderboard/health.json --metric coherence
+python -m tools.footage_power outputs/health/health.json --metric coherence
 
 Prints tables of prompts/README.md. Pieces of films stand for prompts, a film with a mild fault for
 a model, and pieces of one film for draws of one prompt.
@@ -45,7 +45,7 @@ def spread_of_footage(values: Sequence[Mapping[str, Any]], metric: str) -> Sprea
     if len(set(films)) < 2 or len(films) == len(set(films)):
         raise BenchError(
             f"expected {metric} of pieces of two films or more, two of one film among them, as "
-            "python -m bench.health path=packaged writes them into health.json"
+            "python -m bench.health path=packaged films=null writes them into health.json"
         )
     table = np.array([[cells[kind, piece] for piece in pieces] for kind in kinds], np.float64)
     beyond = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()

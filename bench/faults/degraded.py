@@ -33,11 +33,11 @@ class Degraded(Generator):
     def __init__(self, of: Generator, fault: str, level: float) -> None:
         if not isinstance(fault, str) or fault not in FAULTS:
             raise BenchError(
-                f"expected the name of a fault, came {fault!r}{nearest(str(fault), FAULTS)}; "
+                f"expected the name of a fault, got {fault!r}{nearest(str(fault), FAULTS)}; "
                 f"known are {', '.join(FAULTS)}"
             )
         if not isinstance(level, int | float):
-            raise BenchError(f"degraded model: level must be a number, came {level!r}")
+            raise BenchError(f"degraded model: level must be a number, got {level!r}")
         FAULTS[fault].check(level)
         self.of, self.fault, self.level = of, fault, level
 

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeGuard
 
@@ -129,6 +129,15 @@ class Generator(ABC):
 
     kind: str = ""
     device: torch.device = torch.device("cpu")
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        misplaced = cls.__dict__.keys() & {each.name for each in fields(GeneratorInfo)}
+        if misplaced:  # else a version would be ignored, and old clips pass for new ones
+            name = min(misplaced)
+            raise BenchError(
+                f"{cls.__name__}.{name} has no meaning: say info = GeneratorInfo({name}=...)"
+            )
 
     @property
     def info(self) -> GeneratorInfo:

@@ -80,7 +80,7 @@ class DisFlow:
     def __init__(self, preset: str = "medium") -> None:
         if not isinstance(preset, str) or preset not in _PRESETS:
             raise BenchError(
-                f"DIS flow: preset must be one of {', '.join(_PRESETS)}, came {preset!r}"
+                f"DIS flow: preset must be one of {', '.join(_PRESETS)}, got {preset!r}"
             )
         self.preset = preset
         self.fingerprint = fingerprint({"flow": "DIS", "preset": preset})

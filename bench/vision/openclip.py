@@ -218,7 +218,7 @@ def _source(name: str, pretrained: str | None) -> str | None:
     if pretrained is None or not Path(pretrained).is_file():
         tags = open_clip.list_pretrained_tags_by_model(name)
         raise BenchError(
-            f"{name}: expected pretrained to be a weight file or a tag, came {pretrained!r}"
+            f"{name}: expected pretrained to be a weight file or a tag, got {pretrained!r}"
             f"{nearest(pretrained or '', tags)}; its tags are {', '.join(tags)}"
         )
     return None

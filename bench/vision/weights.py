@@ -64,7 +64,7 @@ def find(
         if not actual.startswith(sha256):
             raise BenchError(
                 f"{file}: expected the published weights of {network} (SHA-256 {sha256[:8]}...), "
-                f"came {actual[:8]}...; remove the file and run again"
+                f"got {actual[:8]}...; remove the file and run again"
             )
     return file
 
@@ -114,7 +114,7 @@ def read(path: Path, network: str) -> State:
             f"{path}: expected a PyTorch state dict of {network}, but {reason}"
         ) from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise BenchError(f"{path}: expected a PyTorch state dict of {network}, came other content")
+        raise BenchError(f"{path}: expected a PyTorch state dict of {network}, got other content")
     return state
 
 

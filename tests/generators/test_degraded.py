@@ -140,9 +140,9 @@ def test_only_lossy_frames_are_called_lossy() -> None:
 
 
 def test_an_unknown_fault_names_the_nearest() -> None:
-    with pytest.raises(BenchError, match="came 'flickr', did you mean 'flicker'"):
+    with pytest.raises(BenchError, match="got 'flickr', did you mean 'flicker'"):
         Degraded(Inner(), "flickr", 0.1)
-    with pytest.raises(BenchError, match="came 'xyz'; known are flicker, "):
+    with pytest.raises(BenchError, match="got 'xyz'; known are flicker, "):
         Degraded(Inner(), "xyz", 0.1)
 
 
@@ -173,5 +173,11 @@ def test_the_toy_models_differ_from_the_steady_one_only_by_their_fault(name: str
 
 @pytest.mark.parametrize("level", ["abc", None])
 def test_a_level_that_is_no_number_is_refused(level: Any) -> None:
-    with pytest.raises(BenchError, match=f"level must be a number, came {level!r}"):
+    with pytest.raises(BenchError, match=f"level must be a number, got {level!r}"):
         Degraded(ToyGenerator(), "flicker", level)
+
+
+def test_what_belongs_into_info_is_refused_elsewhere() -> None:
+    """A version that nobody reads would let clips of other frames pass for the same."""
+    with pytest.raises(BenchError, match=r"Old.version has no meaning: say info = GeneratorInfo"):
+        type("Old", (Generator,), {"version": "2"})

@@ -64,7 +64,7 @@ def test_different_devices_are_named_in_each_row(tmp_path: Path) -> None:
     rented["hardware"] = {"price_per_gpu_hour": 3600, "currency": "USD", "gpus": 1}
     table = table_of([model("a"), rented], tmp_path)
     speeds = [row["s per s of video ↓"] for row in rows_of(table)]
-    assert speeds == ["0.250 (CPU, Some CPU)", "2 (NVIDIA H200)"]
+    assert speeds == ["0.250 (CPU, Some CPU)", "2 (NVIDIA H200, torch 2.15.0)"]
     costs = [row["cost per usable s ↓"] for row in rows_of(table)]
     assert costs == ["0.250 CPU-s", "2 USD"]
     assert not any("Seconds" in line for line in table.above)

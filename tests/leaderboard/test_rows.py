@@ -183,7 +183,7 @@ def test_speed_counts_warm_clips_that_succeeded_and_keeps_devices_apart(tmp_path
         ),
     ]
     speeds = board_of([fake.result("m", clips)], tmp_path).speeds
-    assert list(speeds) == ["CPU, Some CPU", "NVIDIA H200"]
+    assert list(speeds) == ["CPU, Some CPU", "NVIDIA H200, torch 2.15.0"]
     (cpu,), (gpu,) = speeds.values()
     assert cpu.clips == 2
     assert cpu.frames_per_s == 32 / 4

@@ -166,7 +166,7 @@ def test_a_metric_that_says_what_people_say_passes_and_others_are_caught() -> No
 def test_more_is_better_for_every_column_of_the_table() -> None:
     said = everybody()
     (table,) = (t for t in tables(said, METRICS, []) if t.title.startswith("Temporal"))
-    rows = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+    rows = {row[0].value: [cell.value for cell in row[1:]] for row in table.rows}
     assert rows["coherence"] == rows["damage"]
     assert rows["coherence"][0] == "1.00"
     assert rows["coherence"][2:] == ["100%", "1.00", "3 of 3", "1 of 4", "18"]

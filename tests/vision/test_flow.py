@@ -61,5 +61,5 @@ def test_a_field_that_is_mostly_invalid_is_unreliable() -> None:
 
 
 def test_an_unknown_preset_is_refused_before_any_clip() -> None:
-    with pytest.raises(BenchError, match="one of ultrafast, fast, medium, came 'slow'"):
+    with pytest.raises(BenchError, match="one of ultrafast, fast, medium, got 'slow'"):
         DisFlow("slow")
