@@ -56,15 +56,17 @@ def agreement(
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     both = np.isfinite(one) & np.isfinite(other)
     one, other = one[both], other[both]
-    asked, made = np.asarray(prompts)[both], np.asarray(models)[both]
-    drawn = _resampled(asked, lambda clips: spearman(one[clips], other[clips]))
+    prompt_of, model_of = np.asarray(prompts)[both], np.asarray(models)[both]
+    drawn = _resampled(prompt_of, lambda clips: spearman(one[clips], other[clips]))
     right = [
         (np.sign(one[i] - one[j]) * np.sign(other[i] - other[j]) + 1) / 2
-        for prompt in np.unique(asked)
-        for i, j in combinations(np.flatnonzero(asked == prompt), 2)
+        for prompt in np.unique(prompt_of)
+        for i, j in combinations(np.flatnonzero(prompt_of == prompt), 2)
         if other[i] != other[j]
     ]
-    within = [spearman(one[made == model], other[made == model]) for model in np.unique(made)]
+    within = [
+        spearman(one[model_of == model], other[model_of == model]) for model in np.unique(model_of)
+    ]
     defined = [rho for rho in within if rho is not None]
     low, high = np.quantile(drawn, [0.025, 0.975]).tolist() if len(drawn) else (None, None)
     return Agreement(

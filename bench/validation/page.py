@@ -63,7 +63,7 @@ def render(
     }
     blocks = [INTRO.format(arguments=arguments, footage=footage).rstrip()]
     for table in (
-        _checks(judged),
+        checks_table(judged, "coherence of"),
         _levels(pieces),
         _ladders(pieces, directed, "Which metric sees which fault", (*LADDERS, *CONTENT, *MORE)),
         _ladders(pieces, directed, "Which metric sees which of the new faults", FAMILIES),
@@ -74,7 +74,8 @@ def render(
     return "\n\n".join(blocks) + "\n"
 
 
-def _checks(judged: Iterable[Check]) -> Table:
+def checks_table(judged: Iterable[Check], subject: str) -> Table:
+    """What must hold, of which subject, and whether it does."""
     rows = tuple(
         (
             Cell("yes" if check.held else "NO", strong=not check.held),
@@ -83,7 +84,7 @@ def _checks(judged: Iterable[Check]) -> Table:
         )
         for check in judged
     )
-    return Table("What must hold", text_columns(("held", "coherence of", "measured")), rows)
+    return Table("What must hold", text_columns(("held", subject, "measured")), rows)
 
 
 def _levels(pieces: Pieces) -> Table:

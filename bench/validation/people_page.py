@@ -12,6 +12,7 @@ from bench.leaderboard.tables.table import Cell, Column, Table, text_columns
 from bench.metrics.base import Metric
 from bench.validation.agreement import Agreement, agreement, lead, mean_of, rater_agreement
 from bench.validation.checks import HEADLINE, Check
+from bench.validation.page import checks_table
 from bench.validation.people import VBENCH, Opinion
 from bench.validation.ratings import QUESTIONS
 
@@ -73,8 +74,8 @@ class Panel:
 
     def agreement(self, values: Floats) -> Agreement:
         """Of values `[N]` with the mean rating, on generated clips."""
-        made = self.generated
-        return agreement(values[made], self.people[made], self.prompts, self.models)
+        generated = self.generated
+        return agreement(values[generated], self.people[generated], self.prompts, self.models)
 
     @property
     def prompts(self) -> list[str]:
@@ -200,15 +201,7 @@ def tables(
 ) -> Iterator[Table]:
     """Those of the page."""
     better = directed(metrics, opinions)
-    rows = tuple(
-        (
-            Cell("yes" if check.held else "NO", strong=not check.held),
-            Cell(check.what),
-            Cell(check.measured),
-        )
-        for check in judged
-    )
-    yield Table("What must hold", text_columns(("held", "what", "measured")), rows)
+    yield checks_table(judged, "what")
     for question in QUESTIONS:
         given = panel(opinions, question)
         names = [name for name in better if _fits(name, question)]

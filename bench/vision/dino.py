@@ -18,7 +18,6 @@ from bench.vision.identity import IMAGENET_MEAN, IMAGENET_STD, Identity, need_si
 _URL = "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"
 
 _SHORT_SIDE_PX = 224
-_PATCH_PX = 16
 
 # Neighbouring position embeddings of untrained weights are at right angles (cosine 0 +- .003).
 _MIN_NEIGHBOUR_COSINE = 0.1
