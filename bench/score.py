@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 
@@ -18,9 +18,6 @@ from bench.prompts import Prompt
 from bench.records import fingerprint, read_json, write_json
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
-
-if TYPE_CHECKING:
-    from bench.metrics.calibration import Calibration
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +101,6 @@ def score(
             pending.append(Pending(item, record, scored, missing, unseen))
     if not pending or wanted is None:
         return []
-    calibration = _calibration(backbones)
     damaged = []
 
     def read(work: Pending) -> Clip:
@@ -146,7 +142,6 @@ def score(
                 "schema": SCHEMA,
                 "frames_sha256": work.record["frames_sha256"],
                 "prompt": _asked(item.prompt),
-                "calibration": calibration,
             },
         )
     for name, reason in backbones.missing.items():
@@ -181,14 +176,6 @@ def _ahead(pending: Sequence[Pending], read: Callable[[Pending], Clip]) -> Itera
             clip, coming = coming, reader.submit(read, following)
             yield clip
         yield coming
-
-
-def _calibration(backbones: Backbones) -> dict[str, Any] | None:
-    """What the headline is measured in, for the record; None if there is no calibration."""
-    try:
-        return cast("Calibration", backbones.get("calibration")).described
-    except Unscored:
-        return None
 
 
 def _asked(prompt: Prompt) -> Entry:

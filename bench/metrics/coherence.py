@@ -1,9 +1,9 @@
 """The headline: temporal coherence, and the points that each kind of damage takes from it.
 
-coherence = 100 exp(-sum of d_i), d_i = (damage_i / scale_i)^2
+coherence = 100 exp(-sum of d_i), d_i = (damage_i / scale_i)^power_i
 
 for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`; three more shares
-are taken whole: d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(1.7 (3.7 - z))) for the order
+are taken whole: d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(2 (1.8 - z))) for the order
 of the frames, z deviations from a random one. All are shares of what the clip itself shows, so no
 calibration is needed and any flow or LPIPS serves. The points lost are parted in proportion to
 d_i: coherence and the lost points add up to 100.
@@ -25,7 +25,8 @@ from bench.metrics.base import Metric, Scored, metric
 from bench.metrics.consistency import stutter
 from bench.metrics.cuts import shots
 from bench.metrics.damage import Window
-from bench.metrics.motion import motion_state
+from bench.metrics.motion import MotionState, motion_state
+from bench.prompts import Motion
 from bench.vision.analysis import STEP_S, Analysis
 
 SIDE_PX = 128
@@ -34,27 +35,34 @@ MIN_S = 1.2
 WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
 ROUNDING_ALLOWED, ROUNDING_ALLOWED_FRAMES = 0.1, 0.3
 
-SCALES: Mapping[str, float] = {
-    "tremble": 0.158,
-    "churn": 1.25,
-    "flicker": 0.02,
-    "jumps": 1.5,
-    "identity": 0.4,
-    "blending": 0.3,
+SCALES: Mapping[str, tuple[float, int]] = {
+    "tremble": (0.185, 2),
+    "churn": (1.4, 3),
+    "flicker": (0.05, 2),
+    "jumps": (8.0, 1),
+    "identity": (0.33, 2),
+    "blending": (0.5, 2),
 }
-"""How much of each kind of damage alone leaves 100/e = 37 points."""
+"""How much of each kind of damage alone leaves 100/e = 37 points, and the power it rises with."""
 
 PARTS = (*SCALES, "order", "stutter", "motion")
 
-ORDER_HALF, ORDER_SLOPE = 3.7, 1.7
+ORDER_HALF, ORDER_SLOPE = 1.8, 2.0
+ORDER_NONE, ORDER_SURE = 2.0, 3.5  # deviations, below which unexplained change is but noise
+MOVING = 0.035
+"""Short sides per second against the camera, from which on footage counts as of a subject."""
+
 MOST = 12.0  # damage that leaves less than a thousandth of a point
 
 SUBJECT_NONE, SUBJECT_SURE = 0.003, 0.012
 UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
+CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
 ACTIVE_NONE, ACTIVE_SURE = 0.07, 0.12
 NONE_SEEN = "motion: none seen"
+LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
 WORST_S, WORST_HOP_S = 1.0, 0.25
+LEAST_FRAMES = 4  # of a window, so that changes of velocity have moments
 
 NEEDS = ("lpips", "flow", "cuts")
 
@@ -125,16 +133,17 @@ def coherence_worst_second(analysis: Analysis) -> Scored:
 
 
 def _lost(name: str, meaning: str) -> Metric:
-    """The points that one part takes from the headline."""
+    """The metric of the points that one part takes from the headline."""
 
     def points(analysis: Analysis) -> Scored:
         measured = measure(analysis)
-        note = _note(measured) if name == "motion" else None
+        light = name == "flicker" and analysis.prompt.lighting_change
+        note = LIGHT_ASKED if light else _note(measured) if name == "motion" else None
         return Scored(lost(charges(measured, stutter(analysis)))[name], note=note)
 
     points.__doc__ = f"{meaning} Points of the headline lost; see `lost`."
     points.__name__ = f"lost_{name}"
-    return metric(unit="points lost", better="lower", needs=NEEDS)(points)
+    return metric(unit="points", better="lower", needs=NEEDS)(points)
 
 
 lost_tremble = _lost("tremble", "Nothing in the picture is steady, and places come apart.")
@@ -156,8 +165,8 @@ def charges(measured: Damage, held: float) -> dict[str, float]:
         held: share of frames that repeat the one before, 0..1.
     """
     charged = {
-        name: (max(0.0, float(getattr(measured, name))) / scale) ** 2
-        for name, scale in SCALES.items()
+        name: (max(0.0, float(getattr(measured, name))) / scale) ** power
+        for name, (scale, power) in SCALES.items()
     }
     charged["order"] = float(np.logaddexp(0, ORDER_SLOPE * (ORDER_HALF - measured.order)))
     charged["stutter"] = -float(np.log(max(1 - held, np.exp(-MOST))))
@@ -177,21 +186,26 @@ def lost(charged: Mapping[str, float]) -> dict[str, float]:
     return {name: points * charge / whole if whole else 0.0 for name, charge in charged.items()}
 
 
-def moving(subject: float, unexplained: float, active: float, *, only_subject: bool) -> float:
-    """How surely something happens, 0..1; see `bench.metrics.motion.MotionState`.
+def moving(state: MotionState, order: float, asked: Motion) -> float:
+    """How surely something happens, 0..1.
 
-    Something moves against the camera or, unless the prompt wants the subject moved, the camera
-    explains less than the greater part of the change; and over a twelfth of the picture takes
-    part. Ramps from .003 to .012 short sides per second, .45 to .6, .07 to .12.
+    Something moves against the camera; or, unless the prompt wants the subject moved, the camera
+    leaves much of the change unexplained and the frames are in order, so that it is no noise;
+    or the prompt wants the camera moved, and it does. And more than a logo's share of the picture
+    takes part. Ramps from .003 to .012 short sides per second, .45 to .6, 2 to 3.5 deviations,
+    .02 to .04 short sides per second, .07 to .12.
     """
 
     def ramp(value: float, none: float, sure: float) -> float:
         return min(1.0, max(0.0, (value - none) / (sure - none)))
 
-    happens = ramp(subject, SUBJECT_NONE, SUBJECT_SURE)
-    if not only_subject:
-        happens = max(happens, ramp(unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE))
-    return happens * ramp(active, ACTIVE_NONE, ACTIVE_SURE)
+    happens = ramp(state.subject, SUBJECT_NONE, SUBJECT_SURE)
+    if asked == "camera":
+        happens = ramp(state.raw, CAMERA_NONE, CAMERA_SURE)
+    if asked != "subject":
+        change = ramp(state.unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE)
+        happens = max(happens, change * ramp(order, ORDER_NONE, ORDER_SURE))
+    return happens * ramp(state.active, ACTIVE_NONE, ACTIVE_SURE)
 
 
 def measure(analysis: Analysis) -> Damage:
@@ -226,15 +240,13 @@ def _measure(analysis: Analysis) -> Damage:
 def _at_step(reduced: Analysis, step: int, window: Window) -> dict[str, float]:
     """All of `Damage` at one time step."""
     state = motion_state(reduced, 2 * step, window.start, window.stop)
-    only_subject = reduced.prompt.motion == "subject"
+    order = damage.order(reduced, step, window)
     return _sudden(reduced, step, window) | {
         "churn": damage.churn(reduced, step, window),
         "identity": damage.identity(reduced, step, window),
         "blending": damage.blending(reduced, step, window),
-        "order": damage.order(reduced, step, window),
-        "motion": moving(
-            state.subject, state.unexplained, state.active, only_subject=only_subject
-        ),
+        "order": order,
+        "motion": moving(state, order, reduced.prompt.motion),
     }
 
 
@@ -254,9 +266,7 @@ def _over_steps(
 ) -> dict[str, float]:
     """What is measured at each time step, interpolated."""
     measured = [(share, at_step(reduced, step, window)) for step, share in _steps(reduced)]
-    return {
-        name: sum(share * each[name] for share, each in measured) for name in measured[0][1]
-    }
+    return {name: sum(share * each[name] for share, each in measured) for name in measured[0][1]}
 
 
 def _steps(analysis: Analysis) -> list[tuple[int, float]]:
@@ -273,7 +283,7 @@ def _windows(
     shot: Window, fps: float, whole_s: float, length_s: float, hop_s: float
 ) -> list[Window]:
     """The shot itself up to `whole_s`, else windows of `length_s` every `hop_s`, to its end."""
-    count, length = shot.stop - shot.start, round(length_s * fps)
+    count, length = shot.stop - shot.start, max(LEAST_FRAMES, round(length_s * fps))
     if count <= max(whole_s * fps, length):
         return [shot]
     last = shot.stop - length

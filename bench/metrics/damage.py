@@ -191,7 +191,7 @@ def order(analysis: Analysis, step: int, window: Window) -> float:
 
 
 def _velocities(analysis: Analysis, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """a and v of `tremble` by cell, float32 `[T - 2s, h, w]`; place t is frame t + s."""
+    """A and v of `tremble` by cell, float32 `[T - 2s, h, w]`; place t is frame t + s."""
 
     def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         field = analysis.flow(step)
@@ -212,9 +212,7 @@ def _velocities(analysis: Analysis, step: int) -> tuple[NDArray[np.float32], NDA
 
 def _patches(analysis: Analysis) -> Tensor:
     """Of every frame; see `Lpips.patches`."""
-    return analysis.once(
-        "patches", lambda: analysis.lpips_network.patches(analysis.lpips_features)
-    )
+    return analysis.once("patches", lambda: analysis.lpips_network.patches(analysis.lpips_features))
 
 
 def _unmatched(analysis: Analysis, lag: int) -> NDArray[np.float64]:

@@ -33,11 +33,13 @@ class MotionState:
         unexplained: share of the change that is left once the camera's motion and a change of
             light over the whole frame are taken away; about 1 for grain too.
         active: share of the picture that changes at all.
+        raw: all motion, see `raw_speeds`; short sides per second.
     """
 
     subject: float
     unexplained: float
     active: float
+    raw: float
 
 
 @metric(unit="short sides per second", better=None, version=2, needs=["flow"])
@@ -130,7 +132,8 @@ def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> Moti
         moved = cv2.blur(cv2.absdiff(before, after).max(axis=-1).astype(np.float32), (9, 9))
         states.append((_top(against), min(1.0, share), float((moved > ACTIVE_CHANGE).mean())))
     subject, unexplained, active = np.mean(states, axis=0).tolist()
-    return MotionState(subject * _scale(analysis, field), unexplained, active)
+    raw = float(raw_speeds(analysis, stride)[pairs].mean())
+    return MotionState(subject * _scale(analysis, field), unexplained, active, raw)
 
 
 def _after_camera(
