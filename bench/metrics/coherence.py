@@ -54,7 +54,7 @@ MOVING = 0.035
 
 MOST = 12.0  # damage that leaves less than a thousandth of a point
 
-SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.012, 0.03
+SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.008, 0.03
 CALM_COST = 0.1
 UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
@@ -194,7 +194,7 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     leaves much of the change unexplained and the frames are in order, so that it is no noise;
     or the prompt wants the camera moved, and it does. And more than a logo's share of the picture
     takes part. A clip in which next to nothing moves against the camera has shown little: up to a
-    tenth is taken off, so that being still never outranks moving well. Ramps from .003 to .012 short sides per second, .45 to .6, 2 to 3.5 deviations,
+    tenth is taken off, so that being still never outranks moving well. Ramps from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations,
     .02 to .04 short sides per second, .07 to .12; calm from .03 down to .003.
     """
 
