@@ -193,9 +193,11 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     Something moves against the camera; or, unless the prompt wants the subject moved, the camera
     leaves much of the change unexplained and the frames are in order, so that it is no noise;
     or the prompt wants the camera moved, and it does. And more than a logo's share of the picture
-    takes part. A clip in which next to nothing moves against the camera has shown little: up to a
-    tenth is taken off, so that being still never outranks moving well. Ramps from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations,
-    .02 to .04 short sides per second, .07 to .12; calm from .03 down to .003.
+    takes part. A clip in which next to nothing moves against the camera has shown little: up to
+    a tenth is taken off, so that being still never outranks moving well.
+
+    Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .02 to .04
+    short sides per second, .07 to .12 of the picture; calm from .03 down to .003.
     """
 
     def ramp(value: float, none: float, sure: float) -> float:
