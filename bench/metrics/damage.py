@@ -226,7 +226,8 @@ def _unmatched(analysis: Analysis, lag: int) -> NDArray[np.float64]:
             missing = np.sort(_missing(these, others, REACH_CELLS).reshape(len(these), -1), axis=1)
             count = max(1, round(WORST_PLACES * missing.shape[1]))
             worst.append(missing[:, -count:].mean(axis=1, dtype=np.float64))
-        return np.mean(worst, axis=0)
+        both: NDArray[np.float64] = np.mean(worst, axis=0)
+        return both
 
     return analysis.once(("unmatched", lag), compute)
 
