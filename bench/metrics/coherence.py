@@ -1,9 +1,10 @@
 """The headline: temporal coherence, and the points that each kind of damage takes from it.
 
-coherence = 100 exp(-sum of d_i), d_i = (damage_i / scale_i)^power_i
+coherence = 100 exp(-sum of d_i), d_i = (beyond_i / scale_i)^power_i
 
-for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`; three more shares
-are taken whole: d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(2 (1.8 - z))) for the order
+for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`; beyond is what exceeds
+that which sound footage shows, plus a twentieth of the rest. Three more shares
+are taken whole: d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(2 (2 - z))) for the order
 of the frames, z deviations from a random one. All are shares of what the clip itself shows, so no
 calibration is needed and any flow or LPIPS serves. The points lost are parted in proportion to
 d_i: coherence and the lost points add up to 100.
@@ -35,19 +36,22 @@ MIN_S = 1.2
 WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
 ROUNDING_ALLOWED, ROUNDING_ALLOWED_FRAMES = 0.1, 0.3
 
-SCALES: Mapping[str, tuple[float, int]] = {
-    "tremble": (0.185, 2),
-    "churn": (1.8, 3),
-    "flicker": (0.05, 2),
-    "jumps": (8.0, 1),
-    "identity": (0.36, 2),
-    "blending": (0.5, 2),
+SCALES: Mapping[str, tuple[float, float, int]] = {
+    "tremble": (0.0, 0.16, 2),
+    "churn": (0.45, 1.5, 3),
+    "flicker": (0.006, 0.055, 2),
+    "jumps": (0.5, 7.0, 1),
+    "identity": (0.12, 0.2, 2),
+    "blending": (0.0, 0.3, 3),
 }
-"""How much of each kind of damage alone leaves 100/e = 37 points, and the power it rises with."""
+"""Of each kind of damage: what sound footage shows, the scale of what goes beyond it, the power."""
+
+ALLOWED_SHARE = 0.05
+"""Of what sound footage shows, so much counts: less damage is always better."""
 
 PARTS = (*SCALES, "order", "stutter", "motion")
 
-ORDER_HALF, ORDER_SLOPE = 1.8, 2.0
+ORDER_HALF, ORDER_SLOPE = 2.0, 2.0
 ORDER_NONE, ORDER_SURE = 2.0, 3.5  # deviations, below which unexplained change is but noise
 MOVING = 0.035
 """Short sides per second against the camera, from which on footage counts as of a subject."""
@@ -165,10 +169,11 @@ def charges(measured: Damage, held: float) -> dict[str, float]:
         measured: what the clip shows.
         held: share of frames that repeat the one before, 0..1.
     """
-    charged = {
-        name: (max(0.0, float(getattr(measured, name))) / scale) ** power
-        for name, (scale, power) in SCALES.items()
-    }
+    charged = {}
+    for name, (allowed, scale, power) in SCALES.items():
+        value = max(0.0, float(getattr(measured, name)))
+        beyond = max(0.0, value - allowed) + ALLOWED_SHARE * min(value, allowed)
+        charged[name] = (beyond / scale) ** power
     charged["order"] = float(np.logaddexp(0, ORDER_SLOPE * (ORDER_HALF - measured.order)))
     charged["stutter"] = -float(np.log(max(1 - held, np.exp(-MOST))))
     charged["motion"] = -float(np.log(max(measured.motion, np.exp(-MOST))))

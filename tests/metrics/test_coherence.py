@@ -127,7 +127,7 @@ def test_each_part_sees_what_it_is_for(analyse: Analyse, toy: Clip) -> None:
     lit = (toy.frames * gains).clip(0, 255).round().astype(np.uint8)
     assert cost(lost_flicker, lit) > 10
     cut = np.concatenate([toy.frames[:8], moving_texture(8, 128)])
-    assert cost(lost_jumps, cut) > 20
+    assert cost(lost_jumps, cut) > 15
     assert cost(lost_order, toy.frames[np.random.default_rng(3).permutation(16)]) > 20
     shares = np.linspace(0, 1, 16)[:, None, None, None]
     other = 255 - cv2.flip(toy.frames[0], 0)
