@@ -482,7 +482,7 @@ class Appearance(Record):
 
 
 class Calibration(Record):
-    """The scales of the headline."""
+    """The scales of the headline's first version; later ones need none."""
 
     sha256: str
     """Of the file, hex."""
@@ -503,8 +503,6 @@ class ScoreRecord(Record):
     """Of the frames that were scored, hex."""
     prompt: dict[str, Json] | None = None
     """What of the prompt decides the scores."""
-    calibration: Calibration | None = None
-    """Null without one."""
     metrics: dict[str, ScoreEntry]
     """Name to score."""
     appearance: Appearance | None = None
@@ -605,7 +603,7 @@ class Result(RunFacts):
     metrics: dict[str, MetricDescription]
     """Name to meaning."""
     calibration: Calibration | None = None
-    """Of the headline; null without one."""
+    """Of the headline's first version; null since."""
     cross_clip: GroupComparison | None = None
     """Null where there are no groups."""
     fingerprint: str

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from bench.clip import Clip
-from bench.metrics.calibration import Calibration
 from bench.prompts import Prompt
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
@@ -56,7 +55,6 @@ def backbones() -> Backbones:
             "flow": DisFlow(),
             "identity": AlexNetFeatures(),
             "cuts": TransNet(),
-            "calibration": Calibration("offline-1.json"),
         },
         torch.device("cpu"),
     )

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from bench.leaderboard.catalogue import calibrations, suite_of, suites
-from bench.metrics.calibration import Calibration
+from bench.leaderboard.catalogue import suite_of, suites
 from bench.prompts import Prompt, load_suite
 from bench.run.start_images import suite_sha256
 from bench.storage import PROMPTS
@@ -43,9 +41,3 @@ def test_a_suite_is_recognised_whatever_pictures_its_clips_began_with(tmp_path: 
     assert suite is not None
     assert suite.file == "prompts/i2v.jsonl"
     assert suite_of(suite_sha256(sha256, prompts), {}) is None
-
-
-def test_the_shipped_calibration_is_recognised() -> None:
-    shipped = Calibration("offline-1.json")
-    shipped.load(torch.device("cpu"))
-    assert calibrations()[shipped.fingerprint] == shipped.scales

@@ -1,4 +1,4 @@
-"""Suites and calibrations that come with the benchmark, recognised by their hashes."""
+"""Suites that come with the benchmark, recognised by their hashes."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from functools import cache
 from hashlib import sha256
 
 from bench.schema import Result
-from bench.storage import CONF, PROMPTS, fingerprint, read_json
+from bench.storage import PROMPTS, fingerprint
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,3 @@ def suites() -> tuple[Suite, ...]:
         digest = sha256(raw).hexdigest()
         published.append(Suite(f"prompts/{path.name}", digest, categories, groups, texts))
     return tuple(published)
-
-
-@cache
-def calibrations() -> Mapping[str, Mapping[str, float]]:
-    """The published calibrations: hash to scales."""
-    contents = map(read_json, sorted((CONF / "calibration").glob("*.json")))
-    return {fingerprint(content): content["scales"] for content in contents}

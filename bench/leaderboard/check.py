@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.leaderboard.catalogue import calibrations, suite_of_result
+from bench.leaderboard.catalogue import suite_of_result
 from bench.leaderboard.data.loading import load
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, boards
 from bench.leaderboard.rules import allowed, broken_rules, groups_unchecked, headline_unchecked
@@ -95,12 +95,6 @@ def worth_saying(result: Result) -> Iterator[str]:
             f"stands apart: its prompts, sha256 {short(result.prompts_sha256)}, are those of no "
             "suite in prompts/ (another version of it, a suite of somebody's own, or one with "
             "files that users supply)"
-        )
-    calibration = result.calibration_sha256
-    if calibration is not None and calibration not in calibrations():
-        yield (
-            f"stands apart: its calibration, sha256 {short(calibration)}, is none of "
-            "conf/calibration/"
         )
 
 

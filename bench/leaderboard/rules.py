@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
-from bench.leaderboard.catalogue import Suite, calibrations, suite_of_result
+from bench.leaderboard.catalogue import Suite, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.words import named, plural
 from bench.metrics.composition import TOLERANCE, VERSIONS, composed
@@ -47,7 +47,6 @@ def broken_rules(result: Result) -> Iterator[str]:
     yield from _names(result)
     yield from _hashes(result)
     yield from _prompts(result, suite)
-    yield from _calibration(result)
     yield from _clips(result)
     for name in result.metrics:
         yield from _values(result, name)
@@ -125,16 +124,6 @@ def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
         yield f"its prompts have the hash of {suite.file}, and other ids"
     others = [c for c in result.clips if c.category != suite.categories.get(c.prompt)]
     yield from _said({f"another category than in {suite.file}": others})
-
-
-def _calibration(result: Result) -> Iterator[str]:
-    if result.calibration is None:
-        if any(clip.scores.get(HEADLINE) is not None for clip in result.clips):
-            yield f"{HEADLINE} has values, but no calibration is named"
-        return
-    scales = calibrations().get(result.calibration.sha256)
-    if scales is not None and result.calibration.scales != scales:
-        yield f"the scales of its calibration are {dict(scales)}, got {result.calibration.scales}"
 
 
 def _clips(result: Result) -> Iterator[str]:

@@ -1,46 +1,75 @@
-"""The headline: temporal coherence, and what it is made of.
+"""The headline: temporal coherence, and the points that each kind of damage takes from it.
 
-coherence = 100 gate order (1 - stutter) / (1 + jumps + (flicker/a + identity/b + smooth/c)^2.75)
+coherence = 100 exp(-sum of d_i), d_i = (beyond_i / scale_i)^power_i
 
-The five kinds of damage are those of `bench.metrics.damage`; a, b and c come from the calibration.
-What a real clip shows of the slow kinds is added before the power is taken, so that a little of
-each costs little and much of any one costs much. Order and gate are 0..1: frames in no order, and
-clips in which nothing moves that the prompt wants moved, are worth nothing however smooth.
+for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`; beyond is what exceeds
+that which sound footage shows, plus a twentieth of the rest. Three more shares
+are taken whole: d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(2 (2 - z))) for the order
+of the frames, z deviations from a random one. All are shares of what the clip itself shows, so no
+calibration is needed and any flow or LPIPS serves. The points lost are parted in proportion to
+d_i: coherence and the lost points add up to 100.
 
 A clip is measured in windows: one of its own length up to 2.5 s, else of 2 s, every second; damage
 is averaged over windows, save `jumps`, of which the worst counts. Where the prompt asks for
 several shots, each shot is a clip of its own. Where rounding would change a time step of 1/8 s by
-over 10%, everything is measured at the two nearest steps and interpolated.
+over 10% and over .3 frames, everything is measured at the two nearest steps and interpolated.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from bench.errors import Unscored
 from bench.metrics import damage
-from bench.metrics.base import Scored, metric
-from bench.metrics.calibration import SCALED, Calibration
-from bench.metrics.composition import POWER
+from bench.metrics.base import Metric, Scored, metric
 from bench.metrics.consistency import stutter
 from bench.metrics.cuts import shots
 from bench.metrics.damage import Window
-from bench.metrics.motion import raw_speeds, subject_speeds
+from bench.metrics.motion import MotionState, motion_state
+from bench.prompts import Motion
 from bench.vision.analysis import STEP_S, Analysis
 
+SIDE_PX = 128
 MIN_SIDE_PX = 64
 MIN_S = 1.2
 WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
-ROUNDING_ALLOWED = 0.1
+ROUNDING_ALLOWED, ROUNDING_ALLOWED_FRAMES = 0.1, 0.3
 
-ORDER_NONE, ORDER_SURE, ORDER_FLOOR = 3.0, 3.8, 0.05
-STILL, MOVING = 0.025, 0.035
+SCALES: Mapping[str, tuple[float, float, int]] = {
+    "tremble": (0.0, 0.16, 2),
+    "churn": (0.45, 1.5, 3),
+    "flicker": (0.006, 0.055, 2),
+    "jumps": (0.5, 7.0, 1),
+    "identity": (0.12, 0.2, 2),
+    "blending": (0.0, 0.3, 3),
+}
+"""Of each kind of damage: what sound footage shows, the scale of what goes beyond it, the power."""
+
+ALLOWED_SHARE = 0.05
+"""Of what sound footage shows, so much counts: less damage is always better."""
+
+PARTS = (*SCALES, "order", "stutter", "motion")
+
+ORDER_HALF, ORDER_SLOPE = 2.0, 2.0
+ORDER_NONE, ORDER_SURE = 2.0, 3.5  # deviations, below which unexplained change is but noise
+MOVING = 0.035
+"""Short sides per second against the camera, from which on footage counts as of a subject."""
+
+MOST = 12.0  # damage that leaves less than a thousandth of a point
+
+SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.008, 0.03
+CALM_COST = 0.1
+UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
+CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
+ACTIVE_NONE, ACTIVE_SURE = 0.07, 0.12
+NONE_SEEN = "motion: none seen"
+LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
 WORST_S, WORST_HOP_S = 1.0, 0.25
+LEAST_FRAMES = 4  # of a window, so that changes of velocity have moments
 
-NEEDS = ("lpips", "flow", "cuts", "calibration")
+NEEDS = ("lpips", "flow", "cuts")
 
 
 @dataclass(frozen=True)
@@ -48,159 +77,145 @@ class Damage:
     """What a clip, or a window of it, shows; see `bench.metrics.damage`.
 
     Attributes:
+        tremble: 0..about 1.
+        churn: 0..about 1.
         flicker: share of full scale.
-        identity: loss, 0 to about 1.5.
-        smooth: ratio, 0..5.
-        jumps: 1 is a change of half the picture's contrast at once.
+        jumps: share of the usual change from step to step, 0..about 20.
+        identity: 0..about 1.
+        blending: 0..1.
         order: standard deviations.
-        speed: of what the gate looks at, in short sides per second.
+        motion: 0..1, how surely something happens.
     """
 
+    tremble: float
+    churn: float
     flicker: float
-    identity: float
-    smooth: float
     jumps: float
+    identity: float
+    blending: float
     order: float
-    speed: float
+    motion: float
 
 
-@metric(unit="points", better="higher", needs=NEEDS)
+@metric(unit="points", better="higher", version=2, needs=NEEDS)
 def coherence(analysis: Analysis) -> Scored:
     """Temporal coherence, 0..100: does the clip hold together while it moves?
 
-    The formula stands at the head of this module. Real footage has 80 to 100, a frozen clip,
-    noise, or a shuffled clip about 0. The damage of the clip is kept.
+    The formula stands at the head of this module. Sound footage has 80 to 100; a frozen clip,
+    noise, a shuffled clip, or a still that is moved about, next to nothing. The damage of the
+    clip is kept.
 
     Raises:
-        Unscored: if the clip is shorter than 1.2 s, its short side under 64 px, or the
-            calibration was made with other backbones.
+        Unscored: if the clip is shorter than 1.2 s, or its short side under 64 px.
     """
-    found = measure(analysis)
-    value = headline(found, stutter(analysis), _scales(analysis))
-    series = {name: [getattr(found, name)] for name in Damage.__dataclass_fields__}
-    return Scored(value, series)
+    measured = measure(analysis)
+    value = headline(charges(measured, stutter(analysis)))
+    series = {name: [getattr(measured, name)] for name in Damage.__dataclass_fields__}
+    return Scored(value, series, _note(measured))
 
 
-@metric(unit="points", better="higher", needs=NEEDS)
+@metric(unit="points", better="higher", version=2, needs=NEEDS)
 def coherence_worst_second(analysis: Analysis) -> Scored:
-    """The headline of the worst second: flicker, smooth, jumps and stutter of that second alone.
+    """The headline of the worst second: flicker, jumps, tremble and stutter of that second alone.
 
-    Seconds begin every quarter; order, identity and gate are the clip's. The curve over all of
-    them is kept.
+    Seconds begin every quarter; churn, identity, blending, order and motion are the clip's. The
+    curve over all of them is kept.
 
     Raises:
         Unscored: as `coherence`.
     """
-    found, scales = measure(analysis), _scales(analysis)
+    whole, reduced = measure(analysis), analysis.reduced(SIDE_PX)
     held = np.array(stutter.score(analysis).series["held"])
     starts, values = [], []
     for shot in shots(analysis):
-        travelled = _far(analysis, shot)
         for second in _windows(shot, analysis.clip.fps, 0.0, WORST_S, WORST_HOP_S):
-            local = _over_steps(_sudden, analysis, second, travelled)
-            mixed = Damage(**{**vars(found), **local})
+            local = _over_steps(_sudden, reduced, second)
+            mixed = Damage(**{**vars(whole), **local})
             held_here = float(held[second.start : second.stop - 1].mean())
             starts.append(second.start / analysis.clip.fps)
-            values.append(headline(mixed, held_here, scales))
+            values.append(headline(charges(mixed, held_here)))
     return Scored(min(values), {"start_s": starts, "coherence": values})
 
 
-@metric(unit="points", better="higher", needs=NEEDS)
-def coherence_flicker(analysis: Analysis) -> Scored:
-    """Sub-score: 100 / (1 + (flicker/a)^2.75), what would be left if there were flicker alone.
+def _lost(name: str, meaning: str) -> Metric:
+    """The metric of the points that one part takes from the headline."""
 
-    Where the prompt asks for changing light, only what swings back is flicker, and the note says
-    so.
+    def points(analysis: Analysis) -> Scored:
+        measured = measure(analysis)
+        light = name == "flicker" and analysis.prompt.lighting_change
+        note = LIGHT_ASKED if light else _note(measured) if name == "motion" else None
+        return Scored(lost(charges(measured, stutter(analysis)))[name], note=note)
 
-    Raises:
-        Unscored: as `coherence`.
-    """
-    asked = "changing light was asked for: only what swings back counts"
-    note = asked if analysis.prompt.lighting_change else None
-    return Scored(_alone(analysis, "flicker"), note=note)
-
-
-@metric(unit="points", better="higher", needs=NEEDS)
-def coherence_identity(analysis: Analysis) -> float:
-    """Sub-score: 100 / (1 + (identity/b)^2.75): do the things in the picture stay themselves?
-
-    Raises:
-        Unscored: as `coherence`.
-    """
-    return _alone(analysis, "identity")
+    points.__doc__ = f"{meaning} Points of the headline lost; see `lost`."
+    points.__name__ = f"lost_{name}"
+    return metric(unit="points", better="lower", needs=NEEDS)(points)
 
 
-@metric(unit="points", better="higher", needs=NEEDS)
-def coherence_smooth(analysis: Analysis) -> float:
-    """Sub-score: 100 / (1 + (smooth/c)^2.75): is each frame what its neighbours promise?
-
-    Raises:
-        Unscored: as `coherence`.
-    """
-    return _alone(analysis, "smooth")
-
-
-@metric(unit="points", better="higher", needs=NEEDS)
-def coherence_jumps(analysis: Analysis) -> float:
-    """Sub-score: 100 / (1 + jumps): nothing pops up, vanishes or is cut.
-
-    Raises:
-        Unscored: as `coherence`.
-    """
-    return 100 / (1 + measure(analysis).jumps)
+lost_tremble = _lost("tremble", "Nothing in the picture is steady, and places come apart.")
+lost_churn = _lost("churn", "Change that does not add up: boiling texture, grain.")
+lost_flicker = _lost("flicker", "Light and colour that jump back and forth.")
+lost_jumps = _lost("jumps", "Something pops up, vanishes, jumps or is cut.")
+lost_identity = _lost("identity", "Parts of the picture change or are gone for good.")
+lost_blending = _lost("blending", "Frames are mixtures of their neighbours.")
+lost_order = _lost("order", "Frames are in no order.")
+lost_stutter = _lost("stutter", "Frames repeat the one before.")
+lost_motion = _lost("motion", "Nothing happens, or not what the prompt wants moved.")
 
 
-@metric(unit="points", better="higher", needs=NEEDS)
-def coherence_order(analysis: Analysis) -> float:
-    """Factor: 5 for frames in random order, rising to 100 between 3 and 3.8 deviations from it.
-
-    Raises:
-        Unscored: as `coherence`.
-    """
-    return 100 * ordered(measure(analysis).order)
-
-
-@metric(unit="points", better="higher", needs=NEEDS)
-def coherence_motion(analysis: Analysis) -> Scored:
-    """Factor: 0 for a still, rising to 100 between .025 and .035 short sides per second.
-
-    Of the motion of things against the camera where the prompt says `motion: subject`, of all
-    motion otherwise; the note says which.
-
-    Raises:
-        Unscored: as `coherence`.
-    """
-    subject = analysis.prompt.motion == "subject"
-    note = "motion of the subject" if subject else "all motion, the camera's too"
-    return Scored(100 * moving(measure(analysis).speed), note=note)
-
-
-def headline(found: Damage, held: float, scales: Mapping[str, float]) -> float:
-    """The formula at the head of this module.
+def charges(measured: Damage, held: float) -> dict[str, float]:
+    """The d_i of the formula at the head of this module, by part; 0..12 each.
 
     Args:
-        found: what the clip shows.
+        measured: what the clip shows.
         held: share of frames that repeat the one before, 0..1.
-        scales: a, b and c.
-
-    Returns:
-        0..100.
     """
-    slow = sum(max(0.0, float(getattr(found, name))) / scales[name] for name in SCALED)
-    worth: float = moving(found.speed) * ordered(found.order) * (1 - held)
-    damaged: float = found.jumps + slow**POWER
-    return 100 * worth / (1 + damaged)
+    charged = {}
+    for name, (allowed, scale, power) in SCALES.items():
+        value = max(0.0, float(getattr(measured, name)))
+        beyond = max(0.0, value - allowed) + ALLOWED_SHARE * min(value, allowed)
+        charged[name] = (beyond / scale) ** power
+    charged["order"] = float(np.logaddexp(0, ORDER_SLOPE * (ORDER_HALF - measured.order)))
+    charged["stutter"] = -float(np.log(max(1 - held, np.exp(-MOST))))
+    charged["motion"] = -float(np.log(max(measured.motion, np.exp(-MOST))))
+    return {name: min(MOST, charge) for name, charge in charged.items()}
 
 
-def ordered(deviations: float) -> float:
-    """The factor of the order of frames, .05..1."""
-    share = (deviations - ORDER_NONE) / (ORDER_SURE - ORDER_NONE)
-    return ORDER_FLOOR + (1 - ORDER_FLOOR) * min(1.0, max(0.0, share))
+def headline(charged: Mapping[str, float]) -> float:
+    """100 exp(-sum of the charges)."""
+    return 100 * float(np.exp(-sum(charged.values())))
 
 
-def moving(speed: float) -> float:
-    """The factor of motion, 0..1."""
-    return min(1.0, max(0.0, (speed - STILL) / (MOVING - STILL)))
+def lost(charged: Mapping[str, float]) -> dict[str, float]:
+    """The points that each part takes: its share of the sum of charges in 100 less the headline."""
+    whole = sum(charged.values())
+    points = 100 - headline(charged)
+    return {name: points * charge / whole if whole else 0.0 for name, charge in charged.items()}
+
+
+def moving(state: MotionState, order: float, asked: Motion) -> float:
+    """How surely something happens, 0..1.
+
+    Something moves against the camera; or, unless the prompt wants the subject moved, the camera
+    leaves much of the change unexplained and the frames are in order, so that it is no noise;
+    or the prompt wants the camera moved, and it does. And more than a logo's share of the picture
+    takes part. A clip in which next to nothing moves against the camera has shown little: up to
+    a tenth is taken off, so that being still never outranks moving well.
+
+    Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .02 to .04
+    short sides per second, .07 to .12 of the picture; calm from .03 down to .003.
+    """
+
+    def ramp(value: float, none: float, sure: float) -> float:
+        return min(1.0, max(0.0, (value - none) / (sure - none)))
+
+    happens = ramp(state.subject, SUBJECT_NONE, SUBJECT_SURE)
+    if asked == "camera":
+        happens = ramp(state.raw, CAMERA_NONE, CAMERA_SURE)
+    if asked != "subject":
+        change = ramp(state.unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE)
+        happens = max(happens, change * ramp(order, ORDER_NONE, ORDER_SURE))
+    calm = 0.0 if asked == "camera" else 1 - ramp(state.subject, SUBJECT_NONE, SUBJECT_LIVELY)
+    return happens * ramp(state.active, ACTIVE_NONE, ACTIVE_SURE) * (1 - CALM_COST * calm)
 
 
 def measure(analysis: Analysis) -> Damage:
@@ -219,60 +234,56 @@ def _measure(analysis: Analysis) -> Damage:
     long_enough = [s for s in shots(analysis) if s.stop - s.start >= MIN_S * fps]
     if not long_enough:
         raise Unscored(
-            f"{len(analysis.frames) / fps:.2f} s, coherence needs a shot of at least {MIN_S:g} s"
+            f"{len(analysis.clip.frames) / fps:.2f} s, coherence needs a shot of at least "
+            f"{MIN_S:g} s"
         )
-    found = []
-    for shot in long_enough:
-        travelled = _far(analysis, shot)
-        found += [
-            _over_steps(_at_step, analysis, window, travelled)
-            for window in _windows(shot, fps, WHOLE_S, WINDOW_S, HOP_S)
-        ]
-    merged = {name: float(np.mean([each[name] for each in found])) for name in found[0]}
-    return Damage(**merged | {"jumps": max(each["jumps"] for each in found)})
+    reduced = analysis.reduced(SIDE_PX)
+    windows = [
+        _over_steps(_at_step, reduced, window)
+        for shot in long_enough
+        for window in _windows(shot, fps, WHOLE_S, WINDOW_S, HOP_S)
+    ]
+    merged = {name: float(np.mean([each[name] for each in windows])) for name in windows[0]}
+    return Damage(**merged | {"jumps": max(each["jumps"] for each in windows)})
 
 
-def _at_step(analysis: Analysis, step: int, window: Window, travelled: float) -> dict[str, float]:
+def _at_step(reduced: Analysis, step: int, window: Window) -> dict[str, float]:
     """All of `Damage` at one time step."""
-    speeds = subject_speeds if analysis.prompt.motion == "subject" else raw_speeds
-    return _sudden(analysis, step, window, travelled) | {
-        "identity": damage.identity(analysis, step, window),
-        "order": damage.order(analysis, step, window),
-        "speed": float(speeds(analysis, step)[window.start : window.stop - step].mean()),
+    state = motion_state(reduced, 2 * step, window.start, window.stop)
+    order = damage.order(reduced, step, window)
+    return _sudden(reduced, step, window) | {
+        "churn": damage.churn(reduced, step, window),
+        "identity": damage.identity(reduced, step, window),
+        "blending": damage.blending(reduced, step, window),
+        "order": order,
+        "motion": moving(state, order, reduced.prompt.motion),
     }
 
 
-def _far(analysis: Analysis, shot: Window) -> float:
-    """What `smooth` divides by: the same for all of a shot, so that a pause is no damage."""
-    return damage.far(analysis, shot, max(step for step, _ in _steps(analysis)) + 1)
-
-
-def _sudden(analysis: Analysis, step: int, window: Window, travelled: float) -> dict[str, float]:
+def _sudden(reduced: Analysis, step: int, window: Window) -> dict[str, float]:
     """The kinds of damage that have a moment."""
     return {
-        "flicker": damage.flicker(analysis, step, window),
-        "smooth": damage.smooth(analysis, step, window, travelled),
-        "jumps": damage.jumps(analysis, step, window),
+        "tremble": damage.tremble(reduced, step, window),
+        "flicker": damage.flicker(reduced, step, window),
+        "jumps": damage.jumps(reduced, step, window),
     }
 
 
 def _over_steps(
-    at_step: Callable[[Analysis, int, Window, float], dict[str, float]],
-    analysis: Analysis,
+    at_step: Callable[[Analysis, int, Window], dict[str, float]],
+    reduced: Analysis,
     window: Window,
-    travelled: float,
 ) -> dict[str, float]:
     """What is measured at each time step, interpolated."""
-    found = [
-        (share, at_step(analysis, step, window, travelled)) for step, share in _steps(analysis)
-    ]
-    return {name: sum(share * each[name] for share, each in found) for name in found[0][1]}
+    measured = [(share, at_step(reduced, step, window)) for step, share in _steps(reduced)]
+    return {name: sum(share * each[name] for share, each in measured) for name in measured[0][1]}
 
 
 def _steps(analysis: Analysis) -> list[tuple[int, float]]:
     """The time steps in frames at which a clip is measured, and their shares."""
     exact = analysis.clip.fps * STEP_S
-    if exact <= 1 or abs(exact / analysis.step - 1) <= ROUNDING_ALLOWED:
+    off = abs(exact - analysis.step)
+    if exact <= 1 or off <= max(ROUNDING_ALLOWED * analysis.step, ROUNDING_ALLOWED_FRAMES):
         return [(analysis.step, 1.0)]
     below = int(exact)
     return [(below, below + 1 - exact), (below + 1, exact - below)]
@@ -282,7 +293,7 @@ def _windows(
     shot: Window, fps: float, whole_s: float, length_s: float, hop_s: float
 ) -> list[Window]:
     """The shot itself up to `whole_s`, else windows of `length_s` every `hop_s`, to its end."""
-    count, length = shot.stop - shot.start, round(length_s * fps)
+    count, length = shot.stop - shot.start, max(LEAST_FRAMES, round(length_s * fps))
     if count <= max(whole_s * fps, length):
         return [shot]
     last = shot.stop - length
@@ -290,13 +301,5 @@ def _windows(
     return [Window(start, start + length) for start in sorted(starts)]
 
 
-def _alone(analysis: Analysis, name: str) -> float:
-    share: float = max(0.0, getattr(measure(analysis), name)) / _scales(analysis)[name]
-    damaged: float = share**POWER
-    return 100 / (1 + damaged)
-
-
-def _scales(analysis: Analysis) -> Mapping[str, float]:
-    calibration = cast("Calibration", analysis.backbone("calibration"))
-    calibration.check(analysis)
-    return calibration.scales
+def _note(measured: Damage) -> str | None:
+    return NONE_SEEN if measured.motion < 0.5 else None

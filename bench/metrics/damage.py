@@ -1,8 +1,13 @@
-"""The five kinds of damage that the headline adds up, each measured over one window of a clip.
+"""The kinds of damage that the headline adds up, each measured over one window of a clip.
 
-Common to all: x_t is working frame t, s a time step in frames, D LPIPS; a cell is a place of the
-grid of `Lpips.cells`; W(x, f) is x pulled back along the flow f. A window is a range of frames
-[start, stop) that holds no cut; neighbours outside it do not count.
+Everything is seen at a short side of 128 pixels: half the detail of the working frames is grain,
+dither and compression, which differ from file to file and not from model to model. x_t is such a
+frame, s a time step of 1/8 s in frames, D LPIPS, a cell a place of the grid of `Lpips.cells`, and
+W(x, f) is x pulled back along the flow f. A window is a range of frames [start, stop) that holds
+no cut; neighbours outside it do not count.
+
+No measure here is an amount of change: each is a share of the change, or of the motion, that the
+clip itself shows, so that neither fast nor calm footage pays for what it is.
 """
 
 from collections.abc import Iterator
@@ -16,25 +21,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench.metrics.consistency import STATIC_LPIPS
 from bench.vision.analysis import Analysis
 from bench.vision.flow import places, pull_back
 
-# Where frames travel nowhere, or nothing can be followed, there is no ratio to be had: such a
-# window counts as this much damage, which is far beyond any real footage.
-SMOOTH_CAP = 5.0
-UNFOLLOWED_FLICKER = 0.1
-
+STEADY_PLACES, STEADY_MOMENTS = 0.2, 0.75
+LEAST_SPEED = 5e-4  # short sides a step: a sixteenth of a pixel, what flow can tell from nothing
+WORST_PLACES = 0.05
+REACH_CELLS = 1
+SEARCH_CELLS = 3
+LEAST_TURN = 0.003  # 1 - cosine: the change that grain and dither alone show
+LEAST_LPIPS = 0.02
 BLOCKS = 4
-LATTICE_PX = 2
 MIN_BLOCK_VALID = 0.3
-FAR_S = 0.5
+UNFOLLOWED_FLICKER = 0.1
 LASTING_QUANTILE = 0.25
-RISE_WEIGHT = 0.6
-JUMP_SHARE = 0.5
-JUMP_POWER = 4
-BLUR_SHARE = 1 / 32
-CONTRAST_FRAMES = 4
 ORDERS = 400
 
 
@@ -46,16 +46,61 @@ class Window:
     stop: int
 
 
+def tremble(analysis: Analysis, step: int, window: Window) -> float:
+    """How much of the clip's motion the steadiest places tremble, where the picture comes apart.
+
+    tremble = a / (v + .0005) * sqrt(m). a: the flow to the next step plus the flow to the one
+    before is by how much a place changes its velocity; less the median over the frame, its length
+    averaged over the steadiest fifth of the cells at each moment and over the steadier three
+    quarters of the moments. v: mean length of both flows. Both in short sides a step. m: see
+    `torn`. In sound footage, however fast, something is at rest or glides; in a clip whose frames
+    were made one by one nothing does. Range [0, about 1]; footage shows .02 to .06.
+    """
+    trembling, speed = _velocities(analysis, step)
+    inside = slice(window.start, window.stop - 2 * step)
+    places_ = np.sort(trembling[inside].reshape(len(trembling[inside]), -1), axis=1)
+    steadiest = places_[:, : max(1, round(STEADY_PLACES * places_.shape[1]))].mean(axis=1)
+    moments = np.sort(steadiest)[: max(1, int(np.ceil(STEADY_MOMENTS * len(steadiest))))]
+    share = float(moments.mean()) / (float(speed[inside].mean()) + LEAST_SPEED)
+    return share * float(np.sqrt(torn(analysis, step, window)))
+
+
+def torn(analysis: Analysis, step: int, window: Window) -> float:
+    """What has no counterpart two steps away: 1 - the best cosine, in the worst cells.
+
+    For each cell the patch (see `Lpips.patches`) most like it within one cell in the frame two
+    steps later, and in the one two steps earlier; the mean over the worst twentieth of the cells
+    of each frame. Range [0, 1]; it grows with motion too, and is no damage by itself.
+    """
+    worst = _unmatched(analysis, 2 * step)[window.start : window.stop - 2 * step]
+    return float(worst.mean())
+
+
+def churn(analysis: Analysis, step: int, window: Window) -> float:
+    """Change that does not add up: what one step changes, as a share of what four steps do.
+
+    Mean of 1 - the cosine of frames (mean patch of each) a step apart, over that of frames four
+    steps apart plus .003. Things that move on get further in four steps; grain, boiling texture
+    and frames in no order are as far off after one. Range [0, about 1]; footage shows .1 to .45.
+    """
+    frames = _frame_vectors(analysis)[window.start : window.stop]
+    far = min(4 * step, len(frames) - 1)
+
+    def turned(lag: int) -> float:
+        return float((1 - (frames[:-lag] * frames[lag:]).sum(axis=1)).mean())
+
+    return turned(step) / (turned(far) + LEAST_TURN)
+
+
 def flicker(analysis: Analysis, step: int, window: Window) -> float:
     """Light and colour that jump back and forth, somewhere, without motion to explain it.
 
     r_t is the median over valid pixels of (W(x_t+s, f) - x_t) / 255, for each block of a 4x4
-    grid (of which over 30% must be valid) and channel. The value is the mean over t and blocks of
-    the largest channel of |r_t+s - r_t| / 2: a steady change of light has equal r and counts
-    nothing, a flicker changes its sign. Range [0, 1]; .1 if nothing in the window can be followed.
-    Where the prompt asks for changing light, only what swings back counts: the lesser of |r_t| and
-    |r_t+s| if their signs differ, else 0. So a lamp that is switched on, however suddenly, costs
-    nothing, and what goes on and off costs the same as anywhere.
+    grid (of which over 30% must be valid) and channel. The value is the mean over blocks of the
+    median over t of the largest channel of |r_t+s - r_t| / 2: a steady change of light has equal
+    r and counts nothing, a flash counts little, a flicker changes the sign again and again.
+    Range [0, 1]; .1 if nothing in the window can be followed. Where the prompt asks for changing
+    light, only what swings back counts: the lesser of |r_t| and |r_t+s| if their signs differ.
     """
     residuals = _block_residuals(analysis, step)[window.start : window.stop - step]
     before, after = residuals[:-step], residuals[step:]
@@ -63,128 +108,175 @@ def flicker(analysis: Analysis, step: int, window: Window) -> float:
         swung = np.minimum(np.abs(before), np.abs(after)) * (before * after < 0)
     else:
         swung = np.abs(after - before) / 2
-    swings = swung.max(axis=-1)
-    known = swings[np.isfinite(swings)]
-    return float(known.mean()) if len(known) else UNFOLLOWED_FLICKER
-
-
-def smooth(analysis: Analysis, step: int, window: Window, far: float) -> float:
-    """How far frames are from what their neighbours make of them, as a share of `far`.
-
-    Mean over t of D(x_t, M_t), both neighbours at a distance s being inside the window; M_t as
-    in `Analysis.compare_halfway`. `far` is what the function of that name gives for the shot.
-    Range [0, 5]; 5 also for a static shot.
-    """
-    distances = analysis.compare_halfway(step).distances
-    if far <= STATIC_LPIPS:
-        return SMOOTH_CAP
-    inside = distances[window.start : window.stop - 2 * step]
-    return min(SMOOTH_CAP, float(inside.mean()) / far)
-
-
-def far(analysis: Analysis, window: Window, least_lag: int) -> float:
-    """Mean D of frames half a second apart, linear between the two nearest lags.
-
-    The lag has at least `least_lag` frames, so that it stays above the step's.
-    """
-    longest = window.stop - window.start - 1
-    lag = min(max(FAR_S * analysis.clip.fps, least_lag), longest)
-    whole = int(lag)
-    share = lag - whole
-
-    def at(frames: int) -> float:
-        return float(analysis.lpips(frames)[window.start : window.stop - frames].mean())
-
-    return at(whole) if share == 0 else (1 - share) * at(whole) + share * at(whole + 1)
+    swings = swung.max(axis=-1).reshape(len(swung), -1)
+    blocks = [block[np.isfinite(block)] for block in swings.T]
+    known = [float(np.median(block)) for block in blocks if len(block)]
+    return float(np.mean(known)) if known else UNFOLLOWED_FLICKER
 
 
 def jumps(analysis: Analysis, step: int, window: Window) -> float:
-    """Places that change at one moment and neither just before nor just after it.
+    """The largest change at one moment that is there neither just before nor just after it.
 
     u_t is, in each cell, the least of D(x_t, W(x_t+s, f)), D(x_t+s, W(x_t, b)) and
     D(x_t, x_t+s); e_t the mean over cells of max(0, u_t - max(u_t-s, u_t+s)), neighbours outside
-    the window being 0; C the clip's `contrast`. The value is sum_t (e_t / (.5 C))^4 / s: what
-    moves by steadily, however fast, hits a cell at most pairs and so cancels; a cut, or something
-    that pops up or vanishes, does not. Range [0, about 100]; 1 is a change of half the contrast
-    of the whole picture at once.
+    the window being 0. The value is the largest e_t as a share of the mean D(x_t, x_t+s) of the
+    window, plus .02. What moves by steadily, however fast, hits a cell at most pairs and cancels;
+    a cut, or something that pops up or vanishes, does not. Range [0, about 20].
     """
-    unexplained = _unexplained(analysis, step)[window.start : window.stop - step]
+    unexplained, plain = _unexplained(analysis, step)
+    inside = slice(window.start, window.stop - step)
+    unexplained, plain = unexplained[inside], plain[inside]
     outside = np.zeros_like(unexplained[:step])
     around = np.concatenate([outside, unexplained, outside])
     neighbours = np.maximum(around[: len(unexplained)], around[2 * step :])
     sudden = np.clip(unexplained - neighbours, 0, None).mean(axis=(1, 2))
-    return float(((sudden / (JUMP_SHARE * contrast(analysis))) ** JUMP_POWER).sum() / step)
+    return float(sudden.max() / (np.median(plain.mean(axis=(1, 2))) + LEAST_LPIPS))
 
 
-def contrast(analysis: Analysis) -> float:
-    """How much there is to see: mean D(x_t, x_t blurred with sigma = H/32), 4 frames."""
+def blending(analysis: Analysis, step: int, window: Window) -> float:
+    """How much better the plain mean of the neighbours explains a frame than motion does.
 
-    def compute() -> float:
-        count, height = analysis.frames.shape[:2]
-        indices = np.unique(np.linspace(0, count - 1, CONTRAST_FRAMES).round().astype(int))
-        blurred = (
-            cv2.GaussianBlur(analysis.frames[t].astype(np.float32), (0, 0), height * BLUR_SHARE)
-            for t in indices
-        )
-        return float(analysis.compare(indices, blurred).cells.mean()) + 1e-6
-
-    return analysis.once("contrast", compute)
+    1 - the median over t of (B_t + .002) / (H_t + .002), not below 0. B_t is the distance of x_t
+    to the mean of both neighbours, H_t to the mean of both neighbours, each warped half-way
+    along the flow between them. Things that move are not where the mean of two frames shows
+    them: footage has ratios of .95 to 4, cross-faded stills 0 to .4. Range [0, 1].
+    """
+    inside = slice(window.start, window.stop - 2 * step)
+    by_motion = analysis.compare_halfway(step).distances[inside]
+    by_mean = _to_mean(analysis, step)[inside]
+    return max(0.0, 1 - float(np.median((by_mean + 0.002) / (by_motion + 0.002))))
 
 
 def identity(analysis: Analysis, step: int, window: Window) -> float:
-    """What is no longer there: lasting loss of the parts of the first (last) frame, and its rise.
+    """What is no longer there: lasting loss of the parts of the first (last) frame.
 
     L[k, c] for each cell c of the first frame and k = s, 2s, ...: the lesser of 1 - the best
-    cosine of its patch with any patch of frame k, and of D between the frame and frame k pulled
-    back along the chained flow; times the share of the cell that the chain keeps inside the
-    frame. So a part may move, turn, or be lost by the flow, but not change or be gone. The same
-    backwards, from the last frame.
-    lasting: mean over cells of the 25% quantile over the later half of k, in the direction where
-    it is less (what passes in front of something does not last). rise: how much the mean loss
-    grows along the window, by least squares, mean of both directions, at least 0.
-    The value is lasting + .6 rise. Range [0, about 1.5].
+    cosine of its patch with any within 3 cells of the same place in frame k, and of D between
+    the frame and frame k pulled back along the chained flow; times the share of the cell that
+    the chain keeps inside the frame. So a part may move, turn, or be lost by the flow, but not
+    change or be gone. Its 25% quantile over the later half of k (the best quarter, so that what
+    passes in front of something takes nothing away), averaged over cells. The same from the last
+    frame backwards, and the lesser of both, so that what merely enters takes nothing away. Range
+    [0, about 1]; footage shows .02 to .16.
     """
-    lasting, rises = [], []
-    for loss in _losses(analysis, step, window):
-        count = len(loss)
-        lasting.append(float(np.quantile(loss[count // 2 :], LASTING_QUANTILE, axis=0).mean()))
-        place = (np.arange(count) - (count - 1) / 2) / count
-        rises.append(12 * float((loss.mean(axis=1) * place).mean()))
-    return min(lasting) + RISE_WEIGHT * max(0.0, float(np.mean(rises)))
+    return min(
+        float(np.quantile(loss[len(loss) // 2 :], LASTING_QUANTILE, axis=0).mean())
+        for loss in _losses(analysis, step, window)
+    )
 
 
 def order(analysis: Analysis, step: int, window: Window) -> float:
-    """By how many standard deviations frames s apart are closer than in a random order.
+    """By how many standard deviations the frames are closer in their order than in random ones.
 
-    A permutation test: the mean of D(x_t, x_t+s) against its mean and deviation over 400 fixed
-    random orders of the same frames. Shuffled frames and noise give about N(0, 1), whatever they
-    show; real footage at least 4. Range [-4, about 15].
+    The mean D(x_t, x_t+s) against its mean and deviation over 400 fixed random orders of the
+    same frames. A static window has 0. In exact arithmetic shuffled frames and noise give about
+    a normal deviate, whatever they show; sound clips have 5 and more.
     """
-    distances = analysis.lpips_network.distances(
-        analysis.lpips_features, slice(window.start, window.stop)
-    )
+    distances = analysis.once(
+        "distances",
+        lambda: analysis.lpips_network.distances(
+            analysis.lpips_features, slice(0, len(analysis.frames))
+        ),
+    )[window.start : window.stop, window.start : window.stop]
+    count = len(distances)
+    first = np.arange(count - step)
+    ordered = distances[first, first + step].mean()
     rng = np.random.default_rng(0)
-    orders = rng.permuted(np.tile(np.arange(len(distances)), (ORDERS, 1)), axis=1)
-    means = distances[orders[:, :-step], orders[:, step:]].mean(axis=1)
-    seen = np.diagonal(distances, step).mean()
-    return float((means.mean() - seen) / (means.std() + 1e-12))
+    random = []
+    for _ in range(ORDERS):
+        frames = rng.permutation(count)
+        random.append(distances[frames[:-step], frames[step:]].mean())
+    spread = float(np.std(random))
+    return float((np.mean(random) - ordered) / spread) if spread > 1e-9 else 0.0
+
+
+def _velocities(analysis: Analysis, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A and v of `tremble` by cell, float32 `[T - 2s, h, w]`; place t is frame t + s."""
+
+    def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        field = analysis.flow(step)
+        onward, back = field.forward[step:], field.backward[: len(field.backward) - step]
+        turned = onward + back
+        turned = turned - np.median(turned.reshape(len(turned), -1, 2), axis=1)[:, None, None]
+        speed = (np.linalg.norm(onward, axis=-1) + np.linalg.norm(back, axis=-1)) / 2
+        grid = analysis.lpips_network.grid(analysis.lpips_features)
+        short_side = min(onward.shape[1:3])
+        trembling, speeds = (
+            functional.adaptive_avg_pool2d(torch.from_numpy(values)[:, None], grid)[:, 0].numpy()
+            for values in (np.linalg.norm(turned, axis=-1) / short_side, speed / short_side)
+        )
+        return trembling, speeds
+
+    return analysis.once(("velocities", step), compute)
+
+
+def _patches(analysis: Analysis) -> Tensor:
+    """Of every frame; see `Lpips.patches`."""
+    return analysis.once("patches", lambda: analysis.lpips_network.patches(analysis.lpips_features))
+
+
+def _unmatched(analysis: Analysis, lag: int) -> NDArray[np.float64]:
+    """The worst cells of `torn`, float64 `[T - lag]`: the mean of both directions."""
+
+    def compute() -> NDArray[np.float64]:
+        patches = _patches(analysis)
+        pairs = ((patches[:-lag], patches[lag:]), (patches[lag:], patches[:-lag]))
+        worst = []
+        for these, others in pairs:
+            missing = np.sort(_missing(these, others, REACH_CELLS).reshape(len(these), -1), axis=1)
+            count = max(1, round(WORST_PLACES * missing.shape[1]))
+            worst.append(missing[:, -count:].mean(axis=1, dtype=np.float64))
+        both: NDArray[np.float64] = np.mean(worst, axis=0)
+        return both
+
+    return analysis.once(("unmatched", lag), compute)
+
+
+@torch.inference_mode()
+def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]:
+    """1 - the best cosine of each patch with those within `reach` cells in another frame.
+
+    Args:
+        patches: `[N, C, h, w]`, unit vectors over C.
+        others: likewise.
+        reach: cells up, down, left and right.
+
+    Returns:
+        float32 `[N, h, w]`.
+    """
+    height, width = patches.shape[2:]
+    around = functional.pad(others, (reach, reach, reach, reach))
+    best = torch.full((len(patches), height, width), -1.0, device=patches.device)
+    for down in range(2 * reach + 1):
+        for across in range(2 * reach + 1):
+            shifted = around[:, :, down : down + height, across : across + width]
+            best = torch.maximum(best, (patches * shifted).sum(dim=1))
+    missing: NDArray[np.float32] = (1 - best).cpu().numpy()
+    return missing
+
+
+def _frame_vectors(analysis: Analysis) -> NDArray[np.float64]:
+    """The mean patch of every frame, float64 `[T, C]`, unit vectors."""
+
+    def compute() -> NDArray[np.float64]:
+        means = _patches(analysis).mean(dim=(2, 3)).double().cpu().numpy()
+        vectors: NDArray[np.float64] = means / np.linalg.norm(means, axis=1, keepdims=True)
+        return vectors
+
+    return analysis.once("frame vectors", compute)
 
 
 def _block_residuals(analysis: Analysis, step: int) -> NDArray[np.float64]:
     """The r of `flicker`, float64 `[T - s, 4, 4, 3]`; NaN where too little of a block is valid."""
 
     def compute() -> NDArray[np.float64]:
-        # Every other pixel each way is plenty for a median over a sixteenth of a frame.
-        lattice = np.s_[:, ::LATTICE_PX, ::LATTICE_PX]
-        valid = analysis.flow(step).valid[lattice]
-        now, warped = analysis.frames[lattice], analysis.warped(step)[lattice]
-        height, width = valid.shape[1:]
+        valid, warped = analysis.flow(step).valid, analysis.warped(step)
         rows, columns = (
-            np.linspace(0, size, BLOCKS + 1).astype(int).tolist() for size in (height, width)
+            np.linspace(0, size, BLOCKS + 1).astype(int).tolist() for size in valid.shape[1:]
         )
         residuals = np.full((len(valid), BLOCKS, BLOCKS, 3), np.nan)
         for t, mask in enumerate(valid):
-            difference = (warped[t] - now[t]) / np.float32(255)
+            difference = (warped[t] - analysis.frames[t]) / np.float32(255)
             for i, j in np.ndindex(BLOCKS, BLOCKS):
                 block = slice(rows[i], rows[i + 1]), slice(columns[j], columns[j + 1])
                 seen = difference[block][mask[block]]
@@ -195,23 +287,33 @@ def _block_residuals(analysis: Analysis, step: int) -> NDArray[np.float64]:
     return analysis.once(("block residuals", step), compute)
 
 
-def _unexplained(analysis: Analysis, step: int) -> NDArray[np.float32]:
-    """The u of `jumps`, float32 `[T - s, h, w]`."""
+def _unexplained(analysis: Analysis, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The u of `jumps` and D(x_t, x_t+s) by cell, float32 `[T - s, h, w]`."""
 
-    def compute() -> NDArray[np.float32]:
+    def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         first = torch.arange(len(analysis.frames) - step)
         plain = analysis.lpips_network.cells(analysis.lpips_features, first, first + step)
         there, back = analysis.compare_warped(step).cells, analysis.compare_warped_back(step).cells
-        return np.minimum(np.minimum(there, back), plain)
+        return np.minimum(np.minimum(there, back), plain), plain
 
     return analysis.once(("unexplained", step), compute)
 
 
-def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[np.float64]]:
-    """The L of `identity`, `[K, cells]`, from the first frame of the window, then from its last."""
+def _to_mean(analysis: Analysis, step: int) -> NDArray[np.float64]:
+    """The B of `blending`, float64 `[T - 2s]`."""
+
+    def compute() -> NDArray[np.float64]:
+        frames = analysis.frames.astype(np.float32)
+        means = (frames[: -2 * step] + frames[2 * step :]) / 2
+        return analysis.compare(np.arange(step, len(frames) - step), means).distances
+
+    return analysis.once(("to mean", step), compute)
+
+
+def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[np.float32]]:
+    """The L of `identity`, `[K, h, w]`, from the first frame of the window, then from its last."""
     field = analysis.flow(step)
-    everything = slice(window.start, window.stop)
-    patches = analysis.lpips_network.patches(analysis.lpips_features, everything)
+    patches = _patches(analysis)
     forwards = list(range(window.start, window.stop, step))
     backwards = list(range(window.stop - 1, window.start - 1, -step))
     for frames, flows in ((forwards, field.forward), (backwards, field.backward)):
@@ -228,18 +330,10 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
             pulled.append(pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255))
             kept.append(inside)
         count = len(pulled)
-        cells = analysis.compare(np.full(count, frames[0]), pulled).cells
+        followed = analysis.compare(np.full(count, frames[0]), pulled).cells
         share = functional.adaptive_avg_pool2d(
-            torch.from_numpy(np.stack(kept)).float()[:, None], cells.shape[1:]
-        )
-        followed = cells.reshape(count, -1)
-        places_in_window = [frame - window.start for frame in frames]
-        missing = _missing(patches[places_in_window[0]], patches[places_in_window[1:]])
-        yield (np.minimum(followed, missing) * share.reshape(count, -1).numpy()).astype(np.float64)
-
-
-@torch.inference_mode()
-def _missing(patches: Tensor, others: Tensor) -> NDArray[np.float32]:
-    """1 - the best cosine of each patch `[N, C]` with any of each other frame's, `[K, N]`."""
-    best: Tensor = (others @ patches.T).amax(dim=1)
-    return (1 - best).cpu().numpy()
+            torch.from_numpy(np.stack(kept)).float()[:, None], followed.shape[1:]
+        )[:, 0].numpy()
+        first = patches[frames[:1]].expand(count, -1, -1, -1)
+        missing = _missing(first, patches[frames[1:]], SEARCH_CELLS)
+        yield np.minimum(followed, missing) * share

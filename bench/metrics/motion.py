@@ -1,5 +1,7 @@
 """Motion: how much moves, with and without the camera. Gates and context, not merits."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,26 @@ PATCH_PX = 9
 MIN_TEXTURE = 4  # mean squared gradient, in grey levels per pixel
 MIN_GAIN = 1.0  # grey levels by which the flow must explain a patch better than the camera
 MAX_ERROR_SHARE = 0.7
+STATE_PAIRS = 8
+ACTIVE_CHANGE = 1.5  # grey levels, above what rounding and interpolation leave
+
+
+@dataclass(frozen=True)
+class MotionState:
+    """What happens in a clip at all, over a quarter of a second.
+
+    Attributes:
+        subject: motion that no camera explains, see `subject_speeds`; short sides per second.
+        unexplained: share of the change that is left once the camera's motion and a change of
+            light over the whole frame are taken away; about 1 for grain too.
+        active: share of the picture that changes at all.
+        raw: all motion, see `raw_speeds`; short sides per second.
+    """
+
+    subject: float
+    unexplained: float
+    active: float
+    raw: float
 
 
 @metric(unit="short sides per second", better=None, version=2, needs=["flow"])
@@ -78,6 +100,58 @@ def raw_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
     return np.array([_top(length) for length in lengths]) * _scale(analysis, field)
 
 
+def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> MotionState:
+    """What happens between frames t and t + stride; means over 8 pairs spread over a window.
+
+    A place changes if the largest channel's absolute difference, averaged over 9x9 pixels, is
+    above 1.5 grey levels. The change left is the mean absolute error of grey levels after the
+    camera's motion and the gain and offset that fit best, where the camera keeps the picture
+    inside the frame; its share is of the error before.
+
+    Args:
+        analysis: of the clip.
+        stride: frames between the two of a pair.
+        start: first frame of the window.
+        stop: first frame behind it.
+    """
+    field = analysis.flow(stride)
+    pairs = np.unique(np.linspace(start, stop - 1 - stride, STATE_PAIRS).round().astype(int))
+    states = []
+    for t in pairs.tolist():
+        before, after = analysis.frames[t], analysis.frames[t + stride]
+        first, second = (
+            cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in (before, after)
+        )
+        camera = _camera_of(first, second, field.forward[t], field.valid[t])
+        against = _against_camera(first, second, field.forward[t], field.valid[t])
+        change = np.abs(second - first)
+        left, inside = change, np.ones_like(change, bool)
+        if camera is not None:
+            left, inside = _after_camera(first, second, camera)
+        share = float(left[inside].mean() / max(change[inside].mean(), 1e-3))
+        moved = cv2.blur(cv2.absdiff(before, after).max(axis=-1).astype(np.float32), (9, 9))
+        states.append((_top(against), min(1.0, share), float((moved > ACTIVE_CHANGE).mean())))
+    subject, unexplained, active = np.mean(states, axis=0).tolist()
+    raw = float(raw_speeds(analysis, stride)[pairs].mean())
+    return MotionState(subject * _scale(analysis, field), unexplained, active, raw)
+
+
+def _after_camera(
+    first: NDArray[np.float32], second: NDArray[np.float32], camera: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What differs once camera and light are taken away, and where the frame is still seen."""
+    height, width = first.shape
+    x, y = places(height, width)
+    end_x, end_y = x + camera[..., 0], y + camera[..., 1]
+    inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
+    if not inside.any():
+        return np.abs(second - first), np.ones_like(inside)
+    shown = pull_back(second, camera)
+    gain, offset = np.polyfit(shown[inside], first[inside], 1) if shown.std() > 0 else (1.0, 0.0)
+    left: NDArray[np.float32] = np.abs(np.float32(gain) * shown + np.float32(offset) - first)
+    return left, inside
+
+
 def _scale(analysis: Analysis, field: FlowField) -> float:
     """From pixels per pair to short sides per second."""
     return analysis.clip.fps / field.stride / float(min(field.forward.shape[1:3]))
@@ -95,14 +169,10 @@ def _against_camera(
     valid: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     """Lengths of what is left of the flow on the lattice, 0 where nothing is sure; pixels."""
-    x, y = places(*flow.shape[:2])
     lattice = (slice(None, None, LATTICE_PX), slice(None, None, LATTICE_PX))
-    nothing = np.zeros_like(x[lattice])
-    coarse = (slice(None, None, CAMERA_LATTICE_PX), slice(None, None, CAMERA_LATTICE_PX))
-    start = np.stack([x[coarse], y[coarse]], axis=-1)[valid[coarse]]
-    camera = _camera(first, second, start, flow[coarse][valid[coarse]])
+    camera = _camera_of(first, second, flow, valid)
     if camera is None:
-        return nothing
+        return np.zeros_like(first[lattice])
     by_flow, by_camera = (_local_error(first, second, motion) for motion in (flow, camera))
     gradients = [cv2.Sobel(first, cv2.CV_32F, *order) / 8 for order in ((1, 0), (0, 1))]
     textured = _patch_mean(gradients[0] ** 2 + gradients[1] ** 2) > MIN_TEXTURE
@@ -110,6 +180,19 @@ def _against_camera(
     left = cv2.blur(np.hypot(flow[..., 0] - camera[..., 0], flow[..., 1] - camera[..., 1]), (3, 3))
     sure: NDArray[np.float32] = (left * (valid & textured & explained))[lattice]
     return sure
+
+
+def _camera_of(
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    flow: NDArray[np.float32],
+    valid: NDArray[np.bool_],
+) -> NDArray[np.float32] | None:
+    """The camera's motion as `_camera` finds it in the valid flow on an 8-pixel lattice."""
+    x, y = places(*flow.shape[:2])
+    coarse = (slice(None, None, CAMERA_LATTICE_PX), slice(None, None, CAMERA_LATTICE_PX))
+    start = np.stack([x[coarse], y[coarse]], axis=-1)[valid[coarse]]
+    return _camera(first, second, start, flow[coarse][valid[coarse]])
 
 
 def _camera(

@@ -33,7 +33,6 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
     """
     run = read_record(folder.run, Run)
     metrics: dict[str, MetricDescription] = {}
-    calibration = None
     clips: list[ClipResult] = []
     appearances: dict[Sample, Appearance] = {}
     for item in items:
@@ -42,10 +41,8 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         record = read_record(folder.record(item.sample), ClipRecord)
         scored = _scores(item, record, folder)
         entries = {} if scored is None else scored.metrics
-        if scored is not None:
-            calibration = calibration or scored.calibration
-            if scored.appearance is not None:
-                appearances[record.sample] = scored.appearance
+        if scored is not None and scored.appearance is not None:
+            appearances[record.sample] = scored.appearance
         for name, entry in entries.items():
             described = MetricDescription(
                 unit=entry.unit,
@@ -85,7 +82,6 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         aspect=run.config["suite"].get("aspect"),
         loaded=read_record(folder.loaded, Loaded) if folder.loaded.exists() else Loaded(),
         metrics=metrics,
-        calibration=calibration,
         fingerprint=fingerprint([*deciding, meanings]),
         clips=tuple(clips),
     )

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import torch
 
@@ -14,13 +14,10 @@ from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
-from bench.schema import SCHEMA, Appearance, Calibration, ClipRecord, ScoreEntry, ScoreRecord
+from bench.schema import SCHEMA, Appearance, ClipRecord, ScoreEntry, ScoreRecord
 from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
-
-if TYPE_CHECKING:
-    from bench.metrics import calibration as scales
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +93,6 @@ def score(
     ]
     if not pending:
         return []
-    calibration = _calibration(backbones)
     damaged = []
 
     def read(work: Pending) -> Clip:
@@ -136,7 +132,6 @@ def score(
             "schema": SCHEMA,
             "frames_sha256": work.record.frames_sha256,
             "prompt": _asked(item.prompt),
-            "calibration": calibration,
             "metrics": entries,
         }
         write_record(folder.score(item.sample), ScoreRecord(**facts))
@@ -203,14 +198,6 @@ def _ahead(pending: Sequence[Pending], read: Callable[[Pending], Clip]) -> Itera
             clip, coming = coming, reader.submit(read, following)
             yield clip
         yield coming
-
-
-def _calibration(backbones: Backbones) -> Calibration | None:
-    """What the headline is measured in, for the record; None if there is no calibration."""
-    try:
-        return cast("scales.Calibration", backbones.get("calibration")).described
-    except Unscored:
-        return None
 
 
 def _asked(prompt: Prompt) -> dict[str, Any]:

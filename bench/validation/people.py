@@ -19,7 +19,7 @@ import torch
 from bench.config import build_metrics
 from bench.errors import BenchError, ClipError
 from bench.prompts import Prompt
-from bench.storage import CONF, PACKAGE, fingerprint, read_json, write_json
+from bench.storage import PACKAGE, fingerprint, read_json, write_json
 from bench.validation.ratings import RatedClip
 from bench.validation.scores import loaded_backbones, one_thread, score
 from bench.video import read_video
@@ -135,7 +135,6 @@ def _code() -> str:
         *(PACKAGE / "metrics").glob("*.py"),
         *(PACKAGE / "vision").glob("*.py"),
         PACKAGE / "video.py",
-        *(CONF / "calibration").glob("*.json"),
     ]
     sha = hashlib.sha256()
     for file in sorted(files):

@@ -39,12 +39,19 @@ class Analysis:
         prompt: what was asked for.
         backbones: where evidence comes from.
         suite: all prompts of the suite, this one among them.
+        side_px: short side of the working frames.
     """
 
     def __init__(
-        self, clip: Clip, prompt: Prompt, backbones: Backbones, suite: Sequence[Prompt] = ()
+        self,
+        clip: Clip,
+        prompt: Prompt,
+        backbones: Backbones,
+        suite: Sequence[Prompt] = (),
+        side_px: int = WORKING_SIDE_PX,
     ) -> None:
         self.clip = clip
+        self.side_px = side_px
         self.prompt = prompt
         self.suite = suite
         self._backbones = backbones
@@ -65,7 +72,14 @@ class Analysis:
     @cached_property
     def frames(self) -> NDArray[np.uint8]:
         """Working frames, uint8 `[T, h, w, 3]`: short side 256, area filter, never enlarged."""
-        return _working(self.clip.frames)
+        return _working(self.clip.frames, self.side_px)
+
+    def reduced(self, side_px: int) -> "Analysis":
+        """The same clip seen with working frames of a smaller short side."""
+        return self.once(
+            ("reduced", side_px),
+            lambda: Analysis(self.clip, self.prompt, self._backbones, self.suite, side_px),
+        )
 
     @cached_property
     def reference(self) -> NDArray[np.uint8]:
@@ -120,7 +134,7 @@ class Analysis:
         Raises:
             Unscored: if there is no conditioning image, the clip is too small, or no weights.
         """
-        reference = self.lpips_network.features(_working(self.reference[None]))
+        reference = self.lpips_network.features(_working(self.reference[None], self.side_px))
         count = len(self.frames)
         return self.lpips_network.distance(
             reference,
@@ -299,10 +313,10 @@ class Analysis:
         return self._flow.encode(self.frames)
 
 
-def _working(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _working(frames: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     """Frames `[T, H, W, 3]` at working size."""
     height, width = frames.shape[1:3]
-    scale = WORKING_SIDE_PX / min(height, width)
+    scale = side_px / min(height, width)
     if scale >= 1:
         return frames
     size = (round(width * scale), round(height * scale))

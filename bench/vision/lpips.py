@@ -157,8 +157,8 @@ class Lpips:
     def cells(self, features: list[Tensor], a: Tensor, b: Tensor) -> NDArray[np.float32]:
         """D between frames `a[i]` and `b[i]` of one clip, place by place.
 
-        Each layer's squared differences are averaged (area) onto the grid of the third layer,
-        15x15 for 256x256 pixels, and added up: the mean over cells is about D.
+        Each layer's squared differences are averaged (area) onto `grid`, and added up: the mean
+        over cells is about D.
 
         Args:
             features: what `features` returned.
@@ -168,7 +168,7 @@ class Lpips:
         Returns:
             float32 `[N, h, w]`, >= 0.
         """
-        grid = (features[2].shape[2], features[2].shape[3])
+        grid = self.grid(features)
         parts = []
         for start in range(0, len(a), self.batch_size):
             part = slice(start, start + self.batch_size)
@@ -197,24 +197,28 @@ class Lpips:
             total += lengths[:, None] + lengths - 2 * products
         return total.numpy()
 
-    @torch.inference_mode()
-    def patches(self, features: list[Tensor], frames: slice) -> Tensor:
-        """What is seen at each place of some frames, to be found again in others.
+    @staticmethod
+    def grid(features: list[Tensor]) -> tuple[int, int]:
+        """Rows and columns of `cells`: those of the second layer, 15x15 for 128x128 pixels."""
+        return features[1].shape[2], features[1].shape[3]
 
-        The weighted features of the second layer (area-averaged to the third layer's grid) and
-        of the third, each made a unit vector over channels, side by side.
+    @torch.inference_mode()
+    def patches(self, features: list[Tensor]) -> Tensor:
+        """What is seen at each place of every frame, to be found again in others.
+
+        The weighted features of the second layer and of the third (bilinear on the second's
+        grid), each made a unit vector over channels, side by side.
 
         Args:
             features: what `features` returned.
-            frames: which frames, N of them.
 
         Returns:
-            float32 `[N, h w, C]` unit vectors, row by row over the grid of `cells`.
+            float32 `[T, C, h, w]`, unit vectors over C on the grid of `cells`.
         """
-        second, third = features[1][frames], features[2][frames]
-        pooled = functional.adaptive_avg_pool2d(second, (third.shape[2], third.shape[3]))
-        parts = [functional.normalize(layer, dim=1) for layer in (pooled, third)]
-        return torch.cat(parts, dim=1).flatten(2).transpose(1, 2) / 2**0.5
+        second, third = features[1], features[2]
+        third = functional.interpolate(third, self.grid(features), mode="bilinear")
+        parts = [functional.normalize(layer, dim=1) for layer in (second, third)]
+        return torch.cat(parts, dim=1) / 2**0.5
 
     @torch.inference_mode()
     def compare(
@@ -237,7 +241,7 @@ class Lpips:
         """
         made = iter(made)
         masks = iter(valid) if valid is not None else None
-        grid = (features[2].shape[2], features[2].shape[3])
+        grid = self.grid(features)
         distances, cells = [], []
         for start in range(0, len(indices), self.batch_size):
             part = torch.as_tensor(indices[start : start + self.batch_size])

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from bench.clip import Clip
-from bench.metrics.calibration import Calibration
 from bench.metrics.coherence import coherence
 from bench.prompts import Prompt
 from bench.vision.analysis import Analysis
@@ -33,11 +32,10 @@ def evidence_bytes(height: int, width: int) -> tuple[int, int]:
             "lpips": Lpips(),
             "flow": DisFlow(),
             "cuts": TransNet(),
-            "calibration": Calibration("offline-1.json"),
         },
         torch.device("cpu"),
     )
-    for role in ("lpips", "flow", "cuts", "calibration"):
+    for role in ("lpips", "flow", "cuts"):
         backbones.get(role)
     y, x = np.mgrid[0:height, 0:width]
     picture = np.stack([x * 255 // width, y * 255 // height, (x // 8 + y // 8) % 2 * 255], axis=-1)

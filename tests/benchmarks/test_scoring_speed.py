@@ -41,7 +41,7 @@ def scoring() -> tuple[dict[str, Any], Backbones]:
     """The offline metrics without those of the image-text network, and their backbones."""
     compute = OmegaConf.load(CONF / "metrics" / "compute.yaml")["compute"]
     configured = OmegaConf.load(CONF / "metrics" / "offline.yaml")["backbones"]
-    roles = ("lpips", "flow", "identity", "cuts", "calibration")
+    roles = ("lpips", "flow", "identity", "cuts")
     backbones = Backbones(
         build_backbones({role: OmegaConf.to_container(configured[role]) for role in roles}),
         torch.device("cpu"),

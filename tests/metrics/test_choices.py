@@ -6,7 +6,6 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from bench.config import build_backbones, build_metrics, plain
-from bench.metrics.calibration import Calibration
 from bench.storage import CONF
 from bench.vision.cuts import TransNet
 from bench.vision.dino import Dino
@@ -17,14 +16,12 @@ from bench.vision.raft import Raft
 from bench.vision.vbench_clip import VbenchClip
 
 OFFLINE = {
-    "calibration": Calibration,
     "lpips": Lpips,
     "flow": DisFlow,
     "identity": AlexNetFeatures,
     "cuts": TransNet,
 }
 FULL = {
-    "calibration": Calibration,
     "lpips": Lpips,
     "flow": Raft,
     "identity": Dino,

@@ -22,12 +22,15 @@ HEADLINE = "coherence"
 BESIDE = ("adherence", "dynamics")
 SUB_SCORES = (
     "coherence_worst_second",
-    "coherence_flicker",
-    "coherence_identity",
-    "coherence_smooth",
-    "coherence_jumps",
-    "coherence_motion",
-    "coherence_order",
+    "lost_tremble",
+    "lost_churn",
+    "lost_flicker",
+    "lost_jumps",
+    "lost_identity",
+    "lost_blending",
+    "lost_order",
+    "lost_stutter",
+    "lost_motion",
     "stutter",
     "cuts_unrequested",
 )

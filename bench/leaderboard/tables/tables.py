@@ -114,6 +114,5 @@ def _provenance(board: SuiteBoard) -> Table:
         Column("torch", lambda result: result.torch, kind="text"),
         Column("result", lambda result: short(result.fingerprint), kind="text"),
         Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
-        Column("calibration", lambda result: short(result.calibration_sha256), kind="text"),
     ]
     return tabulate("Provenance", columns, board.results, result=lambda result: result)
