@@ -34,7 +34,6 @@ def scores(sha256: str, text: str, number: int) -> ScoreRecord:
         schema=1,
         frames_sha256=sha256,
         prompt={"text": text},
-        calibration=None,
         metrics={
             "adherence": entry("100 cos", 1.0, {"time_s": times_s, "adherence": adherence}),
             "identity_lag": entry("cosine", 0.9, {"lag_s": (0.5, 1, 2), "cosine": likeness}),

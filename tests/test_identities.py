@@ -18,8 +18,9 @@ PUBLISHED = Path(__file__).parent.parent / "leaderboard/results/toy/toy_steady.j
 
 IDS = {
     "coherence": [
-        *("coherence", "coherence_worst_second", "coherence_flicker", "coherence_identity"),
-        *("coherence_smooth", "coherence_jumps", "coherence_order", "coherence_motion"),
+        *("coherence", "coherence_worst_second", "lost_tremble", "lost_churn", "lost_flicker"),
+        *("lost_jumps", "lost_identity", "lost_blending", "lost_order", "lost_stutter"),
+        "lost_motion",
     ],
     "adherence": ["adherence", "adherence_min", "adherence_drift", "adherence_margin"],
     "consistency": ["lag_ratio", "flicker", "stutter", "tlpips", "lpips_far"],

@@ -1,4 +1,4 @@
-"""Suites and calibrations recognised by the hashes that runs write."""
+"""Suites recognised by the hashes that runs write."""
 
 from pathlib import Path
 

@@ -180,7 +180,7 @@ def test_adherence_and_what_stands_behind_it(bench: Main, tmp_path: Path) -> Non
     made = result(tmp_path / "outputs/four/toy_steady")["clips"][0]
     assert made["scores"]["adherence"] == pytest.approx(sum(series["adherence"]) / 8)
     assert made["scores"]["adherence_margin"] > 10
-    assert made["notes"] == {"coherence_motion": "motion of the subject"}
+    assert made["notes"] == {}
 
 
 def test_fidelity_to_the_image_of_a_prompt(bench: Main, suite: Path, tmp_path: Path) -> None:

@@ -305,7 +305,6 @@ def test_a_score_record_keeps_curves() -> None:
         "schema": 1,
         "frames_sha256": "0",
         "prompt": {"text": "x"},
-        "calibration": None,
         "metrics": {"warp": entry | {"why": None, "series": {"time_s": [0, 0.5, None]}}},
         "appearance": {"vector": None, "why": "too small", "fingerprint": "0"},
     }

@@ -116,7 +116,7 @@ def is_scored_by_the_multilingual_network(_: dict[str, Any], clip: dict[str, Any
 
 def is_not_charged_for_its_light(_: dict[str, Any], clip: dict[str, Any], page: str) -> None:
     assert clip["unscored"]["flicker"] == "changing light was asked for"
-    assert "only what swings back counts" in clip["notes"]["coherence_flicker"]
+    assert "only what swings back counts" in clip["notes"]["lost_flicker"]
     assert "changing light was asked for" in page
 
 

@@ -27,9 +27,13 @@ from bench.vision.flow import places, pull_back
 STEADY_PLACES, STEADY_MOMENTS = 0.2, 0.75
 LEAST_SPEED = 5e-4  # short sides a step: a sixteenth of a pixel, what flow can tell from nothing
 WORST_PLACES = 0.05
+FAR_STEPS = 4
+LEAST_CHANGE = 0.05
 REACH_CELLS = 1
 SEARCH_CELLS = 3
-LEAST_TURN = 0.003  # 1 - cosine: the change that grain and dither alone show
+LEAST_TURN = 0.01  # 1 - cosine: the change that grain and dither alone show
+RETURNED = 0.9
+LEAST_LOSS = 0.003
 LEAST_LPIPS = 0.02
 BLOCKS = 4
 MIN_BLOCK_VALID = 0.3
@@ -49,12 +53,12 @@ class Window:
 def tremble(analysis: Analysis, step: int, window: Window) -> float:
     """How much of the clip's motion the steadiest places tremble, where the picture comes apart.
 
-    tremble = a / (v + .0005) * sqrt(m). a: the flow to the next step plus the flow to the one
+    tremble = a / (v + .0005) * m. a: the flow to the next step plus the flow to the one
     before is by how much a place changes its velocity; less the median over the frame, its length
     averaged over the steadiest fifth of the cells at each moment and over the steadier three
     quarters of the moments. v: mean length of both flows. Both in short sides a step. m: see
     `torn`. In sound footage, however fast, something is at rest or glides; in a clip whose frames
-    were made one by one nothing does. Range [0, about 1]; footage shows .02 to .06.
+    were made one by one nothing does. Range [0, about 1]; footage shows .02 to .08.
     """
     trembling, speed = _velocities(analysis, step)
     inside = slice(window.start, window.stop - 2 * step)
@@ -62,34 +66,36 @@ def tremble(analysis: Analysis, step: int, window: Window) -> float:
     steadiest = places_[:, : max(1, round(STEADY_PLACES * places_.shape[1]))].mean(axis=1)
     moments = np.sort(steadiest)[: max(1, int(np.ceil(STEADY_MOMENTS * len(steadiest))))]
     share = float(moments.mean()) / (float(speed[inside].mean()) + LEAST_SPEED)
-    return share * float(np.sqrt(torn(analysis, step, window)))
+    return share * torn(analysis, step, window)
 
 
 def torn(analysis: Analysis, step: int, window: Window) -> float:
-    """What has no counterpart two steps away: 1 - the best cosine, in the worst cells.
+    """How far the places that come apart most do so, for how much the picture changes.
 
-    For each cell the patch (see `Lpips.patches`) most like it within one cell in the frame two
-    steps later, and in the one two steps earlier; the mean over the worst twentieth of the cells
-    of each frame. Range [0, 1]; it grows with motion too, and is no damage by itself.
+    m = u / sqrt(p + .05), over pairs of frames four steps apart. u: for each cell 1 - the cosine
+    of its patch (see `Lpips.patches`) with the one most like it within one cell in the other
+    frame, in the worst twentieth of the cells, both ways. p: 1 - the cosine with the patch at the
+    same place, mean over all cells; both grow with motion, which is no damage. Range [0, about 2].
     """
-    worst = _unmatched(analysis, 2 * step)[window.start : window.stop - 2 * step]
-    return float(worst.mean())
+    lag = min(FAR_STEPS * step, window.stop - window.start - 1)
+    worst, changed = _unmatched(analysis, lag)
+    inside = slice(window.start, window.stop - lag)
+    return float(worst[inside].mean() / np.sqrt(changed[inside].mean() + LEAST_CHANGE))
 
 
 def churn(analysis: Analysis, step: int, window: Window) -> float:
-    """Change that does not add up: what one step changes, as a share of what four steps do.
+    """Change that is undone: a place unlike both neighbours in time, which are like each other.
 
-    Mean of 1 - the cosine of frames (mean patch of each) a step apart, over that of frames four
-    steps apart plus .003. Things that move on get further in four steps; grain, boiling texture
-    and frames in no order are as far off after one. Range [0, about 1]; footage shows .1 to .45.
+    c1_t is 1 - the cosine of a cell's patch with the same place a step later, c2_t two steps
+    later. The mean over places and moments of max(0, min(c1_t, c1_t+s) - .9 c2_t), over the mean
+    c1 plus .01. What moves on gets further in two steps than in one; grain, boiling texture, shake
+    and swapped frames come back. Range [0, about 1]; footage shows 0 to .1.
     """
-    frames = _frame_vectors(analysis)[window.start : window.stop]
-    far = min(4 * step, len(frames) - 1)
-
-    def turned(lag: int) -> float:
-        return float((1 - (frames[:-lag] * frames[lag:]).sum(axis=1)).mean())
-
-    return turned(step) / (turned(far) + LEAST_TURN)
+    once, twice = (_changed(analysis, lag) for lag in (step, 2 * step))
+    inside = slice(window.start, window.stop - 2 * step)
+    first, second = once[inside], once[step:][inside]
+    undone = np.maximum(0, np.minimum(first, second) - RETURNED * twice[inside])
+    return float(undone.mean() / (first.mean() + LEAST_TURN))
 
 
 def flicker(analysis: Analysis, step: int, window: Window) -> float:
@@ -155,13 +161,18 @@ def identity(analysis: Analysis, step: int, window: Window) -> float:
     the frame and frame k pulled back along the chained flow; times the share of the cell that
     the chain keeps inside the frame. So a part may move, turn, or be lost by the flow, but not
     change or be gone. Its 25% quantile over the later half of k (the best quarter, so that what
-    passes in front of something takes nothing away), averaged over cells. The same from the last
-    frame backwards, and the lesser of both, so that what merely enters takes nothing away. Range
-    [0, about 1]; footage shows .02 to .16.
+    passes in front of something takes nothing away). Of that the geometric mean over cells, .003
+    added to each and taken off again: where one thing turns or goes behind another the loss is
+    large and local, where the picture drifts it is everywhere. The same from the last frame
+    backwards, and the lesser of both, so that what merely enters takes nothing away. Range
+    [0, about 1]; footage shows .002 to .1.
     """
-    return min(
-        float(np.quantile(loss[len(loss) // 2 :], LASTING_QUANTILE, axis=0).mean())
+    lasting = (
+        np.quantile(loss[len(loss) // 2 :], LASTING_QUANTILE, axis=0)
         for loss in _losses(analysis, step, window)
+    )
+    return min(
+        float(np.exp(np.log(cells.clip(0) + LEAST_LOSS).mean())) - LEAST_LOSS for cells in lasting
     )
 
 
@@ -215,19 +226,19 @@ def _patches(analysis: Analysis) -> Tensor:
     return analysis.once("patches", lambda: analysis.lpips_network.patches(analysis.lpips_features))
 
 
-def _unmatched(analysis: Analysis, lag: int) -> NDArray[np.float64]:
-    """The worst cells of `torn`, float64 `[T - lag]`: the mean of both directions."""
+def _unmatched(analysis: Analysis, lag: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The u and p of `torn` for each pair of frames, float64 `[T - lag]`."""
 
-    def compute() -> NDArray[np.float64]:
+    def compute() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         patches = _patches(analysis)
-        pairs = ((patches[:-lag], patches[lag:]), (patches[lag:], patches[:-lag]))
-        worst = []
-        for these, others in pairs:
+        first, second = patches[:-lag], patches[lag:]
+        both = []
+        for these, others in ((first, second), (second, first)):
             missing = np.sort(_missing(these, others, REACH_CELLS).reshape(len(these), -1), axis=1)
             count = max(1, round(WORST_PLACES * missing.shape[1]))
-            worst.append(missing[:, -count:].mean(axis=1, dtype=np.float64))
-        both: NDArray[np.float64] = np.mean(worst, axis=0)
-        return both
+            both.append(missing[:, -count:].mean(axis=1, dtype=np.float64))
+        worst: NDArray[np.float64] = np.mean(both, axis=0)
+        return worst, _changed(analysis, lag).mean(axis=(1, 2), dtype=np.float64)
 
     return analysis.once(("unmatched", lag), compute)
 
@@ -255,15 +266,12 @@ def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]
     return missing
 
 
-def _frame_vectors(analysis: Analysis) -> NDArray[np.float64]:
-    """The mean patch of every frame, float64 `[T, C]`, unit vectors."""
-
-    def compute() -> NDArray[np.float64]:
-        means = _patches(analysis).mean(dim=(2, 3)).double().cpu().numpy()
-        vectors: NDArray[np.float64] = means / np.linalg.norm(means, axis=1, keepdims=True)
-        return vectors
-
-    return analysis.once("frame vectors", compute)
+def _changed(analysis: Analysis, lag: int) -> NDArray[np.float32]:
+    """1 - the cosine of each patch with the one at the same place, float32 `[T - lag, h, w]`."""
+    return analysis.once(
+        ("changed", lag),
+        lambda: _missing(_patches(analysis)[:-lag], _patches(analysis)[lag:], 0),
+    )
 
 
 def _block_residuals(analysis: Analysis, step: int) -> NDArray[np.float64]:

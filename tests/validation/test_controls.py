@@ -39,10 +39,6 @@ CONFIGURED = {
         "lpips": {"_target_": "bench.vision.lpips.Lpips"},
         "flow": {"_target_": "bench.vision.flow.DisFlow"},
         "cuts": {"_target_": "bench.vision.cuts.TransNet"},
-        "calibration": {
-            "_target_": "bench.metrics.calibration.Calibration",
-            "path": "offline-1.json",
-        },
     },
 }
 PUBLISHED = PACKAGE.parent / "leaderboard"
