@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bench.leaderboard.data.curves import Curve
 from bench.leaderboard.data.rows import HEADLINE, Group, Row, SuiteBoard
+from bench.leaderboard.render.gallery import Curve
 from bench.leaderboard.render.pareto import pareto, points_of
 from bench.leaderboard.render.style import COLOURS, FAINT, INK, named, styled, to_svg
 from bench.leaderboard.tables.words import visible

@@ -203,7 +203,7 @@ def _player(
     can be played.
     """
     clips = {
-        result.model: {(clip.prompt, clip.seed): clip for clip in gallery.clips}
+        result.model: {clip.sample: clip for clip in gallery.clips}
         for result in board.results
         if (gallery := galleries.get((board.suite, result.model))) and gallery.clips
     }
@@ -225,10 +225,7 @@ def _player(
     texts = {draw: clip.text for own in clips.values() for draw, clip in own.items() if clip.text}
     units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
     names = {name for own in clips.values() for clip in own.values() for name in clip.curves}
-    of_result = {
-        result.model: {(clip.prompt, clip.seed): clip for clip in result.clips}
-        for result in results
-    }
+    of_result = {result.model: {clip.sample: clip for clip in result.clips} for result in results}
     return {
         "seeds": len({seed for _, seed in draws}),
         "note": _note(board, len(draws)),
