@@ -11,7 +11,7 @@ import pytest
 
 from bench import statistics as stats
 from bench.commands.compare import main
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.pairs import Pairs, pairs, verdict, widest
 from bench.schema import MetricDescription
 from bench.storage import PROMPTS

@@ -16,7 +16,7 @@ from bench.faults.degraded import Degraded
 from bench.generators.diffusers.checks import FrameRule
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.toy.generator import ToyGenerator
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.groups import length_tables
 from bench.prompts import Prompt, load_suite

@@ -11,7 +11,7 @@ import pytest
 
 from bench.commands.leaderboard import main
 from bench.leaderboard.check_files import wrong_files
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.publish import pages, publish
 from bench.prompts import load_suite

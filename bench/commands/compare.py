@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.errors import BenchError, attempt, nearest
-from bench.leaderboard.data.comparable import languages
-from bench.leaderboard.data.loading import FILE_NAME, find, load
-from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order
+from bench.leaderboard.data.files import FILE_NAME, find, load
+from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order, languages
 from bench.leaderboard.pairs import (
     Pairs,
     by_category,

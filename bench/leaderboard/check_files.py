@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image
 
 from bench.errors import BenchError
-from bench.leaderboard.catalogue import suite_of_result
 from bench.leaderboard.check import Finding
+from bench.leaderboard.data.files import suite_of_result
 from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.publish import drawings, sheet
 from bench.leaderboard.render.gallery import (

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
-from bench.leaderboard.catalogue import Suite, calibrations, suite_of_result
+from bench.leaderboard.data.files import Suite, calibrations, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.words import named, plural
 from bench.metrics.composition import TOLERANCE, VERSIONS, composed

@@ -8,12 +8,19 @@ import fake_results as fake
 import numpy as np
 import pytest
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import SuiteBoard, boards
-from bench.leaderboard.render.figures import figures, lag_curves
+from bench.leaderboard.render.figures import (
+    INK,
+    Box,
+    Point,
+    figures,
+    front,
+    lag_curves,
+    pareto,
+    place,
+)
 from bench.leaderboard.render.gallery import Curve
-from bench.leaderboard.render.pareto import Box, Point, front, pareto, place
-from bench.leaderboard.render.style import INK
 
 METRICS = {
     name: {"unit": "points", "better": "higher", "version": 1, "fingerprint": "c"}

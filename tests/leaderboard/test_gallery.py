@@ -8,7 +8,7 @@ import fake_runs
 import pytest
 
 from bench.errors import BenchError
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import prompt_categories
 from bench.leaderboard.render import gallery
 from bench.leaderboard.render.gallery import (

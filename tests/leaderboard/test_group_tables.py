@@ -7,7 +7,7 @@ from typing import Any
 import fake_results as fake
 from fake_results import Content
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards, group_means
 from bench.leaderboard.render.markdown import render
 from bench.leaderboard.tables.groups import group_tables

@@ -18,10 +18,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
+from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.markdown import INTRO, RANKS
 from bench.leaderboard.render.pictures import Picture
-from bench.leaderboard.render.style import INK
 from bench.leaderboard.tables.table import Column, Table, number
 from bench.leaderboard.tables.tables import tables, without_scores
 from bench.leaderboard.tables.words import failure, visible
