@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from bench.errors import BenchError, nearest
 from bench.faults.registry import FAULTS
 from bench.generators.base import Generator, GeneratorInfo
 from bench.prompts import Prompt
+from bench.schema import Loaded
 
 
 class Degraded(Generator):
@@ -64,7 +65,7 @@ class Degraded(Generator):
         """As the generator it damages."""
         self.of.check(prompts)
 
-    def loaded(self) -> dict[str, Any]:
+    def loaded(self) -> Loaded:
         """As the generator it damages."""
         return self.of.loaded()
 

@@ -32,7 +32,7 @@ from bench.generators.diffusers.hub import find_revisions
 from bench.generators.diffusers.load import Load, load_pipeline, read_back, resolve_class
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
-from bench.schema import Weights
+from bench.schema import Loaded, Weights
 from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
@@ -293,19 +293,18 @@ class DiffusersGenerator(Generator):
             if file.is_file()
         }
 
-    def loaded(self) -> dict[str, Any]:
-        """What is really in use, read back from the loaded pipeline.
-
-        `architectures_from` is there where random weights have the sizes of the packaged table.
-        """
+    def loaded(self) -> Loaded:
+        """What is really in use, read back from the loaded pipeline."""
         by_table = self.weights == "random" and not isinstance(self.description, Path)
-        return {
-            "source": self.source_name,
-            "revisions": self.revisions,
-            "weights": self.weights,
-            **({"architectures_from": "architectures.yaml"} if by_table else {}),
-            **read_back(self.pipe, self.device),
-        }
+        facts = read_back(self.pipe, self.device)
+        if by_table:
+            facts["architectures_from"] = "architectures.yaml"
+        return Loaded(
+            source=self.source_name,
+            revisions=dict(self.revisions),
+            weights=self.weights,
+            **facts,
+        )
 
     def _load(self) -> None:
         kind = resolve_class(self.pipeline, "model.pipeline")
