@@ -31,8 +31,7 @@ from bench.leaderboard.pairs import (
 )
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
-from bench.leaderboard.tables.table import Table
-from bench.leaderboard.tables.words import failure, plain, plural
+from bench.leaderboard.tables.table import Table, failure, plain, plural
 from bench.schema import Result, Sample
 from bench.storage import RunFolder
 

@@ -19,7 +19,7 @@ from bench.leaderboard.check_files import publish_again, wrong_files
 from bench.leaderboard.data.files import find
 from bench.leaderboard.publish import PAGE, pages, publish
 from bench.leaderboard.render.console import show
-from bench.leaderboard.tables.words import plain, plural
+from bench.leaderboard.tables.table import plain, plural
 
 DONE, WRONG = 0, 1
 

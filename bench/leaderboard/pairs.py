@@ -24,9 +24,9 @@ from bench.leaderboard.tables.table import (
     mean,
     mean_cell,
     number,
+    plural,
     tabulate,
 )
-from bench.leaderboard.tables.words import plural
 from bench.schema import ClipResult, MetricDescription, Result, Sample
 from bench.statistics import MIN_PROMPTS, Interval
 
@@ -103,12 +103,12 @@ def pairs(a: Result, b: Result, metric: str) -> Pairs:
         first, second = clip_value(one, metric), clip_value(other, metric)
         if member is not None and first is not None and second is not None:
             values.setdefault(member, []).append((first, second))
-    means = [
+    a_means, b_means = (
         {name: math.fsum(pair[side] for pair in each) / len(each) for name, each in values.items()}
         for side in (0, 1)
-    ]
+    )
     of = "group" if metric == GROUP_METRIC else noun(a)
-    return Pairs(metric, all_metrics(a)[metric], *means, of)
+    return Pairs(metric, all_metrics(a)[metric], a_means, b_means, of)
 
 
 def noun(result: Result) -> Noun:

@@ -22,7 +22,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from bench.leaderboard.data.rows import HEADLINE, Group, Row, SuiteBoard
 from bench.leaderboard.data.speed import Speed
 from bench.leaderboard.render.gallery import Curve
-from bench.leaderboard.tables.words import one_line, visible
+from bench.leaderboard.tables.table import one_line, visible
 
 _PANELS_PER_LINE = 4
 _FEW = 15  # whiskers of more points than that step back
@@ -274,8 +274,8 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point], leading: int) ->
         colour = COLOURS[0] if number < leading else INK
         near = (min(max(x, box.left), box.right), min(max(y, box.bottom), box.top))
         if max(abs(near[0] - x), abs(near[1] - y)) > 12 * scale:  # say whose label it is
-            ends = to_data.transform([(x, y), near])
-            axes.plot(ends[:, 0], ends[:, 1], color=colour, lw=0.5, alpha=0.7, zorder=2)
+            line = to_data.transform([(x, y), near])
+            axes.plot(*line.T, color=colour, lw=0.5, alpha=0.7, zorder=2)
         left, middle = to_data.transform((box.left, (box.bottom + box.top) / 2))
         axes.text(left, middle, text, fontsize=_LABEL_SIZE, color=colour, va="center", zorder=5)
     return sum(box is None for box in boxes)
@@ -293,7 +293,7 @@ def _log_range(axes: Axes, values: Sequence[float]) -> None:
     low, high = low / air, high * air
     axes.set_xlim(low, high)
     ticks: list[float] = []
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), np.arange(1, 10, 0.2)):
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), np.arange(1, 10, 0.2).tolist()):
         if len(ticks) < 3:
             round_numbers = LogLocator(subs=steps, numticks=99).tick_values(low, high)
             ticks = [tick for tick in round_numbers if low <= tick <= high]

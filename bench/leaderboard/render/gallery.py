@@ -241,7 +241,7 @@ def _rounded(curves: Iterable[tuple[str, Curve]]) -> dict[str, Curve]:
         return tuple(None if value is None else float(f"{value:.4g}") for value in values)
 
     return {
-        name: Curve(**{key: short(values) for key, values in curve.given.items()})
+        name: curve.replace(**{key: short(values) for key, values in curve.given.items()})
         for name, curve in curves
     }
 
