@@ -12,7 +12,7 @@ from conftest import moving_texture
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError, ClipMissing
 from bench.generators.base import Delivered, delivery_by
-from bench.generators.external.folder import Entry, FolderGenerator, read_manifest
+from bench.generators.folder import Entry, FolderGenerator, read_manifest
 from bench.prompts import Prompt
 from bench.storage import SAFE_NAME
 
