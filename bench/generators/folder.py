@@ -28,6 +28,7 @@ from bench.generators.base import (
     is_valid,
     is_whole,
     require,
+    require_choice,
 )
 from bench.prompts import Prompt
 from bench.schema import Price, Seconds
@@ -114,8 +115,7 @@ class FolderGenerator(Generator):
             raise BenchError(
                 f"expected a folder of videos at {path!r}, there is {what}: type model.path=DIR"
             )
-        choices = f"{' or '.join(get_args(Names))}{nearest(str(names), get_args(Names))}"
-        require(names in get_args(Names), "names", choices, names)
+        require_choice("names", get_args(Names), names)
         require(manifest is None or _is_text(manifest), "manifest", "a file", manifest)
         self.names = names
         file = manifest and Path(os.path.expanduser(manifest))  # noqa: PTH111 - as above
