@@ -96,7 +96,7 @@ def _summary(seen: list[Seen], scales: dict[str, float]) -> dict[str, float]:
 
 def main() -> int:
     """Run the command."""
-    return run_command("calibrate", str(__doc__), calibrate)
+    return run_command("calibrate", calibrate)
 
 
 if __name__ == "__main__":

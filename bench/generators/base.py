@@ -14,7 +14,7 @@ from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
-from bench.schema import Basis, Delivery, Weights
+from bench.schema import Basis, Delivery, Loaded, Weights
 
 
 @dataclass(frozen=True)
@@ -174,12 +174,9 @@ class Generator(ABC):
         A generator may refuse by BenchError if it lacks what they need, or begin to work ahead.
         """
 
-    def loaded(self) -> dict[str, Any]:
-        """What is really in use once the weights are there, as JSON values; read, not assumed.
-
-        Part of the result: versions of weights, dtypes, schedulers, attention.
-        """
-        return {}
+    def loaded(self) -> Loaded:
+        """What is really in use once the weights are there: read, not assumed."""
+        return Loaded()
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - most need neither
         """What, beside configuration, prompt and seed, decides the frames: hashes of files read.

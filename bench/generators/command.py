@@ -128,7 +128,7 @@ class CommandGenerator(Generator):
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
             out_dir, config = Path(scratch, "out"), Path(scratch, self.config_name)
             out_dir.mkdir()
-            values = {
+            values: Values = {
                 "prompt": prompt.text,
                 "id": prompt.id,
                 "seed": seed,

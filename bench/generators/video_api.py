@@ -108,12 +108,12 @@ class VideoApiGenerator(Generator):
         require(isinstance(send_seed, bool), "send_seed", "true or false", send_seed)
         require(is_whole(concurrency, 1), "concurrency", "a number from 1", concurrency)
         require(is_whole(retries, 0), "retries", "a number from 0", retries)
-        times_s = {"timeout_s": timeout_s, "answer_s": answer_s, "poll_s": poll_s}
-        for key, value in times_s.items():
+        for key, value in (("timeout_s", timeout_s), ("answer_s", answer_s), ("poll_s", poll_s)):
             require(is_positive(value), key, "seconds above 0", value)
         self.fields, self.key_env = dict(fields), key_env
         self.send_seed, self.concurrency = send_seed, concurrency
-        self._server = partial(VideoClient, base_url, dialect, retries=retries, **times_s)
+        limits_s = (timeout_s, answer_s, poll_s)
+        self._connect = partial(VideoClient, base_url, dialect, *limits_s, retries)
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
         self._queue: list[Draw] = []
@@ -131,7 +131,7 @@ class VideoApiGenerator(Generator):
                 f"expected a key in the environment variable {self.key_env}, it is not set: "
                 f"type export {self.key_env}=KEY, or model.key_env=NAME"
             )
-        self._client = self._server(key=key)
+        self._client = self._connect(key)
         self._workers = ThreadPoolExecutor(self.concurrency, "video-api")
         return self
 

@@ -163,7 +163,7 @@ def check_frames(rule: FrameRule, key: str, count: int) -> None:
 def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
     """Refuse a height or width that the model cannot make; the nearest are named."""
     for key in ("height", "width"):
-        pixels = size.get(key)
+        pixels: Any = size.get(key)
         require(is_whole(pixels, 1), f"{where}.{key}", "a number of pixels", pixels)
         if pixels % multiple:
             below = pixels - pixels % multiple

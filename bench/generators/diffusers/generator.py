@@ -34,7 +34,7 @@ from bench.generators.diffusers.load import (
 )
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
-from bench.schema import Weights
+from bench.schema import Loaded, Weights
 from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
@@ -286,19 +286,13 @@ class DiffusersGenerator(Generator):
             if file.is_file()
         }
 
-    def loaded(self) -> dict[str, Any]:
-        """What is really in use, read back from the loaded pipeline.
-
-        `architectures_from` is there where random weights have the sizes of the packaged table.
-        """
-        by_table = self.weights == "random" and not isinstance(self.description, Path)
-        return {
-            "source": self.source_name,
-            "revisions": self.revisions,
-            "weights": self.weights,
-            **({"architectures_from": "architectures.yaml"} if by_table else {}),
-            **read_back(self.pipe, self.device),
-        }
+    def loaded(self) -> Loaded:
+        """What is really in use, read back from the loaded pipeline."""
+        facts = read_back(self.pipe, self.device)
+        if self.weights == "random" and not isinstance(self.description, Path):
+            facts["architectures_from"] = "architectures.yaml"
+        facts |= {"source": self.source_name, "revisions": self.revisions}
+        return Loaded(weights=self.weights, **facts)
 
     def _load(self) -> None:
         kind = resolve_class(self.pipeline, "model.pipeline")

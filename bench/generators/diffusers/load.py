@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -301,7 +302,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    is_infinite = isinstance(value, float) and not math.isfinite(value)
+    is_json = isinstance(value, str | int | float | None) and not is_infinite
+    return value if is_json else str(value)
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ ARCHITECTURES = Path(__file__).with_name("architectures.yaml")
 Description = Path | Mapping[str, Any]
 """A folder with configurations, from the hub or local, or an entry of ARCHITECTURES."""
 
-Source = tuple[Callable[..., Any], Path | Mapping[str, Any]]
+Source = tuple[Any, Any]
+"""What makes a component, and from what: the folder of its configuration, or its settings."""
 
 
 class Part(NamedTuple):
@@ -184,7 +185,6 @@ def _dtype(
 
 
 def _sources(description: Description, load: Load) -> dict[str, Source]:
-    """Component to what makes it, and from what: a folder of its configuration, or settings."""
     if isinstance(description, Path):
         index = json.loads((description / "model_index.json").read_text("utf-8"))
         sources: dict[str, Source] = {
@@ -228,26 +228,21 @@ def _listed_class(library: str, name: str) -> Any:  # noqa: ANN401 - a class
     raise BenchError(f"diffusers {diffusers.__version__} has no {library}.{name}")
 
 
-def _network(make: Any, source: Path | Mapping[str, Any]) -> torch.nn.Module | None:  # noqa: ANN401 - a class
-    """None for what is no network."""
-    if not (isinstance(make, type) and issubclass(make, torch.nn.Module)):
+def _network(make: Any, source: Any) -> Any:  # noqa: ANN401 - of a Source
+    """A module; None for what is no network."""
+    is_network = isinstance(make, type) and issubclass(make, torch.nn.Module)
+    if not is_network:
         return None
-    module: torch.nn.Module
+    from_folder = isinstance(source, Path)
     if issubclass(make, transformers.PreTrainedModel):
-        kind = make.config_class
-        from_folder = isinstance(source, Path)
-        module = make(kind.from_pretrained(source) if from_folder else kind(**source))
-    elif isinstance(source, Path):
-        module = make.from_config(make.load_config(source))
-    else:
-        module = make(**source)
-    return module
+        kind: Any = make.config_class
+        return make(kind.from_pretrained(source) if from_folder else kind(**source))
+    return make.from_config(make.load_config(source)) if from_folder else make(**source)
 
 
 # Tokenizers that need no download: a token for each byte or character. They split any text, into
 # more tokens than the published ones do. Where a pipeline pads or cuts to a fixed length, as most
 # do, that changes neither shapes nor speed.
-
 
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 
