@@ -538,6 +538,8 @@ class Loaded(Record):
     """Repository to commit, or folder to a hash."""
     weights: Weights | None = None
     """`random` if only speed was measured."""
+    architectures_from: str | None = None
+    """Table that the sizes of random weights were taken from; null where the hub was asked."""
     pipeline: str | None = None
     """Its class."""
     parameters: dict[str, Count] = Field(default_factory=dict)

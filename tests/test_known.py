@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bench.leaderboard.catalogue import suite_of, suites
+from bench.leaderboard.data.files import suite_of, suites
 from bench.prompts import Prompt, load_suite
 from bench.run.start_images import suite_sha256
 from bench.storage import PROMPTS

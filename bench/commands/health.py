@@ -111,7 +111,7 @@ def folders(path: str | list[str]) -> list[str]:
 
 def main() -> int:
     """Run the command."""
-    return run_command("health", str(__doc__), _report)
+    return run_command("health", _report)
 
 
 def _report(config: dict[str, Any]) -> int:

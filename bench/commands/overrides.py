@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import hydra
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
@@ -37,18 +38,16 @@ def composed(name: str, given: argparse.Namespace) -> DictConfig:
         return compose(name, overrides)
 
 
-def run_command(
-    name: str,
-    description: str,
-    job: Callable[[dict[str, Any]], int],
-    arguments: Sequence[str] | None = None,
-) -> int:
-    """A command whose whole command line is overrides of `conf/<name>.yaml`; its exit code."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m bench.{name}",
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_overrides(parser)
-    given = read(parser, arguments)
-    return attempt(lambda: job(plain(composed(name, given))))
+def run_command(name: str, job: Callable[[dict[str, Any]], int]) -> int:
+    """A command whose whole command line is Hydra's, of `conf/<name>.yaml`; its exit code."""
+    configs: list[dict[str, Any]] = []  # none where Hydra only shows something, as with --cfg job
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
+    def compose_config(config: DictConfig) -> None:
+        configs.append(plain(config))
+
+    def run() -> int:
+        compose_config()
+        return max(map(job, configs), default=0)
+
+    return attempt(run)

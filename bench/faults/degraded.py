@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from bench.errors import BenchError, nearest
 from bench.faults.registry import FAULTS
 from bench.generators.base import Generator, GeneratorInfo
 from bench.prompts import Prompt
+from bench.schema import Loaded
 
 
 class Degraded(Generator):
@@ -64,7 +64,7 @@ class Degraded(Generator):
         """As the generator it damages."""
         self.of.check(prompts)
 
-    def loaded(self) -> dict[str, Any]:
+    def loaded(self) -> Loaded:
         """As the generator it damages."""
         return self.of.loaded()
 
@@ -72,13 +72,8 @@ class Degraded(Generator):
         self.of.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.of.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        self.of.__exit__(*error)
 
     def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
         """Pass on to the generator it damages."""

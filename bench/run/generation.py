@@ -23,8 +23,8 @@ from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
 from bench.prompts import Item
 from bench.run.writer import Writer
-from bench.schema import SCHEMA, ClipRecord, Delivery, Status, dump, parse
-from bench.storage import RunFolder, changes, fingerprint, write_json, write_text
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status
+from bench.storage import RunFolder, changes, fingerprint, read_record, write_record, write_text
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def generate(
     warm_up = WarmUp(generator, plan.warmup)
     with ExitStack() as stack:
         _open(generator, plan.label, stack)
-        write_json(folder.loaded, generator.loaded())
+        write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
         writer = stack.enter_context(Writer(ahead * info.batch_size))
         for batch in track(batches, f"{plan.label}: generate", clips=info.batch_size):
@@ -319,7 +319,7 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
     path = folder.record(item.sample)
     if not path.exists():
         return True
-    record = parse(ClipRecord, path.read_bytes(), str(path), "remove the file and run again")
+    record = read_record(path, ClipRecord)
     inputs = _inputs(generator, plan, item)
     failed = record.status != "ok"
     if record.fingerprint != fingerprint(inputs):
@@ -389,7 +389,7 @@ def _finish(
         facts = described | _made(clip, outcome, timed=timed)
     if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
         facts |= {"account": origin.delivery, "details": dict(origin.details)}
-    write_text(folder.record(item.sample), dump(ClipRecord(**facts)))
+    write_record(folder.record(item.sample), ClipRecord(**facts))
     folder.tries(item.sample).unlink(missing_ok=True)
 
 

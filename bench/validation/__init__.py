@@ -1,1 +1,1 @@
-"""Controls: clips of known quality, on which metrics and calibrations are tested."""
+"""Clips of known quality, and ratings by people, on which metrics are tested."""

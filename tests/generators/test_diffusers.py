@@ -17,8 +17,7 @@ from tiny_pipelines import TINY
 from tiny_unets import motion_adapter
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers.call import to_frames
-from bench.generators.diffusers.checks import FrameRule
+from bench.generators.diffusers.call import FrameRule, to_frames
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.options import Options, apply
 from bench.prompts import Prompt
@@ -114,7 +113,7 @@ def test_a_mistake_is_named_before_weights_are_loaded(
         ({"load": {"dtpe": "float32"}}, "did you mean 'dtype'"),
         ({"load": {"dtype": "fp16"}}, "float16"),
         ({"load": {"patches": ["clip_text_model_alais"]}}, "did you mean 'clip_text_model_alias'"),
-        ({"load": {"components": {"vae": {"repo": "x/y"}}}}, "must have a class"),
+        ({"load": {"components": {"vae": {"repo": "x/y"}}}}, "must be a class with the repo"),
         ({"load": {"components": {"vae": {"class": "AutoencoderKLWann"}}}}, "'AutoencoderKLWan'"),
         ({"load": {"loras": [{"file": "x"}]}}, "model.load.loras"),
         (
@@ -194,12 +193,12 @@ def test_an_option_names_a_row_of_its_own_and_is_read_back(make: Make) -> None:
         "wan", options={"attention": "_native_math", "steps": 3, "tiling": True}
     ) as generator:
         assert generator.info.variant == "3steps-attention-native_math-tiling"
-        assert generator.loaded()["attention"] == {"transformer": ["_native_math"]}
+        assert generator.loaded().attention == {"transformer": ["_native_math"]}
         assert generator.pipe.vae.use_tiling
         assert len(generator.generate(PROMPT, 0).frames) == 9
     with make("wan") as plain:  # what one model sets, the next of this process must not inherit
         assert plain.info.variant == ""
-        assert plain.loaded()["attention"] == {"transformer": ["native"]}
+        assert plain.loaded().attention == {"transformer": ["native"]}
 
 
 def test_an_attention_backend_that_changes_nothing_is_refused(make: Make) -> None:
@@ -208,7 +207,7 @@ def test_an_attention_backend_that_changes_nothing_is_refused(make: Make) -> Non
         generator.__enter__()
     assert generator.pipe is None  # nothing of it stays behind
     with make("wan") as other:
-        assert other.loaded()["attention"] == {"transformer": ["native"]}
+        assert other.loaded().attention == {"transformer": ["native"]}
 
 
 @pytest.mark.parametrize(
@@ -312,8 +311,13 @@ def test_options_keep_clips_reproducible(make: Make, options: dict[str, Any]) ->
 def test_a_scheduler_is_changed_by_configuration(make: Make) -> None:
     load = {"scheduler": {"class": "FlowMatchEulerDiscreteScheduler", "shift": 5.0}}
     with make("wan", load=load) as generator:
-        found = generator.loaded()["scheduler"]
+        found = generator.loaded().scheduler
     assert (found["class"], found["shift"]) == ("FlowMatchEulerDiscreteScheduler", 5.0)
+
+
+def test_what_json_cannot_hold_of_a_scheduler_is_kept_as_text(make: Make) -> None:
+    with make("wan", load={"scheduler": {"class": "DPMSolverMultistepScheduler"}}) as generator:
+        assert generator.loaded().scheduler["lambda_min_clipped"] == "-inf"
 
 
 def test_a_component_may_come_from_elsewhere(make: Make, tiny: Callable[[str], Path]) -> None:

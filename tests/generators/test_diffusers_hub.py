@@ -16,8 +16,7 @@ from tiny_unets import motion_adapter
 
 from bench.errors import BenchError
 from bench.generators.diffusers.generator import DiffusersGenerator
-from bench.generators.diffusers.hub import describe, digest, find_revisions
-from bench.generators.diffusers.load import Load, _component
+from bench.generators.diffusers.load import Load, _component, describe, digest, find_revisions
 
 ANSWER: Any = SimpleNamespace(headers={}, request=None, status_code=403)
 
@@ -90,7 +89,7 @@ def test_parts_and_loras_are_loaded_at_the_revision_that_pins_them(
     model = DiffusersGenerator(**{**arguments, "load": load})
     model.check([])
     with model:
-        found = dict(model.loaded()["revisions"])
+        found = dict(model.loaded().revisions)
         assert found.pop(model.source_name) == digest(tiny("stable_diffusion"))
         assert found == dict.fromkeys(("a/whole@fixed", "a/file@fixed"), tiny_hub.COMMIT)
     assert asked["a/file"]["revision"] == "fixed"

@@ -75,8 +75,8 @@ def test_the_same_seed_gives_the_same_clip_bit_for_bit(
     name = request.node.callspec.params["opened"]
     assert len(clip.frames) == DELIVERED.get(name, generator.frames_requested(prompt))
     assert clip.fps == 8
-    assert all(dtypes == ["float32"] for dtypes in loaded["dtypes"].values())
-    assert all(used for used in loaded["attention"].values())
+    assert all(dtypes == ["float32"] for dtypes in loaded.dtypes.values())
+    assert all(used for used in loaded.attention.values())
 
 
 def test_a_clip_of_a_batch_is_that_of_its_seed_alone_or_refused(opened: Opened) -> None:

@@ -111,7 +111,7 @@ def test_a_folder_is_counted_from_its_configuration(tiny: Callable[[str], Path])
     model = DiffusersGenerator(**TINY["wan22"].arguments(str(path)))
     counted = {part.name: part.parameters for part in model.parts()}
     with model:
-        assert counted == model.loaded()["parameters"]
+        assert counted == model.loaded().parameters
     float32 = {part.name: part.weight_bytes for part in model.parts()}
     assert float32 == {name: 4 * count for name, count in counted.items()}
 
@@ -166,9 +166,9 @@ def test_what_is_loaded_says_when_its_sizes_are_those_of_the_table(
     with DiffusersGenerator(**{**arguments, "path": None, "repo": "owner/wan"}) as by_table:
         loaded = by_table.loaded()
         assert len(by_table.generate(PROMPT, 0).frames) == 9
-    assert loaded.pop("architectures_from") == "architectures.yaml"
-    assert loaded["parameters"] == expected["parameters"]
-    assert "architectures_from" not in expected
+    assert loaded.architectures_from == "architectures.yaml"
+    assert loaded.parameters == expected.parameters
+    assert "architectures_from" not in expected.json_values
 
 
 @pytest.mark.parametrize("name", ["wan", "ltx", "modelscope"])
@@ -198,7 +198,7 @@ def test_random_weights_are_of_the_dtypes_of_real_ones(
     found = []
     for weights in ("real", "random"):
         with DiffusersGenerator(**arguments, weights=weights) as generator:
-            found.append(generator.loaded()["dtypes"])
+            found.append(generator.loaded().dtypes)
             networks = generator.pipe.components
             held = {part.name: size_of(networks[part.name]) for part in generator.parts()}
             assert held == {part.name: part.weight_bytes for part in generator.parts()}

@@ -80,7 +80,7 @@ def test_on_a_gpu_stages_add_up_too_and_each_has_its_memory(
         assert generator.clock is not None
         generator.generate(prompt, 0)
         timed, took = measure(lambda: generator.generate(prompt, 0), cuda, stages=generator.clock)
-        weights = generator.loaded()["weights_on_device_bytes"]
+        weights = generator.loaded().weights_on_device_bytes
         generator.clock.close()
         assert generator.generate(prompt, 0).sha256 == timed.sha256
     record = took.facts

@@ -1,4 +1,6 @@
 import json
+import runpy
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -222,3 +224,26 @@ def test_the_page_is_the_same_every_time() -> None:
     pages = [render(values, metrics, checks(values), "", "Drawn.") for _ in range(2)]
     assert pages[0] == pages[1]
     assert "| coherence | **100%** |" in pages[0]
+
+
+@pytest.mark.parametrize("module", ["bench.health", "bench.validation"])
+@pytest.mark.parametrize(
+    ("flags", "shown"),
+    [
+        (["--cfg", "job", "limit=3"], "\nlimit: 3\n"),
+        (["--help"], "python -m bench.health people=DIR"),
+        (["--info", "config"], "path: packaged"),
+    ],
+)
+def test_the_flags_of_hydra_show_the_configuration_and_measure_nothing(
+    module: str,
+    flags: list[str],
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", [module, *flags])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(module, run_name="__main__")
+    assert not ended.value.code
+    assert shown in capsys.readouterr().out
