@@ -4,7 +4,7 @@ coherence = 100 exp(-sum of d_i), d_i = (damage_i / scale_i)^power_i
 
 for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`. The powers keep each
 kind all but silent in what sound footage shows. Three more shares are taken whole:
-d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(4 (1 - z))) for the order of the frames,
+d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(4 (1.25 - z))) for the order of the frames,
 z deviations from a random one. All are shares of what the clip itself shows, so no
 calibration is needed and any flow or LPIPS serves. The points lost are parted in proportion to
 d_i: coherence and the lost points add up to 100.
@@ -48,7 +48,7 @@ SCALES: Mapping[str, tuple[float, float]] = {
 
 PARTS = (*SCALES, "order", "stutter", "motion")
 
-ORDER_HALF, ORDER_SLOPE = 1.0, 4.0
+ORDER_HALF, ORDER_SLOPE = 1.25, 4.0
 ORDER_NONE, ORDER_SURE = 2.0, 3.5  # deviations, below which unexplained change is but noise
 MOVING = 0.035
 """Short sides per second against the camera, from which on footage counts as of a subject."""

@@ -36,7 +36,7 @@ Analyse = Callable[..., Analysis]
 SUBJECT = replace(PROMPT, motion="subject")
 CAMERA = replace(PROMPT, motion="camera")
 SOUND = Damage(
-    tremble=0.02, churn=0.2, flicker=0.001, jumps=0.1, identity=0.05, blending=0.0, order=8.0,
+    tremble=0.03, churn=0.03, flicker=0.001, jumps=0.1, identity=0.02, blending=0.0, order=8.0,
     motion=1.0,
 )  # fmt: skip
 PARTS = (coherence, coherence_worst_second, lost_tremble, lost_motion)
