@@ -37,11 +37,11 @@ WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
 ROUNDING_ALLOWED, ROUNDING_ALLOWED_FRAMES = 0.1, 0.3
 
 SCALES: Mapping[str, tuple[float, float]] = {
-    "tremble": (0.22, 2.5),
-    "churn": (0.18, 4),
+    "tremble": (0.2, 2.5),
+    "churn": (0.2, 4),
     "flicker": (0.045, 4),
     "jumps": (5.0, 2),
-    "identity": (0.11, 4),
+    "identity": (0.13, 5),
     "blending": (0.35, 4),
 }
 """Of each kind of damage the scale, at which a clip keeps 37 points, and the power."""
