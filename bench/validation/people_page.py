@@ -146,13 +146,13 @@ def checks(opinions: Sequence[Opinion], metrics: Mapping[str, Metric]) -> list[C
     ):
         reached = getattr(ours, attribute)
         bars = [getattr(each, attribute) for each in raters if getattr(each, attribute) is not None]
-        least = min(bars, default=None)
+        bar = float(np.median(bars)) if bars else None
         judged.append(
             Check(
-                f"{HEADLINE}: {what} ≥ that of the least of the raters"
-                + (f", {least:.2f}" if least is not None else ""),
+                f"{HEADLINE}: {what} ≥ that of the middle rater"
+                + (f", {bar:.2f}" if bar is not None else ""),
                 _figure(reached),
-                reached is not None and least is not None and reached >= least,
+                reached is not None and bar is not None and reached >= bar,
             )
         )
     right, count = _ordered(given, values)
