@@ -1,13 +1,13 @@
 """The headline: temporal coherence, and the points that each kind of damage takes from it.
 
-coherence = 100 exp(-sum of d_i), d_i = (damage_i / scale_i)^power_i
+coherence = 100 exp(-d), d^2 = sum of d_i^2, d_i = (damage_i / scale_i)^power_i
 
-for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`. The powers keep each
-kind all but silent in what sound footage shows. Three more shares are taken whole:
-d = -ln(1 - stutter), -ln(motion), and ln(1 + exp(4 (1.25 - z))) for the order of the frames,
-z deviations from a random one. All are shares of what the clip itself shows, so no
-calibration is needed and any flow or LPIPS serves. The points lost are parted in proportion to
-d_i: coherence and the lost points add up to 100.
+for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`, and three shares that
+are taken whole: d_i = -ln(1 - stutter), -ln(motion), and ln(1 + exp(4 (1 - z))) for the order of the
+frames, z deviations from a random one. Powers and squares keep what is small, as in sound
+footage, all but silent beside what is wrong. All damage is a share of what the clip itself shows,
+so no footage sets its scales and any flow or LPIPS serves. The points lost are parted in
+proportion to d_i^2: coherence and the lost points add up to 100.
 
 A clip is measured in windows: one of its own length up to 2.5 s, else of 2 s, every second; damage
 is averaged over windows, save `jumps`, of which the worst counts. Where the prompt asks for
@@ -37,18 +37,18 @@ WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
 ROUNDING_ALLOWED, ROUNDING_ALLOWED_FRAMES = 0.1, 0.3
 
 SCALES: Mapping[str, tuple[float, float]] = {
-    "tremble": (0.2, 2.5),
+    "tremble": (0.21, 2),
     "churn": (0.2, 4),
     "flicker": (0.045, 4),
-    "jumps": (5.0, 2),
-    "identity": (0.13, 5),
+    "jumps": (4.0, 2),
+    "identity": (0.12, 5),
     "blending": (0.35, 4),
 }
 """Of each kind of damage the scale, at which a clip keeps 37 points, and the power."""
 
 PARTS = (*SCALES, "order", "stutter", "motion")
 
-ORDER_HALF, ORDER_SLOPE = 1.25, 4.0
+ORDER_HALF, ORDER_SLOPE = 1.0, 4.0
 ORDER_NONE, ORDER_SURE = 2.0, 3.5  # deviations, below which unexplained change is but noise
 MOVING = 0.035
 """Short sides per second against the camera, from which on footage counts as of a subject."""
@@ -176,15 +176,15 @@ def charges(measured: Damage, held: float) -> dict[str, float]:
 
 
 def headline(charged: Mapping[str, float]) -> float:
-    """100 exp(-sum of the charges)."""
-    return 100 * float(np.exp(-sum(charged.values())))
+    """100 exp(-d), d being the root of the sum of the squares of the charges."""
+    return 100 * float(np.exp(-np.sqrt(sum(charge**2 for charge in charged.values()))))
 
 
 def lost(charged: Mapping[str, float]) -> dict[str, float]:
-    """The points that each part takes: its share of the sum of charges in 100 less the headline."""
-    whole = sum(charged.values())
+    """The points that each part takes of 100 less the headline: by the squares of the charges."""
+    whole = sum(charge**2 for charge in charged.values())
     points = 100 - headline(charged)
-    return {name: points * charge / whole if whole else 0.0 for name, charge in charged.items()}
+    return {name: points * charge**2 / whole if whole else 0.0 for name, charge in charged.items()}
 
 
 def moving(state: MotionState, order: float, asked: Motion) -> float:
