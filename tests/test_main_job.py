@@ -379,7 +379,10 @@ def test_a_multirun_of_nothing_is_a_mistake(
         (["max_tries=0"], "max_tries must be"),
         (["suite.seeds=3"], "suite.seeds must be a list"),
         (["suite.seeds=[0,0]"], "suite.seeds must be a list of different whole numbers"),
-        (["suite.seeds=[9007199254740993]"], "suite.seeds must be a list of different whole numbers from 0 to 2^53"),
+        (
+            ["suite.seeds=[9007199254740993]"],
+            "different whole numbers from 0 to 2^53, as suite.seeds=[0,1], got",
+        ),
         (["+suite.aspect=556"], 'suite.aspect must be "WIDTH:HEIGHT" in quotes, or null, got 556'),
         (["suite.name=leaderboard"], "suite.name must be another name"),
         (["out=null"], "out must be the name of a folder"),
