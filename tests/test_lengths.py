@@ -13,7 +13,7 @@ from bench.clip import Clip
 from bench.config import parse_run, plain
 from bench.errors import BenchError
 from bench.faults.degraded import Degraded
-from bench.generators.diffusers.checks import FrameRule
+from bench.generators.diffusers.call import FrameRule
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.toy.generator import ToyGenerator
 from bench.leaderboard.data.loading import load

@@ -8,9 +8,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from bench.config import build_generator
-from bench.generators.external.command import CommandGenerator
-from bench.generators.external.folder import FolderGenerator
-from bench.generators.external.video_api import VideoApiGenerator
+from bench.generators.command import CommandGenerator
+from bench.generators.folder import FolderGenerator
+from bench.generators.video_api import VideoApiGenerator
 from bench.storage import CONF
 
 CLOSED = (

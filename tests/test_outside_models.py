@@ -19,7 +19,7 @@ from video_server import VideoServer
 from bench import cli
 from bench.clip import Clip, write_preview
 from bench.commands import prompts as prompts_command
-from bench.generators.external import video_api
+from bench.generators import video_api
 from bench.storage import CONF
 
 Main = Callable[..., int]

@@ -12,7 +12,7 @@ import pytest
 from bench import cli
 from bench.commands.prompts import export, main
 from bench.errors import BenchError
-from bench.generators.external.folder import read_manifest
+from bench.generators.folder import read_manifest
 from bench.prompts import Item, Prompt
 
 ITEMS = [Item(Prompt(name, f'a "{name}", \n red'), seed) for name in "ab" for seed in (0, 1)]

@@ -17,7 +17,7 @@ from typing import get_args
 from bench.commands.overrides import add_overrides, composed, read
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
-from bench.generators.external.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
+from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.start_images import StartImages
 from bench.storage import write_text

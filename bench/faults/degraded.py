@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -73,13 +72,8 @@ class Degraded(Generator):
         self.of.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.of.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        self.of.__exit__(*error)
 
     def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
         """Pass on to the generator it damages."""

@@ -2,16 +2,16 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeGuard
+from types import MappingProxyType
+from typing import Any, Self, TypeGuard, cast
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 
 from bench.clip import Clip
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, nearest
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Basis, Delivery, Loaded, Weights
@@ -27,15 +27,13 @@ class GeneratorInfo:
             clips are only read from disk, or made by somebody else while this process waits.
         non_semantic: arguments of the constructor that decide no frame (time-outs, retries), and
             so are no part of a clip's fingerprint; `options.key` is a key within one.
-        size_requested: height and width in pixels that are asked for; None where nobody asks.
+        size_requested: height and width in pixels; None where nobody asks.
         weights: `random` where parameters mean nothing, so that only speed is measured.
-        variant: what sets this row apart from the model as published, as part of a name; empty
-            where nothing does.
+        variant: what sets this row apart from the model as published, as part of a name.
         batch_size: how many seeds of one prompt are asked for at once.
         revisions: of the weights, there once `check` is through: repository to commit, or folder
             to a hash of what it holds.
-        stages: times the parts of a clip while the weights are loaded; None where a clip has no
-            parts that could be told apart.
+        stages: times the parts of a clip while the weights are loaded, where it has such parts.
     """
 
     version: str = "1"
@@ -51,16 +49,11 @@ class GeneratorInfo:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Delivered(Clip):
-    """A clip that was made outside this process, and what it took there.
-
-    Attributes:
-        delivery: published with the clip.
-        details: kept in the clip's own record alone, as JSON values: the command that was run,
-            how it ended, the last it said.
-    """
+    """A clip that was made outside this process, and what it took there."""
 
     delivery: Delivery
     details: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values for the clip's own record alone: the command that was run, how it ended."""
 
 
 class Undelivered(ClipError):  # noqa: N818 - the opposite of Delivered
@@ -94,16 +87,21 @@ def require(sound: bool, key: str, expected: str, value: object) -> None:
         raise BenchError(f"model.{key} must be {expected}, got {value!r}")
 
 
+def require_choice(key: str, choices: Collection[object], value: object) -> None:
+    """Refuse what is none of the choices; the nearest is named."""
+    texts = ["null" if choice is None else str(choice) for choice in choices]
+    expected = f"one of {', '.join(texts)}{nearest(str(value), texts)}"
+    require(value in tuple(choices), key, expected, value)
+
+
 def is_whole(value: object, least: int) -> TypeGuard[int]:
     """Whether a value is a whole number of at least so much."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return type(value) is int and value >= least
 
 
 def is_positive(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 < value < math.inf
+    return type(value) in (int, float) and 0 < cast("float", value) < math.inf
 
 
 def is_valid(field: Any, value: object) -> bool:  # noqa: ANN401 - a type
@@ -120,15 +118,12 @@ class Generator(ABC):
 
     The constructor only checks and keeps its arguments; whatever is heavy is loaded by
     `__enter__` and freed by `__exit__`.
-
-    Attributes:
-        kind: what the class is called in every clip's fingerprint; it never changes, wherever the
-            class moves. Empty: its import path.
-        device: where to compute; set before the weights are loaded.
     """
 
     kind: str = ""
+    """What the class is called in every clip's fingerprint, wherever it moves; empty: its path."""
     device: torch.device = torch.device("cpu")
+    """Where to compute; set before the weights are loaded."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -147,12 +142,7 @@ class Generator(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         return None
 
     @abstractmethod

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.errors import BenchError, Unscored
-from bench.generators.external.folder import FolderGenerator
+from bench.generators.folder import FolderGenerator
 from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.coherence import MIN_S, MIN_SIDE_PX
 from bench.metrics.cuts import parted

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import BenchError, attempt
-from bench.generators.external.folder import NEEDED
+from bench.generators.folder import NEEDED
 from bench.storage import SAFE_NAME, write_text
 from bench.video import VIDEO_SUFFIXES
 

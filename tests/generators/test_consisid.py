@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from bench.errors import BenchError
-from bench.generators.diffusers import patches
+from bench.generators.diffusers import load as loading
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
 
@@ -45,7 +45,7 @@ def generator(folder: Path) -> DiffusersGenerator:
 def test_what_is_not_installed_is_named(
     folder: Path, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patches, "FACE_READERS", ("numpy", "no_such_face_reader"))
+    monkeypatch.setattr(loading, "FACE_READERS", ("numpy", "no_such_face_reader"))
     made = generator(folder)
     made.check([prompt])
     with pytest.raises(BenchError, match="type pip install no_such_face_reader"), made:
@@ -75,7 +75,7 @@ def test_the_face_of_each_image_decides(
     stub = SimpleNamespace(prepare_face_models=prepare, process_face_embeddings_infer=read)
     monkeypatch.setitem(sys.modules, module, stub)
     monkeypatch.setattr("diffusers.pipelines.consisid.consisid_utils", stub, raising=False)
-    monkeypatch.setattr(patches, "FACE_READERS", ())
+    monkeypatch.setattr(loading, "FACE_READERS", ())
     face = 0
     with generator(folder) as made:
         shas = [made.generate(prompt, 0).sha256 for _ in range(2)]

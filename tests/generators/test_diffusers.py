@@ -17,8 +17,7 @@ from tiny_pipelines import TINY
 from tiny_unets import motion_adapter
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers.call import to_frames
-from bench.generators.diffusers.checks import FrameRule
+from bench.generators.diffusers.call import FrameRule, to_frames
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.options import Options, apply
 from bench.prompts import Prompt
@@ -114,7 +113,7 @@ def test_a_mistake_is_named_before_weights_are_loaded(
         ({"load": {"dtpe": "float32"}}, "did you mean 'dtype'"),
         ({"load": {"dtype": "fp16"}}, "float16"),
         ({"load": {"patches": ["clip_text_model_alais"]}}, "did you mean 'clip_text_model_alias'"),
-        ({"load": {"components": {"vae": {"repo": "x/y"}}}}, "must have a class"),
+        ({"load": {"components": {"vae": {"repo": "x/y"}}}}, "must be a class with the repo"),
         ({"load": {"components": {"vae": {"class": "AutoencoderKLWann"}}}}, "'AutoencoderKLWan'"),
         ({"load": {"loras": [{"file": "x"}]}}, "model.load.loras"),
         (

@@ -13,7 +13,7 @@ import torch
 
 from bench.commands.health import main
 from bench.errors import BenchError
-from bench.generators.external.folder import FolderGenerator
+from bench.generators.folder import FolderGenerator
 from bench.metrics.base import Metric, Scored, metric
 from bench.prompts import load_suite
 from bench.validation import agreement as statistics

@@ -1,45 +1,38 @@
-"""One call of a pipeline: its arguments for several seeds, and its answer as frames."""
+"""One call of a pipeline: its arguments, checked before any weights are loaded, and its answer."""
 
-from collections.abc import Mapping
+import difflib
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, nearest
+from bench.generators.base import is_whole, require
+from bench.prompts import Prompt
+
+# What the generator passes itself; a YAML that sets one of these would be overruled unseen.
+_OURS = ("self", "generator", "output_type", "return_dict", "prompt", "image")
 
 # `num_videos_per_prompt` would say it shorter, and half of the pipelines ignore it or break on it.
 # Lists as long as the batch work in all of these: its clips are those of single calls, which is
 # tested with tiny versions of them.
 _TESTED = frozenset(
     {
-        "AnimateDiffPipeline",
-        "AnimateDiffSDXLPipeline",
-        "AnyFlowPipeline",
-        "CogVideoXImageToVideoPipeline",
-        "CogVideoXPipeline",
-        "EasyAnimatePipeline",
-        "HunyuanSkyreelsImageToVideoPipeline",
-        "HunyuanVideoFramepackPipeline",
-        "HunyuanVideoImageToVideoPipeline",
-        "HunyuanVideoPipeline",
-        "Kandinsky5T2VPipeline",
-        "LTX2Pipeline",
-        "LTXConditionPipeline",
-        "LTXImageToVideoPipeline",
-        "LTXPipeline",
-        "MochiPipeline",
-        "MotifVideoPipeline",
-        "SanaImageToVideoPipeline",
-        "SanaVideoPipeline",
-        "SkyReelsV2DiffusionForcingPipeline",
-        "SkyReelsV2ImageToVideoPipeline",
-        "SkyReelsV2Pipeline",
-        "StableVideoDiffusionPipeline",
-        "TextToVideoSDPipeline",
-        "WanImageToVideoPipeline",
-        "WanPipeline",
+        *("AnimateDiffPipeline", "AnimateDiffSDXLPipeline", "AnyFlowPipeline"),
+        *("CogVideoXPipeline", "CogVideoXImageToVideoPipeline", "EasyAnimatePipeline"),
+        *("HunyuanVideoPipeline", "HunyuanVideoImageToVideoPipeline"),
+        *("HunyuanVideoFramepackPipeline", "HunyuanSkyreelsImageToVideoPipeline"),
+        *("Kandinsky5T2VPipeline", "LTXPipeline", "LTXImageToVideoPipeline"),
+        *("LTXConditionPipeline", "LTX2Pipeline", "MochiPipeline", "MotifVideoPipeline"),
+        *("SanaVideoPipeline", "SanaImageToVideoPipeline", "SkyReelsV2Pipeline"),
+        *("SkyReelsV2ImageToVideoPipeline", "SkyReelsV2DiffusionForcingPipeline"),
+        *("StableVideoDiffusionPipeline", "TextToVideoSDPipeline"),
+        *("WanPipeline", "WanImageToVideoPipeline"),
     }
 )
 
@@ -48,27 +41,163 @@ _ONE_IMAGE = frozenset(
     {"SanaImageToVideoPipeline", "SkyReelsV2ImageToVideoPipeline", "WanImageToVideoPipeline"}
 )
 
-_OTHER_CLIPS = {
+_BREAKS = "cannot make several clips with a seed each"
+_WHY_NOT = {
+    "AllegroPipeline": _BREAKS,
+    "HeliosPipeline": _BREAKS,
+    "HunyuanVideo15ImageToVideoPipeline": _BREAKS,
+    "HunyuanVideo15Pipeline": _BREAKS,
     "I2VGenXLPipeline": "draws a part of its random numbers once for all clips",
     "Kandinsky5I2VPipeline": "makes other clips in a batch than one by one",
+    "LTX2ImageToVideoPipeline": _BREAKS,
     "LattePipeline": "reads the prompt with its padding in a batch, and without it for one clip",
+    "TextToVideoZeroPipeline": _BREAKS,
 }
-_BREAKS = (
-    "AllegroPipeline",
-    "HeliosPipeline",
-    "HunyuanVideo15ImageToVideoPipeline",
-    "HunyuanVideo15Pipeline",
-    "LTX2ImageToVideoPipeline",
-    "TextToVideoZeroPipeline",
-)
-_WHY_NOT = _OTHER_CLIPS | dict.fromkeys(_BREAKS, "cannot make several clips with a seed each")
-_WITH_IMAGES = {"LTXConditionPipeline": "encodes the image by the first seed for all clips"}
-
-_TEXTS = ("prompt", "negative_prompt")
+_WHY_NOT_WITH_IMAGES = {"LTXConditionPipeline": "encodes the image by the first seed for all clips"}
 
 # Values may leave 0..1 by rounding; further out something is wrong.
 _OVERSHOOT = 1e-3
 _FLAT = 1 / 255  # a frame whose pixels differ by less is of one colour
+
+_RULE = re.compile(
+    r"(?P<any>any)|(?:(?P<step>\d+)k(?:\+(?P<offset>\d+))?)?(?: ?up to (?P<most>\d+))?"
+)
+
+
+@dataclass(frozen=True)
+class FrameRule:
+    """Which frame counts a model makes as asked; others come back changed or not at all.
+
+    Legal counts are `step * k + offset`, k = 0, 1, ..., from `least` to `most`, where that is not
+    None; `text` is the rule as written in the YAML.
+    """
+
+    text: str
+    step: int = 1
+    offset: int = 0
+    least: int = 1
+    most: int | None = None
+
+    @classmethod
+    def parse(cls, rule: str | int) -> "FrameRule":
+        """Read `any`, `16` (exactly), `up to 32`, `4k+1`, `8k+1 up to 49` or `4k`."""
+        text = str(rule).strip()
+        if text.isdecimal() and int(text) > 0:
+            return cls(text, least=int(text), most=int(text))
+        match = _RULE.fullmatch(text)
+        if not text or match is None or match["step"] == "0":
+            examples = "any, a number, 'up to 32', '4k+1' or '8k+1 up to 49'"
+            raise BenchError(f"model.frames must be {examples}, got {rule!r}")
+        step, offset = int(match["step"] or 1), int(match["offset"] or 0)
+        most = int(match["most"]) if match["most"] else None
+        return cls(text, step, offset, max(1, offset or step), most)
+
+    def holds(self, count: int) -> bool:
+        """Whether a model makes exactly this many frames."""
+        within = count >= self.least and (self.most is None or count <= self.most)
+        return within and (count - self.offset) % self.step == 0
+
+    def nearest(self, count: int) -> list[int]:
+        """The legal counts next to this one, below and above, as far as there are any."""
+        below = count - (count - self.offset) % self.step
+        candidates = {below, below + self.step, self.least}
+        if self.most is not None:
+            candidates.add(self.most - (self.most - self.offset) % self.step)
+        legal = sorted(filter(self.holds, candidates))
+        lower = [legal_count for legal_count in legal if legal_count < count][-1:]
+        return lower + [legal_count for legal_count in legal if legal_count > count][:1]
+
+    def closest(self, seconds: float, fps: float, longest_s: float, own: int) -> int:
+        """The legal count whose length comes nearest to `seconds`.
+
+        It is not longer than `longest_s`, to a tenth of a second as cards say it, or than `own`,
+        the count that the model makes where nobody asks.
+        """
+        most = max(own, int((longest_s + 0.05) * fps))
+        counts = filter(self.holds, range(1, most + 1))
+        return min(counts, key=lambda count: (abs(count - seconds * fps), -count), default=own)
+
+
+def check_call(
+    pipeline: type, call: Mapping[str, Any], inputs: Mapping[str, str], also: tuple[str, ...] = ()
+) -> None:
+    """Hold the keys of a call against the pipeline's signature, in both directions.
+
+    `inputs` maps our names to the pipeline's, where they differ; `also` are arguments that the
+    generator will add.
+    """
+    name = pipeline.__name__
+    parameters = inspect.signature(pipeline.__call__).parameters
+    takes = [key for key in parameters if key not in _OURS]
+    for key in call:
+        if key in _OURS:
+            raise BenchError(f"model.call.{key} is set by the run itself: leave it out")
+        if key not in parameters:
+            # A key of the wrong model may be near to nothing: then all are named.
+            close = difflib.get_close_matches(key, takes, n=1, cutoff=0.6)
+            mend = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(takes)}"
+            raise BenchError(f"model.call.{key}: {name} takes no {key!r}; {mend}")
+    for ours, theirs in inputs.items():
+        if theirs not in parameters:
+            close_name = nearest(theirs, parameters)
+            raise BenchError(f"model.inputs.{ours}: {name} takes no {theirs!r}{close_name}")
+    present = {*call, *inputs.values(), *also}
+    for key in takes:
+        parameter = parameters[key]
+        variable = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        if parameter.default is parameter.empty and not variable and key not in present:
+            raise BenchError(f"{name} needs {key!r}: add +model.call.{key}=VALUE")
+
+
+def check_frames(rule: FrameRule, key: str, count: int) -> None:
+    """Refuse a count that the model would change without a word; the nearest are named."""
+    require(is_whole(count, 1), f"call.{key}", "a number of frames", count)
+    if not rule.holds(count):
+        near = " or ".join(map(str, reversed(rule.nearest(count))))
+        legal = f"exactly {rule.text}" if rule.text.isdecimal() else rule.text
+        raise BenchError(
+            f"model.call.{key} must be {legal}, got {count}: type model.call.{key}={near}"
+        )
+
+
+def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
+    """Refuse a height or width that the model cannot make; the nearest are named."""
+    for key in ("height", "width"):
+        pixels: Any = size.get(key)
+        require(is_whole(pixels, 1), f"{where}.{key}", "a number of pixels", pixels)
+        if pixels % multiple:
+            below = pixels - pixels % multiple
+            near = " or ".join(str(n) for n in (below + multiple, below) if n > 0)
+            raise BenchError(
+                f"model.{where}.{key} must be a multiple of {multiple}, got {pixels}: "
+                f"type model.{where}.{key}={near}"
+            )
+
+
+def check_images(pipeline: type, task: str, prompts: Sequence[Prompt], *, sized: bool) -> None:
+    """Refuse a task that is not the pipeline's, and prompts without an image that it needs.
+
+    `sized` is whether it is clear to what size images are cropped.
+    """
+    name = pipeline.__name__
+    image = inspect.signature(pipeline.__call__).parameters.get("image")
+    if image is None and task != "t2v":
+        raise BenchError(f"{name} takes no image: type model.task=t2v")
+    if image is not None and image.default is image.empty and task != "i2v":
+        raise BenchError(f"{name} animates an image: type model.task=i2v")
+    if task != "i2v":
+        return
+    for prompt in prompts:
+        if prompt.image is None:
+            raise BenchError(
+                f"{name} animates an image, and prompt {prompt.id!r} has none: "
+                "take suite=i2v, or a model that makes video from text"
+            )
+    if not sized:
+        raise BenchError(
+            "the image must be cropped to some size: add model.image_size.height=PIXELS "
+            "and model.image_size.width=PIXELS"
+        )
 
 
 def check_batch(pipeline: str, size: int, *, images: bool) -> None:
@@ -76,7 +205,7 @@ def check_batch(pipeline: str, size: int, *, images: bool) -> None:
 
     `images` is whether any of the prompts has an image that the pipeline will get.
     """
-    why = _WHY_NOT.get(pipeline) or (_WITH_IMAGES.get(pipeline) if images else None)
+    why = _WHY_NOT.get(pipeline) or (_WHY_NOT_WITH_IMAGES.get(pipeline) if images else None)
     if why is None and pipeline not in _TESTED:
         why = "was never tested with several clips a call"
     if why is not None:
@@ -85,19 +214,19 @@ def check_batch(pipeline: str, size: int, *, images: bool) -> None:
         )
 
 
+def repeated(arguments: Mapping[str, Any], pipeline: str, size: int) -> dict[str, Any]:
+    """The arguments of a call that makes one clip, for one that makes `size` of them."""
+    names = ["prompt", "negative_prompt"] + (["image"] if pipeline not in _ONE_IMAGE else [])
+    several = {name: [arguments[name]] * size for name in names if arguments.get(name) is not None}
+    return {**arguments, **several}
+
+
 def random_state(device: torch.device) -> bytes:
     """Of the global generators, from which a batch must not draw: they know no clip's seed."""
     states = [torch.get_rng_state()]
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device))
     return b"".join(state.numpy().tobytes() for state in states)
-
-
-def repeated(arguments: Mapping[str, Any], pipeline: str, size: int) -> dict[str, Any]:
-    """The arguments of a call that makes one clip, for one that makes `size` of them."""
-    names = _TEXTS if pipeline in _ONE_IMAGE else (*_TEXTS, "image")
-    several = {name: [arguments[name]] * size for name in names if arguments.get(name) is not None}
-    return {**arguments, **several}
 
 
 def to_frames(answer: Any, *, flat_allowed: bool = False) -> NDArray[np.uint8]:  # noqa: ANN401 - see below
@@ -115,10 +244,9 @@ def to_frames(answer: Any, *, flat_allowed: bool = False) -> NDArray[np.uint8]: 
             "expected float frames [T, H, W, 3] of the pipeline, "
             f"got {frames.dtype} {list(frames.shape)}"
         )
-    finite = np.isfinite(frames)
-    if not finite.all():
-        share = 1 - finite.mean()
-        raise ClipError(f"expected finite pixels, {share:.0%} of them are NaN or infinite")
+    finite = np.isfinite(frames).mean()
+    if finite < 1:
+        raise ClipError(f"expected finite pixels, {1 - finite:.0%} of them are NaN or infinite")
     low, high = float(frames.min()), float(frames.max())
     if low < -_OVERSHOOT or high > 1 + _OVERSHOOT:
         raise ClipError(f"expected pixels from 0 to 1, got {low:.3g} to {high:.3g}")

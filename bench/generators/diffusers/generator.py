@@ -1,6 +1,7 @@
 """Any pipeline of diffusers as a generator: one YAML for each model, no code for any."""
 
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import inspect
@@ -8,28 +9,29 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
 
 import torch
 from PIL import Image
 
 from bench.clip import Clip
-from bench.errors import BenchError, ClipError
-from bench.generators.base import Generator, GeneratorInfo
-from bench.generators.diffusers import options as speed
-from bench.generators.diffusers.call import check_batch, random_state, repeated, to_frames
-from bench.generators.diffusers.checks import (
-    FrameRule,
-    build,
-    check_call,
-    check_frames,
-    check_images,
-    check_memory,
-    check_size,
+from bench.errors import BenchError, ClipError, nearest
+from bench.generators.base import (
+    Generator,
+    GeneratorInfo,
+    is_positive,
+    require,
+    require_choice,
 )
-from bench.generators.diffusers.hub import find_revisions
-from bench.generators.diffusers.load import Load, load_pipeline, read_back, resolve_class
+from bench.generators.diffusers import call as calls
+from bench.generators.diffusers import options as speed
+from bench.generators.diffusers.load import (
+    Load,
+    find_revisions,
+    load_pipeline,
+    read_back,
+    resolve_class,
+)
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Loaded, Weights
@@ -38,8 +40,9 @@ from bench.video import crop_to, read_image, read_video
 if TYPE_CHECKING:
     from bench.generators.diffusers.random_weights import Description, Part
 
+T = TypeVar("T")
+
 Task = Literal["t2v", "i2v", "ti2v"]
-_TASKS = ("t2v", "i2v", "ti2v")
 
 # The number of frames goes by another name in some pipelines; see `inputs`.
 _FRAMES = "num_frames"
@@ -53,8 +56,7 @@ class DiffusersGenerator(Generator):
         call: keyword arguments of every call, as the pipeline takes them.
         fps: frames per second of what it makes. Arguments of a similar name in `call` only tell
             some models how fast things should seem to move.
-        repo: on the hub.
-        path: a folder that `save_pretrained` wrote, in place of `repo`.
+        repo: on the hub; in its place, `path` is a folder that `save_pretrained` wrote.
         task: `t2v` never gets an image, `i2v` must, `ti2v` gets one where the prompt has it.
         load: see `bench.generators.diffusers.load.Load`.
         inputs: `{num_frames: NAME}` where the pipeline calls it otherwise.
@@ -97,27 +99,22 @@ class DiffusersGenerator(Generator):
             raise BenchError(
                 "expected a model to load: add model.repo=OWNER/NAME or model.path=DIR"
             )
-        if task not in _TASKS:
-            raise BenchError(f"model.task must be one of {', '.join(_TASKS)}, got {task!r}")
-        if weights not in ("real", "random"):
-            raise BenchError(f"model.weights must be real or random, got {weights!r}")
-        if isinstance(fps, bool) or not isinstance(fps, int | float) or not fps > 0:
-            raise BenchError(f"model.fps must be a number above 0, got {fps!r}")
-        if longest_s is not None and (
-            isinstance(longest_s, bool) or not isinstance(longest_s, int | float) or longest_s <= 0
-        ):
-            raise BenchError(f"model.longest_s must be seconds above 0, got {longest_s!r}")
+        require_choice("task", get_args(Task), task)
+        require_choice("weights", get_args(Weights), weights)
+        require(is_positive(fps), "fps", "a number above 0", fps)
+        follows = longest_s is None or is_positive(longest_s)
+        require(follows, "longest_s", "seconds above 0", longest_s)
         self.pipeline, self.repo, self.path, self.task = pipeline, repo, path, task
-        self.load = build(Load, load, "model.load")
+        self.load = _settings(Load, load, "load")
         if path is not None:
             self.load = self.load.within(Path(path))
-        self.options = build(speed.Options, options, "model.options")
+        self.options = _settings(speed.Options, options, "options")
         self.call = dict(call)
         if self.options.steps is not None:
             self.call["num_inference_steps"] = self.options.steps
         self.inputs = dict(inputs or {})
         self.output, self.fps, self.multiple = output, float(fps), multiple
-        self.rule = FrameRule.parse(frames)
+        self.rule = calls.FrameRule.parse(frames)
         self.image_size = image_size
         self.videos = {name: Path(file) for name, file in (videos or {}).items()}
         self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
@@ -180,15 +177,14 @@ class DiffusersGenerator(Generator):
                 f"expected a folder that save_pretrained wrote at {self.path!r}, "
                 "it holds no model_index.json: type model.path=DIR"
             )
-        check_call(kind, self.call, self.inputs, tuple(self.videos))
+        calls.check_call(kind, self.call, self.inputs, tuple(self.videos))
         if (frames := self.call.get(self._frames_key)) is not None:
-            check_frames(self.rule, self._frames_key, frames)
+            calls.check_frames(self.rule, self._frames_key, frames)
         if self._size is not None:
-            where = "model.call" if self.image_size is None else "model.image_size"
-            check_size(self.image_size or self.call, self.multiple, where)
-        check_images(kind, self.task, prompts, sized=self._size is not None)
-        halves = [n for n, dtype in self.dtypes.items() if dtype == torch.float16]
-        if halves and self.device.type == "cpu":
+            where = "call" if self.image_size is None else "image_size"
+            calls.check_size(self.image_size or self.call, self.multiple, where)
+        calls.check_images(kind, self.task, prompts, sized=self._size is not None)
+        if torch.float16 in self.dtypes.values() and self.device.type == "cpu":
             raise BenchError(
                 f"{self.pipeline} in float16 does not run on a CPU: "
                 "type model.options.dtype=float32, or device=cuda on a machine that has a GPU"
@@ -198,8 +194,8 @@ class DiffusersGenerator(Generator):
                 raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
         if self.options.batch_size > 1:
             images = self.task != "t2v" and any(prompt.image for prompt in prompts)
-            check_batch(self.pipeline, self.options.batch_size, images=images)
-        with quiet():
+            calls.check_batch(self.pipeline, self.options.batch_size, images=images)
+        with _quiet():
             self.options.check(self.device, random_weights=self.weights == "random")
             if self.weights == "real":
                 self.revisions = self._find_revisions()
@@ -208,16 +204,11 @@ class DiffusersGenerator(Generator):
         try:
             self._load()
         except BaseException:
-            self.__exit__(None, None, None)  # half a model must not stay on the GPU
+            self.__exit__()  # half a model must not stay on the GPU
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.clock is not None:
             self.clock.close()
         self.pipe = self.clock = None
@@ -255,10 +246,12 @@ class DiffusersGenerator(Generator):
         generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
         arguments["generator"] = generators[0]
         if len(seeds) > 1:
-            arguments = repeated(arguments, self.pipeline, len(seeds)) | {"generator": generators}
-        before = random_state(self.device)
+            arguments = calls.repeated(arguments, self.pipeline, len(seeds)) | {
+                "generator": generators
+            }
+        before = calls.random_state(self.device)
         try:
-            with quiet():
+            with _quiet():
                 answer = self.pipe(**arguments, output_type="np")
         except torch.OutOfMemoryError:
             self.pipe.maybe_free_model_hooks()
@@ -266,7 +259,7 @@ class DiffusersGenerator(Generator):
         if not hasattr(answer, self.output):
             fields = ", ".join(answer.keys())
             raise ClipError(f"{self.pipeline} gave {fields} and no {self.output}: see model.output")
-        if len(seeds) > 1 and random_state(self.device) != before:
+        if len(seeds) > 1 and calls.random_state(self.device) != before:
             raise ClipError(
                 f"{self.pipeline} drew random numbers that are no seed's own, so that its clips "
                 "depend on what shares their batch: type model.options.batch_size=1"
@@ -279,11 +272,11 @@ class DiffusersGenerator(Generator):
 
     def _clip(self, frames: Any, seed: int) -> Clip:  # noqa: ANN401 - whatever the pipeline makes
         try:
-            return Clip(to_frames(frames, flat_allowed=self.weights == "random"), self.fps)
+            flat_allowed = self.weights == "random"
+            return Clip(calls.to_frames(frames, flat_allowed=flat_allowed), self.fps)
         except ClipError as error:  # the whole batch fails by it
-            raise ClipError(
-                f"seed {seed}: {error}" if self.options.batch_size > 1 else str(error)
-            ) from None
+            where = f"seed {seed}: " if self.options.batch_size > 1 else ""
+            raise ClipError(f"{where}{error}") from None
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
         """Hashes of the videos that drive the animation."""
@@ -295,23 +288,17 @@ class DiffusersGenerator(Generator):
 
     def loaded(self) -> Loaded:
         """What is really in use, read back from the loaded pipeline."""
-        by_table = self.weights == "random" and not isinstance(self.description, Path)
         facts = read_back(self.pipe, self.device)
-        if by_table:
+        if self.weights == "random" and not isinstance(self.description, Path):
             facts["architectures_from"] = "architectures.yaml"
-        return Loaded(
-            source=self.source_name,
-            revisions=dict(self.revisions),
-            weights=self.weights,
-            **facts,
-        )
+        facts |= {"source": self.source_name, "revisions": self.revisions}
+        return Loaded(weights=self.weights, **facts)
 
     def _load(self) -> None:
         kind = resolve_class(self.pipeline, "model.pipeline")
-        with quiet():
-            if not (self.options.offload or self.options.quantise) and self.device.type == "cuda":
-                needed = sum(part.weight_bytes for part in self.parts())
-                check_memory(self.pipeline, needed, self.device)
+        with _quiet():
+            if self.device.type == "cuda" and not (self.options.offload or self.options.quantise):
+                self._check_memory()
             if self.weights == "random":
                 from bench.generators.diffusers.random_weights import random_pipeline
 
@@ -325,6 +312,17 @@ class DiffusersGenerator(Generator):
             speed.apply(self.options, self.pipe, self.dtypes["default"])
             speed.place(self.options, self.pipe, self.device)
         self.clock = StageClock(self.pipe, self.device)
+
+    def _check_memory(self) -> None:
+        """Refuse weights that do not fit a CUDA device; that is an estimate, and said as one."""
+        needed = sum(part.weight_bytes for part in self.parts())
+        available = torch.cuda.get_device_properties(self.device).total_memory
+        if needed > available:
+            raise BenchError(
+                f"{self.pipeline} needs about {needed / 2**30:.0f} GiB for its weights alone (an "
+                f"estimate, from parameters and dtype), this GPU has {available / 2**30:.0f}: "
+                "type model.options.offload=model, or model.options.quantise=float8"
+            )
 
     @property
     def _frames_key(self) -> str:
@@ -357,8 +355,18 @@ class DiffusersGenerator(Generator):
         return find_revisions(parts, own)
 
 
+def _settings(kind: type[T], values: Mapping[str, Any] | None, key: str) -> T:
+    """A dataclass from a part of the configuration; the nearest to an unknown key is named."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in values or {}:
+        if name not in names:
+            close = nearest(name, names)
+            raise BenchError(f"model.{key} takes no {name!r}{close}; it takes {', '.join(names)}")
+    return kind(**(values or {}))
+
+
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keep three libraries from talking over the progress bar; their errors come as errors."""
     import diffusers
     import huggingface_hub

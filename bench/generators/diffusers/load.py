@@ -1,20 +1,43 @@
 """From a YAML's `load` to a pipeline with its weights, and what that then is, read from it."""
 
+import hashlib
 import importlib
+import importlib.util
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import huggingface_hub
+import numpy as np
 import torch
+from huggingface_hub import errors as hub_errors
+from PIL import Image
 
 from bench.errors import BenchError, nearest, one_line
-from bench.generators.diffusers.hub import from_hub
-from bench.generators.diffusers.options import DTYPES, attention_in_use, denoisers
-from bench.generators.diffusers.patches import PATCHES
+from bench.generators.base import require, require_choice
+from bench.generators.diffusers.options import DTYPES, attention_in_use, denoisers, method
+
+T = TypeVar("T")
+
+# What describes a pipeline without its weights; a few kilobytes of a repository.
+_DESCRIPTION = ("*.json", "*.txt", "*.model", "*.jinja")
+
+# What is loaded from a folder, and how much is read to tell one from another.
+_LOADED = frozenset({".json", ".txt", ".model", ".jinja", ".safetensors", ".bin"})
+_PIECES, _PIECE_BYTES = 64, 2**16
+
+_ELSEWHERE = "or load a folder with model.path=DIR"
+
+FACE_READERS = ("insightface", "consisid_eva_clip", "facexlib")
+"""What diffusers reads faces with; none of it is needed for any other model than ConsisID."""
+
+
+class UnavailableError(BenchError):
+    """A repository may well be there, and this machine cannot read it: no hub, or not allowed."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +55,7 @@ class Load:
         scheduler: `class` (the published one by default), and what changes in its configuration.
         guider: what changes in a guider's configuration, for pipelines that have one.
         loras: each `repo`, its `revision` and `file`, and a `weight` (1 by default).
-        patches: names of `bench.generators.diffusers.patches.PATCHES`.
+        patches: names of `PATCHES`: what a pipeline needs before it runs as published.
         after: methods called without arguments once all is loaded, as `vae.enable_tiling`.
     """
 
@@ -48,36 +71,27 @@ class Load:
     after: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        for where, dtype in (("dtype", self.dtype), *self.component_dtypes.items()):
-            if dtype not in DTYPES:
-                raise BenchError(
-                    f"model.load: {where} must be one of {', '.join(DTYPES)}, got {dtype!r}"
-                )
+        require_choice("load.dtype", DTYPES, self.dtype)
+        for name, dtype in self.component_dtypes.items():
+            require_choice(f"load.component_dtypes.{name}", DTYPES, dtype)
         for patch in self.patches:
-            if patch not in PATCHES:
-                raise BenchError(
-                    f"model.load.patches: there is no {patch!r}{nearest(patch, PATCHES)}; "
-                    f"there are {', '.join(PATCHES)}"
-                )
+            require_choice("load.patches", PATCHES, patch)
         for name, part in self.components.items():
             if part is None:
                 continue
-            if not _takes(part, {"class"}, {"repo", "revision", "subfolder", "file"}):
-                raise BenchError(
-                    f"model.load.components.{name} must have a class and of repo, revision, "
-                    f"subfolder and file what it needs, got {part!r}"
-                )
+            key = f"load.components.{name}"
+            sound = _takes(part, {"class"}, {"repo", "revision", "subfolder", "file"})
+            expected = "a class with the repo, revision, subfolder or file that it needs"
+            require(sound, key, expected, part)
             if "revision" in part and "repo" not in part:
                 raise BenchError(
-                    f"model.load.components.{name}.revision is of another repository: "
-                    f"add model.load.components.{name}.repo=OWNER/NAME, or set model.load.revision"
+                    f"model.{key}.revision is of another repository: add "
+                    f"model.{key}.repo=OWNER/NAME, or set model.load.revision"
                 )
-            resolve_class(part["class"], f"model.load.components.{name}.class")
+            resolve_class(part["class"], f"model.{key}.class")
         for lora in self.loras:
-            if not _takes(lora, {"repo"}, {"revision", "file", "weight"}):
-                raise BenchError(
-                    f"model.load.loras: expected repo, revision, file, weight, got {lora!r}"
-                )
+            sound = _takes(lora, {"repo"}, {"revision", "file", "weight"})
+            require(sound, "load.loras", "each a repo and its revision, file and weight", lora)
 
     def within(self, folder: Path) -> "Load":
         """The same from a folder that holds a whole pipeline, parts from elsewhere included."""
@@ -105,8 +119,7 @@ def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of
     try:
         if home.partition(".")[0] not in ("diffusers", "transformers"):
             raise ImportError
-        library = importlib.import_module(home)
-        return getattr(library, bare)
+        return getattr(importlib.import_module(home), bare)
     except (ImportError, AttributeError):
         import diffusers
         import transformers
@@ -119,6 +132,87 @@ def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of
         ) from None
 
 
+def from_hub(repo: str, fetch: Callable[[], T]) -> T:
+    """What a hub gives; each way to fail is a BenchError of one line."""
+    unreachable = UnavailableError(
+        f"{repo} is not on this machine and the hub cannot be reached: connect once, {_ELSEWHERE}"
+    )
+    try:
+        return fetch()
+    except hub_errors.GatedRepoError:
+        raise UnavailableError(
+            f"{repo} is gated: accept its terms on https://huggingface.co/{repo}, type "
+            f"`hf auth login`, {_ELSEWHERE}"
+        ) from None
+    except hub_errors.RevisionNotFoundError:
+        raise BenchError(f"{repo} has no such revision: see model.load") from None
+    except (hub_errors.RepositoryNotFoundError, hub_errors.HFValidationError):
+        raise BenchError(
+            f"there is no repository {repo} on the hub, or none that you may see: correct "
+            f"model.repo, type `hf auth login` if it is private, {_ELSEWHERE}"
+        ) from None
+    except (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabled, ConnectionError):
+        raise unreachable from None
+    except (hub_errors.EntryNotFoundError, hub_errors.HfHubHTTPError) as error:
+        raise BenchError(f"{repo}: {one_line(error)}") from None
+    except OSError as error:  # how diffusers wraps several of the above
+        if isinstance(error.__cause__ or error.__context__, hub_errors.GatedRepoError):
+            raise UnavailableError(f"{repo} is gated: type `hf auth login`, {_ELSEWHERE}") from None
+        if not Path(repo).is_dir() and "connect" in str(error).lower():
+            raise unreachable from None
+        raise BenchError(f"{repo} cannot be loaded: {one_line(error)}") from None
+
+
+def describe(repo: str, revision: str | None = None) -> Path:
+    """The folder with everything of a repository but its weights, fetched where it is not there."""
+    settings: dict[str, Any] = {"revision": revision, "allow_patterns": list(_DESCRIPTION)}
+    return Path(from_hub(repo, lambda: huggingface_hub.snapshot_download(repo, **settings)))
+
+
+def find_revisions(
+    parts: Iterable[Mapping[str, Any] | None], pipeline: Mapping[str, Any]
+) -> dict[str, str]:
+    """Which version there is of everything that a model is loaded from.
+
+    `parts` are components and LoRAs that come from elsewhere, each a `repo` and its `revision`, as
+    `pipeline` is for the rest. Either `repo` may be a folder. A missing or gated repository is
+    named before the weights of another are fetched.
+
+    Returns:
+        Repository to commit, as the hub's cache names it, `repository@revision` for a part whose
+        revision is set; folder to the digest of its files.
+    """
+    revisions = {}
+    for part in (*parts, pipeline):
+        if not part or not part.get("repo"):
+            continue
+        repo, revision = str(part["repo"]), part.get("revision")
+        if Path(repo).is_dir():
+            revisions[repo] = digest(Path(repo))
+        else:
+            is_pinned = revision and part is not pipeline
+            revisions[f"{repo}@{revision}" if is_pinned else repo] = describe(repo, revision).name
+    return revisions
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 (hex) of names, sizes and contents of a folder's weights and their description.
+
+    Of a large file it takes 64 pieces, evenly spaced: training changes a network all over.
+    """
+    hashed = hashlib.sha256()
+    files = (path for path in folder.rglob("*") if path.suffix in _LOADED and path.is_file())
+    for path in sorted(files):
+        size = path.stat().st_size
+        hashed.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
+        step = max(_PIECE_BYTES, -(-size // _PIECES))
+        with path.open("rb") as file:
+            for start in range(0, size, step):
+                file.seek(start)
+                hashed.update(file.read(_PIECE_BYTES))
+    return hashed.hexdigest()
+
+
 def load_pipeline(
     kind: type,
     source: str,
@@ -127,15 +221,10 @@ def load_pipeline(
     quantization: object | None = None,
     parts: Mapping[str, Any] | None = None,
 ) -> Any:  # noqa: ANN401 - any diffusers pipeline
-    """Load a pipeline, on the CPU.
+    """Load a pipeline of a repository or folder, on the CPU.
 
-    Args:
-        kind: class of the pipeline.
-        source: a repository of the hub, or a folder that `save_pretrained` wrote.
-        load: the YAML's `load`.
-        dtypes: of each component, and the `default`.
-        quantization: a diffusers PipelineQuantizationConfig, or None.
-        parts: components that are there already, in place of loaded ones.
+    `dtypes` are those of each component and the `default`; `quantization` is a diffusers
+    PipelineQuantizationConfig; `parts` are components that are there already.
     """
     components = dict(parts or {})
     for name, part in load.components.items():
@@ -143,13 +232,12 @@ def load_pipeline(
             components[name] = None
         elif name not in components:
             components[name] = _component(part, source, load, dtypes.get(name, dtypes["default"]))
-    settings: dict[str, Any] = {"dtype": dict(dtypes), **components}
-    if load.variant is not None and not parts:
-        settings["variant"] = load.variant
-    if load.revision is not None:
-        settings["revision"] = load.revision
-    if quantization is not None:
-        settings["quantization_config"] = quantization
+    optional = {
+        "variant": None if parts else load.variant,
+        "revision": load.revision,
+        "quantization_config": quantization,
+    }
+    settings: dict[str, Any] = {"dtype": dict(dtypes), **components, **_without_none(optional)}
     pipe = from_hub(source, lambda: kind.from_pretrained(source, **settings))  # type: ignore[attr-defined]
     finish(pipe, load)
     return pipe
@@ -167,20 +255,15 @@ def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipel
         pipe.scheduler = cls.from_config(pipe.scheduler.config, **changed)
     if load.guider is not None:
         pipe.guider = pipe.guider.new(**load.guider)
-    for number, lora in enumerate(load.loras):
-        _add_lora(pipe, lora, f"lora{number}")
     if load.loras:
-        weights = [float(lora.get("weight", 1.0)) for lora in load.loras]
-        pipe.set_adapters([f"lora{number}" for number in range(len(weights))], weights)
+        names = [f"lora{number}" for number in range(len(load.loras))]
+        for lora, name in zip(load.loras, names, strict=True):
+            _add_lora(pipe, lora, name)
+        pipe.set_adapters(names, [float(lora.get("weight", 1.0)) for lora in load.loras])
     for patch in load.patches:
         PATCHES[patch](pipe)
     for path in load.after:
-        method = pipe
-        for part in path.split("."):
-            method = getattr(method, part, None)
-        if not callable(method):
-            raise BenchError(f"model.load.after: {type(pipe).__name__} has no method {path!r}")
-        method()
+        method(pipe, path, "load.after")()
 
 
 def read_back(pipe: Any, device: torch.device) -> dict[str, Any]:  # noqa: ANN401 - any diffusers pipeline
@@ -193,11 +276,17 @@ def read_back(pipe: Any, device: torch.device) -> dict[str, Any]:  # noqa: ANN40
     modules = {
         name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)
     }
+    bytes_on_device = {
+        id(tensor): tensor.nbytes  # shared ones, as tied embeddings, once
+        for module in modules.values()
+        for tensor in (*module.parameters(), *module.buffers())
+        if tensor.device.type == device.type
+    }
     scheduler = {k: v for k, v in pipe.scheduler.config.items() if not k.startswith("_")}
     return {
         "pipeline": type(pipe).__name__,
         "parameters": {n: sum(p.numel() for p in m.parameters()) for n, m in modules.items()},
-        "weights_on_device_bytes": _bytes_on(device, modules.values()),
+        "weights_on_device_bytes": sum(bytes_on_device.values()),
         "dtypes": {
             name: sorted({str(p.dtype).removeprefix("torch.") for p in module.parameters()})
             for name, module in modules.items()
@@ -207,26 +296,19 @@ def read_back(pipe: Any, device: torch.device) -> dict[str, Any]:  # noqa: ANN40
     }
 
 
-def _bytes_on(device: torch.device, modules: Iterable[torch.nn.Module]) -> int:
-    tensors = {
-        id(tensor): tensor.nbytes  # shared ones, as tied embeddings, once
-        for module in modules
-        for tensor in (*module.parameters(), *module.buffers())
-        if tensor.device.type == device.type
-    }
-    return sum(tensors.values())
-
-
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
     """The value as JSON holds it; anything else as text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    is_json = isinstance(value, str | int | None) or (
-        isinstance(value, float) and math.isfinite(value)
-    )
+    is_infinite = isinstance(value, float) and not math.isfinite(value)
+    is_json = isinstance(value, str | int | float | None) and not is_infinite
     return value if is_json else str(value)
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _component(part: Mapping[str, Any], source: str, load: Load, dtype: torch.dtype) -> Any:  # noqa: ANN401 - any component
@@ -236,34 +318,83 @@ def _component(part: Mapping[str, Any], source: str, load: Load, dtype: torch.dt
     if "file" in part:
         from safetensors.torch import load_file
 
-        path = from_hub(repo, lambda: _file(repo, part["file"], revision))
         module = cls()
-        module.load_state_dict(load_file(path))
+        module.load_state_dict(load_file(_file(repo, part["file"], revision)))
         return module.to(dtype).eval()
-    place = {"subfolder": part.get("subfolder"), "revision": revision}
-    settings: dict[str, Any] = {key: value for key, value in place.items() if value is not None}
+    settings: dict[str, Any] = {"subfolder": part.get("subfolder"), "revision": revision}
     if issubclass(cls, torch.nn.Module):
         settings["dtype"] = dtype
-    return from_hub(repo, lambda: cls.from_pretrained(repo, **settings))
+    return from_hub(repo, lambda: cls.from_pretrained(repo, **_without_none(settings)))
+
+
+def _file(repo: str, name: str, revision: str | None) -> str:
+    if (local := Path(repo) / name).is_file():
+        return str(local)
+    return from_hub(repo, lambda: huggingface_hub.hf_hub_download(repo, name, revision=revision))
 
 
 def _add_lora(pipe: Any, lora: Mapping[str, Any], name: str) -> None:  # noqa: ANN401 - any pipeline
     if not hasattr(pipe, "load_lora_weights"):
         raise BenchError(f"model.load.loras: {type(pipe).__name__} takes none")
-    names = {"file": "weight_name", "revision": "revision"}
-    settings = {theirs: lora[ours] for ours, theirs in names.items() if lora.get(ours)}
+    repo = lora["repo"]
+    place = {"weight_name": lora.get("file"), "revision": lora.get("revision")}
     try:
-        from_hub(
-            lora["repo"],
-            lambda: pipe.load_lora_weights(lora["repo"], adapter_name=name, **settings),
-        )
+        load = partial(pipe.load_lora_weights, repo, adapter_name=name, **_without_none(place))
+        from_hub(repo, load)
     except (ValueError, ImportError) as error:
         remedy = ": type pip install 'steadybench[lora]'" if "PEFT" in str(error) else ""
-        raise BenchError(f"model.load.loras: {lora['repo']}: {one_line(error)}{remedy}") from None
+        raise BenchError(f"model.load.loras: {repo}: {one_line(error)}{remedy}") from None
 
 
-def _file(repo: str, name: str, revision: str | None) -> str:
-    local = Path(repo) / name
-    if local.is_file():
-        return str(local)
-    return huggingface_hub.hf_hub_download(repo, name, revision=revision)
+def _clip_text_model_alias(pipe: Any) -> None:  # noqa: ANN401 - any diffusers pipeline
+    """Give a CLIP text encoder its former attribute `text_model`.
+
+    Transformers 5 made that inner model the encoder itself; pipelines that skip its last layers
+    (I2VGen-XL does by default) still reach for it.
+    """
+    import transformers
+
+    encoder = pipe.text_encoder
+    if isinstance(encoder, transformers.CLIPTextModel) and not hasattr(encoder, "text_model"):
+        # On the class: a module as its own attribute would be its own child, without end.
+        setattr(transformers.CLIPTextModel, "text_model", property(lambda self: self))  # noqa: B010
+
+
+def _consisid_faces(pipe: Any) -> None:  # noqa: ANN401 - any diffusers pipeline
+    """Let a ConsisID pipeline read the face of every image, which diffusers' wants to be given.
+
+    A call raises RuntimeError where there is none.
+    """
+    missing = [name for name in FACE_READERS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BenchError(
+            f"ConsisID reads faces with packages that are not installed: "
+            f"type pip install {' '.join(missing)} onnxruntime-gpu"
+        )
+    import diffusers
+    from diffusers.pipelines.consisid import consisid_utils  # without FACE_READERS it fails
+
+    class WithFaces(diffusers.ConsisIDPipeline):  # type: ignore[misc]  # diffusers is not typed
+        def __call__(self, image: Image.Image, prompt: str, **call: Any) -> Any:  # noqa: ANN401
+            where = (self._execution_device, self.dtype)
+            if not hasattr(self, "readers"):  # once, by the warm-up
+                folder = self.name_or_path
+                if not Path(folder).is_dir():  # no component brings the face encoder along
+                    folder = huggingface_hub.snapshot_download(
+                        folder, allow_patterns=["face_encoder/*"]
+                    )
+                self.readers = consisid_utils.prepare_face_models(str(folder), *where)
+            helper, recogniser, network, detector, mean, deviation = self.readers
+            identity, features, face, keypoints = consisid_utils.process_face_embeddings_infer(
+                helper, network, recogniser, mean, deviation, detector, *where, np.asarray(image)
+            )
+            faces = {"id_cond": identity, "id_vit_hidden": features, "kps_cond": keypoints}
+            return super().__call__(image=face, prompt=prompt, **faces, **call)
+
+    pipe.__class__ = WithFaces
+
+
+PATCHES: Mapping[str, Callable[[Any], None]] = {
+    "clip_text_model_alias": _clip_text_model_alias,
+    "consisid_faces": _consisid_faces,
+}

@@ -2,23 +2,19 @@
 
 import importlib
 import importlib.metadata
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from bench.errors import BenchError, nearest, one_line
-
-Offload = Literal["model", "sequential", "group"]
+from bench.generators.base import is_whole, require, require_choice
 
 DENOISERS = ("transformer", "transformer_2", "unet")
 
-DTYPES = {
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
+DTYPES = {name: getattr(torch, name) for name in ("float32", "float16", "bfloat16")}
 
 _CHOICES: Mapping[str, tuple[object, ...]] = {
     "dtype": (None, *DTYPES),
@@ -67,51 +63,40 @@ class Options:
     attention: str | None = None
     cache: Mapping[str, Any] | None = None
     quantise: str | Mapping[str, Any] | None = None
-    offload: Offload | None = None
+    offload: str | None = None
     tiling: bool = False
     slicing: bool = False
     batch_size: int = 1
 
     def __post_init__(self) -> None:
-        choices = dict(_CHOICES)
+        for key, choices in _CHOICES.items():
+            require_choice(f"options.{key}", choices, getattr(self, key))
         if self.attention is not None:
-            choices["attention"] = (None, *(backend.value for backend in _backends()))
-        for key, values in choices.items():
-            value = getattr(self, key)
-            if value not in values:
-                texts = ["null" if choice is None else str(choice) for choice in values]
-                raise BenchError(
-                    f"model.options.{key} must be one of {', '.join(texts)}, "
-                    f"got {value!r}{nearest(str(value), texts)}"
-                )
-        by_backend = isinstance(self.quantise, Mapping) and (
-            {"backend"} <= self.quantise.keys() <= set(_QUANTISE_KEYS)
+            backends = [backend.value for backend in _backends()]
+            require_choice("options.attention", backends, self.attention)
+        sound = self.quantise in (None, "float8") or (
+            isinstance(self.quantise, Mapping)
+            and {"backend"} <= self.quantise.keys() <= set(_QUANTISE_KEYS)
         )
-        if self.quantise not in (None, "float8") and not by_backend:
-            raise BenchError(
-                "model.options.quantise must be null, float8 or keys and values "
-                f"({', '.join(_QUANTISE_KEYS)}), got {self.quantise!r}"
-            )
-        if self.cache is not None and not isinstance(self.cache, Mapping):
-            raise BenchError(
-                "model.options.cache must be null or as {class: FirstBlockCacheConfig, "
-                f"threshold: 0.1}}, got {self.cache!r}"
-            )
-        for key in ("steps", "batch_size"):
-            value = getattr(self, key)
-            if not (type(value) is int and value >= 1) and (key, value) != ("steps", None):
-                raise BenchError(f"model.options.{key} must be a number from 1, got {value!r}")
+        expected = f"null, float8 or keys and values ({', '.join(_QUANTISE_KEYS)})"
+        require(sound, "options.quantise", expected, self.quantise)
+        expected = "null or as {class: FirstBlockCacheConfig, threshold: 0.1}"
+        require(isinstance(self.cache, Mapping | None), "options.cache", expected, self.cache)
+        steps = 1 if self.steps is None else self.steps
+        for key, count in (("steps", steps), ("batch_size", self.batch_size)):
+            require(is_whole(count, 1), f"options.{key}", "a number from 1", count)
 
     @property
     def label(self) -> str:
         """What the row's name gains: one word for each setting that is on; empty at baseline."""
+        quantiser = self.quantise["backend"] if isinstance(self.quantise, Mapping) else "float8"
         words = [
             self.dtype,
             self.steps and f"{self.steps}steps",
             self.compile and f"compile-{self.compile}",
             self.attention and f"attention-{self.attention.strip('_')}",
             self.cache and str(self.cache.get("class", "cache")).removesuffix("Config"),
-            self.quantise and f"quantised-{_backend(self.quantise)}",
+            self.quantise and f"quantised-{quantiser}",
             self.offload and f"offload-{self.offload}",
             self.tiling and "tiling",
             self.slicing and "slicing",
@@ -140,8 +125,8 @@ class Options:
             )
         if isinstance(self.quantise, Mapping) and random_weights:
             raise BenchError(
-                f"model.options.quantise by {_backend(self.quantise)} reads published weights, and "
-                "random weights would stay as they are: type model.options.quantise=null or float8"
+                f"model.options.quantise by {self.quantise['backend']} reads published weights, "
+                "and random ones would stay as they are: type model.options.quantise=null or float8"
             )
         if self.cache is not None:
             _cache_config(self.cache, lambda: 0)
@@ -157,6 +142,9 @@ class Options:
         import diffusers
 
         backend, settings = self.quantise["backend"], dict(self.quantise.get("kwargs", {}))
+        kinds = {name: _quantisers(name) for name in self.quantised}
+        for choices in kinds.values():
+            require_choice("options.quantise.backend", choices, backend)
         try:
             if backend in _PACKAGES:
                 importlib.metadata.version(_PACKAGES[backend])
@@ -164,15 +152,13 @@ class Options:
                 library = importlib.import_module("torchao.quantization")
                 settings["quant_type"] = getattr(library, settings["quant_type"])()
             # One for each component: the two libraries' classes of one name take other arguments.
-            mapping = {name: _quantiser(backend, name)(**settings) for name in self.quantised}
+            mapping = {name: choices[backend](**settings) for name, choices in kinds.items()}
             return diffusers.PipelineQuantizationConfig(quant_mapping=mapping)
         except importlib.metadata.PackageNotFoundError:
             raise BenchError(
                 f"model.options.quantise by {backend} needs {_PACKAGES[backend]}, which is not "
                 f"installed: type pip install {_PACKAGES[backend]}"
             ) from None
-        except BenchError:
-            raise
         except Exception as error:  # a library's own complaint about its arguments
             raise BenchError(
                 f"model.options.quantise by {backend}: {one_line(error)}: see its kwargs"
@@ -194,20 +180,23 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
             )
     for option in ("tiling", "slicing"):
         if getattr(options, option):
-            _method(pipe, f"vae.enable_{option}", option)()
+            method(pipe, f"vae.enable_{option}", f"options.{option}")()
     for denoiser in denoisers(pipe).values():
         if options.quantise == "float8":
             denoiser.enable_layerwise_casting(torch.float8_e4m3fn, dtype)
         if options.attention is not None:
             _set_attention(denoiser, options.attention)
         if options.cache is not None:
-            _method(denoiser, "enable_cache", "cache")(
-                _cache_config(options.cache, lambda: pipe.current_timestep)
-            )
-        if options.compile == "blocks":
-            _compile_blocks(denoiser)
-        elif options.compile == "whole":
+            config = _cache_config(options.cache, lambda: pipe.current_timestep)
+            method(denoiser, "enable_cache", "options.cache")(config)
+        if options.compile == "whole":
             denoiser.compile()
+        elif options.compile == "blocks":
+            try:
+                denoiser.compile_repeated_blocks()
+            except ValueError as error:  # a model that does not say which of its blocks repeat
+                mend = "type model.options.compile=whole"
+                raise BenchError(f"model.options.compile: {one_line(error)}: {mend}") from None
 
 
 def place(options: Options, pipe: Any, device: torch.device) -> None:  # noqa: ANN401 - any pipeline
@@ -264,29 +253,17 @@ def _backends() -> Any:  # noqa: ANN401 - an enumeration of diffusers
     return AttentionBackendName
 
 
-def _compile_blocks(denoiser: Any) -> None:  # noqa: ANN401 - any diffusers model
-    try:
-        denoiser.compile_repeated_blocks()
-    except ValueError as error:  # a model that does not say which of its blocks repeat
-        raise BenchError(
-            f"model.options.compile=blocks: {one_line(error)}: type model.options.compile=whole"
-        ) from None
-
-
 def _set_attention(denoiser: Any, backend: str) -> None:  # noqa: ANN401 - any diffusers model
+    key, mend = f"model.options.attention={backend}", "type model.options.attention=null"
     try:
         denoiser.set_attention_backend(backend)
     except (ValueError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise BenchError(
-            f"model.options.attention={backend}: {reason}: type model.options.attention=null"
-        ) from None
+        raise BenchError(f"{key}: {reason}: {mend}") from None
     used = attention_in_use(denoiser)
     if backend not in used:
-        raise BenchError(
-            f"model.options.attention={backend} changes nothing in {type(denoiser).__name__}, "
-            f"which uses {', '.join(used) or 'its own'}: type model.options.attention=null"
-        )
+        name, own = type(denoiser).__name__, ", ".join(used) or "its own"
+        raise BenchError(f"{key} changes nothing in {name}, which uses {own}: {mend}")
 
 
 def _cache_config(cache: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN401 - diffusers objects
@@ -295,12 +272,8 @@ def _cache_config(cache: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN4
     kinds = sorted(name for name in dir(diffusers) if name.endswith("CacheConfig"))
     kinds.append("PyramidAttentionBroadcastConfig")
     kind = cache.get("class")
-    if kind not in kinds:
-        raise BenchError(
-            f"model.options.cache.class must be one of {', '.join(kinds)}, "
-            f"got {kind!r}{nearest(str(kind), kinds)}"
-        )
-    cls = getattr(diffusers, kind)
+    require_choice("options.cache.class", kinds, kind)
+    cls = getattr(diffusers, str(kind))
     takes = [item.name for item in fields(cls)]
     values = {key: value for key, value in cache.items() if key != "class"}
     for key in values:
@@ -311,31 +284,20 @@ def _cache_config(cache: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN4
     return cls(**values)
 
 
-def _quantiser(backend: str, component: str) -> Any:  # noqa: ANN401 - a class of either library
-    """The configuration's class, of the library that the component comes from."""
+def _quantisers(component: str) -> Mapping[str, Any]:
+    """Backend to its configuration's class, of the library that the component comes from."""
     encoder = component.startswith(("text_encoder", "image_encoder"))
-    library = "transformers" if encoder else "diffusers"
-    auto = importlib.import_module(f"{library}.quantizers.auto")
-    kinds = auto.AUTO_QUANTIZATION_CONFIG_MAPPING
-    if backend not in kinds:
-        raise BenchError(
-            f"model.options.quantise.backend must be one of {', '.join(kinds)}, "
-            f"got {backend!r}{nearest(backend, kinds)}"
-        )
-    return kinds[backend]
+    auto = importlib.import_module(f"{'transformers' if encoder else 'diffusers'}.quantizers.auto")
+    kinds: Mapping[str, Any] = auto.AUTO_QUANTIZATION_CONFIG_MAPPING
+    return kinds
 
 
-def _method(owner: Any, path: str, option: str) -> Any:  # noqa: ANN401 - any component
-    """A method by its dotted path."""
-    method = owner
-    for part in path.split("."):
-        method = getattr(method, part, None)
-    if not callable(method):
-        raise BenchError(
-            f"model.options.{option}: {type(owner).__name__} has no {path}: leave that option out"
-        )
-    return method
-
-
-def _backend(quantise: str | Mapping[str, Any]) -> str:
-    return quantise if isinstance(quantise, str) else str(quantise.get("backend", "own"))
+def method(owner: Any, path: str, key: str) -> Any:  # noqa: ANN401 - any component
+    """A method by its dotted path; `key` of the configuration asks for it."""
+    try:
+        function = operator.attrgetter(path)(owner)
+    except AttributeError:
+        function = None
+    if not callable(function):
+        raise BenchError(f"model.{key}: {type(owner).__name__} has no method {path}: leave it out")
+    return function

@@ -5,6 +5,7 @@ parameters are, as long as they are not all alike: on a GPU at its power limit, 
 are up to 15% faster.
 """
 
+import contextlib
 import importlib
 import json
 import logging
@@ -23,8 +24,14 @@ from accelerate import init_empty_weights
 from tokenizers.pre_tokenizers import ByteLevel
 
 from bench.errors import BenchError, one_line
-from bench.generators.diffusers.hub import UnavailableError, describe
-from bench.generators.diffusers.load import Load, finish, load_pipeline, resolve_class
+from bench.generators.diffusers.load import (
+    Load,
+    UnavailableError,
+    describe,
+    finish,
+    load_pipeline,
+    resolve_class,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,9 @@ ARCHITECTURES = Path(__file__).with_name("architectures.yaml")
 
 Description = Path | Mapping[str, Any]
 """A folder with configurations, from the hub or local, or an entry of ARCHITECTURES."""
+
+Source = tuple[Any, Any]
+"""What makes a component, and from what: the folder of its configuration, or its settings."""
 
 
 class Part(NamedTuple):
@@ -57,8 +67,7 @@ def find_description(repo: str | None, path: str | None, revision: str | None) -
     try:
         return describe(repo, revision)
     except UnavailableError as error:
-        entry = architectures("models").get(repo)
-        if entry is None:
+        if (entry := architectures("models").get(repo)) is None:
             raise
         log.warning("%s: its sizes are those of %s", error, ARCHITECTURES.name)
         return entry
@@ -75,13 +84,11 @@ def parts(description: Description, load: Load, dtypes: Mapping[str, torch.dtype
     """Every network of a pipeline with its size, in seconds, without memory for its weights."""
     networks = []
     for name, module in hollow(description, load).items():
-        parameters = dict(module.named_parameters())
+        sizes = {key: parameter.numel() for key, parameter in module.named_parameters()}
         weight_bytes = sum(
-            parameter.numel() * _dtype(module, key, name, dtypes).itemsize
-            for key, parameter in parameters.items()
+            size * _dtype(module, key, name, dtypes).itemsize for key, size in sizes.items()
         )
-        count = sum(parameter.numel() for parameter in parameters.values())
-        networks.append(Part(name, type(module).__name__, count, weight_bytes))
+        networks.append(Part(name, type(module).__name__, sum(sizes.values()), weight_bytes))
     return networks
 
 
@@ -89,9 +96,9 @@ def hollow(description: Description, load: Load) -> dict[str, torch.nn.Module]:
     """The networks of a pipeline with parameters on the meta device; buffers are real."""
     modules = {}
     with init_empty_weights(include_buffers=False):
-        for name, entry in _entries(description, load).items():
+        for name, source in _sources(description, load).items():
             try:
-                module = _network(entry)
+                module = _network(*source)
             except (ImportError, AttributeError, OSError, TypeError, ValueError) as error:
                 raise BenchError(f"{name} cannot be built: {one_line(error)}") from None
             if module is not None:
@@ -120,8 +127,12 @@ def random_pipeline(
     if isinstance(description, Path):
         return load_pipeline(kind, str(description), load, dtypes, parts=filled)
     absent = dict.fromkeys(name for name, part in load.components.items() if part is None)
-    others = {name: _small(entry) for name, entry in description.items() if name not in filled}
-    pipe = kind(**filled, **{**others, **absent})
+    others = {name: entry for name, entry in description.items() if name not in filled}
+    for name, entry in others.items():
+        if isinstance(entry, Mapping):  # a scheduler, a tokenizer, an image processor
+            make, settings = _source(entry)
+            others[name] = make(**settings)
+    pipe = kind(**filled, **others | absent)
     finish(pipe, load)
     return pipe
 
@@ -173,88 +184,78 @@ def _dtype(
     return torch.float32 if any(part in exact_parts for part in key.split(".")) else asked
 
 
-def _entries(description: Description, load: Load) -> dict[str, Any]:
-    """Component to a mapping of the table, or to its class and the folder of its configuration."""
+def _sources(description: Description, load: Load) -> dict[str, Source]:
     if isinstance(description, Path):
         index = json.loads((description / "model_index.json").read_text("utf-8"))
-        entries: dict[str, Any] = {
+        sources: dict[str, Source] = {
             name: (_listed_class(*entry), description / name)
             for name, entry in index.items()
             if isinstance(entry, list) and len(entry) == 2 and all(entry)
         }
     else:
-        entries = {name: entry for name, entry in description.items() if isinstance(entry, Mapping)}
+        entries = description.items()
+        sources = {name: _source(entry) for name, entry in entries if isinstance(entry, Mapping)}
     for name, part in load.components.items():
         if part is None:
-            entries.pop(name, None)
+            sources.pop(name, None)
         elif not isinstance(description, Path):
-            repo = part.get("repo", "")
-            if repo not in architectures("components"):
+            if part.get("repo") not in architectures("components"):
                 raise BenchError(
                     f"{name} of {part.get('repo')} is not on this machine: connect once to the "
                     "hub, or load a folder with model.path=DIR"
                 )
-            entries[name] = architectures("components")[repo]
+            sources[name] = _source(architectures("components")[part["repo"]])
         else:
             cls = resolve_class(part["class"], f"model.load.components.{name}.class")
             elsewhere = part.get("repo") and "file" not in part
             home = describe(part["repo"], part.get("revision")) if elsewhere else description
-            entries[name] = (cls, None if "file" in part else home / part.get("subfolder", ""))
-    return entries
+            sources[name] = (cls, {} if "file" in part else home / part.get("subfolder", ""))
+    return sources
+
+
+def _source(entry: Mapping[str, Any]) -> Source:
+    settings = dict(entry)
+    if "stub" in settings:
+        return STUB_TOKENIZERS[settings.pop("stub")], settings
+    return resolve_class(settings.pop("class"), ARCHITECTURES.name), settings
 
 
 def _listed_class(library: str, name: str) -> Any:  # noqa: ANN401 - a class
     """The class that a model_index.json names; some stand beside their pipeline."""
     for home in (library, f"diffusers.pipelines.{library}"):
-        try:
+        with contextlib.suppress(ImportError, AttributeError):
             return getattr(importlib.import_module(home), name)
-        except (ImportError, AttributeError):
-            continue
     raise BenchError(f"diffusers {diffusers.__version__} has no {library}.{name}")
 
 
-def _network(entry: Any) -> torch.nn.Module | None:  # noqa: ANN401 - of `_entries`
-    """A network from its entry; None for what is no network."""
-    settings: dict[str, Any] = {}
-    if isinstance(entry, Mapping):
-        if "class" not in entry:
-            return None
-        settings = {key: value for key, value in entry.items() if key != "class"}
-        cls, folder = resolve_class(entry["class"], ARCHITECTURES.name), None
-    else:
-        cls, folder = entry
-    if not issubclass(cls, torch.nn.Module):
+def _network(make: Any, source: Any) -> Any:  # noqa: ANN401 - of a Source
+    """A module; None for what is no network."""
+    is_network = isinstance(make, type) and issubclass(make, torch.nn.Module)
+    if not is_network:
         return None
-    if folder is not None and not issubclass(cls, transformers.PreTrainedModel):
-        module: torch.nn.Module = cls.from_config(cls.load_config(folder))
-    elif issubclass(cls, transformers.PreTrainedModel):
-        config = cls.config_class
-        module = cls(config.from_pretrained(folder) if folder else config(**settings))
-    else:
-        module = cls(**settings)
-    return module
-
-
-def _small(entry: Any) -> Any:  # noqa: ANN401 - any component
-    """What is no network: a scheduler, a tokenizer, an image processor, a number."""
-    if not isinstance(entry, Mapping):
-        return entry
-    settings = dict(entry)
-    if "stub" in settings:
-        return STUB_TOKENIZERS[settings.pop("stub")](**settings)
-    return resolve_class(settings.pop("class"), ARCHITECTURES.name)(**settings)
+    from_folder = isinstance(source, Path)
+    if issubclass(make, transformers.PreTrainedModel):
+        kind: Any = make.config_class
+        return make(kind.from_pretrained(source) if from_folder else kind(**source))
+    return make.from_config(make.load_config(source)) if from_folder else make(**source)
 
 
 # Tokenizers that need no download: a token for each byte or character. They split any text, into
 # more tokens than the published ones do. Where a pipeline pads or cuts to a fixed length, as most
 # do, that changes neither shapes nor speed.
 
+_BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
+
+
+def _ids(tokens: list[str]) -> dict[str, int]:
+    return {token: number for number, token in enumerate(tokens)}
+
 
 def clip_tokenizer(length: int = 77) -> Any:  # noqa: ANN401 - a tokenizer
     """As CLIP's: bytes, each also as the end of a word; the end of the text is the highest id."""
     alphabet = sorted(ByteLevel.alphabet())
     tokens = [*alphabet, *(f"{byte}</w>" for byte in alphabet), "<|startoftext|>", "<|endoftext|>"]
-    return transformers.CLIPTokenizer(vocab=_numbered(tokens), merges=[], model_max_length=length)
+    return transformers.CLIPTokenizer(vocab=_ids(tokens), merges=[], model_max_length=length)
 
 
 def t5_tokenizer(length: int = 512) -> Any:  # noqa: ANN401 - a tokenizer
@@ -267,20 +268,16 @@ def t5_tokenizer(length: int = 512) -> Any:  # noqa: ANN401 - a tokenizer
 
 def llama_tokenizer(length: int = 256) -> Any:  # noqa: ANN401 - a tokenizer
     """As Llama's where it has no word for it: bytes, padded on the right."""
-    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁"]
-    return transformers.LlamaTokenizer(
-        vocab=_numbered(tokens),
-        merges=[],
-        pad_token="</s>",
-        model_max_length=length,
-        padding_side="right",
-    )
+    tokens = ["<unk>", "<s>", "</s>", *_BYTES, "▁"]
+    padding = {"pad_token": "</s>", "padding_side": "right"}
+    vocab = _ids(tokens)
+    return transformers.LlamaTokenizer(vocab, merges=[], model_max_length=length, **padding)
 
 
 def qwen_tokenizer(length: int = 1000) -> Any:  # noqa: ANN401 - a tokenizer
     """As Qwen's: bytes, and the marks of a conversation."""
     tokens = [*sorted(ByteLevel.alphabet()), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    qwen = transformers.Qwen2Tokenizer(vocab=_numbered(tokens), merges=[], model_max_length=length)
+    qwen = transformers.Qwen2Tokenizer(vocab=_ids(tokens), merges=[], model_max_length=length)
     qwen.chat_template = (
         "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
         "{% if message['content'] is string %}{{ message['content'] }}"
@@ -293,8 +290,8 @@ def qwen_tokenizer(length: int = 1000) -> Any:  # noqa: ANN401 - a tokenizer
 
 def gemma_tokenizer(length: int = 1024) -> Any:  # noqa: ANN401 - a tokenizer
     """As Gemma's where it has no word for it: bytes."""
-    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁"]
-    return transformers.GemmaTokenizer(vocab=_numbered(tokens), merges=[], model_max_length=length)
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", *_BYTES, "▁"]
+    return transformers.GemmaTokenizer(vocab=_ids(tokens), merges=[], model_max_length=length)
 
 
 STUB_TOKENIZERS: Mapping[str, Callable[..., Any]] = {
@@ -304,7 +301,3 @@ STUB_TOKENIZERS: Mapping[str, Callable[..., Any]] = {
     "qwen": qwen_tokenizer,
     "gemma": gemma_tokenizer,
 }
-
-
-def _numbered(tokens: list[str]) -> dict[str, int]:
-    return {token: number for number, token in enumerate(tokens)}

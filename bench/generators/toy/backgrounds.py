@@ -6,33 +6,27 @@ from grids of fixed size, so that one seed gives the same texture at every resol
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.floating[Any]]
+from bench.generators.toy.bodies import Array
 
 PERIOD = 2.0
 """Side of a sheet, in short sides of the picture."""
 
-_HORIZON = -1.6
-"""Where a ground vanishes, in short sides from the picture's centre, y down: above the frame."""
+_HORIZON = -1.6  # where a ground vanishes, in short sides from the centre, y down: above the frame
 
 
 class Sheet:
-    """What a painter works on.
-
-    Attributes:
-        side: texels along each side, a power of two.
-        u: float32 `[1, side]`, 0..1: position across, in periods.
-        v: float32 `[side, 1]`, 0..1: position downwards (on a ground: towards the viewer).
-    """
+    """What a painter works on: `side` texels along each side, a power of two."""
 
     def __init__(self, side: int, rng: np.random.Generator) -> None:
         self.rng, self.side = rng, side
         axis = ((np.arange(side) + 0.5) / side).astype(np.float32)
+        # Across and downwards (on a ground: towards the viewer), in periods, 0..1.
         self.u, self.v = axis[None, :], axis[:, None]
 
     def noise(self, across: int, down: int) -> Array:
@@ -40,8 +34,7 @@ class Sheet:
 
         From so many random values per period along `u` and `v`, powers of two; fewer are coarser.
         """
-        values = self.rng.uniform(-1.3, 1.3, (down, across))
-        field: Array = values.astype(np.float32)
+        field: Array = self.rng.uniform(-1.3, 1.3, (down, across)).astype(np.float32)
         pad = 2
         while field.shape != (self.side, self.side):
             fy, fx = (min(4, self.side // n) for n in field.shape)
@@ -73,15 +66,13 @@ def _ramp(x: Array, low: float, high: float) -> Array:
     return x * x * (3 - 2 * x)
 
 
-def _mix(share: Array, first: tuple[float, ...], second: tuple[float, ...]) -> Array:
-    """`[h, w]` shares to `[h, w, 3]` colours: 0 gives `first`, 1 gives `second`."""
-    a, b = np.array(first, np.float32), np.array(second, np.float32)
+def _mix(share: Array, first: ArrayLike, second: ArrayLike) -> Array:
+    """Colours or pictures `[h, w, 3]`, mixed: a share `[h, w]` of 0 gives the first, 1 the second.
+
+    float32 `[h, w, 3]`.
+    """
+    a, b = np.asarray(first, np.float32), np.asarray(second, np.float32)
     return a + share[..., None] * (b - a)
-
-
-def _blend(share: Array, first: Array, second: Array) -> Array:
-    """Two pictures `[h, w, 3]`, mixed: a share of 0 gives the first, 1 the second."""
-    return first + share[..., None] * (second - first)
 
 
 def _wood(s: Sheet) -> Array:
@@ -113,7 +104,7 @@ def _tiles(s: Sheet) -> Array:
     marble = 1 - np.abs(0.7 * s.noise(16, 16) + 0.4 * s.noise(32, 64) + 0.25 * s.noise(64, 64))
     light = 0.82 + 0.16 * tint + 0.2 * (_ramp(marble, 0.2, 1.0) - 0.5)
     tile = _mix(dark, (0.95, 0.92, 0.86), (0.27, 0.47, 0.52)) * light[..., None]
-    return _blend(_ramp(np.minimum(across, down), 0.002, 0.005), np.full_like(tile, 0.54), tile)
+    return _mix(_ramp(np.minimum(across, down), 0.002, 0.005), np.full_like(tile, 0.54), tile)
 
 
 def _brick(s: Sheet) -> Array:
@@ -122,7 +113,7 @@ def _brick(s: Sheet) -> Array:
     brick = _mix(0.5 + 0.38 * tint + 0.25 * rough, (0.43, 0.16, 0.11), (0.78, 0.40, 0.28))
     edge = np.minimum(across, down) + 0.0012 * rough
     mortar = _mix(0.5 + 0.5 * rough, (0.58, 0.55, 0.51), (0.78, 0.75, 0.70))
-    return _blend(_ramp(edge, 0.003, 0.006), mortar, brick)
+    return _mix(_ramp(edge, 0.003, 0.006), mortar, brick)
 
 
 def _night(s: Sheet) -> Array:
@@ -146,7 +137,7 @@ def _clouds(s: Sheet) -> Array:
     height = height + 0.12 * s.noise(128, 128)
     blue = _mix(0.5 + 0.5 * s.noise(8, 8), (0.26, 0.52, 0.83), (0.40, 0.66, 0.92))
     white = _mix(_ramp(height, 0.2, 1.3), (0.80, 0.85, 0.92), (1.0, 0.99, 0.97))
-    return _blend(_ramp(height, -0.25, 0.75), blue, white)
+    return _mix(_ramp(height, -0.25, 0.75), blue, white)
 
 
 def _wallpaper(s: Sheet) -> Array:
@@ -157,7 +148,7 @@ def _wallpaper(s: Sheet) -> Array:
     cloth = _mix(0.5 + 0.45 * weave, (0.47, 0.38, 0.56), (0.75, 0.66, 0.82))
     print_ = _mix(0.5 + 0.35 * weave, (0.86, 0.78, 0.62), (0.97, 0.91, 0.78))
     ink = np.maximum(1 - _ramp(np.abs(lattice), 0.12, 0.28), _ramp(flower, 0.75, 1.0))
-    return _blend(ink, cloth, print_)
+    return _mix(ink, cloth, print_)
 
 
 @dataclass(frozen=True)
@@ -169,7 +160,7 @@ class Background:
     """
 
     paint: Callable[[Sheet], Array]  # colours, float32 `[side, side, 3]`, about 0..1
-    kind: str
+    kind: Literal["ground", "wall", "sky"]
 
 
 BACKGROUNDS: dict[str, Background] = {
@@ -189,12 +180,9 @@ def paint_plate(
 ) -> NDArray[np.uint8]:
     """The part of a background that a camera can see, uint8 `[h, w, 3]`, RGB.
 
-    Args:
-        background: what to paint.
-        x: float32 `[1, w]`: positions of the plate's columns, in short sides from the centre.
-        y: float32 `[h, 1]`: positions of its rows, y down.
-        texels: resolution of the sheet per short side, a power of two.
-        rng: source of the texture, its place and its tint.
+    `x`, float32 `[1, w]`, and `y`, float32 `[h, 1]`, are the positions of its columns and rows, in
+    short sides from the centre, y down; `texels` is the resolution of the sheet per short side, a
+    power of two.
     """
     origin_u, origin_v = rng.uniform(0, 1, 2)
     tint = (rng.uniform(0.93, 1.07) * rng.uniform(0.97, 1.03, 3)).astype(np.float32)

@@ -6,7 +6,6 @@ so that the metrics have a known good model to be tested on.
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Final
 
 import cv2
 import numpy as np
@@ -16,16 +15,13 @@ from bench.clip import Clip
 from bench.generators.base import Generator, GeneratorInfo, is_positive, is_whole, require
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.backgrounds import BACKGROUNDS, paint_plate
+from bench.generators.toy.bodies import CAMERAS, VERBS, Camera, Look, Motion, Pose, Room, shade
 from bench.generators.toy.grammar import Sentence, Thing
-from bench.generators.toy.motion import CAMERAS, VERBS, Camera, Motion, Pose, Room
-from bench.generators.toy.shapes import Look, Turn, shade
 from bench.prompts import Prompt
 
-_EDGE: Final = 0.47
-"""How far anything may reach from the centre, in short sides."""
-
-_RADIUS: Final = {"small": (0.098, 0.106), "": (0.128, 0.146), "large": (0.164, 0.175)}
-"""Range of radii for the size words, in short sides."""
+# In short sides: how far anything may reach from the centre, and the radii of a size word.
+_EDGE = 0.47
+_RADIUS = {"small": (0.098, 0.106), "": (0.128, 0.146), "large": (0.164, 0.175)}
 
 
 class ToyGenerator(Generator):
@@ -35,9 +31,8 @@ class ToyGenerator(Generator):
     rate or size show the same scene, sampled more or less finely.
 
     Args:
-        height: of the frames, in pixels, at least 16.
-        width: of the frames, in pixels, at least 16.
-        fps: frames per second, > 0.
+        height: in pixels, at least 16; so is `width`.
+        fps: frames per second, above 0.
         seconds: length, where the prompt says none; a clip has `round(fps * seconds)` frames, at
             least 2.
         deaf: draw some other scene than the one asked for: a prompt-ignoring model.
@@ -72,8 +67,7 @@ class ToyGenerator(Generator):
 
     def frames_requested(self, prompt: Prompt) -> int:
         """Of the prompt's own length, where it has one."""
-        seconds = self.seconds if prompt.seconds is None else prompt.seconds
-        return max(2, round(self.fps * seconds))
+        return max(2, round(self.fps * self._seconds(prompt)))
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Draw the clip; BenchError if the prompt does not fit the grammar."""
@@ -84,10 +78,13 @@ class ToyGenerator(Generator):
         if self.recasts:
             sentence = _recast(prompt, sentence, seed)
         scene = _Scene(sentence, _rng("scene", text, seed), self.height, self.width)
-        seconds = self.seconds if prompt.seconds is None else prompt.seconds
+        length_s = self._seconds(prompt)
         times_s = np.arange(self.frames_requested(prompt)) / self.fps
-        frames = [scene.draw(time_s, time_s / seconds) for time_s in times_s.tolist()]
+        frames = [scene.draw(time_s, time_s / length_s) for time_s in times_s.tolist()]
         return Clip(np.stack(frames), self.fps)
+
+    def _seconds(self, prompt: Prompt) -> float:
+        return self.seconds if prompt.seconds is None else prompt.seconds
 
 
 def _rng(*parts: object) -> np.random.Generator:
@@ -140,8 +137,8 @@ class _Scene:
         self.background = BACKGROUNDS[sentence.background]
         plate_rng, body_rng = rng.spawn(2)
         self.bodies = _cast(sentence, self.camera, body_rng)
-        spare = int(np.ceil(abs(self.camera.pan) / 2 * self.unit)) + (2 if self.camera.pan else 0)
-        self.spare = spare
+        pan = abs(self.camera.pan) / 2
+        self.spare = spare = int(np.ceil(pan * self.unit)) + (2 if pan else 0)  # for the camera
         columns = np.arange(-spare, width * self.fine + spare) + 0.5 - width * self.fine / 2
         rows = np.arange(height * self.fine) + 0.5 - height * self.fine / 2
         self.plate = paint_plate(
@@ -163,12 +160,9 @@ class _Scene:
                 [0, 1 / zoom, middle_y * (1 - 1 / zoom)],
             ]
         )
+        sampling = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         canvas = cv2.warpAffine(
-            self.plate,
-            to_plate,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
+            self.plate, to_plate, (width, height), flags=sampling, borderMode=cv2.BORDER_REPLICATE
         )
         scale = zoom * self.unit
         acts = [(body, body.motion(body.room, time_s, share)) for body in self.bodies]
@@ -178,10 +172,8 @@ class _Scene:
             radius = body.room.radius * pose.scale * scale
             self._shadow(canvas, x, y, radius, pose.lift * scale)
             if pose.pivot is not None:
-                top = (
-                    (pose.pivot[0] - look_x) * scale + middle_x,
-                    pose.pivot[1] * scale + middle_y,
-                )
+                top_x, top_y = pose.pivot
+                top = ((top_x - look_x) * scale + middle_x, top_y * scale + middle_y)
                 _string(canvas, top, (x, y), 0.012 * scale)
             _stamp(canvas, body.look, x, y, radius, pose)
         frame: NDArray[np.uint8] = cv2.resize(canvas, self.size, interpolation=cv2.INTER_AREA)
@@ -201,8 +193,7 @@ class _Scene:
 def _cast(sentence: Sentence, camera: Camera, rng: np.random.Generator) -> list[_Body]:
     """Give every thing its looks, and a room in which it stays inside the frame."""
     things = sentence.things
-    zoom = max(camera.zoom)
-    pan = abs(camera.pan) / 2
+    zoom, pan = max(camera.zoom), abs(camera.pan) / 2
     aside = all("left" not in thing.verb for thing in things)  # else one lane above the other
     bodies = []
     for number, thing in enumerate(things):
@@ -218,17 +209,9 @@ def _cast(sentence: Sentence, camera: Camera, rng: np.random.Generator) -> list[
                 y, reach_y = side * 0.62 * reach_y, 0.38 * reach_y
         elif "left" in thing.verb:
             reach_y *= 0.6
-        room = Room(
-            x=x,
-            y=y,
-            reach_x=reach_x,
-            reach_y=reach_y,
-            radius=radius,
-            pace=rng.uniform(0.85, 1.15),
-            phase=rng.uniform(),
-            slant=rng.uniform(-1, 1),
-            sense=int(rng.choice([-1, 1])),
-        )
+        pace, phase, slant = rng.uniform(0.85, 1.15), rng.uniform(), rng.uniform(-1, 1)
+        sense = int(rng.choice([-1, 1]))
+        room = Room(x, y, reach_x, reach_y, radius, pace, phase, slant, sense)
         bodies.append(_Body(Look.draw(thing.shape, thing.colour, rng), room, VERBS[thing.verb]))
     return bodies
 
@@ -252,17 +235,12 @@ def _stamp(
 ) -> None:
     tall = np.sqrt(pose.stretch)
     reach = radius * 1.08 / min(tall, 1 / tall) + 2
-    # A squashed body stands on the same ground.
-    y += radius * (1 - tall)
+    y += radius * (1 - tall)  # a squashed body stands on the same ground
     rows, columns, across, down = _window(canvas, x, y, reach, reach)
     if min(across.shape) < 2:
         return
-    pixels, cover = shade(
-        look,
-        across * np.float32(tall / radius),
-        down * np.float32(1 / tall / radius),
-        Turn(pose.roll, pose.spin),
-    )
+    sizes = np.float32(tall / radius), np.float32(1 / tall / radius)
+    pixels, cover = shade(look, across * sizes[0], down * sizes[1], pose)
     under = canvas[rows, columns].astype(np.float32)
     mixed = under + cover[..., None] * (255 * pixels - under)
     canvas[rows, columns] = np.rint(mixed).astype(np.uint8)

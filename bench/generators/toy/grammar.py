@@ -8,22 +8,20 @@ brick wall while the camera pans left".
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.errors import BenchError
-from bench.generators.toy import backgrounds as toy_backgrounds
-from bench.generators.toy import motion as toy_motion
-from bench.generators.toy import shapes as toy_shapes
+from bench.generators.toy import backgrounds, bodies
 
-COLOURS = tuple(toy_shapes.COLOURS)
-SHAPES = tuple(toy_shapes.SHAPES)
+COLOURS = tuple(bodies.COLOURS)
+SHAPES = tuple(bodies.SHAPES)
 SIZES = ("small", "large")
-VERBS = tuple(toy_motion.VERBS)
-BACKGROUNDS = tuple(toy_backgrounds.BACKGROUNDS)
-CAMERAS = tuple(move for move in toy_motion.CAMERAS if move)
+VERBS = tuple(bodies.VERBS)
+BACKGROUNDS = tuple(backgrounds.BACKGROUNDS)
+CAMERAS = tuple(move for move in bodies.CAMERAS if move)
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,7 @@ class Sentence:
 
     def same_scene(self, other: "Sentence") -> bool:
         """Whether both ask for the same, whichever thing they name first."""
-        return (
-            set(self.things) == set(other.things)
-            and len(self.things) == len(other.things)
-            and (self.background, self.camera) == (other.background, other.camera)
-        )
+        return other in (self, replace(self, things=self.things[::-1]))
 
 
 class _Reader:
@@ -61,7 +55,7 @@ class _Reader:
         self.words = re.sub(r"[,.!]", " ", text.lower()).split()
         self.at = 0
 
-    def try_take(self, phrases: Iterable[str]) -> str:
+    def try_take(self, phrases: Collection[str]) -> str:
         """The longest of these phrases that comes next, or an empty text."""
         for phrase in sorted(phrases, key=len, reverse=True):
             words = phrase.split()
@@ -70,9 +64,8 @@ class _Reader:
                 return phrase
         return ""
 
-    def take(self, what: str, phrases: Iterable[str]) -> str:
+    def take(self, what: str, phrases: Collection[str]) -> str:
         """The phrase that comes next; one of these must."""
-        phrases = tuple(phrases)
         phrase = self.try_take(phrases)
         if not phrase:
             word = repr(self.words[self.at]) if self.at < len(self.words) else "its end"
@@ -91,7 +84,7 @@ def parse(text: str) -> Sentence:
         things.append(_thing(reader))
     place = {
         f"{preposition} {name}": name
-        for name, background in toy_backgrounds.BACKGROUNDS.items()
+        for name, background in backgrounds.BACKGROUNDS.items()
         for preposition in (("over", "on") if background.kind == "ground" else ("in front of",))
     }
     background = place[reader.take("where it happens", place)]
@@ -121,7 +114,7 @@ def write(sentence: Sentence) -> str:
     for thing in sentence.things:
         words = f"{thing.size} {thing.colour} {thing.shape} {thing.verb}".strip()
         phrases.append(f"{'an' if words[0] in 'aeiou' else 'a'} {words}")
-    if toy_backgrounds.BACKGROUNDS[sentence.background].kind == "ground":
+    if backgrounds.BACKGROUNDS[sentence.background].kind == "ground":
         preposition = "on" if sentence.things[-1].verb == "rests" else "over"
     else:
         preposition = "in front of"

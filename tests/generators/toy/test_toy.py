@@ -7,8 +7,8 @@ import pytest
 
 from bench.errors import BenchError
 from bench.generators.toy import grammar as toy_grammar
+from bench.generators.toy.bodies import VERBS, Room
 from bench.generators.toy.generator import ToyGenerator
-from bench.generators.toy.motion import VERBS, Room
 from bench.prompts import Prompt, load_suite
 
 ROLL = "a red ball rolls from left to right over a wooden floor"

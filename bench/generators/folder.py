@@ -4,14 +4,16 @@ A manifest, CSV or JSONL, says which file answers which prompt and seed, and wha
 took.
 """
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,6 +28,7 @@ from bench.generators.base import (
     is_valid,
     is_whole,
     require,
+    require_choice,
 )
 from bench.prompts import Prompt
 from bench.schema import Price, Seconds
@@ -37,10 +40,11 @@ Names = Literal["id", "vbench"]
 NEEDED = ("file", "prompt", "seed")
 """Columns of a manifest that must be there."""
 
-FOR_THE_MAKER = ("text", "seconds", "aspect", "image", "image_prompt", "driving_video")
-"""What the clip must be; nothing reads these columns back."""
-
-OPTIONAL = ("wait_s", "price_usd", *FOR_THE_MAKER)
+OPTIONAL = (
+    *("wait_s", "price_usd"),
+    # What the clip must be, for its maker; nothing reads these columns back.
+    *("text", "seconds", "aspect", "image", "image_prompt", "driving_video"),
+)
 
 _COLUMNS = NEEDED + OPTIONAL
 
@@ -60,6 +64,20 @@ class Entry:
     file: str
     wait_s: float | None
     price_usd: float | None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+# Of a column of the manifest: whether a value may stand there, and what it must be in words.
+_VALUES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "file": (_is_text, "a text"),
+    "prompt": (_is_text, "a text"),
+    "seed": (partial(is_whole, least=0), "a whole number from 0"),
+    "wait_s": (partial(is_valid, Seconds | None), "a number from 0"),
+    "price_usd": (partial(is_valid, Price | None), "a number from 0"),
+}
 
 
 class FolderGenerator(Generator):
@@ -87,7 +105,7 @@ class FolderGenerator(Generator):
         names: Names = "id",
         manifest: str | None = None,
     ) -> None:
-        if not isinstance(path, str) or not path.strip():
+        if not _is_text(path):
             raise BenchError(f"expected a folder of videos, got {path!r}: type model.path=DIR")
         require(fps is None or is_positive(fps), "fps", "a number above 0", fps)
         self.path = Path(os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user alone
@@ -97,19 +115,16 @@ class FolderGenerator(Generator):
             raise BenchError(
                 f"expected a folder of videos at {path!r}, there is {what}: type model.path=DIR"
             )
-        choices = f"{' or '.join(get_args(Names))}{nearest(str(names), get_args(Names))}"
-        require(names in get_args(Names), "names", choices, names)
-        is_name = isinstance(manifest, str) and bool(manifest.strip())
-        require(manifest is None or is_name, "manifest", "a file", manifest)
+        require_choice("names", get_args(Names), names)
+        require(manifest is None or _is_text(manifest), "manifest", "a file", manifest)
         self.names = names
-        self.manifest: dict[tuple[str, int], Entry] | None = None
-        if manifest is not None:
-            self.manifest = read_manifest(Path(os.path.expanduser(manifest)))  # noqa: PTH111 - as above
+        file = manifest and Path(os.path.expanduser(manifest))  # noqa: PTH111 - as above
+        self.manifest = read_manifest(file) if file else None
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Read the clip for this prompt and seed; ClipMissing if nobody has put its file there."""
         file = self.find(prompt, seed)
-        entry = (self.manifest or {}).get((prompt.id, seed))
+        entry = self._entry(prompt, seed)
         if entry is None or (entry.wait_s, entry.price_usd) == (None, None):
             return read_video(file, self.fps)
         delivery = delivery_by("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
@@ -125,8 +140,7 @@ class FolderGenerator(Generator):
             source = {"file": _printable(file.name), "sha256": _digest(file)}
         except (ClipError, OSError):
             return {}
-        entry = (self.manifest or {}).get((prompt.id, seed))
-        if entry is not None:
+        if (entry := self._entry(prompt, seed)) is not None:
             source |= {"wait_s": str(entry.wait_s), "price_usd": str(entry.price_usd)}
         return source
 
@@ -159,7 +173,12 @@ class FolderGenerator(Generator):
     def find(self, prompt: Prompt, seed: int) -> Path:
         """The file of this draw; ClipMissing if there is none, ClipError if there are several."""
         if self.manifest is not None:
-            return self._listed(self.manifest.get((prompt.id, seed)), prompt, seed)
+            entry = self._entry(prompt, seed)
+            if entry is None:
+                raise ClipMissing(f"expected a line for {prompt.id}, seed {seed} in the manifest")
+            if not (path := self.path / entry.file).exists():
+                raise ClipMissing(f"expected the file {entry.file} in {self.path}")
+            return path
         name = stem(prompt, seed, self.names)
         if prompt.text:
             files = [path for path in self.videos() if name in (path.name, path.stem)]
@@ -172,13 +191,8 @@ class FolderGenerator(Generator):
             raise ClipError(f"expected one file for {name} in {self.path}, got {names}")
         return files[0]
 
-    def _listed(self, entry: Entry | None, prompt: Prompt, seed: int) -> Path:
-        if entry is None:
-            raise ClipMissing(f"expected a line for {prompt.id}, seed {seed} in the manifest")
-        path = self.path / entry.file
-        if not path.exists():
-            raise ClipMissing(f"expected the file {entry.file} in {self.path}")
-        return path
+    def _entry(self, prompt: Prompt, seed: int) -> Entry | None:
+        return (self.manifest or {}).get((prompt.id, seed))
 
 
 def _holds_video(path: Path) -> bool:
@@ -224,14 +238,17 @@ def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
         ) from None
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
-    rows = _json_lines(text, path) if path.suffix.lower() == ".jsonl" else _csv_lines(text, path)
+    lines = _json_lines if path.suffix.lower() == ".jsonl" else _csv_lines
     entries: dict[tuple[str, int], Entry] = {}
-    for number, row in rows:
+    for number, row in lines(text, path):
         where = f"{path}, line {number}"
-        key, entry = _entry(row, where)
-        if key in entries:
-            raise BenchError(f"{where}: prompt {key[0]!r} and seed {key[1]} stand there already")
-        entries[key] = entry
+        for column, (is_sound, expected) in _VALUES.items():
+            if not is_sound(value := row.get(column)):
+                raise BenchError(f"{where}: {column!r} must be {expected}, got {value!r}")
+        prompt, seed = row["prompt"], row["seed"]
+        if (prompt, seed) in entries:
+            raise BenchError(f"{where}: prompt {prompt!r} and seed {seed} stand there already")
+        entries[prompt, seed] = Entry(row["file"], row.get("wait_s"), row.get("price_usd"))
     if not entries:
         raise BenchError(f"{path}: expected at least one clip, got none")
     return entries
@@ -240,26 +257,22 @@ def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
 def _csv_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
-        _check_keys(reader.fieldnames or (), f"{path}, line 1")
+        _check_columns(reader.fieldnames or (), f"{path}, line 1")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
                 raise BenchError(f"{where}: expected {len(reader.fieldnames or ())} columns")
-            numbers = {
-                key: _number(row.get(key) or None) for key in ("seed", "wait_s", "price_usd")
-            }
-            yield reader.line_num, row | numbers
+            numbers = ("seed", "wait_s", "price_usd")
+            yield reader.line_num, row | {key: _number(row.get(key)) for key in numbers}
     except csv.Error as error:
         raise BenchError(f"{path}, line {reader.line_num}: expected CSV, but {error}") from None
 
 
 def _number(text: str | None) -> float | str | None:
-    """The number that a text says; what says none is left to be complained about."""
+    """The number that a text says, None if it is empty; else the text, to be complained about."""
     for kind in (int, float):
-        try:
-            return text if text is None else kind(text)
-        except ValueError:
-            continue
+        with contextlib.suppress(ValueError):
+            return kind(text) if text else None
     return text
 
 
@@ -273,12 +286,11 @@ def _json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise BenchError(f"{path}, line {number}: expected JSON, but {error}") from None
         if not isinstance(row, dict):
             raise BenchError(f"{path}, line {number}: expected a JSON object")
-        _check_keys(row, f"{path}, line {number}")
+        _check_columns(row, f"{path}, line {number}")
         yield number, row
 
 
-def _check_keys(keys: object, where: str) -> None:
-    names = list(keys) if isinstance(keys, Mapping | list | tuple) else []
+def _check_columns(names: Collection[str], where: str) -> None:
     for name in names:
         if name not in _COLUMNS:
             close = nearest(str(name), _COLUMNS)
@@ -287,16 +299,3 @@ def _check_keys(keys: object, where: str) -> None:
     for name in NEEDED:
         if name not in names:
             raise BenchError(f"{where}: expected the columns {', '.join(NEEDED)}, got no {name!r}")
-
-
-def _entry(row: Mapping[str, Any], where: str) -> tuple[tuple[str, int], Entry]:
-    file, prompt, seed = (row.get(key) for key in NEEDED)
-    for key, value in (("file", file), ("prompt", prompt)):
-        if not isinstance(value, str) or not value.strip():
-            raise BenchError(f"{where}: {key!r} must be a text, got {value!r}")
-    if not is_whole(seed, 0):
-        raise BenchError(f"{where}: 'seed' must be a whole number from 0, got {seed!r}")
-    for key, kind in (("wait_s", Seconds), ("price_usd", Price)):
-        if row.get(key) is not None and not is_valid(kind, row[key]):
-            raise BenchError(f"{where}: {key!r} must be a number from 0, got {row[key]!r}")
-    return (str(prompt), seed), Entry(str(file), row.get("wait_s"), row.get("price_usd"))

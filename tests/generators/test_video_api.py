@@ -12,9 +12,9 @@ from video_server import VideoServer
 
 from bench.clip import Clip, write_preview
 from bench.errors import BenchError, ClipError
+from bench.generators import video_api
 from bench.generators.base import Delivered, Undelivered
-from bench.generators.external import video_api
-from bench.generators.external.video_api import VideoApiGenerator
+from bench.generators.video_api import VideoApiGenerator
 from bench.prompts import Prompt
 
 KEY = "sk-secret-0123456789"

@@ -11,15 +11,15 @@ import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import httpx2
 
-from bench.errors import BenchError, ClipError, nearest
+from bench.errors import BenchError, ClipError
 from bench.generators.base import (
     Delivered,
     Generator,
@@ -31,6 +31,7 @@ from bench.generators.base import (
     is_valid,
     is_whole,
     require,
+    require_choice,
 )
 from bench.prompts import Prompt
 from bench.schema import Bytes, Seconds, Value
@@ -101,8 +102,7 @@ class VideoApiGenerator(Generator):
         require(length, "fields", "values that hold num_frames or seconds", dict(fields))
         twice = [key for key in _OF_DRAW if key in fields]
         require(not twice, "fields", "without what each draw brings", ", ".join(twice))
-        dialects = f"{' or '.join(get_args(Dialect))}{nearest(str(dialect), get_args(Dialect))}"
-        require(dialect in get_args(Dialect), "dialect", dialects, dialect)
+        require_choice("dialect", get_args(Dialect), dialect)
         name = key_env is None or (isinstance(key_env, str) and key_env.isidentifier())
         require(name, "key_env", "the name of an environment variable", "something else")
         require(isinstance(send_seed, bool), "send_seed", "true or false", send_seed)
@@ -110,10 +110,10 @@ class VideoApiGenerator(Generator):
         require(is_whole(retries, 0), "retries", "a number from 0", retries)
         for key, value in (("timeout_s", timeout_s), ("answer_s", answer_s), ("poll_s", poll_s)):
             require(is_positive(value), key, "seconds above 0", value)
-        self.base_url, self.fields, self.dialect = base_url, dict(fields), dialect
-        self.key_env, self.send_seed, self.concurrency = key_env, send_seed, concurrency
-        self.timeout_s, self.answer_s, self.poll_s = timeout_s, answer_s, poll_s
-        self.retries = retries
+        self.fields, self.key_env = dict(fields), key_env
+        self.send_seed, self.concurrency = send_seed, concurrency
+        limits_s = (timeout_s, answer_s, poll_s)
+        self._connect = partial(VideoClient, base_url, dialect, *limits_s, retries)
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
         self._queue: list[Draw] = []
@@ -131,24 +131,11 @@ class VideoApiGenerator(Generator):
                 f"expected a key in the environment variable {self.key_env}, it is not set: "
                 f"type export {self.key_env}=KEY, or model.key_env=NAME"
             )
-        self._client = VideoClient(
-            self.base_url,
-            key,
-            self.dialect,
-            timeout_s=self.timeout_s,
-            answer_s=self.answer_s,
-            poll_s=self.poll_s,
-            retries=self.retries,
-        )
+        self._client = self._connect(key)
         self._workers = ThreadPoolExecutor(self.concurrency, "video-api")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._client.stop()
         self._workers.shutdown(cancel_futures=True)
         self._client.close()
@@ -215,34 +202,31 @@ class Answer:
     took: Mapping[str, Any]
 
 
+@dataclass(eq=False)
 class VideoClient:
     """Asks one server for videos; may be used from several threads at once.
 
     The key is sent as a bearer token to that server alone, and is never part of an error or a log.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        key: str | None,
-        dialect: Dialect,
-        timeout_s: float,
-        answer_s: float,
-        poll_s: float,
-        retries: int,
-    ) -> None:
-        self._jobs = f"{base_url.rstrip('/')}/v1/videos"
-        self._key, self._dialect = key, dialect
-        self._timeout_s, self._answer_s, self._poll_s = timeout_s, answer_s, poll_s
-        self._retries = retries
+    base_url: str
+    dialect: Dialect
+    timeout_s: float
+    answer_s: float
+    poll_s: float
+    retries: int
+    key: str | None = field(repr=False)
+
+    def __post_init__(self) -> None:
+        self._jobs = f"{self.base_url.rstrip('/')}/v1/videos"
         self._stopped = threading.Event()
         # A kept connection may be gone by the next request, which then looks like a refusal.
         headers = {"Accept-Encoding": "identity", "Connection": "close"}
-        if key:
-            headers["Authorization"] = f"Bearer {key}"
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
         self._http = httpx2.Client(
             headers=headers,
-            timeout=answer_s,
+            timeout=self.answer_s,
             follow_redirects=True,  # to another host, which may be anybody's storage, without key
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
@@ -261,13 +245,13 @@ class VideoClient:
         ClipError if the server refuses, fails or takes too long, or sends no whole video.
         """
         started_at_s, start = time.time(), time.monotonic()
-        deadline = start + self._timeout_s
+        deadline = start + self.timeout_s
         created, attempts = self._ask("POST", self._jobs, deadline, self._body(fields, image))
         job = _job(created)
         address = f"{self._jobs}/{urllib.parse.quote(str(job.get('id')), safe='')}"
         try:
             while job["status"] in _WAITING:
-                self._sleep(self._poll_s, deadline)
+                self._sleep(self.poll_s, deadline)
                 job = _job(self._ask("GET", address, deadline)[0])
         except BaseException:
             self._abandon(address)
@@ -288,7 +272,7 @@ class VideoClient:
         return Answer(content.body, str(job["model"]) if job.get("model") else None, took)
 
     def _body(self, fields: Mapping[str, Any], image: Path | None) -> dict[str, Any]:
-        if self._dialect == "json" and image is None:
+        if self.dialect == "json" and image is None:
             return {"json": fields}
         parts: dict[str, Any] = {  # without a file name, each is a plain field of the form
             name: (None, value if isinstance(value, str) else json.dumps(value))
@@ -308,8 +292,8 @@ class VideoClient:
         A job is asked for again only where the server says that it made none, or was never
         reached; what only reads is also repeated after the connection broke.
         """
-        for attempt in range(1, self._retries + 2):
-            last = attempt > self._retries
+        for attempt in range(1, self.retries + 2):
+            last = attempt > self.retries
             self._check(deadline)
             try:
                 response = self._send(method, address, deadline, body)
@@ -353,12 +337,12 @@ class VideoClient:
         if self._stopped.is_set():
             raise ClipError("given up: the run was stopped")
         if time.monotonic() >= deadline:
-            raise ClipError(f"no video within {self._timeout_s:g} s (timeout_s)")
+            raise ClipError(f"no video within {self.timeout_s:g} s (timeout_s)")
 
     def _abandon(self, address: str) -> None:
         """Tell the server that nobody waits any more, so that it need not go on."""
         with contextlib.suppress(httpx2.RequestError):  # the clip has failed already
-            self._http.delete(address, timeout=min(self._answer_s, 5.0))
+            self._http.delete(address, timeout=min(self.answer_s, 5.0))
 
     def _refuse_other_than_video(self, content: "_Response") -> None:
         start = content.body[:_CHUNK_BYTES].lstrip()
@@ -370,8 +354,8 @@ class VideoClient:
     def _clean(self, text: str) -> str:
         """One line of what a server said, without the key, which some repeat."""
         line = " ".join(text.split())
-        if self._key:
-            line = line.replace(self._key, "<key>")
+        if self.key:
+            line = line.replace(self.key, "<key>")
         return line[:_SHOWN] or "nothing"
 
 

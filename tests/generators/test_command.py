@@ -16,7 +16,7 @@ from conftest import moving_texture
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError
 from bench.generators.base import Undelivered
-from bench.generators.external.command import CommandGenerator
+from bench.generators.command import CommandGenerator
 from bench.prompts import Prompt
 
 # Copies a video to where it is told to; the prompt says what goes wrong.

@@ -12,7 +12,7 @@ from conftest import moving_texture
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError, ClipMissing
 from bench.generators.base import Delivered, delivery_by
-from bench.generators.external.folder import Entry, FolderGenerator, read_manifest
+from bench.generators.folder import Entry, FolderGenerator, read_manifest
 from bench.prompts import Prompt
 from bench.storage import SAFE_NAME
 
@@ -63,7 +63,7 @@ def test_files_may_be_called_as_vbench_calls_them(videos: Path) -> None:
     assert len(generator.generate(Prompt("p", "a cat, on a boat"), 3).frames) == 4
     with pytest.raises(ClipMissing, match=r"expected the file a cat, on a boat-4\.<mp4"):
         generator.generate(Prompt("p", "a cat, on a boat"), 4)
-    with pytest.raises(BenchError, match="names must be id or vbench, did you mean 'vbench'"):
+    with pytest.raises(BenchError, match="names must be one of id, vbench, did you mean 'vbench'"):
         FolderGenerator(str(videos), names="v_bench")  # type: ignore[arg-type]
 
 

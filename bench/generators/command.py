@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import IO, Any, Self
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
@@ -49,13 +49,12 @@ class CommandGenerator(Generator):
     is involved.
 
     Args:
-        command: program and arguments, one each.
+        command: program and arguments, one each, run in `workdir`.
         output: glob pattern of the video, relative to `workdir`. Exactly one file or folder of PNG
             frames must match that was not there before.
-        workdir: where the program is run.
         config: what `{config}` holds: keys and values, written as JSON, which YAML readers read
-            too; or a text, in which values are put in as they are. None where none is needed.
-        config_name: file name of the configuration, for programs that look at its ending.
+            too; or a text, in which values are put in as they are. Its `config_name` is for
+            programs that look at the ending of a file's name.
         env: environment variables beside those of this process.
         timeout_s: after so many seconds the program and all it started are killed.
         fps: frames per second of PNG frames; video files carry their own.
@@ -86,18 +85,17 @@ class CommandGenerator(Generator):
         require(isinstance(workdir, str), "workdir", "the name of a folder", workdir)
         require(_is_file_name(config_name), "config_name", "a file name", config_name)
         require(is_positive(timeout_s), "timeout_s", "seconds above 0", timeout_s)
-        env = env or {}
-        require(isinstance(env, Mapping), "env", "keys and values", env)
+        require(env is None or isinstance(env, Mapping), "env", "keys and values", env)
         self.command, self.output, self.config = list(command), output, config
-        self.env = {str(key): str(value) for key, value in env.items()}
+        self.env = {str(key): str(value) for key, value in (env or {}).items()}
         self.workdir = Path(os.path.expanduser(workdir)).absolute()  # noqa: PTH111 - as in folder.py
         self.config_name, self.timeout_s, self.fps = config_name, timeout_s, fps
-        self._used = set(_names([self.command, self.output, self.config, self.env]))
+        self._used = _names(self.command, self.output, self.config, self.env)
         choices = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
         for name in sorted(self._used):
             expected = f"made with one of {choices}{nearest(name, PLACEHOLDERS)}"
             require(name in PLACEHOLDERS, "command", expected, f"{{{name}}}")
-        needed = "config" in set(_names([self.command, self.env]))
+        needed = "config" in _names(self.command, self.env)
         require((config is None) or needed, "command", "a list that uses {config}", self.command)
         require((config is not None) or not needed, "config", "what {config} is to hold", config)
 
@@ -128,9 +126,9 @@ class CommandGenerator(Generator):
         Undelivered if it ends with an error, takes too long, or leaves no or several videos.
         """
         with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
-            out_dir = Path(scratch, "out")
+            out_dir, config = Path(scratch, "out"), Path(scratch, self.config_name)
             out_dir.mkdir()
-            values: dict[str, str | float] = {
+            values: Values = {
                 "prompt": prompt.text,
                 "id": prompt.id,
                 "seed": seed,
@@ -138,44 +136,58 @@ class CommandGenerator(Generator):
                 "driving_video": str(prompt.driving_video and prompt.driving_video.absolute()),
                 "seconds": prompt.seconds or "",
                 "out_dir": str(out_dir),
-                "config": str(Path(scratch, self.config_name)),
+                "config": str(config),
             }
-            if self.config is not None:
-                Path(scratch, self.config_name).write_text(_render(self.config, values), "utf-8")
-            pattern = cast("str", _fill(self.output, _escaped(values)))
-            before = _matches(pattern, self.workdir)
-            failure, delivery, details = self._run(values, scratch)
+            if isinstance(self.config, str):
+                config.write_text(_text(self.config, values), "utf-8")
+            elif self.config is not None:
+                filled = json.dumps(_fill(self.config, values), indent=1, ensure_ascii=False)
+                config.write_text(filled, "utf-8")
+            escaped = {name: glob.escape(str(value)) for name, value in values.items()}
+            pattern = _text(self.output, escaped)
+            before = self._matches(pattern)
+            failure, delivery, details = self._run(values, Path(scratch, "stderr"))
 
             def read() -> Clip:
                 if failure is not None:
                     raise ClipError(failure)
-                return read_video(_only(_matches(pattern, self.workdir), before, pattern), self.fps)
+                # An older match is not the program's answer, unless it was written anew.
+                times = self._matches(pattern)
+                new = sorted(path for path, time_ns in times.items() if before.get(path) != time_ns)
+                if len(new) == 1:
+                    return read_video(new[0], self.fps)
+                names = ", ".join(path.name for path in new[:5])
+                matches = f"{len(new)}: {names}" if new else "none"
+                raise ClipError(
+                    f"expected one new file to match {pattern}, there are {matches}; see output"
+                )
 
             return deliver(read, delivery, details)
 
-    def _run(self, values: Values, scratch: str) -> tuple[str | None, Delivery, dict[str, Any]]:
+    def _matches(self, pattern: str) -> dict[Path, int]:
+        """What matches, and when each was last written (ns)."""
+        names = glob.glob(pattern, root_dir=self.workdir, recursive=True)  # noqa: PTH207 - root_dir, absolute patterns
+        return {self.workdir / name: (self.workdir / name).stat().st_mtime_ns for name in names}
+
+    def _run(self, values: Values, errors: Path) -> tuple[str | None, Delivery, dict[str, Any]]:
         """How the program failed, None if it did not; what it took; and what else is to be kept."""
         command = [_text(argument, values) for argument in self.command]
         env = os.environ | {key: _text(value, values) for key, value in self.env.items()}
-        errors = Path(scratch, "stderr")
+        exit_code = failure = None
         started_at_s, start = time.time(), time.perf_counter()
-        exit_code: int | None = None
-        failure = None
         try:
-            with errors.open("wb") as stderr, Path(scratch, "stdout").open("wb") as stdout:
-                exit_code = _run_group(
-                    command, self.workdir, env, stdout.fileno(), stderr.fileno(), self.timeout_s
-                )
+            with errors.open("wb") as stderr:
+                exit_code = _run_group(command, self.workdir, env, stderr, self.timeout_s)
         except subprocess.TimeoutExpired:
-            failure = (
-                f"the program was stopped after {self.timeout_s:g} s (timeout_s); "
-                f"the last it said: {_last_line(_tail(errors))}"
-            )
+            failure = f"the program was stopped after {self.timeout_s:g} s (timeout_s); "
+            failure += f"the last it said: {_last_line(errors)}"
         except OSError as error:
             failure = f"{command[0]} cannot be run: {error.strerror or error}"
         latency_s = time.perf_counter() - start
         if exit_code:
-            failure = f"the program ended with {_ending(exit_code)}: {_last_line(_tail(errors))}"
+            signalled = exit_code < 0 and f"signal {signal.Signals(-exit_code).name}"
+            ending = signalled or f"exit code {exit_code}"
+            failure = f"the program ended with {ending}: {_last_line(errors)}"
         details = {
             "command": command,
             "workdir": str(self.workdir),
@@ -187,20 +199,16 @@ class CommandGenerator(Generator):
 
 
 def _run_group(
-    command: list[str],
-    workdir: Path,
-    env: Mapping[str, str],
-    stdout: int,
-    stderr: int,
-    timeout_s: float,
+    command: list[str], workdir: Path, env: Mapping[str, str], stderr: IO[bytes], timeout_s: float
 ) -> int:
     """Run a program in a process group of its own, which ends with this call whatever happens."""
+    quiet = subprocess.DEVNULL
     process = subprocess.Popen(
         command,
         cwd=workdir,
         env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
+        stdin=quiet,
+        stdout=quiet,
         stderr=stderr,
         start_new_session=True,
     )
@@ -233,15 +241,9 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
 
 
-def _names(value: object) -> list[str]:
-    """Placeholders in a text, or in all texts of lists and mappings."""
-    if isinstance(value, str):
-        return _PLACEHOLDER.findall(value)
-    if isinstance(value, Mapping):
-        return [name for inner in value.values() for name in _names(inner)]
-    if isinstance(value, list | tuple):
-        return [name for inner in value for name in _names(inner)]
-    return []
+def _names(*values: object) -> set[str]:
+    """Placeholders in texts, at any depth of lists and mappings."""
+    return set(_PLACEHOLDER.findall(str(values)))
 
 
 def _fill(value: object, values: Values) -> object:
@@ -250,7 +252,7 @@ def _fill(value: object, values: Values) -> object:
         alone = _PLACEHOLDER.fullmatch(value)
         return values[alone[1]] if alone else _text(value, values)
     if isinstance(value, Mapping):
-        return {key: _fill(inner, values) for key, inner in value.items()}
+        return {_fill(key, values): _fill(inner, values) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_fill(inner, values) for inner in value]
     return value
@@ -260,46 +262,13 @@ def _text(value: str, values: Values) -> str:
     return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), value)
 
 
-def _render(config: Mapping[str, Any] | str, values: Values) -> str:
-    if isinstance(config, str):
-        return _text(config, values)
-    return json.dumps(_fill(config, values), indent=1, ensure_ascii=False)
-
-
-def _escaped(values: Values) -> dict[str, str]:
-    return {name: glob.escape(str(value)) for name, value in values.items()}
-
-
-def _matches(pattern: str, workdir: Path) -> dict[Path, int]:
-    """What matches, and when each was last written (ns)."""
-    names = glob.glob(pattern, root_dir=workdir, recursive=True)  # noqa: PTH207 - root_dir, absolute patterns
-    return {workdir / name: (workdir / name).stat().st_mtime_ns for name in names}
-
-
-def _only(after: Mapping[Path, int], before: Mapping[Path, int], pattern: str) -> Path:
-    """The one match that the program made or wrote anew; an older one is not its answer."""
-    new = sorted(path for path, written in after.items() if before.get(path) != written)
-    if len(new) == 1:
-        return new[0]
-    matches = f"{len(new)}: {', '.join(path.name for path in new[:5])}" if new else "none"
-    raise ClipError(f"expected one new file to match {pattern}, there are {matches}; see output")
-
-
 def _tail(path: Path) -> str:
-    if not path.exists():
-        return ""
     return path.read_bytes()[-_STDERR_KEPT_BYTES:].decode("utf-8", errors="replace")
 
 
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip()[-300:] if lines else "nothing"
-
-
-def _ending(exit_code: int) -> str:
-    if exit_code > 0:
-        return f"exit code {exit_code}"
-    return f"signal {signal.Signals(-exit_code).name}"
+def _last_line(path: Path) -> str:
+    lines = [line.strip() for line in _tail(path).splitlines()]
+    return next((line[-300:] for line in reversed(lines) if line), "nothing")
 
 
 def _is_file_name(name: object) -> bool:

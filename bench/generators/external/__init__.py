@@ -1,1 +1,0 @@
-"""Clips made outside this process: files, programs and servers."""
