@@ -11,9 +11,8 @@ import pytest
 
 from bench import statistics as stats
 from bench.commands.compare import main
-from bench.leaderboard.data.loading import load
-from bench.leaderboard.data.pairs import Pairs, pairs, widest
-from bench.leaderboard.tables.pairs import verdict
+from bench.leaderboard.data.files import load
+from bench.leaderboard.pairs import Pairs, pairs, verdict, widest
 from bench.schema import MetricDescription
 from bench.storage import PROMPTS
 

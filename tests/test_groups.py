@@ -12,7 +12,7 @@ import yaml
 
 from bench import cli
 from bench.errors import BenchError
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.metrics import coherence
 from bench.metrics.cross_clip import STILL, pack
 from bench.prompts import Item, Prompt

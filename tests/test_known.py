@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.leaderboard.catalogue import calibrations, suite_of, suites
+from bench.leaderboard.data.files import calibrations, suite_of, suites
 from bench.metrics.calibration import Calibration
 from bench.prompts import Prompt, load_suite
 from bench.run.start_images import suite_sha256

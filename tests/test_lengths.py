@@ -16,9 +16,9 @@ from bench.faults.degraded import Degraded
 from bench.generators.diffusers.call import FrameRule
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.toy.generator import ToyGenerator
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.tables.groups import length_tables
+from bench.leaderboard.tables.suite import length_tables
 from bench.prompts import Prompt, load_suite
 from bench.run.sizes import with_length
 from bench.storage import CONF

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import prompt_means
 from bench.schema import Result
 from bench.storage import PACKAGE

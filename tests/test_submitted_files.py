@@ -11,7 +11,7 @@ import pytest
 
 from bench.commands.leaderboard import main
 from bench.leaderboard.check_files import wrong_files
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.publish import pages, publish
 from bench.prompts import load_suite
@@ -145,19 +145,21 @@ def test_a_text_that_is_not_the_prompts_is_said(board: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "fault"),
     [
-        lambda index: index.update(schema=2),
-        lambda index: index.update(clips=3),
-        lambda index: index["clips"][0].update(seed=float("inf")),
-        lambda index: index["lags"].update(x={"at_s": [10**400], "values": [1]}),
+        (lambda index: index.update(schema=2), "expected schema 1, got 2"),
+        (lambda index: index.update(clips=3), "clips: expected a list, got 3"),
+        (lambda index: index["clips"][0].update(seed=float("inf")), "clips[0].seed: expected"),
+        (lambda index: index["lags"].update(x={"at_s": [10**400], "values": [1]}), "lags.x.at_s"),
     ],
 )
-def test_broken_indices_are_all_said(change: Callable[[Any], None], board: Path) -> None:
+def test_broken_indices_are_all_said(
+    change: Callable[[Any], None], fault: str, board: Path
+) -> None:
     spoil_index(board, change)
     index_of(board, "two").write_text("{")
     first, second = said(board)
-    assert first.startswith("clips/toy/one/clips.json: expected clips as published")
+    assert first.startswith(f"clips/toy/one/clips.json: {fault}")
     assert second.startswith("clips/toy/two/clips.json: expected JSON")
 
 

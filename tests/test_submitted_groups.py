@@ -10,8 +10,7 @@ import pytest
 from fake_results import Content
 
 from bench.leaderboard import rules
-from bench.leaderboard.catalogue import Suite, suite_of
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import Suite, load, suite_of
 from bench.metrics.cross_clip import pack
 from bench.prompts import Item, load_suite
 from bench.run.assemble import compare_groups

@@ -12,57 +12,62 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bench.errors import MISTAKE, BenchError, complain, nearest, prepare_output
-from bench.leaderboard.data.comparable import languages
-from bench.leaderboard.data.loading import FILE_NAME, find, load
-from bench.leaderboard.data.pairs import (
+from bench.errors import BenchError, attempt, nearest
+from bench.leaderboard.data.files import FILE_NAME, find, load
+from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order, languages
+from bench.leaderboard.pairs import (
     Pairs,
+    by_category,
     categories,
     common,
     left_out,
+    most,
     noun,
     obstacles,
+    overall,
     pairs,
+    verdict,
     widest,
 )
-from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
-from bench.leaderboard.tables.pairs import by_category, extremes, most, overall, verdict
-from bench.leaderboard.tables.table import Table
-from bench.leaderboard.tables.words import failure, plain, plural
+from bench.leaderboard.tables.table import Table, failure, plain, plural
 from bench.schema import Result, Sample
 from bench.storage import RunFolder
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two results.
-
-    Attributes:
-        letter: A or B.
-        path: as it was given.
-        run: the run's folder, where the clips are; None of a published result.
-    """
+    """One of the two results, A or B; a published result has no run's folder with clips."""
 
     letter: str
     path: Path
     result: Result
     run: RunFolder | None
 
+    @classmethod
+    def load(cls, letter: str, path: Path) -> "Side":
+        """The one result at a path."""
+        files = find([path])
+        if len(files) != 1:
+            raise BenchError(
+                f"expected one result, {path} holds {len(files)}: name one of its folders"
+            )
+        run = RunFolder(files[0].parent) if files[0].name == FILE_NAME else None
+        return cls(letter, path, load(files[0]), run)
+
     @property
     def name(self) -> str:
         """The model's name, and whether it is A or B."""
         return f"{self.letter} ({self.result.model})"
 
-    def shows(self, prompt: str, seed: int) -> str:
+    def shows(self, sample: Sample) -> str:
         """Where a clip is to be seen: its preview, else its frames; or why it is not."""
-        clips = {(clip.prompt, clip.seed): clip for clip in self.result.clips}
-        if clips[prompt, seed].status != "ok":
-            return failure(clips[prompt, seed])
+        clip = next(clip for clip in self.result.clips if clip.sample == sample)
+        if clip.status != "ok":
+            return failure(clip)
         if self.run is None:
             return "published without its clips; give the run's folder to see them"
-        sample = Sample(prompt, seed)
         files = (self.run.preview(sample), self.run.master(sample))
         return str(next((path for path in files if path.exists()), f"gone from {self.run.root}"))
 
@@ -82,36 +87,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
     )
     options = parser.parse_args(arguments)
-    try:
-        a, b = _side("A", options.A), _side("B", options.B)
-        compared = _compared(a, b, options.metric)
-    except BenchError as error:
-        complain(error)
-        return MISTAKE
-    prepare_output()
+    return attempt(lambda: _compare(options.A, options.B, options.metric))
+
+
+def _compare(first: Path, second: Path, judged: str) -> int:
+    a, b = Side.load("A", first), Side.load("B", second)
+    compared = _compared(a, b, judged)
     screen = Console(highlight=False, soft_wrap=True)
     for line in _heading(a, b):
         screen.print(Text(line))
-    _show(overall(compared), a.result.suite, screen)
+    tables = [overall(compared)]
     if len(groups := categories(a.result)) > 1:
-        _show(by_category(compared, groups), a.result.suite, screen)
-    if extremes(compared[0]):
-        _show(most(compared[0]), a.result.suite, screen)
+        tables.append(by_category(compared, groups))
+    if compared[0].extremes():
+        tables.append(most(compared[0]))
+    for table in tables:
+        screen.print()
+        _show(table, a.result.suite, screen)
     screen.print()
     for line in _clips(a, b, compared[0]):
         screen.print(Text(line))
     screen.print()
-    sentence = verdict(a.name, b.name, compared[0])
-    screen.print(Text(plain(sentence), style="bold"))
+    screen.print(Text(plain(verdict(a.name, b.name, compared[0])), style="bold"))
     return 0
-
-
-def _side(letter: str, path: Path) -> Side:
-    files = find([path])
-    if len(files) != 1:
-        raise BenchError(f"expected one result, {path} holds {len(files)}: name one of its folders")
-    run = RunFolder(files[0].parent) if files[0].name == FILE_NAME else None
-    return Side(letter, path, load(files[0]), run)
 
 
 def _compared(a: Side, b: Side, judged: str) -> list[Pairs]:
@@ -134,16 +132,13 @@ def _compared(a: Side, b: Side, judged: str) -> list[Pairs]:
 
 def _heading(a: Side, b: Side) -> Iterator[str]:
     both = common(a.result, b.result)
-    for side in (a, b):
-        failed = sum(
-            clip.status != "ok" and (clip.prompt, clip.seed) in both for clip in side.result.clips
-        )
+    for side, clips in zip((a, b), zip(*both.values(), strict=True), strict=True):
+        failed = sum(clip.status != "ok" for clip in clips)
         counted = f"; {plural(failed, 'clip')} failed, a {HEADLINE} of 0 each" if failed else ""
         title = plain(side.result.card.title or side.result.model)
         yield f"{side.letter}: {title} ({side.path}){counted}"
     prompts = len({prompt for prompt, _ in both})
-    expected = len(a.result.expected_prompts) * len(a.result.seeds)
-    of = f", of {expected}" if len(both) < expected else ""
+    of = f", of {a.result.expected_clips}" if len(both) < a.result.expected_clips else ""
     yield f"{plural(prompts, f'common {noun(a.result)}')}, {plural(len(both), 'clip')} each{of}."
     if files := languages(a.result, b.result):
         yield (
@@ -151,8 +146,8 @@ def _heading(a: Side, b: Side) -> Iterator[str]:
             "other words. Adherence compares only where the same network scored both."
         )
     if missing := left_out(a.result, b.result):
-        left = ", ".join(f"{plain(name)} ({why})" for name, why in missing.items())
-        yield f"Left out: {left}."
+        reasons = ", ".join(f"{plain(name)} ({why})" for name, why in missing.items())
+        yield f"Left out: {reasons}."
 
 
 def _clips(a: Side, b: Side, compared: Pairs) -> Iterator[str]:
@@ -160,16 +155,15 @@ def _clips(a: Side, b: Side, compared: Pairs) -> Iterator[str]:
     if a.run is None and b.run is None:
         yield "To see the clips, give the folders of the runs that made them."
         return
-    for name in extremes(compared):
-        prompt, seed = widest(a.result, b.result, compared.metric, name)
-        yield f"{plain(prompt)}, seed {seed}:"
+    for name in compared.extremes():
+        sample = widest(a.result, b.result, compared.metric, name)
+        yield f"{plain(str(sample))}:"
         for side in (a, b):
-            yield f"  {side.letter}  {plain(side.shows(prompt, seed))}"
+            yield f"  {side.letter}  {plain(side.shows(sample))}"
 
 
 def _show(table: Table, suite: str, screen: Console) -> None:
     """Drawn with lines on a terminal; as markdown where the output goes elsewhere."""
-    screen.print()
     if screen.is_terminal:
         show_table(table, suite, screen)
     else:

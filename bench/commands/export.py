@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.errors import MISTAKE, BenchError, complain
-from bench.leaderboard.data.loading import find, load
+from bench.leaderboard.data.files import find, load
 from bench.leaderboard.tables import records
 from bench.schema import Result
 from bench.storage import SAFE_NAME, write_bytes

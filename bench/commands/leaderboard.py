@@ -16,10 +16,10 @@ from rich.console import Console
 from bench.errors import MISTAKE, BenchError, complain, prepare_output
 from bench.leaderboard.check import Finding, Inspection, inspect
 from bench.leaderboard.check_files import publish_again, wrong_files
-from bench.leaderboard.data.loading import find
+from bench.leaderboard.data.files import find
 from bench.leaderboard.publish import PAGE, pages, publish
 from bench.leaderboard.render.console import show
-from bench.leaderboard.tables.words import plain, plural
+from bench.leaderboard.tables.table import plain, plural
 
 DONE, WRONG = 0, 1
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.errors import BenchError, attempt, nearest
-from bench.leaderboard.data.loading import find, load
+from bench.leaderboard.data.files import find, load
 from bench.schema import Result
 
 DESIGNS = ((10, 2), (20, 1), (20, 2), (40, 4), (60, 4), (100, 1), (100, 2), (100, 4), (200, 4))

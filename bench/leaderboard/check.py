@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.leaderboard.catalogue import calibrations, suite_of_result
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import calibrations, load, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, boards
 from bench.leaderboard.rules import allowed, broken_rules, groups_unchecked, headline_unchecked
-from bench.leaderboard.tables.words import named, plural, short
+from bench.leaderboard.tables.table import named, plural, short
 from bench.schema import ClipResult, Result, ResultError
 
 

@@ -4,14 +4,14 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from itertools import product
+from itertools import product, starmap
 from pathlib import Path
 
 from PIL import Image
 
 from bench.errors import BenchError
-from bench.leaderboard.catalogue import suite_of_result
 from bench.leaderboard.check import Finding
+from bench.leaderboard.data.files import suite_of_result
 from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.publish import drawings, sheet
 from bench.leaderboard.render.gallery import (
@@ -21,7 +21,7 @@ from bench.leaderboard.render.gallery import (
     load_gallery,
     preview_path,
 )
-from bench.schema import Result
+from bench.schema import Result, Sample
 
 _SVG_TAGS = frozenset(
     {"svg", "defs", "g", "path", "rect", "text", "tspan", "use", "clipPath", "style", "metadata"}
@@ -42,7 +42,7 @@ def wrong_files(suites: Iterable[SuiteBoard], into: Path) -> Iterator[Finding]:
         readable = True
         for result in board.results:
             folder = gallery_folder(into, result)
-            draws = product(result.expected_prompts, result.seeds)
+            draws = starmap(Sample, product(result.expected_prompts, result.seeds))
             explained |= {sheet(into, result), folder / INDEX}
             explained |= {preview_path(folder, draw) for draw in draws}
             try:
@@ -73,7 +73,7 @@ def _wrong_clips(result: Result, gallery: Gallery, into: Path) -> Iterator[Findi
     folder = gallery_folder(into, result)
     suite = suite_of_result(result)
     for clip in gallery.clips:
-        path = preview_path(folder, (clip.prompt, clip.seed))
+        path = preview_path(folder, clip.sample)
         digest = sha256(path.read_bytes()).hexdigest() if path.is_file() else None
         if digest and clip.preview_sha256 not in (None, digest):
             text = f"expected the preview of sha256 {clip.preview_sha256:.8}, got {digest:.8}"

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.leaderboard.data.loading import FILE_NAME, load
+from bench.leaderboard.data.files import FILE_NAME, load
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery

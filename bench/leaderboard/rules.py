@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
-from bench.leaderboard.catalogue import Suite, calibrations, suite_of_result
+from bench.leaderboard.data.files import Suite, calibrations, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE
-from bench.leaderboard.tables.words import named, plural
+from bench.leaderboard.tables.table import named, plural
 from bench.metrics.composition import TOLERANCE, VERSIONS, composed
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
 from bench.schema import ClipResult, Likeness, Result

@@ -6,7 +6,7 @@ import fake_results as fake
 import pytest
 from fake_results import Content
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import Group, boards, by_category
 from bench.leaderboard.tables.scores import category_tables
 

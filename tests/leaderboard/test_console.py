@@ -8,7 +8,7 @@ import fake_results as fake
 from fake_results import Content
 from rich.console import Console
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.console import show
 

@@ -8,12 +8,19 @@ import fake_results as fake
 import numpy as np
 import pytest
 
-from bench.leaderboard.data.curves import Curve
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import SuiteBoard, boards
-from bench.leaderboard.render.figures import figures, lag_curves
-from bench.leaderboard.render.pareto import Box, Point, front, pareto, place
-from bench.leaderboard.render.style import INK
+from bench.leaderboard.render.figures import (
+    INK,
+    Box,
+    Point,
+    figures,
+    front,
+    lag_curves,
+    pareto,
+    place,
+)
+from bench.leaderboard.render.gallery import Curve
 
 METRICS = {
     name: {"unit": "points", "better": "higher", "version": 1, "fingerprint": "c"}
@@ -53,7 +60,13 @@ def test_nobody_on_the_front_is_slower_and_worse_than_another() -> None:
 
 
 def test_figures_of_a_suite(tmp_path: Path) -> None:
-    lags = {"m0": {"lpips_lag": Curve((0.25, 0.5), (0.1, None), (0.1, None), (0.2, None))}}
+    lags = {
+        "m0": {
+            "lpips_lag": Curve(
+                at_s=(0.25, 0.5), values=(0.1, None), low=(0.1, None), high=(0.2, None)
+            )
+        }
+    }
     lags["m1"] = lags["m0"]
     drawn = {figure.name: figure.draw() for figure in figures(board(tmp_path, 60, 70), lags)}
     assert list(drawn) == ["pareto-cpu-some-cpu", "parts", "lag"]
@@ -117,7 +130,7 @@ def test_labels_for_which_there_is_no_room_are_counted() -> None:
 
 
 def test_models_beyond_the_colours_stay_in_the_background() -> None:
-    curve = Curve((0.25, 0.5, 1.0), (0.1, 0.2, 0.3))
+    curve = Curve(at_s=(0.25, 0.5, 1.0), values=(0.1, 0.2, 0.3))
     svg = lag_curves(
         {f"model {n:02d}": {"lpips_lag": curve} for n in range(20)}, {"lpips_lag": "lag"}
     )

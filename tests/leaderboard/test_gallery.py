@@ -8,7 +8,7 @@ import fake_runs
 import pytest
 
 from bench.errors import BenchError
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import prompt_categories
 from bench.leaderboard.render import gallery
 from bench.leaderboard.render.gallery import (
@@ -126,23 +126,24 @@ def test_prompts_that_are_no_file_names_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "fault"),
     [
-        {"schema": 2},
-        {"clips": [{"prompt": "p00"}]},
-        {"clips": 3},
-        {"lags": {"x": {"at_s": [1], "values": [1, 2]}}},
-        {"lags": {"x": {"at_s": [None], "values": [1]}}},
-        {"lags": {"x": {"at_s": [float("nan")], "values": [1]}}},
+        ({"schema": 2}, "expected schema 1, got 2"),
+        ({"clips": [{"prompt": "p00"}]}, r"clips\[0\].seed: expected this key"),
+        ({"clips": 3}, "clips: expected a list, got 3"),
+        ({"clips": [{"prompt": "../p00"}]}, r"clips\[0\].prompt: expected text like"),
+        ({"lags": {"x": {"at_s": [1], "values": [1, 2]}}}, "a curve of even length"),
+        ({"lags": {"x": {"at_s": [None], "values": [1]}}}, r"lags.x.at_s\[0\]: expected a number"),
+        ({"lags": {"x": {"at_s": [float("nan")], "values": [1]}}}, "expected a finite number"),
     ],
 )
 def test_an_index_that_was_tampered_with_is_one_line(
-    change: dict[str, object], tmp_path: Path
+    change: dict[str, object], fault: str, tmp_path: Path
 ) -> None:
     path = fake_runs.write(content(seeds=(0,)), tmp_path, made=1)
     saved(path, tmp_path)
     index = tmp_path / "clips" / "toy" / "wan" / "clips.json"
     index.write_text(json.dumps(json.loads(index.read_text("utf-8")) | change), "utf-8")
     result = load(path)
-    with pytest.raises(BenchError, match=r"clips\.json: expected clips as published"):
+    with pytest.raises(BenchError, match=rf"clips\.json: .*{fault}"):
         load_gallery(result, tmp_path)

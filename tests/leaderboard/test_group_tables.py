@@ -7,10 +7,10 @@ from typing import Any
 import fake_results as fake
 from fake_results import Content
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards, group_means
 from bench.leaderboard.render.markdown import render
-from bench.leaderboard.tables.groups import group_tables
+from bench.leaderboard.tables.suite import identity_tables
 from bench.leaderboard.tables.table import Table
 
 
@@ -31,7 +31,7 @@ def drawn(
 
 def tables_of(contents: Iterable[Content], tmp_path: Path) -> list[Table]:
     (board,) = boards([load(fake.write(content, tmp_path)) for content in contents])
-    return list(group_tables(board))
+    return list(identity_tables(board))
 
 
 def cells(table: Table) -> list[list[str]]:

@@ -6,10 +6,10 @@ import fake_results as fake
 import pytest
 from fake_results import Content, account
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
+from bench.leaderboard.tables.suite import tables
 from bench.leaderboard.tables.table import Table
-from bench.leaderboard.tables.tables import tables
 
 BESIDE = ("adherence", "dynamics", "coherence_flicker")
 METRICS = fake.COHERENCE | dict.fromkeys(BESIDE, fake.METRICS["identity"])

@@ -10,7 +10,7 @@ import pytest
 from fake_results import Content
 
 from bench.errors import BenchError
-from bench.leaderboard.data.loading import find, load
+from bench.leaderboard.data.files import find, load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.markdown import render
 from bench.schema import ResultError, dump

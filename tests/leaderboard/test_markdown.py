@@ -11,7 +11,7 @@ import pytest
 from fake_results import Content, Score
 from markdown_it import MarkdownIt
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.markdown import escape, render
 from bench.leaderboard.render.pictures import Picture

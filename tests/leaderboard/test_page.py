@@ -13,8 +13,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.leaderboard.publish import publish
-from bench.leaderboard.tables.table import Cell, Column, tabulate
-from bench.leaderboard.tables.words import visible
+from bench.leaderboard.tables.table import Cell, Column, tabulate, visible
 
 HOSTILE = [
     "</script><script>alert(1)</script><!--",

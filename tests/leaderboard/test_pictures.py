@@ -8,7 +8,7 @@ from conftest import moving_texture
 from PIL import Image
 
 from bench.clip import Clip, write_master
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.render import pictures
 from bench.leaderboard.render.pictures import draw_model, draw_suite
 from bench.schema import Result

@@ -7,7 +7,7 @@ from pathlib import Path
 import fake_results as fake
 import pytest
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.tables.records import (
     COLUMNS,
     METRIC_COLUMNS,

@@ -8,7 +8,7 @@ import fake_results as fake
 import pytest
 from fake_results import Content, Score
 
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_means
 
 OTHER_PROMPTS = "other prompts (toy.jsonl, sha256 5ca1ab1e and toy.jsonl, sha256 0ther)"

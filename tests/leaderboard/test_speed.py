@@ -9,7 +9,7 @@ import pytest
 from fake_results import Content
 
 from bench.errors import BenchError
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.data.speed import Speed, speeds
 from bench.leaderboard.render.markdown import render

@@ -8,7 +8,7 @@ import pytest
 from fake_results import account
 
 from bench.errors import BenchError
-from bench.leaderboard.data.loading import load
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.costs import reported, served, system_tables
 from bench.leaderboard.tables.table import Cell

@@ -34,62 +34,31 @@ CRITERIA: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What clips cost, failed ones and rejects included.
+    """What clips cost, failed ones and rejects included, over all draws."""
 
-    Attributes:
-        unit: a currency, or `GPU-s`, seconds of as many GPUs as make a clip, or `CPU-s`, which a
-            price of GPUs does not change.
-        source: where the amounts come from, for people.
-        per_clip: mean over all draws.
-        per_video_s: per second of video that was made.
-        per_usable_s: per usable second of video, bootstrapped as a whole; None where no clip is
-            usable. Where all are, the upper end is at least that of the yield's lower.
-        at_least: with 95% confidence, where no clip is usable; None elsewhere.
-        estimated: draws that have no amount of their own (failed ones are not timed, and the
-            first includes what only the first one pays) and count as the median of the others.
-    """
-
-    unit: str
-    source: str
+    unit: str  # a currency; GPU-s of as many GPUs as make a clip; CPU-s, which no price changes
+    source: str  # where the amounts come from, for people
     per_clip: float
-    per_video_s: float
-    per_usable_s: stats.Interval | None
-    at_least: float | None
-    estimated: int
+    per_video_s: float  # of video that was made
+    per_usable_s: stats.Interval | None  # bootstrapped as a whole; None where nothing is usable
+    at_least: float | None  # with 95% confidence, where nothing is usable
+    estimated: int  # draws without an amount of their own, which count as the median of the others
 
 
 @dataclass(frozen=True)
 class Yield:
-    """How many of one model's clips are usable, for somebody who draws until one is.
-
-    Attributes:
-        clips: draws, n.
-        usable: how many of them are.
-        criteria: the metrics of `CRITERIA` by which clips were judged.
-        share: the yield, 0..1, with its interval over prompts. Where none or all are usable the
-            bootstrap sees no spread: the open end is then that of the rule of three, which one
-            prompt has too.
-        share_looser: the yield if coherence need only be 10 points less.
-        share_stricter: the yield if it must be 10 points more.
-        pass_at: k to the chance that of k draws of a prompt one is usable, for k = 2, 4, ... as
-            far as there are seeds.
-        never: share of prompts none of whose draws is usable.
-        draws_per_solved: draws paid per prompt that is solved, where each is drawn until a clip
-            is usable, as often as there are seeds at most; None with one seed, where it is the
-            inverse of the yield, and where nothing is solved.
-        cost: None if unknown.
-        why_no_cost: the reason; None where there is a cost.
-    """
+    """How many of one model's clips are usable, for somebody who draws until one is."""
 
     clips: int
     usable: int
-    criteria: tuple[str, ...]
-    share: stats.Interval
-    share_looser: float
-    share_stricter: float
-    pass_at: Mapping[int, float]
-    never: float
-    draws_per_solved: float | None
+    criteria: tuple[str, ...]  # the metrics of `CRITERIA` by which clips were judged
+    share: stats.Interval  # the yield, 0..1; the rule of three where the bootstrap sees no spread
+    share_looser: float  # if coherence need only be 10 points less
+    share_stricter: float  # if it must be 10 points more
+    pass_at: Mapping[int, float]  # for k = 2, 4, ... as far as there are seeds
+    never: float  # share of prompts none of whose draws is usable
+    draws_per_solved: float | None  # until one is usable, as often as there are seeds at most;
+    # None with one seed, where it is the inverse of the yield, and where nothing is solved
     cost: Cost | None
     why_no_cost: str | None
 
@@ -111,6 +80,7 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     tries = [(len(clips), sum(_usable(c, criteria) for c in clips)) for clips in draws.values()]
     solved = sum(usable > 0 for _, usable in tries)
     fewest = min(drawn for drawn, _ in tries)
+    redrawn = solved and fewest > 1
     tariff = _tariff(result, devices) if delivered else "no clip was made"
     cost = None if isinstance(tariff, str) else _cost(tariff, list(draws.values()), criteria)
     unknown = tariff if isinstance(tariff, str) else "no clip has an amount"
@@ -127,9 +97,7 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
             if k <= fewest
         },
         never=1 - solved / len(tries),
-        draws_per_solved=sum(starmap(draws_until, tries)) / solved
-        if solved and fewest > 1
-        else None,
+        draws_per_solved=sum(starmap(draws_until, tries)) / solved if redrawn else None,
         cost=cost,
         why_no_cost=unknown if cost is None else None,
     )
@@ -165,16 +133,15 @@ def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None
 
 def _usable(clip: ClipResult, criteria: Collection[str], coherence: float = COHERENCE) -> bool:
     """Whether a clip is usable; one without a value that is asked for is not."""
-    if clip.status != "ok":
-        return False
-    values = {name: clip.scores.get(name) for name in criteria}
-    holds = {
+    holds: Mapping[str, Callable[[float], bool]] = {
         "coherence": lambda value: value >= coherence,
         "cuts_unrequested": lambda value: value == 0,
         "lpips_far": lambda value: value >= STATIC_LPIPS,
         "adherence_margin": lambda value: value > MARGIN,
     }
-    return all(value is not None and holds[name](value) for name, value in values.items())
+    return clip.status == "ok" and all(
+        (value := clip.scores.get(name)) is not None and holds[name](value) for name in criteria
+    )
 
 
 def _share_at(coherence: float, clips: Sequence[ClipResult], criteria: Collection[str]) -> float:
@@ -182,6 +149,7 @@ def _share_at(coherence: float, clips: Sequence[ClipResult], criteria: Collectio
 
 
 def _share(per_prompt: Sequence[float]) -> stats.Interval:
+    """Where none or all are usable, the open end is that of the rule of three."""
     share = stats.interval(per_prompt)
     assert share is not None
     if 0 < share.mean < 1:
@@ -231,9 +199,7 @@ def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
 
 
 def _why_not_timed(result: Result) -> str:
-    if result.measured and any(
-        clip.status == "ok" and clip.latency_s is not None for clip in result.clips
-    ):
+    if result.measured and any(c.status == "ok" and c.latency_s is not None for c in result.clips):
         return (
             "no clip is warm, and the first of a shape pays for more than itself: "
             "add seeds, or make it again with warmup=1 and another out=DIR"
@@ -264,22 +230,20 @@ def _cost(
     usable_s = [sum(clip.video_s for clip in prompt if _usable(clip, criteria)) for prompt in draws]
     video_s = sum(clip.video_s for clip in delivered)
     per_clip = sum(spent) / len(clips)
-    most_usable_s = stats.most_when_none(len(draws)) * video_s / len(delivered)
+    hidden = stats.most_when_none(len(draws))
     per_usable_s = stats.ratio(spent, usable_s)
     if per_usable_s and all(_usable(clip, criteria) for clip in clips):
-        per_usable_s = _as_uncertain_as_a_full_yield(per_usable_s)
+        # As uncertain as a full yield: the upper end allows for rejects to come.
+        mean = per_usable_s.mean
+        low = mean if per_usable_s.low is None else per_usable_s.low
+        high = max(per_usable_s.high or mean, mean / (1 - hidden))
+        per_usable_s = replace(per_usable_s, low=low, high=high)
     return Cost(
         unit=tariff.unit,
         source=tariff.source,
         per_clip=per_clip,
         per_video_s=sum(spent) / video_s,
         per_usable_s=per_usable_s,
-        at_least=None if any(usable_s) else per_clip / most_usable_s,
+        at_least=None if any(usable_s) else per_clip * len(delivered) / (hidden * video_s),
         estimated=sum(tariff.amount(clip) is None for clip in clips),
     )
-
-
-def _as_uncertain_as_a_full_yield(cost: stats.Interval) -> stats.Interval:
-    """The cost of usable seconds where all are usable: its upper end allows for rejects to come."""
-    low, high = cost.mean if cost.low is None else cost.low, cost.high or cost.mean
-    return replace(cost, low=low, high=max(high, cost.mean / (1 - stats.most_when_none(cost.n))))

@@ -1,16 +1,16 @@
-"""What a leaderboard shows, as numbers: comparable groups of results and their rows."""
+"""What a leaderboard shows, as numbers: which results compare, groups of them, and their rows."""
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench import statistics as stats
-from bench.leaderboard.data.comparable import comparable, differences
 from bench.leaderboard.data.cost import Yield, yield_of
+from bench.leaderboard.data.files import suite_of
 from bench.leaderboard.data.speed import Speed, devices, speeds
 from bench.metrics.cross_clip import BETTER, UNIT
 from bench.schema import ClipResult, MetricDescription, Result
@@ -40,35 +40,24 @@ GROUP_METRIC = "cross_clip_identity"
 
 @dataclass(frozen=True)
 class Score:
-    """A model's mean on one metric.
+    """A model's mean on one metric."""
 
-    Attributes:
-        interval: over prompts; None if no clip has a value.
-        leading: whether the model has the best mean of its group or is not surely worse; Holm's
-            correction is over all pairs for the headline, over those with the best elsewhere.
-    """
-
-    interval: stats.Interval | None
+    interval: stats.Interval | None  # over prompts; None if no clip has a value
     leading: bool
+    """Whether it has the best mean of its group or is not surely worse; Holm's correction is over
+    all pairs for the headline, over those with the best elsewhere."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model in one table.
-
-    Attributes:
-        rank: best and worst rank the model can claim; None if it is not ranked.
-        scores: one per metric of the group.
-        scored: clips with a score (with a headline score, where there is that metric).
-        failed: clips that the model could not make; each counts as a headline of 0.
-    """
+    """One model in one table."""
 
     result: Result
     label: str
-    rank: tuple[int, int] | None
-    scores: Mapping[str, Score]
-    scored: int
-    failed: int
+    rank: tuple[int, int] | None  # best and worst that the model can claim; None if not ranked
+    scores: Mapping[str, Score]  # one per metric of the group
+    scored: int  # clips with a score (with a headline, where there is that metric)
+    failed: int  # clips that could not be made; each counts as a headline of 0
 
     @property
     def missing(self) -> int:
@@ -80,26 +69,23 @@ class Row:
         """Clips that were made and have no score."""
         return len(self.result.clips) - self.scored - self.failed
 
+    @property
+    def mean(self) -> float:
+        """Of the headline; 0 without one."""
+        interval = self.scores[HEADLINE].interval
+        return interval.mean if interval else 0.0
+
 
 @dataclass(frozen=True)
 class Group:
-    """Results with the same prompts, seeds and metrics: nothing else may share a table.
+    """Results with the same prompts, seeds and metrics: nothing else may share a table."""
 
-    Attributes:
-        footage: whether every clip is footage of its own, so that no two rows compare.
-        metrics: headline first, then LEAD, those without a better direction last, else by name.
-        complete: rows in which every expected clip counts, best headline first.
-        partial: rows that lack clips, whose means are over other clips than the rest.
-        differs: in what from the first group of the suite; empty for the first.
-        unranked: why no row has a rank; None if they have.
-    """
-
-    footage: bool
-    metrics: Mapping[str, MetricDescription]
-    complete: tuple[Row, ...]
-    partial: tuple[Row, ...]
-    differs: tuple[str, ...]
-    unranked: str | None
+    footage: bool  # whether every clip is footage of its own, so that no two rows compare
+    metrics: Mapping[str, MetricDescription]  # headline, then LEAD, those that are only shown last
+    complete: tuple[Row, ...]  # every expected clip counts; best headline first
+    partial: tuple[Row, ...]  # lack clips, so that their means are over other clips than the rest
+    differs: tuple[str, ...]  # in what from the first group of the suite; empty for the first
+    unranked: str | None  # why no row has a rank; None if they have
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -109,22 +95,14 @@ class Group:
 
 @dataclass(frozen=True)
 class SuiteBoard:
-    """Everything the leaderboard shows about one suite.
-
-    Attributes:
-        labels: model to its name for people.
-        results: sorted by model.
-        groups: comparable results, the largest group first.
-        speeds: device name to its rows, fastest first.
-        yields: model to its yield and cost, for complete runs on prompts.
-    """
+    """Everything the leaderboard shows about one suite."""
 
     suite: str
-    labels: Mapping[str, str]
-    results: tuple[Result, ...]
-    groups: tuple[Group, ...]
-    speeds: Mapping[str, tuple[Speed, ...]]
-    yields: Mapping[str, Yield]
+    labels: Mapping[str, str]  # model to its name for people
+    results: tuple[Result, ...]  # sorted by model
+    groups: tuple[Group, ...]  # the largest first
+    speeds: Mapping[str, tuple[Speed, ...]]  # device to its rows, fastest first
+    yields: Mapping[str, Yield]  # model to yield and cost, for complete runs on prompts
 
 
 def boards(results: Iterable[Result]) -> list[SuiteBoard]:
@@ -138,6 +116,71 @@ def boards(results: Iterable[Result]) -> list[SuiteBoard]:
     asked = {suite: members[0].prompts_sha256 is not None for suite, members in by_suite.items()}
     suites = sorted(by_suite, key=lambda suite: (not asked[suite], suite))
     return [_board(suite, by_suite[suite]) for suite in suites]
+
+
+def comparable(result: Result) -> Hashable:
+    """A key that is equal exactly for results that may share a table.
+
+    Rows of footage without prompts never compare; they share a table wherever their metrics do.
+    """
+    footage = result.prompts_sha256 is None
+    values = [None if footage else value for value, _ in _conditions(result).values()]
+    return (*values, result.calibration_sha256, frozenset(result.metrics.items()))
+
+
+def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
+    """In what two results differ so that they do not compare; empty if they do.
+
+    Paired, they are put side by side, metric by metric: one common metric is enough, footage
+    compares file by file, and a suite compares with itself in another language.
+    """
+    a, b = _conditions(first), _conditions(other)
+    same = first.prompts_sha256 == other.prompts_sha256
+    if same and first.prompts_sha256 is None and not paired:
+        judged: set[str] = set()
+    elif same or (paired and languages(first, other)):
+        judged = a.keys() - {"prompts"}
+    else:
+        judged = a.keys() - {"selection of the prompts"}
+    reasons = [
+        f"other {name} ({a[name][1]} and {b[name][1]})"
+        for name in a
+        if name in judged and a[name][0] != b[name][0]
+    ]
+    if first.calibration_sha256 != other.calibration_sha256 and not paired:
+        reasons.append("another calibration")
+    names = first.metrics.keys() | other.metrics.keys()
+    changed = sorted(name for name in names if first.metrics.get(name) != other.metrics.get(name))
+    if changed and (len(changed) == len(names) or not paired):
+        which = "every metric" if len(changed) == len(names) else ", ".join(changed)
+        reasons.append(f"other versions or backbones of {which}")
+    return tuple(reasons)
+
+
+def languages(first: Result, other: Result) -> tuple[str, str] | None:
+    """The files of two published suites that are each other in another language.
+
+    Their prompts share ids and categories; None for one suite, or for two that are no such thing.
+    """
+    one, two = suite_of(first.prompts_sha256, {}), suite_of(other.prompts_sha256, {})
+    if one is None or two is None or one == two or one.categories != two.categories:
+        return None
+    return one.file, two.file
+
+
+def _conditions(result: Result) -> Mapping[str, tuple[Hashable, str]]:
+    """What the clips of a result were made under: what must be equal, and how people say it."""
+    sha256, asked = result.prompts_sha256, set(result.expected_prompts)
+    return {
+        "prompts": (
+            sha256,
+            f"{result.prompts.name}, sha256 {sha256[:8]}" if sha256 else "footage without any",
+        ),
+        "selection of the prompts": (frozenset(asked) if sha256 else None, str(len(asked))),
+        "seeds": (frozenset(result.seeds), ", ".join(map(str, sorted(result.seeds)))),
+        "aspect": (result.aspect, result.aspect or "as each model makes it"),
+        "compression": (result.lossy, "lossy" if result.lossy else "lossless"),
+    }
 
 
 def has_quality(result: Result) -> bool:
@@ -182,8 +225,7 @@ def prompt_means(result: Result, metric: str) -> dict[str, float]:
     """Mean over seeds for each expected prompt that has a value, in the result's order."""
     values: dict[str, list[float]] = {prompt: [] for prompt in result.expected_prompts}
     for clip in result.clips:
-        value = clip_value(clip, metric)
-        if value is not None:
+        if (value := clip_value(clip, metric)) is not None:
             values[clip.prompt].append(value)
     return {prompt: math.fsum(seeds) / len(seeds) for prompt, seeds in values.items() if seeds}
 
@@ -207,15 +249,16 @@ def prompt_categories(results: Iterable[Result]) -> dict[str, str]:
 def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
     """Category, in alphabetical order, to model to the headline's mean over its prompts."""
     category = prompt_categories(row.result for row in group.rows)
-    kinds = sorted(set(category.values()))
     means = {row.result.model: prompt_means(row.result, HEADLINE) for row in group.complete}
+    cells = [(kind, model) for kind in sorted(set(category.values())) for model in means]
     values = [
         [value for prompt, value in means[model].items() if category.get(prompt) == kind]
-        for kind in kinds
-        for model in means
+        for kind, model in cells
     ]
-    intervals = iter(stats.intervals(values))
-    return {kind: {model: next(intervals) for model in means} for kind in kinds}
+    table: defaultdict[str, dict[str, stats.Interval | None]] = defaultdict(dict)
+    for (kind, model), interval in zip(cells, stats.intervals(values), strict=True):
+        table[kind][model] = interval
+    return table
 
 
 def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
@@ -254,12 +297,12 @@ def _labels(results: Sequence[Result]) -> dict[str, str]:
 
 def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[str, ...]) -> Group:
     footage = results[0].prompts_sha256 is None
+    places = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
     metrics = dict(
         sorted(
             results[0].metrics.items(),
             key=lambda item: (
-                item[0] != HEADLINE,
-                LEAD.index(item[0]) if item[0] in LEAD else len(LEAD),
+                places.get(item[0], len(places)),
                 item[1].better is None,
                 item[0],
             ),
@@ -272,17 +315,16 @@ def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[
     }
     ranking = None
     leads: dict[str, dict[str, bool]] = {}
-    if not footage and len(complete) > 1:
-        for name, metric in metrics.items():
-            if metric.better is None:
-                continue
-            common = _common([means[model][name] for model in models], metric.better)
-            if name == HEADLINE:
-                ranking = stats.rank(common)
-                leading = ranking.leading if ranking else None
-            else:
-                leading = stats.leading(common)
-            leads[name] = dict(zip(models, leading, strict=True)) if leading else {}
+    for name, metric in metrics.items() if len(complete) > 1 and not footage else ():
+        if metric.better is None:
+            continue
+        common = _common([means[model][name] for model in models], metric.better)
+        if name == HEADLINE:
+            ranking = stats.rank(common)
+            leading = ranking.leading if ranking else None
+        else:
+            leading = stats.leading(common)
+        leads[name] = dict(zip(models, leading or (), strict=bool(leading)))
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
     ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
@@ -295,18 +337,18 @@ def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[
                 name: Score(next(intervals), leads.get(name, {}).get(result.model, False))
                 for name in metrics
             },
-            *_counted(result),
+            *_counts(result),
         )
         for result in results
     ]
-    best_first = rows
+    whole = [row for row in rows if row.result.model in models]
     if HEADLINE in metrics:
         sign = -1 if metrics[HEADLINE].better == "higher" else 1
-        best_first = sorted(rows, key=lambda row: (sign * _mean(row), row.result.model))
+        whole.sort(key=lambda row: (sign * row.mean, row.result.model))
     return Group(
         footage=footage,
         metrics=metrics,
-        complete=tuple(row for row in best_first if row.result.model in models),
+        complete=tuple(whole),
         partial=tuple(row for row in rows if row.result.model not in models),
         differs=differs,
         unranked=_why_unranked(footage, complete, HEADLINE in metrics, ranking),
@@ -320,7 +362,7 @@ def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.flo
     return values if better == "higher" else -values
 
 
-def _counted(result: Result) -> tuple[int, int]:
+def _counts(result: Result) -> tuple[int, int]:
     """How many clips have a score, and how many failed."""
     names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
     delivered = [clip for clip in result.clips if clip.status == "ok"]
@@ -329,7 +371,7 @@ def _counted(result: Result) -> tuple[int, int]:
 
 
 def _is_complete(result: Result) -> bool:
-    return sum(_counted(result)) == result.expected_clips
+    return sum(_counts(result)) == result.expected_clips
 
 
 def _why_unranked(
@@ -343,8 +385,3 @@ def _why_unranked(
         return "one model alone has no rank"
     prompts = len(complete[0].expected_prompts)
     return f"{prompts} prompts, and fewer than {stats.MIN_PROMPTS} carry no ranking"
-
-
-def _mean(row: Row) -> float:
-    interval = row.scores[HEADLINE].interval
-    return interval.mean if interval else 0.0

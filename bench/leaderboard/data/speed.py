@@ -12,57 +12,39 @@ from bench.schema import STAGES, ClipResult, Result
 
 NOT_SAID = "the result file does not say"
 
-# What may be missing, and the key under which a clip says why.
-_MAY_LACK = (
-    ("stages and denoiser forwards", "stages"),
-    ("memory", "peak_memory_allocated_bytes"),
-    ("energy", "energy_j"),
-)
+# What may be missing: the field of a clip, and the key under which it says why.
+_MAY_LACK = {
+    "stages and denoiser forwards": ("stage_s", "stages"),
+    "memory": ("peak_memory_allocated_bytes", "peak_memory_allocated_bytes"),
+    "energy": ("energy_j", "energy_j"),
+}
 
 
 @dataclass(frozen=True)
 class Speed:
     """How fast one model made its clips on one device: warm clips that succeeded.
 
-    Attributes:
-        shapes: distinct (frames, width, height, fps) of the clips, the most frequent first.
-        clips: how many were timed.
-        batch_size: how many were made at once.
-        frames_per_s: all frames over all seconds of compute.
-        compute_per_video_s: seconds of compute per second of video.
-        cost_per_video_s: per second of video, in the currency of the result's hardware; None
-            without a price of a GPU.
-        latency_s: 5%, 50% and 95% percentile of seconds per clip, of a batch its share.
-        allocated_gib: highest peak over the clips; None where nobody measured, as is reserved.
-        reserved_gib: the same for memory held by the allocator.
-        kj_per_video_s: kilojoules per second of video; None where nobody measured.
-        mean_w: joules over seconds of compute; None as before.
-        denoiser_forwards: fewest and most calls of a denoiser for one clip; None where nobody
-            counted.
-        stage_shares: of the seconds of compute, by stage; None where nobody timed stages.
-        stage_gib: highest peak of allocated memory by stage; empty where nobody measured.
-        gaps: what was not measured, why, and for how many clips.
-        disturbances: what was wrong while the clips were made.
+    Peaks are the highest over the clips. None stands where nobody measured, or named a price.
     """
 
     label: str
     result: Result
-    shapes: tuple[tuple[int, int, int, float], ...]
+    shapes: tuple[tuple[int, int, int, float], ...]  # (frames, width, height, fps), by frequency
     clips: int
     batch_size: int
-    frames_per_s: float
+    frames_per_s: float  # all frames over all seconds of compute
     compute_per_video_s: float
-    cost_per_video_s: float | None
-    latency_s: tuple[float, float, float]
+    cost_per_video_s: float | None  # in the currency of the result's hardware
+    latency_s: tuple[float, float, float]  # 5, 50 and 95% percentile; of a batch a clip's share
     allocated_gib: float | None
     reserved_gib: float | None
     kj_per_video_s: float | None
-    mean_w: float | None
-    denoiser_forwards: tuple[int, int] | None
-    stage_shares: Mapping[str, float] | None
-    stage_gib: Mapping[str, float]
-    gaps: Mapping[tuple[str, str], int]
-    disturbances: tuple[str, ...]
+    mean_w: float | None  # joules over seconds of compute
+    denoiser_forwards: tuple[int, int] | None  # fewest and most for one clip
+    stage_shares: Mapping[str, float] | None  # of the seconds of compute
+    stage_gib: Mapping[str, float]  # peak of allocated memory; without stages nobody measured
+    gaps: Mapping[tuple[str, str], int]  # what was not measured and why, to the number of clips
+    disturbances: tuple[str, ...]  # what was wrong while the clips were made
 
     @property
     def realtime_factor(self) -> float:
@@ -72,8 +54,7 @@ class Speed:
     @property
     def weights_gib(self) -> float | None:
         """Parameters and buffers on the device; None where the file does not say."""
-        weights = self.result.weights_on_device_bytes
-        return None if weights is None else weights / 2**30
+        return _gib(self.result.weights_on_device_bytes)
 
 
 def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
@@ -119,15 +100,18 @@ def _device(result: Result, clip: ClipResult) -> str:
 
 
 def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
-    latency = np.array([clip.latency_s for clip in clips], np.float64)
-    compute_s = float(latency.sum())
+    latency_s = [clip.latency_s or 0.0 for clip in clips]
+    compute_s, video_s = sum(latency_s), sum(clip.video_s for clip in clips)
+    p05, p50, p95 = np.quantile(latency_s, [0.05, 0.5, 0.95]).tolist()
     shapes = Counter(clip.shape for clip in clips)
-    p05, p50, p95 = np.quantile(latency, [0.05, 0.5, 0.95]).tolist()
-    energy_j, energy_video_s, energy_compute_s = _energy(clips)
-    compute_per_video_s = compute_s / sum(clip.video_s for clip in clips)
     price_per_s = gpu_price_per_s(result, clips)
     forwards = [clip.denoiser_forwards for clip in clips if clip.denoiser_forwards is not None]
-    timings = [Timing(c.latency_s or 0.0, True, c.alone, c.slowed_by) for c in clips]
+    metered = [clip for clip in clips if clip.energy_j is not None]
+    energy_j = sum(clip.energy_j or 0.0 for clip in metered)
+    peaks = {
+        stage: _highest_gib((c.stage_memory or {}).get(f"{stage}_allocated_bytes") for c in clips)
+        for stage in STAGES
+    }
     return Speed(
         label=label,
         result=result,
@@ -135,28 +119,20 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         clips=len(clips),
         batch_size=max(clip.batch_size for clip in clips),
         frames_per_s=sum(clip.frames or 0 for clip in clips) / compute_s,
-        compute_per_video_s=compute_per_video_s,
-        cost_per_video_s=None if price_per_s is None else price_per_s * compute_per_video_s,
+        compute_per_video_s=compute_s / video_s,
+        cost_per_video_s=None if price_per_s is None else price_per_s * compute_s / video_s,
         latency_s=(p05, p50, p95),
-        allocated_gib=_peak_gib(clip.peak_memory_allocated_bytes for clip in clips),
-        reserved_gib=_peak_gib(clip.peak_memory_reserved_bytes for clip in clips),
-        kj_per_video_s=energy_j / 1e3 / energy_video_s if energy_video_s else None,
-        mean_w=energy_j / energy_compute_s if energy_compute_s else None,
+        allocated_gib=_highest_gib(clip.peak_memory_allocated_bytes for clip in clips),
+        reserved_gib=_highest_gib(clip.peak_memory_reserved_bytes for clip in clips),
+        kj_per_video_s=energy_j / 1e3 / sum(c.video_s for c in metered) if metered else None,
+        mean_w=energy_j / sum(c.latency_s or 0.0 for c in metered) if metered else None,
         denoiser_forwards=(min(forwards), max(forwards)) if forwards else None,
         stage_shares=_stage_shares(clips),
-        stage_gib=_stage_gib(clips),
+        stage_gib={stage: peak for stage, peak in peaks.items() if peak is not None},
         gaps=_gaps(result, clips),
-        disturbances=tuple(disturbances(timings)),
-    )
-
-
-def _energy(clips: Sequence[ClipResult]) -> tuple[float, float, float]:
-    """Joules, seconds of video and seconds of compute of the clips whose energy is known."""
-    measured = [clip for clip in clips if clip.energy_j is not None]
-    return (
-        sum(clip.energy_j or 0.0 for clip in measured),
-        sum(clip.video_s for clip in measured),
-        sum(clip.latency_s or 0.0 for clip in measured),
+        disturbances=tuple(
+            disturbances([Timing(c.latency_s or 0.0, True, c.alone, c.slowed_by) for c in clips])
+        ),
     )
 
 
@@ -168,32 +144,21 @@ def _stage_shares(clips: Sequence[ClipResult]) -> dict[str, float] | None:
     return {stage: sum(stages[stage] for stages in timed) / total_s for stage in STAGES}
 
 
-def _stage_gib(clips: Sequence[ClipResult]) -> dict[str, float]:
-    peaks = {
-        stage: _peak_gib(
-            (clip.stage_memory or {}).get(f"{stage}_allocated_bytes") for clip in clips
-        )
-        for stage in STAGES
-    }
-    return {stage: peak for stage, peak in peaks.items() if peak is not None}
-
-
 def _gaps(result: Result, clips: Sequence[ClipResult]) -> Counter[tuple[str, str]]:
-    gaps: Counter[tuple[str, str]] = Counter()
-    for clip in clips:
-        values = {
-            "stages": clip.stage_s,
-            "peak_memory_allocated_bytes": clip.peak_memory_allocated_bytes,
-            "energy_j": clip.energy_j,
-        }
-        for what, key in _MAY_LACK:
-            if values[key] is None:
-                gaps[what, clip.unmeasured.get(key, NOT_SAID)] += 1
+    gaps = Counter(
+        (what, clip.unmeasured.get(key, NOT_SAID))
+        for clip in clips
+        for what, (field, key) in _MAY_LACK.items()
+        if getattr(clip, field) is None
+    )
     if result.weights_on_device_bytes is None and result.loaded and not result.loaded.is_empty:
         gaps["weights", NOT_SAID] = len(clips)
     return gaps
 
 
-def _peak_gib(peaks: Iterable[int | None]) -> float | None:
-    most = max((peak for peak in peaks if peak is not None), default=None)
-    return None if most is None else most / 2**30
+def _highest_gib(peaks: Iterable[int | None]) -> float | None:
+    return _gib(max((peak for peak in peaks if peak is not None), default=None))
+
+
+def _gib(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else size_bytes / 2**30

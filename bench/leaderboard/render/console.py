@@ -1,7 +1,8 @@
 """The leaderboard in a terminal: the tables of scores, and where the rest is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import compress
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -9,9 +10,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.leaderboard.data.rows import SuiteBoard
-from bench.leaderboard.tables.table import Table
-from bench.leaderboard.tables.tables import tables, without_scores
-from bench.leaderboard.tables.words import plain
+from bench.leaderboard.tables.suite import tables, without_scores
+from bench.leaderboard.tables.table import Table, plain
 
 
 def show(suites: Iterable[SuiteBoard], console: Console) -> None:
@@ -31,11 +31,11 @@ def show_table(table: Table, about: str, console: Console) -> None:
     turned on its side, one column a line, where that makes it narrower.
     """
     title = f"{about}: {table.title}"
-    grid = _grid(title, *_upright(table))
+    grid = _upright(title, table)
     if _width(grid, console) > console.width:
         table = _major(table)
-        grid = _grid(title, *_upright(table))
-    turned = _grid(title, *_turned(table))
+        grid = _upright(title, table)
+    turned = _turned(title, table)
     if _width(grid, console) > max(console.width, _width(turned, console)):
         grid = turned
     console.print(grid)
@@ -43,34 +43,27 @@ def show_table(table: Table, about: str, console: Console) -> None:
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _grid(title: str, headers: Sequence[tuple[str, bool]], rows: Iterable[Sequence[Text]]) -> Grid:
-    """A grid of text, never markup: a model's name may hold square brackets, or worse.
-
-    Headers come with whether their column is flush left.
-    """
+def _upright(title: str, table: Table) -> Grid:
+    """A grid of text, never markup: a model's name may hold square brackets, or worse."""
     grid = Grid(title=Text(title), title_justify="left")
-    for header, left in headers:
-        grid.add_column(Text(header), justify="left" if left else "right")
-    for row in rows:
+    for column in table.columns:
+        grid.add_column(Text(column.header), justify="left" if column.is_text else "right")
+    for row in _cells(table):
         grid.add_row(*row)
     return grid
 
 
-def _upright(table: Table) -> tuple[list[tuple[str, bool]], list[list[Text]]]:
-    return [(column.header, column.is_text) for column in table.columns], _cells(table)
-
-
-def _turned(table: Table) -> tuple[list[tuple[str, bool]], list[list[Text]]]:
+def _turned(title: str, table: Table) -> Grid:
     """Rows become columns: what names them (models, mostly) stands side by side."""
-    name = [column.kind for column in table.columns].index("name")
-    cells = _cells(table)
-    headers = [("", True), *((row[name].plain, False) for row in cells)]
-    rows = [
-        [Text(column.header), *(row[place] for row in cells)]
-        for place, column in enumerate(table.columns)
-        if place != name
-    ]
-    return headers, rows
+    grid = Grid("", title=Text(title), title_justify="left")
+    for column, cells in zip(table.columns, zip(*_cells(table), strict=True), strict=True):
+        if column.kind == "name":
+            for name in cells:
+                grid.add_column(Text(name.plain), justify="right")
+    for column, cells in zip(table.columns, zip(*_cells(table), strict=True), strict=True):
+        if column.kind != "name":
+            grid.add_row(Text(column.header), *cells)
+    return grid
 
 
 def _cells(table: Table) -> list[list[Text]]:
@@ -88,9 +81,10 @@ def _width(grid: Grid, console: Console) -> int:
 
 
 def _major(table: Table) -> Table:
-    places = [place for place, column in enumerate(table.columns) if not column.minor]
+    """The table without its minor columns."""
+    major = [not column.minor for column in table.columns]
     return replace(
         table,
-        columns=tuple(table.columns[place] for place in places),
-        rows=tuple(tuple(row[place] for place in places) for row in table.rows),
+        columns=tuple(compress(table.columns, major)),
+        rows=tuple(tuple(compress(row, major)) for row in table.rows),
     )

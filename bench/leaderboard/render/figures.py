@@ -3,22 +3,65 @@
 Each is drawn on nothing, in inks that read on white and on black, so that one file serves both.
 """
 
+import io
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from bench.leaderboard.data.curves import Curve
 from bench.leaderboard.data.rows import HEADLINE, Group, Row, SuiteBoard
-from bench.leaderboard.render.pareto import pareto, points_of
-from bench.leaderboard.render.style import COLOURS, FAINT, INK, named, styled, to_svg
-from bench.leaderboard.tables.words import visible
+from bench.leaderboard.data.speed import Speed
+from bench.leaderboard.render.gallery import Curve
+from bench.leaderboard.tables.table import one_line, visible
 
 _PANELS_PER_LINE = 4
+_FEW = 15  # whiskers of more points than that step back
+_POINT_PER_INCH = 72
+_LABEL_SIZE = 8.0  # points
+_LABEL_CHARACTERS = 40
+_GAPS = (7.0, 16.0, 28.0, 44.0, 64.0)  # from a point to its label
+_CLEAR = 4.0  # half the side of the square around a point that stays free
+
+INK = "#757c86"  # 4.2:1 on white, 4.6:1 on GitHub's black
+FAINT = "#757c8640"
+COLOURS = (
+    "#2f81f7", "#d9730d", "#2a9d5c", "#a463f2", "#e5484d", "#12929e", "#b08408", "#d6409f",
+)  # fmt: skip
+"""Of lines that are told apart by colour; each reads on white and on black."""
+
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,  # a name with $ signs is a name
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.facecolor": "none",
+    "legend.frameon": False,
+    "svg.fonttype": "none",  # letters stay letters: small, searchable, in the reader's own font
+    "svg.hashsalt": "steadybench",
+}
 
 
 @dataclass(frozen=True)
@@ -65,16 +108,16 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
         for axes in grid.flat[len(names) :]:
             axes.set_axis_off()
         at = np.arange(len(rows))[::-1]
-        for number, (axes, name) in enumerate(zip(panels, names, strict=True)):
-            colour = COLOURS[0] if number == 0 else INK
-            for place_, row in zip(at, rows, strict=True):
+        for axes, name in zip(panels, names, strict=True):
+            colour = COLOURS[0] if name == HEADLINE else INK
+            for y, row in zip(at, rows, strict=True):
                 interval = row.scores[name].interval
                 if interval is None:
-                    axes.text(2, place_, "-", va="center")
+                    axes.text(2, y, "-", va="center")
                     continue
-                axes.barh(place_, interval.mean, height=0.66, color=colour, alpha=0.4, lw=0)
-                if interval.low is not None and interval.high is not None:
-                    axes.plot([interval.low, interval.high], [place_] * 2, color=colour, lw=1.6)
+                axes.barh(y, interval.mean, height=0.66, color=colour, alpha=0.4, lw=0)
+                if interval.half_width is not None:
+                    axes.plot([interval.low, interval.high], [y] * 2, color=colour, lw=1.6)
             axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))
             axes.set_xlim(0, 100)
             axes.set_xticks([0, 50, 100])
@@ -83,12 +126,6 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
         grid[0, 0].set_yticks(at, [named(row.label) for row in rows])
         grid[0, 0].set_ylim(-0.6, len(rows) - 0.4)
         return to_svg(figure)
-
-
-def _title(name: str, group: Group) -> str:
-    """A metric with its unit, where the group has it."""
-    unit = f", {group.metrics[name].unit}" if name in group.metrics else ""
-    return visible(name).replace("_", " ") + visible(unit)
 
 
 def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, str]) -> bytes:
@@ -101,18 +138,8 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, s
         panels = figure.subplots(1, len(titles), squeeze=False)[0]
         for axes, (name, title) in zip(panels, titles.items(), strict=True):
             for number, (label, by_metric) in enumerate(curves.items()):
-                if name not in by_metric:
-                    continue
-                curve = by_metric[name]
-                coloured = number < len(COLOURS)
-                colour = COLOURS[number] if coloured else FAINT
-                at_s, values, low, high = _valued(curve)
-                text = named(label) if coloured else None
-                line: Any = {"lw": 1.4, "marker": "o", "ms": 3.5} if coloured else {"lw": 0.8}
-                order = 2 + len(curves) - number  # the best in front
-                axes.plot(at_s, values, color=colour, label=text, zorder=order, **line)
-                if coloured and low:
-                    axes.fill_between(at_s, low, high, color=colour, alpha=0.12, lw=0)
+                if name in by_metric:
+                    _lag_curve(axes, by_metric[name], label, number, order=len(curves) - number)
             axes.set_title(title)
             axes.set_xlabel("seconds between two frames")
         handles, labels = panels[0].get_legend_handles_labels()
@@ -120,29 +147,253 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, s
         return to_svg(figure)
 
 
-def _valued(curve: Curve) -> tuple[list[float], list[float], list[float], list[float]]:
+def _lag_curve(axes: Axes, curve: Curve, label: str, number: int, order: int) -> None:
     """The part of a curve that has values; no interval where one of its ends is missing."""
-    rows = [
-        (at_s, value, low, high)
-        for at_s, value, low, high in zip(
-            curve.at_s,
-            curve.values,
-            curve.low or [None] * len(curve.at_s),
-            curve.high or [None] * len(curve.at_s),
-            strict=True,
-        )
-        if value is not None
-    ]
-    lows = [low for _, _, low, _ in rows if low is not None]
-    highs = [high for _, _, _, high in rows if high is not None]
-    whole = len(lows) == len(highs) == len(rows)
-    return (
-        [at_s for at_s, *_ in rows],
-        [value for _, value, *_ in rows],
-        lows if whole else [],
-        highs if whole else [],
-    )
+    at_s, values = np.array(curve.at_s, float), np.array(curve.values, float)
+    valued = np.isfinite(values)
+    if number >= len(COLOURS):
+        axes.plot(at_s[valued], values[valued], color=FAINT, lw=0.8, zorder=2 + order)
+        return
+    line: Any = {"color": COLOURS[number], "lw": 1.4, "marker": "o", "ms": 3.5}
+    axes.plot(at_s[valued], values[valued], label=named(label), zorder=2 + order, **line)
+    low, high = np.array(curve.low, float), np.array(curve.high, float)
+    if len(low) and len(high) and np.isfinite([low[valued], high[valued]]).all():
+        ends = at_s[valued], low[valued], high[valued]
+        axes.fill_between(*ends, color=COLOURS[number], alpha=0.12, lw=0)
+
+
+def _title(name: str, group: Group) -> str:
+    """A metric with its unit, where the group has it."""
+    unit = f", {group.metrics[name].unit}" if name in group.metrics else ""
+    return visible(name).replace("_", " ") + visible(unit)
 
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "device"
+
+
+# ---- The Pareto front ----
+
+
+@dataclass(frozen=True)
+class Point:
+    """A model between compute and quality, each with its lower and upper end around it."""
+
+    label: str
+    x: tuple[float, float, float]  # s of compute per s of video; 5% and 95% percentile over clips
+    y: tuple[float, float, float]  # the headline and its interval
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """Those than which no other is both faster and better, fastest first."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda point: (point.x[1], -point.y[1])):
+        if not best or point.y[1] > best[-1].y[1]:
+            best.append(point)
+    return best
+
+
+def pareto(points: Sequence[Point], title: str) -> bytes:
+    """Quality against compute, with intervals; the front is joined, and every point labelled.
+
+    A label for which there is no room is left out, and counted.
+    """
+    with styled():
+        figure = Figure(figsize=(6.5, 4.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_title(one_line(visible(title), 90))
+        axes.set_xscale("log")
+        axes.set_xlabel("seconds of compute per second of video (less is better)")
+        axes.set_ylabel(f"{visible(HEADLINE)} (more is better)")
+        leading = front(points)
+        others = [point for point in points if point not in leading]
+        for chosen, colour, order in ((others, INK, 3), (leading, COLOURS[0], 4)):
+            (x_low, x, x_high), (y_low, y, y_high) = (
+                np.array([getattr(point, side) for point in chosen]).reshape(-1, 3).T
+                for side in "xy"
+            )
+            whiskers: Any = {"xerr": (x - x_low, x_high - x), "yerr": (y - y_low, y_high - y)}
+            # Grey for all: in the colour of the front they would pass for a part of it.
+            whiskers |= {"ecolor": INK, "elinewidth": 0.9, "zorder": order - 1}
+            alpha = 0.55 if len(points) <= _FEW else 0.25
+            axes.errorbar(x, y, fmt="none", alpha=alpha, **whiskers)
+            axes.plot(x, y, "o", color=colour, markersize=5, zorder=order)
+        axes.step(x, y, where="post", color=COLOURS[0], lw=1.6)
+        _log_range(axes, [value for point in points for value in point.x])
+        _range(axes, [value for point in points for value in point.y])
+        left_out = _label(figure, axes, [*leading, *others], len(leading))
+        if left_out:
+            axes.text(
+                1, 1.01, f"{left_out} labels left out for room", ha="right", va="bottom",
+                fontsize=7, transform=axes.transAxes,
+            )  # fmt: skip
+        return to_svg(figure)
+
+
+def points_of(group: Group, speeds: Sequence[Speed]) -> list[Point]:
+    """The complete rows of a group that were timed, by their speeds on one device."""
+    points = []
+    fast = {speed.result.model: speed for speed in speeds}
+    for row in group.complete:
+        speed, interval = fast.get(row.result.model), row.scores[HEADLINE].interval
+        if speed is None or interval is None or speed.latency_s[0] <= 0:
+            continue
+        x = speed.compute_per_video_s
+        spread = [x]
+        if len(speed.shapes) == 1:  # else the spread is that of lengths, not of speed
+            frames, _, _, fps = speed.shapes[0]
+            spread += [latency_s * fps / frames for latency_s in speed.latency_s[::2]]
+        y = interval.mean
+        low, high = (y if end is None else end for end in (interval.low, interval.high))
+        points.append(Point(row.label, (min(spread), x, max(spread)), (low, y, high)))
+    return points
+
+
+def _label(figure: Figure, axes: Axes, points: Sequence[Point], leading: int) -> int:
+    """Write the labels that find room, and return how many did not."""
+    canvas = FigureCanvasSVG(figure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # as in `to_svg`
+        canvas.draw()  # type: ignore[no-untyped-call]  # lays the figure out, after which points have places
+    scale = figure.dpi / _POINT_PER_INCH
+    to_px, to_data = axes.transData, axes.transData.inverted()
+    at = [tuple(to_px.transform((point.x[1], point.y[1]))) for point in points]
+    size_px = _LABEL_SIZE * scale
+    texts = [named(point.label) for point in points]
+    sizes = [(_ems(text) * size_px, 1.25 * size_px) for text in texts]
+    area = axes.get_window_extent()
+    whiskers = []
+    for (x_low, x, x_high), (y_low, y, y_high) in ((point.x, point.y) for point in points):
+        for ends in ([(x_low, y), (x_high, y)], [(x, y_low), (x, y_high)]):
+            (left, bottom), (right, top) = to_px.transform(ends)
+            whiskers.append(Box(left - 1, bottom - 1, right + 1, top + 1))
+    boxes = place(at, sizes, Box(area.x0, area.y0, area.x1, area.y1), whiskers)
+    for number, (text, (x, y), box) in enumerate(zip(texts, at, boxes, strict=True)):
+        if box is None:
+            continue
+        colour = COLOURS[0] if number < leading else INK
+        near = (min(max(x, box.left), box.right), min(max(y, box.bottom), box.top))
+        if max(abs(near[0] - x), abs(near[1] - y)) > 12 * scale:  # say whose label it is
+            line = to_data.transform([(x, y), near])
+            axes.plot(*line.T, color=colour, lw=0.5, alpha=0.7, zorder=2)
+        left, middle = to_data.transform((box.left, (box.bottom + box.top) / 2))
+        axes.text(left, middle, text, fontsize=_LABEL_SIZE, color=colour, va="center", zorder=5)
+    return sum(box is None for box in boxes)
+
+
+def _ems(text: str) -> float:
+    """Width of a text, never too small: what no font here knows counts as wide."""
+    return sum(0.64 if character.isascii() else 1.05 for character in text)
+
+
+def _log_range(axes: Axes, values: Sequence[float]) -> None:
+    """Limits with some air, and ticks at round numbers, however short the range."""
+    low, high = min(values), max(values)
+    air = max(1.15, (high / low) ** 0.08)
+    low, high = low / air, high * air
+    axes.set_xlim(low, high)
+    ticks: list[float] = []
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), np.arange(1, 10, 0.2).tolist()):
+        if len(ticks) < 3:
+            round_numbers = LogLocator(subs=steps, numticks=99).tick_values(low, high)
+            ticks = [tick for tick in round_numbers if low <= tick <= high]
+    ticks = ticks[:: 1 + len(ticks) // 8]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _range(axes: Axes, values: Sequence[float]) -> None:
+    low, high = min(values), max(values)
+    air = max(1.0, 0.06 * (high - low))
+    axes.set_ylim(low - air, high + air)
+
+
+# ---- Labels, placed so that none covers another, a point, or the edge ----
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle; any unit, y upwards."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: "Box") -> float:
+        """The area that both cover."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return max(0.0, width) * max(0.0, height)
+
+    def within(self, other: "Box") -> bool:
+        """Whether it lies inside of another."""
+        return (
+            other.left <= self.left
+            and other.bottom <= self.bottom
+            and self.right <= other.right
+            and self.top <= other.top
+        )
+
+
+def place(
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    area: Box,
+    avoid: Sequence[Box] = (),
+) -> list[Box | None]:
+    """A place for each label, the first served first; None where there is no room in the area.
+
+    Of the free places around a point the nearest is taken; of those equally near, the one that
+    covers least of what is better avoided: whiskers, lines. Sizes are widths and heights.
+    """
+    taken = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
+    placed: list[Box | None] = []
+    for point, size in zip(points, sizes, strict=True):
+        placed.append(None)
+        for gap in _GAPS:
+            free = [
+                box
+                for box in _around(point, size, gap)
+                if box.within(area) and not any(box.overlap(other) for other in taken)
+            ]
+            if free:
+                best = min(free, key=lambda box: sum(box.overlap(other) for other in avoid))
+                taken.append(best)
+                placed[-1] = best
+                break
+    return placed
+
+
+def _around(point: tuple[float, float], size: tuple[float, float], gap: float) -> Iterator[Box]:
+    """Places beside, above and below a point, the most readable first."""
+    (x, y), (width, height) = point, size
+    for right, up in ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1)):
+        distance = gap if 0 in (right, up) else gap * 0.7
+        left = x + right * distance - width * (1 - right) / 2
+        bottom = y + up * distance - height * (1 - up) / 2
+        yield Box(left, bottom, left + width, bottom + height)
+
+
+# ---- Style ----
+
+
+def styled(*, grid: bool = True) -> AbstractContextManager[None]:
+    """Within it, figures are drawn in the house style, with a grid or without."""
+    return mpl.rc_context(_STYLE | {"axes.grid": grid})
+
+
+def named(label: str) -> str:
+    """A model's name as it stands in a figure: on one line, and not too long."""
+    return one_line(visible(label), _LABEL_CHARACTERS)
+
+
+def to_svg(figure: Figure) -> bytes:
+    """The figure as SVG, without the time and the version that drew it."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # A letter that the font here lacks is in the reader's: only its width is a guess.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator")))
+    return file.getvalue()

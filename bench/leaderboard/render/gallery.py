@@ -1,22 +1,23 @@
 """The gallery of a result: clips beside its numbers, as previews to look at and curves."""
 
-import hashlib
 import json
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import accumulate, zip_longest
 from pathlib import Path
+from typing import Annotated, Literal, Self
 from urllib.parse import quote
 
-from bench.errors import BenchError
-from bench.leaderboard.data.curves import Curve, along, mean_lags, read, stored
-from bench.schema import ClipResult, Result, Sample, ScoreRecord
-from bench.storage import SAFE_NAME, RunFolder, read_json, read_record, write_text
+from pydantic import Field, model_validator
 
-SCHEMA = 1
+from bench import statistics as stats
+from bench.errors import BenchError
+from bench.schema import ClipResult, Record, Result, Sample, ScoreEntry, ScoreRecord, Seed
+from bench.storage import SAFE_NAME, RunFolder, read_record, write_text
+
 INDEX = "clips.json"
 
 # So that a repository of results does not grow without bounds: 60 models stay under half a GiB.
@@ -25,45 +26,69 @@ MOST_COPIED_BYTES = 8 * 2**20
 # Links cost nothing but a line of the page.
 MOST_LINKED = 100
 
-Draw = tuple[str, int]
-"""Prompt id and seed."""
+_TIMES = ("time_s", "start_s")
+_LAGS = ("lag_s",)
 
 
-@dataclass(frozen=True)
-class GalleryClip:
-    """One clip that can be looked at.
+class Curve(Record):
+    """Numbers along a clip, or along the lag between two of its frames."""
 
-    Attributes:
-        text: of the prompt; None if nobody kept it.
-        source: address of the preview relative to the leaderboard, quoted for a URL; None if
-            only the curves are there.
-        curves: metric to its values along the clip.
-        preview_sha256: hex, of the preview's bytes; None if it was not copied, or was before its
-            hash was kept.
-    """
+    at_s: tuple[float, ...]
+    """Where each value stands, rising."""
+    values: tuple[float | None, ...]
+    """Null where there is none."""
+    low: tuple[float | None, ...] = ()
+    """Of the 95% interval over prompts; empty for a single clip, as is `high`."""
+    high: tuple[float | None, ...] = ()
+    """See `low`."""
 
-    prompt: str
-    seed: int
+    @model_validator(mode="after")
+    def _is_even(self) -> Self:
+        count = len(self.at_s)
+        if len(self.values) != count or not {len(self.low), len(self.high)} <= {0, count}:
+            raise ValueError("expected a curve of even length")
+        return self
+
+
+class GalleryClip(Record):
+    """One clip that can be looked at."""
+
+    prompt: Annotated[str, Field(pattern=f"^{SAFE_NAME.pattern}$")]
+    """Id of the prompt."""
+    seed: Seed
+    """Of the draw."""
     text: str | None
-    source: str | None
-    curves: Mapping[str, Curve]
+    """Of the prompt; null if nobody kept it."""
+    frames_sha256: str | None
+    """Of the frames, as the result has it."""
     preview_sha256: str | None = None
+    """Of the preview's bytes; null if it was not copied, or was before its hash was kept."""
+    curves: dict[str, Curve]
+    """Metric to its values along the clip."""
+
+    source: str | None = Field(default=None, exclude=True)
+    """Address of the preview from the leaderboard's folder, quoted; found anew at every reading."""
+
+    @property
+    def sample(self) -> Sample:
+        """Prompt id and seed."""
+        return Sample(self.prompt, self.seed)
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """What a leaderboard shows of one result's clips.
+class Gallery(Record):
+    """`clips.json`: what a leaderboard shows of one result's clips."""
 
-    Attributes:
-        clips: in the order of `draw_order`.
-        lags: metric to its mean over the prompts, by lag.
-    """
-
+    schema_version: Literal[1] = Field(alias="schema")
+    """Of this form."""
+    previews: str | None = None
+    """Where they lie, relative to the leaderboard; null where they lie beside this file."""
     clips: tuple[GalleryClip, ...] = ()
-    lags: Mapping[str, Curve] | None = None
+    """In the order of `draw_order`."""
+    lags: dict[str, Curve] = Field(default_factory=dict)
+    """Metric to its mean over the prompts, by lag."""
 
 
-def draw_order(result: Result, categories: Mapping[str, str]) -> list[Draw]:
+def draw_order(result: Result, categories: Mapping[str, str]) -> list[Sample]:
     """All draws of a suite, such that any number of the first ones cover all categories evenly.
 
     The first seed of every prompt comes before any second one; among prompts, one of each
@@ -74,11 +99,11 @@ def draw_order(result: Result, categories: Mapping[str, str]) -> list[Draw]:
         by_category[categories.get(prompt, "")].append(prompt)
     turns = zip_longest(*by_category.values())
     prompts = [prompt for turn in turns for prompt in turn if prompt is not None]
-    return [(prompt, seed) for seed in result.seeds for prompt in prompts]
+    return [Sample(prompt, seed) for seed in result.seeds for prompt in prompts]
 
 
 def save_gallery(
-    result: Result, draws: Sequence[Draw], run: Path, into: Path, *, copy: bool
+    result: Result, draws: Sequence[Sample], run: Path, into: Path, *, copy: bool
 ) -> None:
     """Put the previews and curves of a run beside the leaderboard, in place of an older run's.
 
@@ -89,35 +114,18 @@ def save_gallery(
     if result.random_weights:  # noise is nothing to look at
         return
     folder = RunFolder(run)
-    clips = {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
-    draws = [draw for draw in draws if draw in clips and SAFE_NAME.fullmatch(draw[0])]
-    records = {
-        draw: scored for draw in draws if (scored := _scores(folder, draw, clips[draw])) is not None
-    }
-    scores = {draw: records[draw].metrics if draw in records else {} for draw in draws}
-    previews = {draw: folder.preview(Sample(*draw)) for draw in draws}
-    draws = [draw for draw in draws if draw in records or previews[draw].is_file()]
+    clips = {clip.sample: clip for clip in result.clips if clip.status == "ok"}
+    draws = [draw for draw in draws if draw in clips and SAFE_NAME.fullmatch(draw.prompt_id)]
+    records = {draw: record for draw in draws if (record := _scores(folder, clips[draw]))}
+    previews = {draw: path for draw in draws if (path := folder.preview(draw)).is_file()}
+    draws = [draw for draw in draws if draw in records or draw in previews]
     if not draws:
         return
     place = gallery_folder(into, result)
     chosen = draws[: MOST_COPIED if copy else MOST_LINKED]
-    copied = {draw: _sha256(previews[draw]) for draw in _within(previews, chosen)} if copy else {}
-    entries = [
-        {
-            "prompt": draw[0],
-            "seed": draw[1],
-            "text": (records[draw].prompt or {}).get("text") if draw in records else None,
-            "frames_sha256": clips[draw].frames_sha256,
-            "preview_sha256": copied.get(draw),
-            "curves": {name: stored(curve) for name, curve in along(scores[draw]).items()},
-        }
-        for draw in chosen
-    ]
-    lags = {name: stored(curve) for name, curve in mean_lags(scores).items()}
-    linked = None if copy else os.path.relpath(run / "previews", into)
-    # One line a clip: small, and a diff still shows which clip changed.
-    lines = ",\n".join(_json(entry) for entry in entries)
-    text = _json({"schema": SCHEMA, "previews": linked, "lags": lags})
+    present = [draw for draw in chosen if draw in previews] if copy else []
+    sizes = accumulate(previews[draw].stat().st_size for draw in present)
+    copied = [d for d, size in zip(present, sizes, strict=True) if size <= MOST_COPIED_BYTES]
     try:
         if place.exists():
             shutil.rmtree(place)
@@ -130,37 +138,44 @@ def save_gallery(
             f"expected to write clips into {place}, but {error.strerror}: "
             "make that possible, or choose another folder with --into DIR"
         ) from None
-    write_text(place / INDEX, f'{text[:-1]},"clips":[\n{lines}\n]}}\n')
+    entries = []
+    for draw in chosen:
+        record = records.get(draw)
+        entry = GalleryClip(
+            prompt=draw.prompt_id,
+            seed=draw.seed,
+            text=(record.prompt or {}).get("text") if record else None,
+            frames_sha256=clips[draw].frames_sha256,
+            preview_sha256=file_sha256(previews[draw]) if draw in copied else None,
+            curves=_rounded(_curves(record.metrics, _TIMES)) if record else {},
+        )
+        entries.append(_json(entry.json_values))
+    head = Gallery(
+        schema=1,
+        previews=None if copy else os.path.relpath(run / "previews", into),
+        lags=_rounded(mean_lags(records)),
+    )
+    # One line a clip: small, and a diff still shows which clip changed.
+    lines = ",\n".join(entries)
+    write_text(place / INDEX, f'{_json(head.json_values)[:-1]},"clips":[\n{lines}\n]}}\n')
 
 
 def load_gallery(result: Result, into: Path) -> Gallery:
     """What a leaderboard holds of a result; clips of frames that it does not score are left out."""
     path = gallery_folder(into, result) / INDEX
     if not path.exists():
-        return Gallery()
-    mend = f"remove {path.parent} and publish the run again"
-    index = read_json(path, mend=mend)
-    digests = {(clip.prompt, clip.seed): clip.frames_sha256 for clip in result.clips}
-    try:
-        if index["schema"] != SCHEMA:
-            raise ValueError(f"schema {index['schema']}")
-        clips = []
-        for entry in index["clips"]:
-            draw = (str(entry["prompt"]), int(entry["seed"]))
-            if not SAFE_NAME.fullmatch(draw[0]):
-                raise ValueError(f"prompt {draw[0]!r:.80}")
-            if digests.get(draw) == entry["frames_sha256"]:
-                curves = {str(name): read(curve) for name, curve in entry["curves"].items()}
-                text, digest = (
-                    None if value is None else str(value)
-                    for value in (entry["text"], entry.get("preview_sha256"))
-                )
-                source = _source(index["previews"], path.parent, draw, into)
-                clips.append(GalleryClip(*draw, text, source, curves, digest))
-        lags = {str(name): read(curve) for name, curve in index["lags"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise BenchError(f"{path}: expected clips as published, but {error!r}; {mend}") from None
-    return Gallery(tuple(clips), lags)
+        return Gallery(schema=1)
+    index = read_record(path, Gallery, f"remove {path.parent} and publish the run again")
+    previews = path.parent
+    if index.previews is not None:
+        previews = Path(os.path.normpath(into / index.previews))
+    digests = {clip.sample: clip.frames_sha256 for clip in result.clips}
+    clips = tuple(
+        clip.replace(source=_address(preview_path(previews, clip.sample), into))
+        for clip in index.clips
+        if digests.get(clip.sample) == clip.frames_sha256
+    )
+    return index.replace(clips=clips)
 
 
 def gallery_folder(into: Path, result: Result) -> Path:
@@ -168,38 +183,76 @@ def gallery_folder(into: Path, result: Result) -> Path:
     return into / "clips" / result.suite / result.model
 
 
-def preview_path(gallery: Path, draw: Draw) -> Path:
+def preview_path(gallery: Path, draw: Sample) -> Path:
     """Where a preview lies in such a folder."""
-    return gallery / draw[0] / f"{draw[1]}.mp4"
+    return gallery / draw.prompt_id / f"{draw.seed}.mp4"
 
 
-def _source(linked: object, gallery: Path, draw: Draw, into: Path) -> str | None:
-    """Address of a preview that is there."""
-    previews = gallery if linked is None else Path(os.path.normpath(into / str(linked)))
-    path = preview_path(previews, draw)
-    if not path.is_file():
-        return None
-    return quote(os.path.relpath(path, into).replace(os.sep, "/"))
+def _address(path: Path, into: Path) -> str | None:
+    """From the leaderboard's folder, for a page; None if there is no such file."""
+    return quote(os.path.relpath(path, into).replace(os.sep, "/")) if path.is_file() else None
 
 
-def _within(previews: Mapping[Draw, Path], draws: Sequence[Draw]) -> list[Draw]:
-    """The first draws whose previews are small enough, together, to be copied."""
-    present = [draw for draw in draws if previews[draw].is_file()]
-    sizes = accumulate(previews[draw].stat().st_size for draw in present)
-    return [draw for draw, size in zip(present, sizes, strict=True) if size <= MOST_COPIED_BYTES]
+def file_sha256(path: Path) -> str:
+    """Of the bytes of a file, hex."""
+    return sha256(path.read_bytes()).hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def mean_lags(records: Mapping[Sample, ScoreRecord]) -> Iterator[tuple[str, Curve]]:
+    """The curves over lag of a suite, by metric: averaged over seeds, then over prompts.
+
+    A metric of which not all clips have the same lags is left out.
+    """
+    curves: defaultdict[str, defaultdict[str, list[Curve]]] = defaultdict(lambda: defaultdict(list))
+    for sample, record in records.items():
+        for name, curve in _curves(record.metrics, _LAGS):
+            curves[name][sample.prompt_id].append(curve)
+    for name, by_prompt in curves.items():
+        at_s, *others = {curve.at_s for seeds in by_prompt.values() for curve in seeds}
+        if not others:
+            at = [_at_lag(by_prompt.values(), place) for place in range(len(at_s))]
+            ends = [(each.mean, each.low, each.high) if each else (None,) * 3 for each in at]
+            values, low, high = zip(*ends, strict=True)
+            yield name, Curve(at_s=at_s, values=values, low=low, high=high)
 
 
-def _scores(folder: RunFolder, draw: Draw, clip: ClipResult) -> ScoreRecord | None:
+def _scores(folder: RunFolder, clip: ClipResult) -> ScoreRecord | None:
     """The record of a clip's scores, if it is of these frames."""
-    path = folder.score(Sample(*draw))
-    if not path.exists():
-        return None
-    record = read_record(path, ScoreRecord)
-    return record if record.frames_sha256 == clip.frames_sha256 else None
+    path = folder.score(clip.sample)
+    record = read_record(path, ScoreRecord) if path.exists() else None
+    return record if record and record.frames_sha256 == clip.frames_sha256 else None
+
+
+def _curves(scores: Mapping[str, ScoreEntry], places: Sequence[str]) -> Iterator[tuple[str, Curve]]:
+    """Metric and its curve, where its series says at which second each value stands."""
+    for name, entry in sorted(scores.items()):
+        place = next((place for place in places if place in entry.series), None)
+        values = next((entry.series[key] for key in entry.series if key != place), None)
+        if place is not None and values is not None:
+            at_s = tuple(at for at in entry.series[place] if at is not None)
+            if len(at_s) == len(values):
+                yield name, Curve(at_s=at_s, values=values)
+
+
+def _rounded(curves: Iterable[tuple[str, Curve]]) -> dict[str, Curve]:
+    """To four significant digits, which is more than can be seen of a curve."""
+
+    def short(values: Sequence[float | None]) -> tuple[float | None, ...]:
+        return tuple(None if value is None else float(f"{value:.4g}") for value in values)
+
+    return {
+        name: curve.replace(**{key: short(values) for key, values in curve.given.items()})
+        for name, curve in curves
+    }
+
+
+def _at_lag(prompts: Iterable[Sequence[Curve]], place: int) -> stats.Interval | None:
+    means = []
+    for curves in prompts:
+        values = [value for curve in curves if (value := curve.values[place]) is not None]
+        if values:
+            means.append(sum(values) / len(values))
+    return stats.interval(means)
 
 
 def _json(value: object) -> str:

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
 from bench.leaderboard.render.pictures import Picture
-from bench.leaderboard.tables.table import Table
-from bench.leaderboard.tables.tables import tables, without_scores
+from bench.leaderboard.tables.suite import tables, without_scores
+from bench.leaderboard.tables.table import Table, plain
 
 INTRO = """\
 # Leaderboard
@@ -71,20 +71,21 @@ def escape(text: str) -> str:
     `<img>` an image, nor an address a link. Underscores inside words mean nothing to markdown and
     stay readable.
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return re.sub(_ACTS, r"\\\g<0>", line)
+    return re.sub(_ACTS, r"\\\g<0>", plain(text))
 
 
 def _pictures(pictures: Sequence[Picture]) -> Iterator[str]:
     """Pictures; contact sheets, of which there are as many as models, are folded away."""
-    images = [
-        (picture.model, f"![{escape(picture.alt)}]({quote(picture.path)})") for picture in pictures
-    ]
-    yield from (image for model, image in images if not model)
-    if sheets := [f"{escape(model)}\n\n{image}" for model, image in images if model]:
+    sheets = [picture for picture in pictures if picture.model]
+    yield from (_image(picture) for picture in pictures if not picture.model)
+    if sheets:
         yield "<details>\n<summary>The same prompts, model by model</summary>"
-        yield from sheets
+        yield from (f"{escape(sheet.model)}\n\n{_image(sheet)}" for sheet in sheets)
         yield "</details>"
+
+
+def _image(picture: Picture) -> str:
+    return f"![{escape(picture.alt)}]({quote(picture.path)})"
 
 
 def draw(table: Table) -> Iterator[str]:
@@ -94,13 +95,9 @@ def draw(table: Table) -> Iterator[str]:
     lines = [
         [escape(header) for header in table.headers],
         ["---" if column.is_text else "---:" for column in table.columns],
-        *(
-            [
-                f"**{escape(text)}**" if cell.strong else escape(text)
-                for text, cell in zip(texts, row, strict=True)
-            ]
-            for texts, row in zip(table.texts, table.rows, strict=True)
-        ),
     ]
+    for texts, row in zip(table.texts, table.rows, strict=True):
+        cells = zip(map(escape, texts), row, strict=True)
+        lines.append([f"**{text}**" if cell.strong else text for text, cell in cells])
     yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
     yield from map(escape, (*table.units, *table.below))

@@ -18,14 +18,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
+from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.markdown import INTRO, RANKS
 from bench.leaderboard.render.pictures import Picture
-from bench.leaderboard.render.style import INK
-from bench.leaderboard.tables.table import Column, Table, number
-from bench.leaderboard.tables.tables import tables, without_scores
-from bench.leaderboard.tables.words import failure, visible
-from bench.schema import ClipResult
+from bench.leaderboard.tables.suite import tables, without_scores
+from bench.leaderboard.tables.table import Table, failure, number, visible
+from bench.schema import ClipResult, Result, Sample
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
@@ -46,17 +45,11 @@ _VALUES = ("adherence", "coherence_worst_second")
 
 @dataclass(frozen=True)
 class Beside:
-    """What a leaderboard's folder holds beside its results.
+    """What a leaderboard's folder holds beside its results."""
 
-    Attributes:
-        galleries: suite and model to the clips that are there.
-        pictures: suite to its pictures, their addresses relative to the page.
-        into: the folder.
-    """
-
-    galleries: Mapping[tuple[str, str], Gallery]
-    pictures: Mapping[str, Sequence[Picture]]
-    into: Path
+    galleries: Mapping[tuple[str, str], Gallery]  # by suite and model
+    pictures: Mapping[str, Sequence[Picture]]  # by suite
+    into: Path  # the folder
 
 
 def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
@@ -147,23 +140,7 @@ def _inline(path: Path) -> Markup:
 
 def _table(table: Table) -> dict[str, Any]:
     results = table.results or [None] * len(table.rows)
-    rows = [
-        {
-            "open": _OPEN[result.card.open_weights if result else None],
-            "licence": (result.card.licence if result else None) or "",
-            "cells": [
-                {
-                    "kind": _kind(column),
-                    "text": text,
-                    "strong": cell.strong,
-                    # Fewer digits than sums differ in from one machine to another.
-                    "value": None if value is None else f"{value:.6g}",
-                }
-                for column, cell, text, value in zip(table.columns, *row, strict=True)
-            ],
-        }
-        for result, *row in zip(results, table.rows, table.texts, table.numbers, strict=True)
-    ]
+    kinds = [_CLASSES.get(column.kind, "num") for column in table.columns]
     return {
         "title": table.title,
         "open": table.summary,
@@ -172,23 +149,35 @@ def _table(table: Table) -> dict[str, Any]:
         "columns": [
             {
                 "name": column.header,
-                "kind": _kind(column),
+                "kind": kind,
                 "first": "descending"
                 if column.kind == "number" and column.better != "lower"
                 else "ascending",
             }
-            for column in table.columns
+            for column, kind in zip(table.columns, kinds, strict=True)
         ],
-        "rows": rows,
+        "rows": [
+            {
+                "open": _OPEN[result.card.open_weights if result else None],
+                "licence": (result.card.licence if result else None) or "",
+                "cells": [
+                    {
+                        "kind": kind,
+                        "text": text,
+                        "strong": cell.strong,
+                        # Fewer digits than sums differ in from one machine to another.
+                        "value": None if value is None else f"{value:.6g}",
+                    }
+                    for kind, cell, text, value in zip(kinds, *row, strict=True)
+                ],
+            }
+            for result, *row in zip(results, table.rows, table.texts, table.numbers, strict=True)
+        ],
     }
 
 
+_CLASSES = {"name": "text name", "text": "text"}
 _OPEN = {True: "yes", False: "no", None: ""}
-
-
-def _kind(column: Column[Any]) -> str:
-    """The classes of its elements."""
-    return {"name": "text name", "text": "text"}.get(column.kind, "num")
 
 
 # ---- What the player is given: whose clips of which prompts there are, scores and curves ----
@@ -202,44 +191,34 @@ def _player(
     The draws, the models, and for each model its clips in the order of the draws; None if no clip
     can be played.
     """
-    clips = {
-        result.model: {(clip.prompt, clip.seed): clip for clip in gallery.clips}
+    previews = {
+        result.model: {clip.sample: clip for clip in gallery.clips}
         for result in board.results
         if (gallery := galleries.get((board.suite, result.model))) and gallery.clips
     }
-    if not any(clip.source for own in clips.values() for clip in own.values()):
+    if not any(clip.source for own in previews.values() for clip in own.values()):
         return None
-    ranked = {row.result.model: row.result for group in board.groups for row in group.rows}
-    ordered = (ranked | {result.model: result for result in board.results}).values()
-    results = [result for result in ordered if result.model in clips]
-    present = {draw for own in clips.values() for draw in own}
-    of_category = prompt_categories(board.results)
-    draws = list(
-        dict.fromkeys(
-            draw
-            for result in results
-            for draw in draw_order(result, of_category)
-            if draw in present
-        )
-    )
-    texts = {draw: clip.text for own in clips.values() for draw, clip in own.items() if clip.text}
+    by_rank = {row.result.model: row.result for group in board.groups for row in group.rows}
+    everybody = by_rank | {result.model: result for result in board.results}
+    results = [result for result in everybody.values() if result.model in previews]
+    present = {draw for own in previews.values() for draw in own}
+    texts = {draw: c.text for own in previews.values() for draw, c in own.items() if c.text}
+    categories = prompt_categories(board.results)
+    orders = (draw for result in results for draw in draw_order(result, categories))
+    draws = list(dict.fromkeys(draw for draw in orders if draw in present))
     units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
-    names = {name for own in clips.values() for clip in own.values() for name in clip.curves}
-    of_result = {
-        result.model: {(clip.prompt, clip.seed): clip for clip in result.clips}
-        for result in results
-    }
+    names = {name for own in previews.values() for clip in own.values() for name in clip.curves}
     return {
-        "seeds": len({seed for _, seed in draws}),
+        "seeds": len({draw.seed for draw in draws}),
         "note": _note(board, len(draws)),
         "draws": [
             {
-                "prompt": visible(prompt),
-                "seed": seed,
-                "text": visible(texts.get((prompt, seed), "")),
-                "category": visible(of_category.get(prompt, "")),
+                "prompt": visible(draw.prompt_id),
+                "seed": draw.seed,
+                "text": visible(texts.get(draw, "")),
+                "category": visible(categories.get(draw.prompt_id, "")),
             }
-            for prompt, seed in draws
+            for draw in draws
         ],
         "models": [{"label": visible(board.labels[result.model])} for result in results],
         "curves": [
@@ -250,20 +229,19 @@ def _player(
             }
             for name in [*(name for name in _CURVES if name in names), *sorted(names - {*_CURVES})]
         ],
-        "clips": [
-            [
-                _clip(of_result[result.model].get(draw), clips[result.model].get(draw))
-                for draw in draws
-            ]
-            for result in results
-        ],
+        "clips": [_clips(result, previews[result.model], draws) for result in results],
     }
 
 
-def _clip(clip: ClipResult | None, preview: GalleryClip | None) -> dict[str, Any] | None:
-    """One clip; None where there is none and no reason."""
-    if clip is None:
-        return None
+def _clips(
+    result: Result, previews: Mapping[Sample, GalleryClip], draws: Sequence[Sample]
+) -> list[dict[str, Any] | None]:
+    """A model's clip of every draw; None where there is none and no reason."""
+    clips = {clip.sample: clip for clip in result.clips}
+    return [_clip(clips[draw], previews.get(draw)) if draw in clips else None for draw in draws]
+
+
+def _clip(clip: ClipResult, preview: GalleryClip | None) -> dict[str, Any]:
     curves = preview.curves if preview else {}
     return {
         "source": preview.source if preview else None,

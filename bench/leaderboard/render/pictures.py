@@ -18,8 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.clip import Clip, read_master
 from bench.errors import ClipError
-from bench.leaderboard.render.gallery import Draw
-from bench.schema import ClipResult, Result
+from bench.schema import ClipResult, Result, Sample
 from bench.storage import write_bytes
 
 _MAX_ROWS = 12
@@ -89,7 +88,7 @@ def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
     return bool(rows)
 
 
-def draw_model(run: Path, result: Result, draws: Sequence[Draw], picture: Path) -> bool:
+def draw_model(run: Path, result: Result, draws: Sequence[Sample], picture: Path) -> bool:
     """Draw a model's first three draws, where their frames lie in its run; whether any did."""
     if result.random_weights:
         picture.unlink(missing_ok=True)  # of real weights, or of before noise was left out
@@ -143,8 +142,8 @@ def _strip(clip: Clip, columns: int, height_px: int) -> Image.Image:
     return strip
 
 
-def _delivered(result: Result) -> dict[Draw, ClipResult]:
-    return {(clip.prompt, clip.seed): clip for clip in result.clips if clip.status == "ok"}
+def _delivered(result: Result) -> dict[Sample, ClipResult]:
+    return {clip.sample: clip for clip in result.clips if clip.status == "ok"}
 
 
 def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:

@@ -1,7 +1,7 @@
 """Tables of speed, yield and cost: what a clip takes, what a usable second costs, who says so."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -21,12 +21,12 @@ from bench.leaderboard.tables.table import (
     mean_cell,
     number,
     percent,
+    plural,
     span,
     spread,
     tabulate,
     with_unit,
 )
-from bench.leaderboard.tables.words import plural
 from bench.schema import STAGES, Basis, ClipResult, Delivery, Hardware, Result
 from bench.statistics import most_when_none
 
@@ -66,11 +66,11 @@ def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
         result=lambda row: row.result,
         below=[*batches, *disturbed, *_prices(rows), *_not_measured(rows)],
     )
-    named, *measured = _STAGE_COLUMNS
+    measured = _STAGE_COLUMNS[1:]
     rows = [row for row in rows if any(not column.cell(row).is_empty for column in measured)]
     if rows:
         title = f"Stages, memory and energy on {device}"
-        yield tabulate(title, (named, *measured), rows, result=lambda row: row.result)
+        yield tabulate(title, _STAGE_COLUMNS, rows, result=lambda row: row.result)
 
 
 def _model(row: Speed) -> Cell:
@@ -78,8 +78,7 @@ def _model(row: Speed) -> Cell:
 
 
 def _latency(cell: Cell) -> str:
-    low, high = cell.interval or (0.0, 0.0)
-    return f"{number(cell.number)} ({number(low)}-{number(high)})"
+    return f"{number(cell.number)} ({'-'.join(map(number, cell.interval or ()))})"
 
 
 def _shape(row: Speed) -> str:
@@ -88,12 +87,13 @@ def _shape(row: Speed) -> str:
     return f"{plural(frames, 'frame')} {width}x{height} at {number(fps)} fps{others}"
 
 
-def _cost_per_video_s(row: Speed) -> Cell:
-    return Cell(row.cost_per_video_s, unit=(row.result.hardware or Hardware()).currency)
+def _hardware(row: Speed) -> Hardware:
+    return row.result.hardware or Hardware()
 
 
-def _side_by_side(values: Sequence[float | None]) -> Cell:
-    return Cell(values[0], more=tuple(values[1:]))
+def _side_by_side(values: Iterable[float | None]) -> Cell:
+    first, *more = values
+    return Cell(first, more=tuple(more))
 
 
 def _forwards(row: Speed) -> Cell:
@@ -103,7 +103,7 @@ def _forwards(row: Speed) -> Cell:
 
 def _stage_shares(row: Speed) -> Cell:
     shares = row.stage_shares
-    return _side_by_side([100 * shares[stage] for stage in STAGES]) if shares else Cell()
+    return _side_by_side(100 * shares[stage] for stage in STAGES) if shares else Cell()
 
 
 _SPEED_COLUMNS: tuple[Column[Speed], ...] = (
@@ -113,7 +113,13 @@ _SPEED_COLUMNS: tuple[Column[Speed], ...] = (
     Column("frames/s", lambda r: r.frames_per_s, better="higher"),
     Column("s of compute per s of video", lambda r: r.compute_per_video_s, better="lower"),
     Column("realtime factor", lambda r: r.realtime_factor, better="higher"),
-    Column("cost per s of video", _cost_per_video_s, with_unit, better="lower", empty="hide"),
+    Column(
+        "cost per s of video",
+        lambda r: Cell(r.cost_per_video_s, unit=_hardware(r).currency),
+        with_unit,
+        better="lower",
+        empty="hide",
+    ),
     Column("s per clip p50 (p05-p95)", lambda r: Cell(r.latency_s[1], r.latency_s[::2]), _latency),
     Column(
         "peak GiB allocated / reserved",
@@ -127,7 +133,7 @@ _STAGE_COLUMNS: tuple[Column[Speed], ...] = (
     Column(f"% of time {' / '.join(STAGES)}", _stage_shares, decimals(1)),
     Column(
         "peak GiB encode / denoise / decode",
-        lambda r: _side_by_side([r.stage_gib.get(stage) for stage in STAGES[:-1]]),
+        lambda r: _side_by_side(map(r.stage_gib.get, STAGES[:-1])),
         gib,
     ),
     Column("weights GiB", lambda r: r.weights_gib, gib),
@@ -141,16 +147,14 @@ def _prices(rows: Sequence[Speed]) -> Iterator[str]:
     priced = [row for row in rows if row.cost_per_video_s is not None]
     if not priced:
         return
-    prices = ", ".join(dict.fromkeys(map(_price, priced)))
-    yield f"Cost per s of video: of the clips timed, usable or not, at {prices}."
+    prices = dict.fromkeys(
+        f"{h.price_per_gpu_hour:g} {h.currency} for an hour of a GPU"
+        + (f", {h.gpus} at once" if h.gpus > 1 else "")
+        for h in map(_hardware, priced)
+    )
+    yield f"Cost per s of video: of the clips timed, usable or not, at {', '.join(prices)}."
     if not any(clip.scores for row in priced for clip in row.result.clips):
         yield "No yield, and so no cost of a usable second: no clip is scored."
-
-
-def _price(row: Speed) -> str:
-    hardware = row.result.hardware or Hardware()
-    gpus = f", {hardware.gpus} at once" if hardware.gpus > 1 else ""
-    return f"{hardware.price_per_gpu_hour:g} {hardware.currency} for an hour of a GPU{gpus}"
 
 
 def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
@@ -160,18 +164,30 @@ def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
         for gap, clips in row.gaps.items():
             part = "" if clips == row.clips else f" ({clips} of {plural(row.clips, 'clip')})"
             lacking[gap].append(row.label + part)
-    whole = {gap for gap in lacking if all(row.gaps.get(gap) == row.clips for row in rows)}
     together: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (what, why), labels in lacking.items():
         rest = len(labels) - _NAMED
         who = ", ".join(labels[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-        every = (what, why) in whole and len(rows) > 1
-        together[why, "any model" if every else who].append(what)
+        if len(rows) > 1 and all(row.gaps.get((what, why)) == row.clips for row in rows):
+            who = "any model"
+        together[why, who].append(what)
     for (why, who), whats in together.items():
         yield f"Not measured for {who}: {', '.join(whats)}: {why}."
 
 
 # ---- Yield and cost ----
+
+
+@dataclass(frozen=True)
+class _YieldRow:
+    label: str
+    result: Result
+    share: Yield
+
+    @property
+    def counted_in(self) -> str | None:
+        cost = self.share.cost
+        return f"{cost.unit} ({cost.source})" if cost else None
 
 
 def cost_tables(groups: Sequence[tuple[Group, str]], board: SuiteBoard) -> Iterator[Table]:
@@ -186,18 +202,6 @@ def cost_tables(groups: Sequence[tuple[Group, str]], board: SuiteBoard) -> Itera
         if rows:
             yield _cost_table(rows, suffix, explained)
             explained = []
-
-
-@dataclass(frozen=True)
-class _YieldRow:
-    label: str
-    result: Result
-    share: Yield
-
-    @property
-    def counted_in(self) -> str | None:
-        cost = self.share.cost
-        return f"{cost.unit} ({cost.source})" if cost else None
 
 
 def usable_cost(share: Yield | None) -> Cell:
@@ -267,9 +271,7 @@ def _judged(rows: Sequence[_YieldRow]) -> str:
 def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     for name, words in CRITERIA.items():
-        spared = [
-            row.label for row in rows if row.share.criteria and name not in row.share.criteria
-        ]
+        spared = [r.label for r in rows if r.share.criteria and name not in r.share.criteria]
         if spared:
             yield f"Not asked, for want of {name}: {words} ({', '.join(spared)})."
     for row in rows:
@@ -287,26 +289,16 @@ def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Served:
-    """How a server answered at one concurrency.
-
-    Attributes:
-        clips: how many it delivered.
-        concurrency: requests under way at once.
-        latency_s: median and 95% percentile of seconds from request to clip.
-        requests_per_s: delivered over the time in which any request was under way.
-        attempts: requests sent for a clip, on average; 1 if none had to be repeated.
-        server_latency_s: median seconds of compute as it reports them; None if it does not.
-        server_peak_gib: highest peak as it reports it; None if it does not.
-    """
+    """How a server answered at one concurrency, over the clips that it delivered."""
 
     result: Result
     clips: int
-    concurrency: int
-    latency_s: tuple[float, float]
-    requests_per_s: float
-    attempts: float
-    server_latency_s: float | None
-    server_peak_gib: float | None
+    concurrency: int  # requests under way at once
+    latency_s: tuple[float, float]  # median and 95% percentile, from request to clip
+    requests_per_s: float  # delivered over the time in which any request was under way
+    attempts: float  # requests sent for a clip, on average; 1 if none had to be repeated
+    server_latency_s: float | None  # median of compute, as it reports; None if it does not
+    server_peak_gib: float | None  # highest, as it reports; None if it does not
 
 
 def system_tables(board: SuiteBoard) -> Iterator[Table]:
@@ -378,9 +370,8 @@ def reported(result: Result) -> Cell:
     for basis, source in _REPORTED.items():
         if (seconds := _per_video_s(result, basis, "latency_s")) is not None:
             return Cell(seconds, note=source)
-    if result.card.declared_s_per_video_s is not None:
-        return Cell(result.card.declared_s_per_video_s, note="declared by the maker")
-    return Cell()
+    seconds = result.card.declared_s_per_video_s
+    return Cell() if seconds is None else Cell(seconds, note="declared by the maker")
 
 
 def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Delivery]]:
@@ -407,12 +398,8 @@ def _per_video_s(
 
 def _busy_s(answers: Sequence[Delivery]) -> float:
     """Seconds in which at least one request was under way; pauses between runs do not count."""
-    spans = sorted(
-        (answer.started_at_s or 0.0, (answer.started_at_s or 0.0) + (answer.latency_s or 0.0))
-        for answer in answers
-    )
-    busy_s, reached = 0.0, spans[0][0]
-    for start, end in spans:
-        busy_s += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
+    busy_s, reached = 0.0, 0.0
+    for start, latency_s in sorted((a.started_at_s or 0.0, a.latency_s or 0.0) for a in answers):
+        busy_s += max(0.0, start + latency_s - max(start, reached))
+        reached = max(reached, start + latency_s)
     return busy_s

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
 from bench.leaderboard.data.rows import all_metrics
-from bench.leaderboard.tables.words import plain
+from bench.leaderboard.tables.table import plain
 from bench.schema import ClipResult, Result
 from bench.storage import fingerprint
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 
 from bench.leaderboard.data.rows import (
     BESIDE,
@@ -21,16 +22,20 @@ from bench.leaderboard.tables.table import (
     Column,
     Table,
     decimals,
+    failure,
     fraction,
     in_parts,
     mean,
     mean_cell,
     number,
+    one_line,
+    plural,
+    reason,
+    short,
     span,
     tabulate,
     with_unit,
 )
-from bench.leaderboard.tables.words import failure, one_line, plural, reason, short
 from bench.schema import ClipResult, MetricDescription, Result
 from bench.statistics import Interval
 
@@ -97,15 +102,11 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
         return mean_cell(means[kind][row.result.model], FEWEST)
 
     for part, kinds in in_parts(list(means), SCORES_PER_TABLE):
+        names = {kind: f"{kind} ({counts[kind]})" for kind in kinds}
+        columns = [Column[Row](names[k], partial(category_mean, kind=k), mean) for k in kinds]
         yield tabulate(
             f"Categories{suffix}{part}",
-            [
-                Column[Row]("model", lambda row: row.label, kind="name"),
-                *(
-                    Column[Row](f"{kind} ({counts[kind]})", partial(category_mean, kind=kind), mean)
-                    for kind in kinds
-                ),
-            ],
+            [Column("model", lambda row: row.label, kind="name"), *columns],
             group.complete,
             result=lambda row: row.result,
             above=above,
@@ -129,27 +130,35 @@ def size(result: Result) -> str | None:
 
 
 def _headline_table(
-    title: str,
-    group: Group,
-    rows: Sequence[Row],
-    board: SuiteBoard,
-    above: Sequence[str],
+    title: str, group: Group, rows: Sequence[Row], board: SuiteBoard, above: Sequence[str]
 ) -> Table:
     """How good, how fast, how large, at what price, on what terms: one row per model.
 
     Seconds of compute, memory and cost are those of the hardware that made the clips: it is
     named, and no row leads another in them.
     """
-    timed = [devices(row.result, board.speeds) for row in rows]
-    hardware = {device for speeds in timed for device in speeds}
-    shared = len(hardware) == 1 and all(timed)
+    timed = {row.result.model: devices(row.result, board.speeds) for row in rows}
+    hardware = {device for speeds in timed.values() for device in speeds}
+    shared = len(hardware) == 1 and all(timed.values())
     where = [f"Seconds, memory and cost are those of {min(hardware)}."] if shared else []
     ranked = HEADLINE in group.metrics and not group.footage and rows[0] in group.complete
+
+    def seconds(row: Row) -> Cell:
+        """Of compute as measured here, else as reported, with who says so."""
+        measured = timed[row.result.model]
+        if len(measured) > 1:
+            return Cell(f"on {len(measured)} devices, see below")
+        for device, speed in measured.items():
+            return Cell(speed.compute_per_video_s, note="" if shared else device)
+        return reported(row.result)
+
+    def peak_gib(row: Row) -> float | None:
+        peaks = [speed.allocated_gib for speed in timed[row.result.model].values()]
+        return max((peak for peak in peaks if peak is not None), default=None)
+
     facts: list[Column[Row]] = [
-        Column(
-            "s per s of video", partial(_seconds, board=board, named=not shared), better="lower"
-        ),
-        Column("peak GiB", partial(_peak_gib, board=board), decimals(1), better="lower"),
+        Column("s per s of video", seconds, better="lower"),
+        Column("peak GiB", peak_gib, decimals(1), better="lower"),
         Column(
             "cost per usable s",
             lambda r: usable_cost(board.yields.get(r.result.model)),
@@ -218,25 +227,9 @@ def _score_columns(group: Group, names: Sequence[str]) -> Iterator[Column[Row]]:
 
 def _score(row: Row, metric: str) -> Cell:
     score, prompts = row.scores[metric], len(row.result.expected_prompts)
-    if score.interval is None:
-        return Cell()
-    count = score.interval.n if score.interval.n < prompts else None
+    partly = score.interval is not None and score.interval.n < prompts
+    count = score.interval.n if score.interval and partly else None
     return mean_cell(score.interval, count=count, strong=score.leading)
-
-
-def _seconds(row: Row, board: SuiteBoard, named: bool) -> Cell:
-    """Seconds of compute as measured here, else as reported, with who says so."""
-    measured = devices(row.result, board.speeds)
-    if len(measured) > 1:
-        return Cell(f"on {len(measured)} devices, see below")
-    for device, speed in measured.items():
-        return Cell(speed.compute_per_video_s, note=device if named else "")
-    return reported(row.result)
-
-
-def _peak_gib(row: Row, board: SuiteBoard) -> float | None:
-    peaks = (speed.allocated_gib for speed in devices(row.result, board.speeds).values())
-    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 def _tables(
@@ -279,12 +272,10 @@ def _why_partial(row: Row) -> str:
 def _not_made(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks clips, naming the first of them."""
     for row in rows:
-        present = {(clip.prompt, clip.seed) for clip in row.result.clips}
+        present = {clip.sample for clip in row.result.clips}
+        draws = product(row.result.expected_prompts, row.result.seeds)
         lacking = [
-            f"{prompt} seed {seed}"
-            for prompt in row.result.expected_prompts
-            for seed in row.result.seeds
-            if (prompt, seed) not in present
+            f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in present
         ]
         if lacking:
             hidden = len(lacking) - _NAMED_PER_MODEL
@@ -307,7 +298,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
-    clips = sorted(row.result.clips, key=lambda clip: (clip.prompt, clip.seed))
+    clips = sorted(row.result.clips, key=lambda clip: clip.sample)
     notes: dict[str, int] = {}  # reason to its number, in the order of appearance
     for clip in clips:
         for name in metrics:
@@ -318,28 +309,19 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
         value = clip.scores.get(metric)
         return Cell(value, note=str(notes[_why_no_score(clip, metric)]) if value is None else "")
 
-    return tabulate(
-        f"{row.label}, clip by clip",
-        [
-            Column[ClipResult]("file", lambda clip: clip.prompt, kind="name"),
-            Column("frames", lambda clip: clip.frames),
-            Column("size", lambda clip: clip.frames and f"{clip.width}x{clip.height}", kind="text"),
-            Column("fps", lambda clip: clip.fps, _four_digits),
-            Column("lossy", lambda clip: "yes" if clip.lossy else "no", kind="text"),
-            *(
-                Column[ClipResult](
-                    name,
-                    partial(score, metric=name),
-                    _four_digits,
-                    better=metric.better,
-                    minor=metric.better is None,
-                )
-                for name, metric in metrics.items()
-            ),
-        ],
-        clips,
-        below=[f"({count}) {why}" for why, count in notes.items()],
-    )
+    columns: list[Column[ClipResult]] = [
+        Column("file", lambda clip: clip.prompt, kind="name"),
+        Column("frames", lambda clip: clip.frames),
+        Column("size", lambda clip: clip.frames and f"{clip.width}x{clip.height}", kind="text"),
+        Column("fps", lambda clip: clip.fps, _four_digits),
+        Column("lossy", lambda clip: "yes" if clip.lossy else "no", kind="text"),
+    ]
+    for name, metric in metrics.items():
+        get = partial(score, metric=name)
+        shown_only = metric.better is None
+        columns.append(Column(name, get, _four_digits, metric.better, minor=shown_only))
+    below = [f"({count}) {why}" for why, count in notes.items()]
+    return tabulate(f"{row.label}, clip by clip", columns, clips, below=below)
 
 
 def _why_no_score(clip: ClipResult, metric: str) -> str:

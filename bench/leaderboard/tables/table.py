@@ -6,40 +6,30 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Generic, Literal, TypeVar
 
-from bench.schema import Result
+from bench.schema import ClipResult, Result
 from bench.statistics import Interval
 
 NONE = "-"  # a value that nobody has
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
 _LARGE = 7  # the exponent from which nobody counts the zeros any more
+_JOINERS = "\u200c\u200d"
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place of a table. Its text is made from it, and never read back.
+    """What stands in one place of a table. Its text is made from it, and never read back."""
 
-    Attributes:
-        value: a number or a text; None if nobody has it.
-        interval: 95% interval of the value, or the range that it begins.
-        more: further numbers of the same kind: reserved memory after allocated.
-        unit: of the value, where rows differ in theirs; what differs in it is not sorted.
-        count: over how many, or of how many.
-        note: what else must be known of this value.
-        bound: whether the value is only a lower bound.
-        strong: whether it leads its column.
-    """
-
-    value: float | str | None = None
-    interval: tuple[float, float] | None = None
-    more: tuple[float | None, ...] = ()
-    unit: str = ""
-    count: int | None = None
-    note: str = ""
-    bound: bool = False
-    strong: bool = False
+    value: float | str | None = None  # None if nobody has it
+    interval: tuple[float, float] | None = None  # 95%, or the range that the value begins
+    more: tuple[float | None, ...] = ()  # of the same kind: reserved memory after allocated
+    unit: str = ""  # where rows differ in theirs; what differs in it is not sorted
+    count: int | None = None  # over how many, or of how many
+    note: str = ""  # what else must be known of this value
+    bound: bool = False  # whether the value is only a lower bound
+    strong: bool = False  # whether it leads its column
 
     @property
     def is_empty(self) -> bool:
@@ -59,7 +49,7 @@ Format = Callable[[Cell], str]
 Empty = Literal["show", "hide", "name"]
 
 
-def plain(cell: Cell) -> str:
+def three_digits(cell: Cell) -> str:
     """Three significant digits."""
     return number(cell.number)
 
@@ -68,26 +58,18 @@ def plain(cell: Cell) -> str:
 class Column(Generic[T]):
     """What a table says of every row.
 
-    Attributes:
-        name: the header, without its arrow.
-        get: from a row its cell, or the value of one.
-        format: for numbers; texts stand as they are.
-        better: which direction is good; None for what is only shown.
-        kind: `name` is the text that says what a row is about, a `rank` a number of which the
-            least is first; texts are set flush left.
-        minor: whether it is the first to go where a table is too wide for the screen.
-        unit: what its numbers are in, after its plain name; empty if that is said elsewhere.
-        empty: what becomes of it where no row has a value: it is shown, hidden, or hidden and
-            named in a line below; None to do as the table does.
+    The `name` column holds the text that says what a row is about; of a `rank` the least is first.
+    `empty` says what becomes of a column without any value: it is shown, hidden, or hidden and
+    named in a line below; None does as the table does.
     """
 
     name: str
     get: Callable[[T], Cell | float | str | None] = lambda _: None
-    format: Format = plain
-    better: Literal["higher", "lower"] | None = None
+    format: Format = three_digits  # for numbers; texts stand as they are
+    better: Literal["higher", "lower"] | None = None  # None for what is only shown
     kind: Literal["name", "text", "number", "rank"] = "number"
-    minor: bool = False
-    unit: str = ""
+    minor: bool = False  # among the first to go where a table is too wide for the screen
+    unit: str = ""  # of its numbers; empty if that is said elsewhere
     empty: Empty | None = None
 
     @property
@@ -97,7 +79,7 @@ class Column(Generic[T]):
 
     @property
     def is_text(self) -> bool:
-        """Whether its cells are texts."""
+        """Whether its cells are texts, which are set flush left."""
         return self.kind in ("name", "text")
 
     def cell(self, row: T) -> Cell:
@@ -118,25 +100,16 @@ class Column(Generic[T]):
 
 @dataclass(frozen=True)
 class Table:
-    """One table, drawn by whoever shows it.
-
-    Attributes:
-        rows: as many cells each as there are columns.
-        above: lines before it.
-        below: lines after it.
-        summary: whether it belongs into the short version for a terminal.
-        folded: whether a page shows it only when it is asked for.
-        results: what each row is about, if all rows are about results; else empty.
-    """
+    """One table, drawn by whoever shows it; every row has a cell for each column."""
 
     title: str
     columns: tuple[Column[Any], ...]
     rows: tuple[tuple[Cell, ...], ...]
-    above: tuple[str, ...] = ()
-    below: tuple[str, ...] = ()
-    summary: bool = False
-    folded: bool = False
-    results: tuple[Result, ...] = ()
+    above: tuple[str, ...] = ()  # lines before it
+    below: tuple[str, ...] = ()  # lines after it
+    summary: bool = False  # whether it belongs into the short version for a terminal
+    folded: bool = False  # whether a page shows it only when it is asked for
+    results: tuple[Result, ...] = ()  # what each row is about, if all are about results
 
     @property
     def headers(self) -> list[str]:
@@ -154,14 +127,14 @@ class Table:
     @property
     def numbers(self) -> list[list[float | None]]:
         """What rows are sorted by; None for texts, and for amounts in different units."""
-        mixed = [
-            len({row[at].unit for row in self.rows if row[at].value is not None}) > 1
-            for at in range(len(self.columns))
+        sortable = [
+            not column.is_text and len({cell.unit for cell in cells if cell.value is not None}) <= 1
+            for column, cells in zip(self.columns, zip(*self.rows, strict=True), strict=False)
         ]
         return [
             [
-                None if mix or column.is_text or isinstance(cell.value, str) else cell.value
-                for mix, column, cell in zip(mixed, self.columns, row, strict=True)
+                cell.value if sorts and not isinstance(cell.value, str) else None
+                for sorts, cell in zip(sortable, row, strict=True)
             ]
             for row in self.rows
         ]
@@ -234,7 +207,7 @@ def number(value: float, digits: int = 3) -> str:
     if value == 0 or (float(value).is_integer() and abs(value) < 1e6):
         return str(int(value))
     exponent = _exponent(value)
-    if exponent < -4 or exponent >= _LARGE:
+    if not -4 <= exponent < _LARGE:
         return f"{value:.{digits - 1}e}"
     return f"{value:.{max(0, digits - 1 - exponent)}f}"
 
@@ -250,7 +223,7 @@ def with_interval(interval: Interval) -> str:
     if half <= 1e-9 * abs(mean):  # all prompts alike, but for the last bits of a sum
         return f"{number(mean)} ±0"
     scale = _exponent(max(abs(mean), half))
-    if scale < -4 or scale >= _LARGE:
+    if not -4 <= scale < _LARGE:
         return f"({mean / 10**scale:.1f} ±{half / 10**scale:.1f})e{scale}"
     decimals = 1 - _exponent(half)
     if mean:
@@ -288,17 +261,14 @@ def spread(cell: Cell) -> str:
 
 def span(cell: Cell) -> str:
     """`2-5`, a range, of which the value is the lower end."""
-    ends = [number(end) for end in cell.interval or (cell.number,)]
-    return "-".join(dict.fromkeys(ends))
+    return "-".join(dict.fromkeys(map(number, cell.interval or (cell.number,))))
 
 
 def percent(cell: Cell) -> str:
     """`96% (88-100)`, of a share."""
-    text = f"{100 * cell.number:.0f}%"
-    if cell.interval is None:
-        return text
-    low, high = cell.interval
-    return f"{text} ({100 * low:.0f}-{100 * high:.0f})"
+    low, high = cell.interval or (None, None)
+    ends = "" if low is None or high is None else f" ({100 * low:.0f}-{100 * high:.0f})"
+    return f"{100 * cell.number:.0f}%{ends}"
 
 
 def fraction(cell: Cell) -> str:
@@ -326,3 +296,54 @@ def with_unit(cell: Cell) -> str:
 
 def _exponent(value: float) -> int:
     return math.floor(math.log10(abs(value)))
+
+
+# ---- How short texts are printed ----
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def reason(clip: ClipResult, metric: str) -> str:
+    """Why a clip that was made has no value of a metric."""
+    return clip.unscored.get(metric, "not scored yet")
+
+
+def failure(clip: ClipResult) -> str:
+    """How a clip failed."""
+    return f"{clip.status}: {one_line(clip.error or 'no message')}"
+
+
+def named(clips: Sequence[ClipResult]) -> str:
+    """The first of some clips, and how many more there are."""
+    more = f" and {plural(len(clips) - 1, 'more clip')}" if len(clips) > 1 else ""
+    return f"prompt {clips[0].prompt!r:.80} seed {clips[0].seed}{more}"
+
+
+def short(digest: str | None) -> str:
+    """The beginning of a hash, enough to tell two apart."""
+    return digest[:8] if digest else NONE
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Text without line breaks, cut to so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def plain(text: str) -> str:
+    """Text on one line, with nothing in it that a terminal would obey."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def visible(text: str) -> str:
+    """Text on one line in which no character acts: those that would, show as [U+202E].
+
+    Prompts and names come from elsewhere. A character that turns the reading direction around,
+    or that a file format forbids, must be seen instead of obeyed. Joiners stay: some scripts
+    cannot be written without.
+    """
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() or c in _JOINERS else f"[U+{ord(c):04X}]" for c in line)

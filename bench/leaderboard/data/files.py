@@ -1,0 +1,100 @@
+"""What is read from files: results, and the suites and calibrations that are published."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.schema import Result
+from bench.storage import CONF, PROMPTS, fingerprint, read_json, read_record
+
+FILE_NAME = "result.json"
+PUBLISHED = "results/*/*.json"
+"""Where a leaderboard's folder holds results: one folder a suite, one file a model."""
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """Result files at or under the paths, each once, in the order given.
+
+    A path may be a result file, a run's folder that holds one, a folder of such folders (one
+    suite), a folder of those (a whole output folder), or the folder of a leaderboard.
+    """
+    files: dict[Path, Path] = {}
+    for file in (file for path in paths for file in _find(path)):
+        files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def _find(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise BenchError(f"expected a result file or a run's folder, {path} does not exist")
+    for pattern in (FILE_NAME, f"*/{FILE_NAME}", f"*/*/{FILE_NAME}", PUBLISHED):
+        if files := sorted(path.glob(pattern)):
+            return files
+    raise BenchError(
+        f"expected {FILE_NAME} in {path} or in a folder below it, found none: "
+        "run `python -m bench` first, or give the folder of a finished run"
+    )
+
+
+def load(path: Path) -> Result:
+    """One result file; what is wrong with it is a `ResultError`, with all faults."""
+    return read_record(path, Result, mend=f"give a {FILE_NAME} as a run wrote it")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A published suite file: its path for people, and by prompt id what its prompts are."""
+
+    file: str
+    sha256: str
+    categories: Mapping[str, str]
+    groups: Mapping[str, str]  # of the prompts that are of one
+    texts: Mapping[str, str]
+
+
+def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | None:
+    """The published suite that a result's hash of prompts stands for; None if it is none.
+
+    `images` is prompt id to the SHA-256 of the picture its clips began with; the hash covers
+    these too (see `bench.run.start_images.suite_sha256`).
+    """
+    for suite in suites():
+        if prompts_sha256 in {suite.sha256, fingerprint([suite.sha256, images])}:
+            return suite
+    return None
+
+
+def suite_of_result(result: Result) -> Suite | None:
+    """The published suite of a result's prompts; None if it is none."""
+    return suite_of(result.prompts_sha256, result.image_sha256)
+
+
+@cache
+def suites() -> tuple[Suite, ...]:
+    """The published suites, by file name."""
+    published = []
+    for path in sorted(PROMPTS.glob("*.jsonl")):
+        raw = path.read_bytes()
+        entries = [json.loads(line) for line in raw.decode("utf-8-sig").split("\n") if line.strip()]
+        suite = Suite(
+            file=f"prompts/{path.name}",
+            sha256=sha256(raw).hexdigest(),
+            categories={entry["id"]: entry.get("category", "uncategorised") for entry in entries},
+            groups={entry["id"]: entry["group"] for entry in entries if "group" in entry},
+            texts={entry["id"]: entry["text"] for entry in entries},
+        )
+        published.append(suite)
+    return tuple(published)
+
+
+@cache
+def calibrations() -> Mapping[str, Mapping[str, float]]:
+    """The published calibrations: hash to scales."""
+    contents = map(read_json, sorted((CONF / "calibration").glob("*.json")))
+    return {fingerprint(content): content["scales"] for content in contents}

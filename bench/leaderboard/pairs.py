@@ -1,0 +1,245 @@
+"""Two results side by side: the clips of both, how far they differ, and what that allows to say."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from bench import statistics as stats
+from bench.leaderboard.data.rows import (
+    GROUP_METRIC,
+    all_metrics,
+    clip_value,
+    differences,
+    has_quality,
+    member_of,
+)
+from bench.leaderboard.tables.table import (
+    ARROWS,
+    NONE,
+    Cell,
+    Column,
+    Table,
+    mean,
+    mean_cell,
+    number,
+    plural,
+    tabulate,
+)
+from bench.schema import ClipResult, MetricDescription, Result, Sample
+from bench.statistics import MIN_PROMPTS, Interval
+
+SHOWN_PROMPTS = 5
+
+SHOWN_BY_CATEGORY = 4  # metrics that the table of categories has room for
+_MAJOR = 2  # of those, so many stay on a narrow screen
+_ROUNDING = 1e-9  # of sums in another order: no difference between models
+
+Noun = Literal["prompt", "file", "group"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """One metric of results A and B: its mean over seeds for each prompt, file or group of both."""
+
+    metric: str
+    meaning: MetricDescription
+    a: Mapping[str, float]
+    b: Mapping[str, float]
+    noun: Noun = "prompt"
+
+    @property
+    def header(self) -> str:
+        """The metric and which direction is good."""
+        return self.metric + ARROWS[self.meaning.better]
+
+    def differences(self, prompts: Collection[str] | None = None) -> dict[str, float]:
+        """A - B for each prompt, or for those of the prompts that have values."""
+        names = self.a if prompts is None else [name for name in self.a if name in prompts]
+        return {name: self.a[name] - self.b[name] for name in names}
+
+    def interval(self, prompts: Collection[str] | None = None) -> Interval | None:
+        """Mean of A - B and its interval, resampling prompts; None without prompts."""
+        return stats.interval(list(self.differences(prompts).values()))
+
+    def extremes(self) -> dict[str, float]:
+        """A - B of the prompts where it is largest; one without any difference is none."""
+        ordered = sorted(self.differences().items(), key=lambda item: -abs(item[1]))
+        return {prompt: value for prompt, value in ordered[:SHOWN_PROMPTS] if value}
+
+
+def obstacles(a: Result, b: Result) -> tuple[str, ...]:
+    """Why two results do not compare, each reason naming what differs; empty if they do."""
+    if unscored := [result.model for result in (a, b) if not has_quality(result)]:
+        return (f"{' and '.join(unscored)} has no scores",)
+    reasons = differences(a, b, paired=True)
+    return reasons if reasons or common(a, b) else ("no clips of the same prompt and seed",)
+
+
+def common(a: Result, b: Result) -> dict[Sample, tuple[ClipResult, ClipResult]]:
+    """Both clips, or failures to make one, of every draw of both results, in the order of A."""
+    place = {prompt: number for number, prompt in enumerate(a.expected_prompts)}
+    others = {clip.sample: clip for clip in b.clips}
+    clips = sorted(a.clips, key=lambda clip: (place[clip.prompt], clip.seed))
+    return {clip.sample: (clip, others[clip.sample]) for clip in clips if clip.sample in others}
+
+
+def left_out(a: Result, b: Result) -> dict[str, str]:
+    """Metrics of either result that do not compare, and why."""
+    first, second = all_metrics(a), all_metrics(b)
+    return {
+        name: "other version or backbones" if name in first and name in second else "not in both"
+        for name in sorted(first.keys() | second.keys())
+        if first.get(name) != second.get(name)
+    }
+
+
+def pairs(a: Result, b: Result, metric: str) -> Pairs:
+    """The values of one metric that both results have, paired clip by clip."""
+    values: dict[str, list[tuple[float, float]]] = {}
+    for one, other in common(a, b).values():
+        member = member_of(one, metric)
+        first, second = clip_value(one, metric), clip_value(other, metric)
+        if member is not None and first is not None and second is not None:
+            values.setdefault(member, []).append((first, second))
+    a_means, b_means = (
+        {name: math.fsum(pair[side] for pair in each) / len(each) for name, each in values.items()}
+        for side in (0, 1)
+    )
+    of = "group" if metric == GROUP_METRIC else noun(a)
+    return Pairs(metric, all_metrics(a)[metric], a_means, b_means, of)
+
+
+def noun(result: Result) -> Noun:
+    """What the clips of a result answer: prompts, or nothing but the name of their file."""
+    return "prompt" if result.prompts_sha256 else "file"
+
+
+def widest(a: Result, b: Result, metric: str, name: str) -> Sample:
+    """The draw in which two results differ most on a prompt or group; the first of several."""
+
+    def distance(pair: tuple[ClipResult, ClipResult]) -> float:
+        first, second = (clip_value(clip, metric) for clip in pair)
+        return -1.0 if first is None or second is None else abs(first - second)
+
+    own = {
+        sample: distance(pair)
+        for sample, pair in common(a, b).items()
+        if member_of(pair[0], metric) == name
+    }
+    return max(sorted(own), key=own.__getitem__)
+
+
+def categories(result: Result) -> dict[str, set[str]]:
+    """Category to its prompts, in the order of the result's clips."""
+    prompts: dict[str, set[str]] = {}
+    for clip in result.clips:
+        prompts.setdefault(str(clip.category), set()).add(clip.prompt)
+    return prompts
+
+
+# ---- Tables, and the one sentence that they allow ----
+
+
+def verdict(a: str, b: str, compared: Pairs) -> str:
+    """One sentence on what the difference between a and b is, no more than its interval says."""
+    noun, metric, unit = compared.noun, compared.metric, compared.meaning.unit
+    differences = list(compared.differences().values())
+    count, gap = len(differences), compared.interval()
+    if gap is None or gap.low is None or gap.high is None or count < MIN_PROMPTS:
+        had = plural(count, f"common {noun}")
+        return f"{had} cannot tell {a} from {b} in {metric}: at least {MIN_PROMPTS} are needed."
+    if max(map(abs, differences)) <= _ROUNDING * max(map(abs, compared.a.values())):
+        return f"{a} and {b} have the same {metric} on each of {count} {noun}s."
+    if not _is_sure(gap):
+        return (
+            f"These {count} {noun}s do not tell {a} from {b} in {metric}: A - B lies between "
+            f"{number(gap.low)} and {number(gap.high)} ({unit}; 95% interval)."
+        )
+    ahead, behind = (a, b) if gap.mean > 0 else (b, a)
+    ends = map(number, sorted((abs(gap.low), abs(gap.high))))
+    by = f"by {' to '.join(dict.fromkeys(ends))} ({unit}; 95% interval)"
+    if compared.meaning.better is None:
+        return f"On {noun}s like these {count}, {ahead} has more {metric} than {behind}, {by}."
+    if compared.meaning.better == "lower":
+        ahead, behind = behind, ahead
+    return f"On {noun}s like these {count}, {ahead} is better than {behind} in {metric}, {by}."
+
+
+def overall(compared: Sequence[Pairs]) -> Table:
+    """One line a metric: both means over the common prompts, and their difference."""
+    rows = [(each, gap) for each in compared if (gap := each.interval())]
+    columns: list[Column[tuple[Pairs, Interval]]] = [
+        Column("metric", lambda row: row[0].header, kind="name"),
+        Column("A", lambda row: sum(row[0].a.values()) / row[1].n, minor=True),
+        Column("B", lambda row: sum(row[0].b.values()) / row[1].n, minor=True),
+        Column("A - B", lambda row: row[1].mean),
+        Column("95% interval", lambda row: mean_cell(row[1]), _range),
+        Column("better", lambda row: _better(*row), kind="text"),
+        Column(
+            "prompts",
+            lambda row: plural(row[1].n, "group") if row[0].noun == "group" else str(row[1].n),
+            minor=True,
+        ),
+        Column("unit", lambda row: row[0].meaning.unit, kind="text", minor=True),
+    ]
+    below = (
+        "Each interval stands alone: of twenty that should hold 0, one does not. Neither is "
+        f"called better where it holds 0, or on fewer than {MIN_PROMPTS} prompts."
+    )
+    return tabulate("Difference A - B by metric", columns, rows, below=[below])
+
+
+def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[str]]) -> Table:
+    """One line a category (of prompts): the differences in the metrics that stand first."""
+    first = [each for each in compared if each.noun != "group"][:SHOWN_BY_CATEGORY]
+
+    def gap(category: str, of: Pairs) -> Cell:
+        interval = of.interval(categories[category])
+        sure = interval is not None and interval.n >= MIN_PROMPTS and _is_sure(interval)
+        return mean_cell(interval, strong=sure)
+
+    columns: list[Column[str]] = [
+        Column("category", str, kind="name"),
+        Column("prompts", lambda category: len(first[0].differences(categories[category]))),
+    ]
+    for place, each in enumerate(first):
+        better, minor = each.meaning.better, place >= _MAJOR
+        columns.append(Column(each.metric, partial(gap, of=each), mean, better, minor=minor))
+    rows = [
+        category
+        for category, prompts in categories.items()
+        if any(each.differences(prompts) for each in first)
+    ]
+    below = (
+        "± is half the width of the 95% interval, which is too narrow on fewer than "
+        f"{MIN_PROMPTS} prompts."
+    )
+    return tabulate("Difference A - B by category", columns, rows, below=[below])
+
+
+def most(compared: Pairs) -> Table:
+    """The prompts, or groups, on which a metric differs most."""
+    columns: list[Column[str]] = [
+        Column(compared.noun, str, kind="name"),
+        Column("A", compared.a.get),
+        Column("B", compared.b.get),
+        Column("A - B", compared.extremes().get),
+    ]
+    return tabulate(f"Where {compared.metric} differs most", columns, list(compared.extremes()))
+
+
+def _is_sure(gap: Interval) -> bool:
+    """Whether an interval leaves out 0."""
+    return gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
+
+
+def _better(each: Pairs, gap: Interval) -> str | None:
+    if each.meaning.better is None or gap.n < MIN_PROMPTS or not _is_sure(gap):
+        return None
+    return "A" if (gap.mean > 0) == (each.meaning.better == "higher") else "B"
+
+
+def _range(cell: Cell) -> str:
+    return " to ".join(map(number, cell.interval or ())) or NONE

@@ -1,0 +1,293 @@
+"""All tables of a suite in reading order, which markdown, page and console then only draw."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench import statistics as stats
+from bench.leaderboard.data.rows import GROUP_METRIC, SuiteBoard, group_means, has_quality
+from bench.leaderboard.tables.costs import cost_tables, speed_tables, system_tables
+from bench.leaderboard.tables.scores import FEWEST, more_tables, score_tables, without_interval
+from bench.leaderboard.tables.table import (
+    Cell,
+    Column,
+    Table,
+    fraction,
+    mean,
+    mean_cell,
+    one_line,
+    plural,
+    reason,
+    short,
+    span,
+    tabulate,
+    text_columns,
+)
+from bench.metrics.cross_clip import CHANCE, UNIT
+from bench.schema import Result
+
+LINES_PER_MODEL = 20  # of failures and of reasons; what is left out is counted
+
+LONG_ENOUGH = 0.9
+"""Share of the length that was asked for, under which a clip is too short; frame rules miss by
+less."""
+
+
+def tables(board: SuiteBoard) -> Iterator[Table]:
+    """All tables of one suite, in reading order; a table without rows is left out."""
+    many = len(board.groups) > 1
+    groups = [
+        (group, f", table {place} of {len(board.groups)}" if many else "")
+        for place, group in enumerate(board.groups, start=1)
+    ]
+    for group, suffix in groups:
+        yield from score_tables(group, suffix, board)
+    yield from identity_tables(board)
+    yield from length_tables(board)
+    yield from system_tables(board)
+    for device, rows in board.speeds.items():
+        yield from speed_tables(device, rows)
+    yield from cost_tables(groups, board)
+    for group, suffix in groups:
+        yield from more_tables(group, suffix)
+    yield from _failures(board)
+    yield from _unscored(board)
+    yield _provenance(board)
+
+
+def without_scores(board: SuiteBoard) -> list[str]:
+    """One line for each result that has no row in any table of scores, saying why."""
+    whys = {
+        True: "its weights are random, so only its speed means anything.",
+        False: "no clip of it was scored.",
+    }
+    return [
+        f"{board.labels[result.model]} has no scores: {whys[result.random_weights]}"
+        for result in board.results
+        if not has_quality(result)
+    ]
+
+
+# ---- Cross-clip identity: one character in many shots ----
+
+
+_FIELDS = ("value", "won", "own", "others")
+"""Of `Likeness`."""
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """Means over groups of a result, by field of `Likeness`."""
+
+    label: str
+    result: Result
+    means: dict[str, stats.Interval | None]
+
+    @property
+    def order(self) -> tuple[bool, float, str]:
+        """Best first."""
+        value = self.means["value"]
+        return value is None, -value.mean if value else 0.0, self.result.model
+
+    @property
+    def groups(self) -> int | None:
+        """How many have a mean."""
+        value = self.means["value"]
+        return value.n if value else None
+
+    def cell(self, field: str) -> Cell:
+        """One of its means."""
+        return mean_cell(self.means[field], FEWEST)
+
+
+_IDENTITY_COLUMNS: tuple[Column[_Identity], ...] = (
+    Column("model", lambda row: row.label, kind="name"),
+    Column(GROUP_METRIC, lambda row: row.cell("value"), mean, better="higher"),
+    Column("told apart", lambda row: row.cell("won"), mean, better="higher"),
+    Column("own", lambda row: row.cell("own"), mean, minor=True),
+    Column("others", lambda row: row.cell("others"), mean, minor=True),
+    Column("groups", lambda row: row.groups, minor=True),
+)
+
+
+def identity_tables(board: SuiteBoard) -> Iterator[Table]:
+    """Cross-clip identity, a table for each set of results that compare."""
+    for group in board.groups:
+        by_basis: defaultdict[object, list[Result]] = defaultdict(list)
+        for row in group.rows:
+            if basis := row.result.cross_clip:
+                by_basis[basis.version, basis.fingerprint].append(row.result)
+        for results in by_basis.values():
+            yield _identity_table(results, board)
+
+
+def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
+    rows = []
+    for result in results:
+        values = {field: group_means(result.clips, field).values() for field in _FIELDS}
+        means = {field: stats.interval(list(each)) for field, each in values.items()}
+        rows.append(_Identity(board.labels[result.model], result, means))
+    return tabulate(
+        "Cross-clip identity",
+        _IDENTITY_COLUMNS,
+        sorted(rows, key=lambda row: row.order),
+        result=lambda row: row.result,
+        above=[
+            "Does a character stay itself from one shot to the next? own is the mean identity "
+            "cosine between clips of one character, others that between clips of different "
+            f"characters over the same kinds of shot and seeds; {GROUP_METRIC} is own - "
+            f"others ({UNIT}), and told apart how often the own character is the more alike. "
+            f"0 and {CHANCE:g} is a model that draws anybody. Intervals are over groups."
+        ],
+        below=[
+            *without_interval([each for row in rows for each in row.means.values()], "groups"),
+            *_identity_gaps(results, board),
+        ],
+        summary=True,
+    )
+
+
+def _identity_gaps(results: Sequence[Result], board: SuiteBoard) -> Iterator[str]:
+    """Who has no comparison and why, and how many clips of a comparison show nothing."""
+    for result in results:
+        label = board.labels[result.model]
+        if result.cross_clip and result.cross_clip.why:
+            yield f"{label} has none: {one_line(result.cross_clip.why)}."
+        parts = [clip.cross_clip for clip in result.clips if clip.cross_clip]
+        if empty := sum(part.own is None for part in parts):
+            yield (
+                f"{label}: {plural(empty, 'clip')} of {len(parts)} could be compared with nothing, "
+                "since these or all others failed or did not move, and counted as "
+                f"0 and {CHANCE:g}."
+            )
+
+
+# ---- Lengths ----
+
+
+@dataclass(frozen=True)
+class _Lengths:
+    """Seconds of a result's clips: asked for, and delivered."""
+
+    label: str
+    result: Result
+    pairs: list[tuple[float, float]]
+
+    def range(self, side: int) -> Cell:
+        """The shortest and the longest that was asked for (0) or delivered (1)."""
+        seconds = [pair[side] for pair in self.pairs]
+        return Cell(min(seconds), (min(seconds), max(seconds)))
+
+    @property
+    def long_enough(self) -> Cell:
+        """How many of the clips."""
+        enough = sum(delivered >= LONG_ENOUGH * asked for asked, delivered in self.pairs)
+        return Cell(enough, count=len(self.pairs))
+
+
+_LENGTH_COLUMNS: tuple[Column[_Lengths], ...] = (
+    Column("model", lambda row: row.label, kind="name"),
+    Column("asked, s", lambda row: row.range(0), span),
+    Column("made, s", lambda row: row.range(1), span),
+    Column("as long as asked", lambda row: row.long_enough, fraction),
+    Column("longest by its card, s", lambda row: row.result.card.max_seconds),
+)
+
+
+def length_tables(board: SuiteBoard) -> Iterator[Table]:
+    """One table of a suite whose prompts say their length; none where they do not."""
+    rows = [
+        _Lengths(board.labels[result.model], result, pairs)
+        for result in board.results
+        if (
+            pairs := [
+                (clip.seconds_requested, clip.video_s)
+                for clip in result.clips
+                if clip.seconds_requested is not None and clip.status == "ok"
+            ]
+        )
+    ]
+    if rows:
+        yield tabulate(
+            "Lengths",
+            _LENGTH_COLUMNS,
+            rows,
+            result=lambda row: row.result,
+            above=[
+                "A model makes the length nearest to that asked for that it can, or its own where "
+                "it cannot be told. Damage is a mean over time, so a short clip has less time to "
+                f"drift in: compare like with like. As long as asked is {LONG_ENOUGH:.0%} of it or "
+                "more."
+            ],
+        )
+
+
+# ---- Failures, gaps, and where numbers come from ----
+
+
+def _failures(board: SuiteBoard) -> Iterator[Table]:
+    lines = {
+        result.model: [
+            (clip.prompt, str(clip.seed), clip.status, one_line(clip.error or "no message"))
+            for clip in sorted(result.clips, key=lambda clip: clip.sample)
+            if clip.status != "ok"
+        ]
+        for result in board.results
+    }
+    yield from _capped("Failed clips", ("prompt", "seed", "status", "error"), lines, board)
+
+
+def _unscored(board: SuiteBoard) -> Iterator[Table]:
+    lines = {}
+    for result in filter(has_quality, board.results):
+        reasons = Counter(
+            (metric, one_line(reason(clip, metric)))
+            for clip in result.clips
+            for metric in result.metrics
+            if clip.status == "ok" and clip.scores.get(metric) is None
+        )
+        lines[result.model] = [
+            (metric, str(count), why) for (metric, why), count in sorted(reasons.items())
+        ]
+    yield from _capped("Clips without a score", ("metric", "clips", "reason"), lines, board)
+
+
+def _capped(
+    title: str,
+    names: Sequence[str],
+    lines: Mapping[str, Sequence[tuple[str, ...]]],
+    board: SuiteBoard,
+) -> Iterator[Table]:
+    """A table of the first lines of each model, and of how many more there are."""
+    rows: list[tuple[str, ...]] = []
+    results: list[Result] = []
+    for result in board.results:
+        own = lines.get(result.model, ())
+        texts = list(own[:LINES_PER_MODEL])
+        if rest := len(own) - len(texts):
+            texts.append((*[""] * (len(names) - 1), f"and {rest} more"))
+        rows += ((board.labels[result.model], *line) for line in texts)
+        results += [result] * len(texts)
+    if rows:
+        table = tabulate(title, text_columns(("model", *names)), rows)
+        yield replace(table, results=tuple(results))
+
+
+def _commit(result: Result) -> str:
+    return short(result.commit) + (" (dirty)" if result.dirty else "")
+
+
+def _provenance(board: SuiteBoard) -> Table:
+    columns: list[Column[Result]] = [
+        Column("name", lambda result: board.labels[result.model], kind="name"),
+        Column("model", lambda result: result.model, kind="text"),
+        Column("licence", lambda result: result.card.licence, kind="text"),
+        Column("parameters", lambda result: result.card.parameters, kind="text"),
+        Column("commit", _commit, kind="text"),
+        Column("device", lambda result: result.device, kind="text"),
+        Column("torch", lambda result: result.torch, kind="text"),
+        Column("result", lambda result: short(result.fingerprint), kind="text"),
+        Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
+        Column("calibration", lambda result: short(result.calibration_sha256), kind="text"),
+    ]
+    return tabulate("Provenance", columns, board.results, result=lambda result: result)
