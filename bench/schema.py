@@ -766,7 +766,8 @@ def semantic(text: str) -> PydanticCustomError:
 def must_be(error: ValidationError, expected: Mapping[str, str]) -> str:
     """`KEY must be EXPECTED, got VALUE` of the first fault, in the words of a table of keys."""
     detail = error.errors(include_url=False)[0]
-    key = ".".join(itertools.takewhile(lambda part: isinstance(part, str), detail["loc"]))
+    names = itertools.takewhile(lambda part: isinstance(part, str), detail["loc"])
+    key = ".".join(map(str, names))
     value = None if detail["type"] == "missing" else detail["input"]
     if detail["type"] == "semantic":
         phrase = detail["msg"]
