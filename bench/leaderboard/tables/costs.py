@@ -190,15 +190,11 @@ class _YieldRow:
         return f"{cost.unit} ({cost.source})" if cost else None
 
 
-def cost_tables(groups: Sequence[tuple[Group, str]], board: SuiteBoard) -> Iterator[Table]:
+def cost_tables(groups: Sequence[tuple[Group, str]]) -> Iterator[Table]:
     """Yield and cost of each complete run that can be judged; groups come with a title's suffix."""
     explained = [_EXPLAINED]
     for group, suffix in groups:
-        rows = [
-            _YieldRow(row.label, row.result, board.yields[row.result.model])
-            for row in group.complete
-            if row.result.model in board.yields
-        ]
+        rows = [_YieldRow(r.label, r.result, r.usable) for r in group.complete if r.usable]
         if rows:
             yield _cost_table(rows, suffix, explained)
             explained = []

@@ -41,13 +41,13 @@ def tables(board: SuiteBoard) -> Iterator[Table]:
         for place, group in enumerate(board.groups, start=1)
     ]
     for group, suffix in groups:
-        yield from score_tables(group, suffix, board)
+        yield from score_tables(group, suffix)
     yield from identity_tables(board)
     yield from length_tables(board)
     yield from system_tables(board)
     for device, rows in board.speeds.items():
         yield from speed_tables(device, rows)
-    yield from cost_tables(groups, board)
+    yield from cost_tables(groups)
     for group, suffix in groups:
         yield from more_tables(group, suffix)
     yield from _failures(board)
