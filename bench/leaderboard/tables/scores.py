@@ -104,9 +104,8 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
         columns = [Column[Row](names[k], partial(category_mean, kind=k), mean) for k in kinds]
         yield tabulate(
             f"Categories{suffix}{part}",
-            [Column("model", lambda row: row.label, kind="name"), *columns],
+            [Column("model", lambda row: Cell(row.label, about=row.result), kind="name"), *columns],
             group.complete,
-            result=lambda row: row.result,
             above=above,
             below=without_interval([m for kind in kinds for m in means[kind].values()], "prompts"),
         )
@@ -163,7 +162,6 @@ def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequen
         title,
         [*_lead(ranked), *_score_columns(group, _headline_metrics(group)), *facts],
         rows,
-        result=lambda row: row.result,
         above=(*above, *where),
         below=(*_not_made(rows), *_why_unscored(rows)),
         summary=True,
@@ -189,7 +187,7 @@ def _rank(row: Row) -> Cell:
 
 
 def _name(row: Row) -> Cell:
-    return Cell(row.label, note="lossy" if row.result.lossy else "")
+    return Cell(row.label, note="lossy" if row.result.lossy else "", about=row.result)
 
 
 def _peak_gib(row: Row) -> float | None:
@@ -236,7 +234,6 @@ def _tables(
             f"{title}{part}",
             [*_lead(ranked=any(row.rank for row in rows)), *_score_columns(group, some)],
             rows,
-            result=lambda row: row.result,
             summary=summary,
             folded=folded,
         )
