@@ -145,7 +145,7 @@ def test_frames_without_a_sub_folder_are_told_apart(videos: Path) -> None:
 
 def test_home_is_expanded(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(videos.parent))
-    assert FolderGenerator(f"~/{videos.name}").path == videos
+    assert FolderGenerator(f"~/{videos.name}").folder == videos
 
 
 @pytest.mark.parametrize("path", ["", " ", None, 5])
