@@ -308,10 +308,7 @@ def system_tables(board: SuiteBoard) -> Iterator[Table]:
     if rows:
         yield tabulate(
             "Declared",
-            [
-                Column("model", lambda r: Cell(board.labels[r.model], about=r), kind="name"),
-                *declared,
-            ],
+            [name, *declared],
             rows,
             above=["What makers of models and suppliers of clips say, and nobody here measured."],
             empty="hide",
