@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.schema import Result
-from bench.storage import CONF, PROMPTS, fingerprint, read_json, read_record
+from bench.storage import CONF, PROMPTS, SAFE_NAME, fingerprint, read_json, read_record
 
 FILE_NAME = "result.json"
 PUBLISHED = "results/*/*.json"
@@ -45,6 +45,32 @@ def _find(path: Path) -> list[Path]:
 def load(path: Path) -> Result:
     """One result file; what is wrong with it is a `ResultError`, with all faults."""
     return read_record(path, Result, mend=f"give a {FILE_NAME} as a run wrote it")
+
+
+def load_named(path: Path) -> Result:
+    """One result file whose suite and model can be names of files."""
+    result = load(path)
+    for name in (result.suite, result.model):
+        if not SAFE_NAME.fullmatch(name):
+            raise BenchError(
+                f"{path}: expected suite and model of letters, digits, '.', '_' and '-', "
+                f"got {name!r:.80}"
+            )
+    return result
+
+
+def load_each(paths: Sequence[Path], mend: str) -> dict[Path, Result]:
+    """Results by file, each the only one of its suite and model; `mend` says what to do if not."""
+    results: dict[Path, Result] = {}
+    owners: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        result = results[path] = load_named(path)
+        if (other := owners.setdefault((result.suite, result.model), path)) != path:
+            raise BenchError(
+                f"expected one result per suite and model, {other} and {path} are both "
+                f"{result.suite}/{result.model}: {mend}"
+            )
+    return results
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,8 @@ class Row:
     scores: Mapping[str, Score]  # one per metric of the group
     scored: int  # clips with a score (with a headline, where there is that metric)
     failed: int  # clips that could not be made; each counts as a headline of 0
+    speeds: Mapping[str, Speed]  # by the device it was timed on
+    usable: Yield | None  # of a complete run on prompts that can be judged
 
     @property
     def missing(self) -> int:
@@ -102,7 +105,6 @@ class SuiteBoard:
     results: tuple[Result, ...]  # sorted by model
     groups: tuple[Group, ...]  # the largest first
     speeds: Mapping[str, tuple[Speed, ...]]  # device to its rows, fastest first
-    yields: Mapping[str, Yield]  # model to yield and cost, for complete runs on prompts
 
 
 def boards(results: Iterable[Result]) -> list[SuiteBoard]:
@@ -263,26 +265,15 @@ def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
 
 def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
     labels = _labels(results)
+    timed = speeds(results, labels)
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
     for result in filter(has_quality, results):
         by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
-    groups = tuple(_group(group, labels, differences(members[0][0], group[0])) for group in members)
-    timed = speeds(results, labels)
-    yields = {
-        row.result.model: yield_of(row.result, devices(row.result, timed))
-        for group in groups
-        if not group.footage
-        for row in group.complete
-    }
-    return SuiteBoard(
-        suite=suite,
-        labels=labels,
-        results=tuple(results),
-        groups=groups,
-        speeds=timed,
-        yields={model: share for model, share in yields.items() if share},
+    groups = tuple(
+        _group(group, labels, timed, differences(members[0][0], group[0])) for group in members
     )
+    return SuiteBoard(suite, labels, tuple(results), groups, timed)
 
 
 def _labels(results: Sequence[Result]) -> dict[str, str]:
@@ -295,17 +286,18 @@ def _labels(results: Sequence[Result]) -> dict[str, str]:
     }
 
 
-def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[str, ...]) -> Group:
+def _group(
+    results: Sequence[Result],
+    labels: Mapping[str, str],
+    timed: Mapping[str, Sequence[Speed]],
+    differs: tuple[str, ...],
+) -> Group:
     footage = results[0].prompts_sha256 is None
-    places = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
+    order = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
     metrics = dict(
         sorted(
             results[0].metrics.items(),
-            key=lambda item: (
-                places.get(item[0], len(places)),
-                item[1].better is None,
-                item[0],
-            ),
+            key=lambda item: (order.get(item[0], len(order)), item[1].better is None, item[0]),
         )
     )
     complete = [result for result in results if footage or _is_complete(result)]
@@ -314,33 +306,33 @@ def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[
         result.model: {name: prompt_means(result, name) for name in metrics} for result in results
     }
     ranking = None
-    leads: dict[str, dict[str, bool]] = {}
+    leaders: set[tuple[str, str]] = set()  # metric and model
     for name, metric in metrics.items() if len(complete) > 1 and not footage else ():
-        if metric.better is None:
-            continue
-        common = _common([means[model][name] for model in models], metric.better)
-        if name == HEADLINE:
-            ranking = stats.rank(common)
-            leading = ranking.leading if ranking else None
-        else:
-            leading = stats.leading(common)
-        leads[name] = dict(zip(models, leading or (), strict=bool(leading)))
+        if metric.better is not None:
+            common = _common([means[model][name] for model in models], metric.better)
+            if name == HEADLINE:
+                ranking = stats.rank(common)
+                leading = ranking.leading if ranking else None
+            else:
+                leading = stats.leading(common)
+            leaders |= {(name, model) for model in compress(models, leading or ())}
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
     ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
-    rows = [
-        Row(
+    rows = []
+    for result in results:
+        on_devices = devices(result, timed)
+        judged = result.model in models and not footage
+        row = Row(
             result,
             labels[result.model],
             ranks.get(result.model),
-            {
-                name: Score(next(intervals), leads.get(name, {}).get(result.model, False))
-                for name in metrics
-            },
+            {name: Score(next(intervals), (name, result.model) in leaders) for name in metrics},
             *_counts(result),
+            on_devices,
+            yield_of(result, on_devices) if judged else None,
         )
-        for result in results
-    ]
+        rows.append(row)
     whole = [row for row in rows if row.result.model in models]
     if HEADLINE in metrics:
         sign = -1 if metrics[HEADLINE].better == "higher" else 1

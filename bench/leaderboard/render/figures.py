@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from bench.leaderboard.data.rows import HEADLINE, Group, Row, SuiteBoard
-from bench.leaderboard.data.speed import Speed
 from bench.leaderboard.render.gallery import Curve
 from bench.leaderboard.tables.table import one_line, visible
 
@@ -81,8 +80,8 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
         suffix = f"-table-{number}" if len(board.groups) > 1 else ""
         if group.footage or HEADLINE not in group.metrics or len(group.complete) < 2:
             continue
-        for device, speeds in board.speeds.items():
-            if len(points := points_of(group, speeds)) > 1:
+        for device in board.speeds:
+            if len(points := points_of(group, device)) > 1:
                 title = f"{board.suite}, {device}"
                 yield Drawing(f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title))
         if parts := [name for name in group.metrics if name.startswith(f"{HEADLINE}_")]:
@@ -230,12 +229,11 @@ def pareto(points: Sequence[Point], title: str) -> bytes:
         return to_svg(figure)
 
 
-def points_of(group: Group, speeds: Sequence[Speed]) -> list[Point]:
-    """The complete rows of a group that were timed, by their speeds on one device."""
+def points_of(group: Group, device: str) -> list[Point]:
+    """The complete rows of a group that were timed on a device."""
     points = []
-    fast = {speed.result.model: speed for speed in speeds}
     for row in group.complete:
-        speed, interval = fast.get(row.result.model), row.scores[HEADLINE].interval
+        speed, interval = row.speeds.get(device), row.scores[HEADLINE].interval
         if speed is None or interval is None or speed.latency_s[0] <= 0:
             continue
         x = speed.compute_per_video_s

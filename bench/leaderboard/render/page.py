@@ -139,7 +139,7 @@ def _inline(path: Path) -> Markup:
 
 
 def _table(table: Table) -> dict[str, Any]:
-    results = table.results or [None] * len(table.rows)
+    results = [next((cell.about for cell in row if cell.about), None) for row in table.rows]
     kinds = [_CLASSES.get(column.kind, "num") for column in table.columns]
     return {
         "title": table.title,

@@ -43,35 +43,28 @@ _WIDEST = 3  # a frame in heights; a wider one is drawn lower
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that lies beside a leaderboard.
-
-    Attributes:
-        path: relative to the leaderboard's folder.
-        alt: what it shows.
-        model: whose contact sheet it is; empty for a picture of the whole suite.
-    """
+    """A picture beside a leaderboard; its path is relative to the leaderboard's folder."""
 
     path: str
     alt: str
-    model: str = ""
+    model: str = ""  # whose contact sheet it is; empty for a picture of the whole suite
 
 
 def pictures(into: Path) -> dict[str, list[Picture]]:
     """What lies in `into/figures`: suite to its pictures, in the order in which they are shown."""
     by_suite: defaultdict[str, list[Picture]] = defaultdict(list)
+
+    def show(path: Path, suite: str, alt: str, model: str = "") -> None:
+        by_suite[suite].append(Picture(path.relative_to(into).as_posix(), alt, model))
+
     figures = into / "figures"
-    kinds = list(_FIGURES)
     for path in sorted(figures.glob("*.png")):
-        by_suite[path.stem].append(Picture(f"figures/{path.name}", f"Frames of {path.stem}"))
-    drawn = {path: path.stem.split("-")[0] for path in sorted(figures.glob("*/*.svg"))}
-    for path in sorted(drawn, key=lambda path: [*kinds, drawn[path]].index(drawn[path])):
-        suite, kind = path.parent.name, drawn[path]
-        picture = Picture(f"figures/{suite}/{path.name}", _FIGURES.get(kind, kind))
-        by_suite[suite].append(picture)
+        show(path, path.stem, f"Frames of {path.stem}")
+    kinds = {path: path.stem.split("-")[0] for path in sorted(figures.glob("*/*.svg"))}
+    for path in sorted(kinds, key=lambda path: [*_FIGURES, kinds[path]].index(kinds[path])):
+        show(path, path.parent.name, _FIGURES.get(kinds[path], kinds[path]))
     for path in sorted(figures.glob("*/models/*.png")):
-        suite = path.parent.parent.name
-        source = f"figures/{suite}/models/{path.name}"
-        by_suite[suite].append(Picture(source, f"Frames of {path.stem}", path.stem))
+        show(path, path.parent.parent.name, f"Frames of {path.stem}", path.stem)
     return dict(by_suite)
 
 

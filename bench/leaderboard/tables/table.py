@@ -30,6 +30,7 @@ class Cell:
     note: str = ""  # what else must be known of this value
     bound: bool = False  # whether the value is only a lower bound
     strong: bool = False  # whether it leads its column
+    about: Result | None = None  # what its row is about, in a cell that names it
 
     @property
     def is_empty(self) -> bool:
@@ -109,7 +110,6 @@ class Table:
     below: tuple[str, ...] = ()  # lines after it
     summary: bool = False  # whether it belongs into the short version for a terminal
     folded: bool = False  # whether a page shows it only when it is asked for
-    results: tuple[Result, ...] = ()  # what each row is about, if all are about results
 
     @property
     def headers(self) -> list[str]:
@@ -151,14 +151,13 @@ def tabulate(
     columns: Iterable[Column[T]],
     rows: Sequence[T],
     *,
-    result: Callable[[T], Result] | None = None,
     above: Iterable[str] = (),
     below: Iterable[str] = (),
     summary: bool = False,
     folded: bool = False,
     empty: Empty = "show",
 ) -> Table:
-    """The table of what columns get from rows, and of what `result` says a row is about."""
+    """The table of what columns get from rows."""
     visible, cells, absent = [], [], []
     for column in columns:
         filled = [column.cell(row) for row in rows]
@@ -176,12 +175,11 @@ def tabulate(
         below=(*([f"Known of no row: {', '.join(absent)}."] if absent else []), *below),
         summary=summary,
         folded=folded,
-        results=() if result is None else tuple(map(result, rows)),
     )
 
 
-def text_columns(names: Sequence[str]) -> tuple[Column[Sequence[str]], ...]:
-    """Columns of texts for rows that are such texts, in order; the first names the row."""
+def text_columns(names: Sequence[str]) -> tuple[Column[Sequence[str | Cell]], ...]:
+    """Columns of texts for rows of texts or their cells, in order; the first names the row."""
     return tuple(
         Column(name, itemgetter(at), kind="text" if at else "name") for at, name in enumerate(names)
     )
