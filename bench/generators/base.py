@@ -81,9 +81,10 @@ def require(sound: bool, key: str, expected: str, value: object) -> None:
 
 def require_choice(key: str, choices: Collection[object], value: object) -> None:
     """Refuse what is none of the choices; the nearest is named."""
-    texts = ["null" if choice is None else str(choice) for choice in choices]
-    expected = f"one of {', '.join(texts)}{nearest(str(value), texts)}"
-    require(value in tuple(choices), key, expected, value)
+    if value not in tuple(choices):
+        texts = ["null" if choice is None else str(choice) for choice in choices]
+        close = nearest(str(value), texts)
+        raise BenchError(f"model.{key} must be one of {', '.join(texts)}, got {value!r}{close}")
 
 
 def is_whole(value: object, least: int) -> TypeGuard[int]:
