@@ -27,7 +27,7 @@ from bench.storage import SAFE_NAME
 from bench.vision.backbones import Backbone
 
 if TYPE_CHECKING:
-    from bench.vision.text import TextNetwork
+    from bench.vision.backbones import TextNetwork
 
 # What a model's YAML says for people; it changes no frame, so it is in no fingerprint.
 _COSMETIC = frozenset({"name", "card"})
