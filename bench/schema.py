@@ -700,16 +700,10 @@ R = TypeVar("R", bound=Record)
 
 
 def parse(kind: type[R], content: str | bytes, where: str, mend: str) -> R:
-    """The record that stands in a JSON text.
+    """The record that stands in a JSON text, UTF-8, of a file that messages call `where`.
 
-    Args:
-        kind: of record.
-        content: the JSON text, UTF-8.
-        where: the name of its file, for messages.
-        mend: what to do about a file that holds anything else.
-
-    Raises:
-        ResultError: with a line for everything that is wrong.
+    `mend` says what to do about a file that holds anything else; a ResultError has a line for
+    everything that is wrong.
     """
     try:
         return kind.model_validate_json(content)
