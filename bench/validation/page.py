@@ -132,7 +132,10 @@ def _by_metric(
 
 def _right(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:
     right = right_steps(pieces, kind, metric, better)
-    return Cell(f"{np.mean(right):.0%}", strong=np.mean(right) >= 0.98) if right else Cell("–")
+    if not right:
+        return Cell("–")
+    share = float(np.mean(right))
+    return Cell(f"{share:.0%}", strong=share >= 0.98)
 
 
 def _fooled(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:
