@@ -77,18 +77,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return attempt(lambda: _compare(options.A, options.B, options.metric))
 
 
-def _compare(first: Path, second: Path, judged: str) -> int:
+def _compare(first: Path, second: Path, metric: str) -> int:
     a, b = Side.load("A", first), Side.load("B", second)
     both = Comparison(a.result, b.result)
-    compared = _compared(both, a, b, judged)
+    metrics = _compared(both, a, b, metric)
     screen = Console(highlight=False, soft_wrap=True)
     for line in _heading(both, a, b):
         screen.print(Text(line))
-    tables = [overall(compared)]
+    tables = [overall(metrics)]
     if len(both.categories) > 1:
-        tables.append(by_category(compared, both.categories))
-    if compared[0].extremes():
-        tables.append(most(compared[0]))
+        tables.append(by_category(metrics, both.categories))
+    if metrics[0].extremes():
+        tables.append(most(metrics[0]))
     for table in tables:
         screen.print()
         if screen.is_terminal:
@@ -96,14 +96,14 @@ def _compare(first: Path, second: Path, judged: str) -> int:
         else:
             screen.print(Text("\n\n".join(draw(table))))
     screen.print()
-    for line in _clips(both, a, b, compared[0]):
+    for line in _clips(both, a, b, metrics[0]):
         screen.print(Text(line))
     screen.print()
-    screen.print(Text(plain(verdict(a.name, b.name, compared[0])), style="bold"))
+    screen.print(Text(plain(verdict(a.name, b.name, metrics[0])), style="bold"))
     return 0
 
 
-def _compared(both: Comparison, a: Side, b: Side, judged: str) -> list[Pairs]:
+def _compared(both: Comparison, a: Side, b: Side, metric: str) -> list[Pairs]:
     """All metrics that compare, the one to judge by first."""
     if reasons := both.obstacles:
         raise BenchError(
@@ -112,13 +112,13 @@ def _compared(both: Comparison, a: Side, b: Side, judged: str) -> list[Pairs]:
         )
     missing = both.left_out
     names = [name for name in all_metrics(both.a) if name not in missing]
-    if judged not in names:
-        why = f"differs ({missing[judged]})" if judged in missing else "is in neither"
+    if metric not in names:
+        why = f"differs ({missing[metric]})" if metric in missing else "is in neither"
         raise BenchError(
-            f"expected a metric of both results to judge by, {judged!r} {why}"
-            f"{nearest(judged, names)}: type --metric NAME, of {', '.join(names)}"
+            f"expected a metric of both results to judge by, {metric!r} {why}"
+            f"{nearest(metric, names)}: type --metric NAME, of {', '.join(names)}"
         )
-    return [both.pairs(name) for name in in_order(names, judged)]
+    return [both.pairs(name) for name in in_order(names, metric)]
 
 
 def _heading(both: Comparison, *sides: Side) -> Iterator[str]:
@@ -141,13 +141,13 @@ def _heading(both: Comparison, *sides: Side) -> Iterator[str]:
         yield f"Left out: {reasons}."
 
 
-def _clips(both: Comparison, a: Side, b: Side, compared: Pairs) -> Iterator[str]:
+def _clips(both: Comparison, a: Side, b: Side, pairs: Pairs) -> Iterator[str]:
     """Where to see the clips of the prompts that differ most."""
     if a.run is None and b.run is None:
         yield "To see the clips, give the folders of the runs that made them."
         return
-    for name in compared.extremes():
-        sample = both.widest(compared.metric, name)
+    for name in pairs.extremes():
+        sample = both.widest(pairs.metric, name)
         yield f"{plain(str(sample))}:"
         for side in (a, b):
             yield f"  {side.letter}  {plain(side.shows(sample))}"
