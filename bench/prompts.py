@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +18,6 @@ Motion = Literal["subject", "camera", "any"]
 
 LIGHTING_CHANGE = "lighting_change"
 """The tag of a prompt that asks for changing light."""
-
-_NAME = "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit"
 
 
 @dataclass(frozen=True)
@@ -161,12 +160,6 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
         raise BenchError(f"{where}: expected one JSON object, but {error}") from None
     if not isinstance(entry, dict):
         raise BenchError(f"{where}: expected a JSON object, got {type(entry).__name__}")
-    unknown = sorted(set(entry) - set(Prompt.__dataclass_fields__))
-    if unknown:
-        raise BenchError(
-            f"{where}: unknown key {unknown[0]!r}; known are "
-            + ", ".join(Prompt.__dataclass_fields__)
-        )
     _check(entry, where)
     if "tags" in entry:
         entry["tags"] = tuple(entry["tags"])
@@ -189,48 +182,48 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entry
 
 
-def _check(entry: dict[str, Any], where: str) -> None:
-    def need(ok: bool, key: str, expected: str) -> None:
-        if not ok:
-            raise BenchError(f"{where}: {key!r} must be {expected}, got {entry.get(key)!r}")
-
-    need(_is_name(entry.get("id")), "id", _NAME)
-    need(_is_name(entry.get("group", "x")), "group", _NAME)
-    need(_is_text(entry.get("text")), "text", "a text that is not empty")
-    for key in ("category", "image_prompt", "subject"):
-        need(_is_text(entry.get(key, "x")), key, "a text that is not empty")
-    tags = entry.get("tags", [])
-    need(
-        isinstance(tags, list) and all(isinstance(tag, str) for tag in tags),
-        "tags",
-        "a list of texts",
-    )
-    need(entry.get("motion", "any") in get_args(Motion), "motion", " | ".join(get_args(Motion)))
-    shots = entry.get("shots", 1)
-    need(isinstance(shots, int) and not isinstance(shots, bool) and shots >= 1, "shots", ">= 1")
-    for key in ("image", "driving_video"):
-        file = entry.get(key, "x")
-        need(
-            _is_text(file) and not Path(file).is_absolute(),
-            key,
-            "a path relative to the suite file",
-        )
-    need(
-        "image" not in entry or "image_prompt" not in entry,
-        "image_prompt",
-        "left out beside 'image'",
-    )
-    seconds = entry.get("seconds", 1)
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    need(number and 0 < seconds < math.inf, "seconds", "a number above 0")
-
-
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(SAFE_NAME.fullmatch(value))
+    return isinstance(value, str) and SAFE_NAME.fullmatch(value) is not None
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and not Path(value).is_absolute()
+
+
+_NAME = (_is_name, "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit")
+_TEXT = (_is_text, "a text that is not empty")
+_FILE = (_is_file, "a path relative to the suite file")
+
+_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "id": _NAME,
+    "text": _TEXT,
+    "category": _TEXT,
+    "tags": (lambda v: type(v) is list and all(type(tag) is str for tag in v), "a list of texts"),
+    "motion": (lambda value: value in get_args(Motion), " | ".join(get_args(Motion))),
+    "shots": (lambda value: type(value) is int and value >= 1, ">= 1"),
+    "image": _FILE,
+    "image_prompt": _TEXT,
+    "subject": _TEXT,
+    "seconds": (lambda v: type(v) in (int, float) and 0 < v < math.inf, "a number above 0"),
+    "group": _NAME,
+    "driving_video": _FILE,
+}
+"""What each key of a line must be: the test, and its words."""
+
+
+def _check(entry: dict[str, Any], where: str) -> None:
+    if unknown := sorted(entry.keys() - _KEYS):
+        raise BenchError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}")
+    for key in ("id", "text", *entry):
+        is_sound, expected = _KEYS[key]
+        if not is_sound(entry.get(key)):
+            raise BenchError(f"{where}: {key!r} must be {expected}, got {entry.get(key)!r}")
+    if entry.keys() >= {"image", "image_prompt"}:
+        raise BenchError(f"{where}: 'image_prompt' must be left out beside 'image'")
 
 
 def _image(path: Path, where: str) -> Path:

@@ -5,8 +5,10 @@ names is kept and written back. Units, ranges and one line on each field stand w
 JSON Schema and the reference page are generated from them.
 """
 
+import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
@@ -22,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bench.errors import BenchError
+from bench.errors import BenchError, nearest
 
 SCHEMA: Final = 1
 
@@ -79,6 +81,7 @@ def _unit(unit: str) -> Any:  # noqa: ANN401 - what Field returns
 _Number = WrapValidator(_number)
 
 Json = Annotated[Any, AfterValidator(_json)]
+NonBlank = Annotated[str, Field(pattern=r"\S")]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Count = Annotated[int, Field(ge=0, le=MAX_INT)]
 Positive = Annotated[int, Field(ge=1, le=MAX_INT)]
@@ -363,7 +366,7 @@ class ClipFacts(Record):
         if self.status == "ok":
             for key in ("frames", "height", "width", "fps"):
                 if not (value := getattr(self, key)):
-                    raise _semantic(f"expected {key} above 0 of a clip that is ok, got {value}")
+                    raise semantic(f"expected {key} above 0 of a clip that is ok, got {value}")
         return self
 
     @property
@@ -628,7 +631,7 @@ class Result(RunFacts):
             if sample.prompt_id not in prompts or sample.seed not in seeds
         ]
         if faults:
-            raise _semantic("\n".join(faults))
+            raise semantic("\n".join(faults))
         return self
 
     @property
@@ -755,8 +758,29 @@ def dump(record: Record) -> str:
     return json.dumps(values, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _semantic(text: str) -> PydanticCustomError:
+def semantic(text: str) -> PydanticCustomError:
+    """What a validator raises that says itself what was expected."""
     return PydanticCustomError("semantic", "{text}", {"text": text})
+
+
+def must_be(error: ValidationError, expected: Mapping[str, str]) -> str:
+    """`KEY must be EXPECTED, got VALUE` of the first fault, in the words of a table of keys."""
+    detail = error.errors(include_url=False)[0]
+    names = itertools.takewhile(lambda part: isinstance(part, str), detail["loc"])
+    key = ".".join(map(str, names))
+    value = None if detail["type"] == "missing" else detail["input"]
+    if detail["type"] == "semantic":
+        phrase = detail["msg"]
+    elif detail["type"] == "literal_error":
+        choices = re.findall("'([^']*)'", detail["ctx"]["expected"])
+        phrase = f"one of {', '.join(choices)}{nearest(str(value), choices)}"
+    elif detail["type"] == "extra_forbidden":
+        key, value = "a key", key
+        choices = [choice for choice in expected if "." not in choice]
+        phrase = f"one of {', '.join(choices)}{nearest(value, choices)}"
+    else:
+        phrase = expected[key]
+    return f"{key} must be {phrase}, got {_shown(value)}"
 
 
 _EXPECTED = {

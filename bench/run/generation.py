@@ -2,13 +2,15 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -16,13 +18,11 @@ from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
 from bench.generators.base import Delivered, Generator, Undelivered
 from bench.measure.environment import device_name, software
-from bench.measure.gpu import GpuMonitor, is_broken
-from bench.measure.memory import free, is_out_of_memory
+from bench.measure.gpu import GpuMonitor, free, is_broken, is_out_of_memory
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
 from bench.prompts import Item
-from bench.run.writer import Writer
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status
 from bench.storage import RunFolder, changes, fingerprint, read_record, write_record, write_text
 
@@ -116,20 +116,14 @@ def generate(
     device: torch.device,
     ahead: int | None = None,
 ) -> list[str]:
-    """Make the clips that are missing.
+    """Make those draws of a plan that are missing, with a generator that is not yet loaded.
 
     A batch that fails becomes a record of the error for each of its clips; the others go on. The
     clip is written first and its record last, so that a record always has its clip. A batch that
     lacks some of its clips is made as a whole, and those that are there stay as they are.
 
-    Args:
-        generator: not yet loaded.
-        plan: of all draws.
-        missing: those to be made now.
-        folder: of the run.
-        device: that computes.
-        ahead: how many batches may wait to be written while the next is made. By default 2 on a
-            GPU, and 0 on a CPU, where writing would take the cores from what is timed.
+    So many batches `ahead` may wait to be written while the next is made: by default 2 on a GPU,
+    and 0 on a CPU, where writing would take the cores from what is timed.
 
     Returns:
         One line for each clip that nobody has supplied yet; those leave no record.
@@ -279,6 +273,56 @@ class WarmUp:
             log.info("warm-up failed; the clip itself will say why", exc_info=True)
             return False
         return True
+
+
+class Writer:
+    """Writes while the next clip is made: one thread, a short queue, no error unheard.
+
+    The error of a job is raised by the next call of any method. Leaving the `with` block waits
+    for all jobs that were handed in, whatever ended it. So many jobs `ahead` may wait or run while
+    the caller goes on; with 0 each runs at once, in the caller's thread.
+    """
+
+    def __init__(self, ahead: int) -> None:
+        self._ahead = ahead
+        self._pool = ThreadPoolExecutor(1, "writer")
+        self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()  # waits
+        if error is None:
+            self.drain()
+        for future in self._pending:
+            if (also := future.exception()) is not None:
+                log.info("a clip could not be written either", exc_info=also)
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Hand in a job, waiting while too many are pending; not if an earlier one raised."""
+        self.check()
+        if self._ahead == 0:
+            job()
+            return
+        while len(self._pending) >= self._ahead:
+            self._pending.popleft().result()
+        self._pending.append(self._pool.submit(job))
+
+    def check(self) -> None:
+        """Raise what a job that has ended raised."""
+        while self._pending and self._pending[0].done():
+            self._pending.popleft().result()
+
+    def drain(self) -> None:
+        """Wait until nothing is pending, raising what a job raised."""
+        while self._pending:
+            self._pending.popleft().result()
 
 
 def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Facts:

@@ -71,10 +71,8 @@ class Job:
 def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Outcome:
     """Prepare, generate, score, assemble: a job from its configuration to its result.json.
 
-    Args:
-        config: of the job.
-        model_choice: the name of the model's YAML; the row's name unless `model.name` says one.
-        taken: folders that other jobs of this command have filled.
+    `model_choice` is the name of the model's YAML, and the row's name unless `model.name` says
+    one; `taken` are the folders that other jobs of this command have filled.
     """
     job = prepare(config, model_choice, taken)
     failures: list[str] = []
@@ -196,15 +194,9 @@ def unmixed(
 ) -> list[Item]:
     """What is to be made, so that no clips of other weights stand beside it.
 
-    Args:
-        missing: the draws of the plan that have no clip.
-        plan: of all clips.
-        revisions: of the weights as they are now; see `Generator`.
-        folder: whose `loaded.json` says of which weights its clips are. What it does not name,
-            as one of before there were revisions, is taken to be the same.
-
-    Returns:
-        `missing`, or all draws where the clips there are of other weights and `overwrite` is on.
+    That is what is missing, or all draws of the plan where the clips there are of other weights
+    and `overwrite` is on. What `loaded.json` does not name, as one of before there were revisions,
+    is taken to be the same.
     """
     if len(missing) == len(plan.items) or not folder.loaded.exists():
         return list(missing)
@@ -272,10 +264,10 @@ def _row_name(choice: str, generator: Generator) -> str:
 
 def _card(model: Mapping[str, Any], generator: Generator) -> Card:
     """The card, whose title says what sets this row apart from the model as published."""
-    card = dict(model.get("card") or {})
-    if generator.info.variant and card.get("title"):
-        card["title"] = f"{card['title']}, {generator.info.variant.replace('-', ' ')}"
-    return parse(Card, json.dumps(card), "model.card", "mend the YAML of the model")
+    text = json.dumps(model.get("card") or {})
+    card = parse(Card, text, "model.card", "mend the YAML of the model")
+    variant = generator.info.variant.replace("-", " ")
+    return card.replace(title=f"{card.title}, {variant}") if variant and card.title else card
 
 
 def _refuse_to_shrink(
