@@ -108,8 +108,8 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
     shapes = Counter(clip.shape for clip in clips)
     price_per_s = gpu_price_per_s(result, clips)
     forwards = [clip.denoiser_forwards for clip in clips if clip.denoiser_forwards is not None]
-    metered = [clip for clip in clips if clip.energy_j is not None]
-    energy_j = sum(clip.energy_j or 0.0 for clip in metered)
+    with_energy = [clip for clip in clips if clip.energy_j is not None]
+    energy_j = sum(clip.energy_j or 0.0 for clip in with_energy)
     peaks = {
         stage: _highest_gib((c.stage_memory or {}).get(f"{stage}_allocated_bytes") for c in clips)
         for stage in STAGES
@@ -126,8 +126,8 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         latency_s=(p05, p50, p95),
         allocated_gib=_highest_gib(clip.peak_memory_allocated_bytes for clip in clips),
         reserved_gib=_highest_gib(clip.peak_memory_reserved_bytes for clip in clips),
-        kj_per_video_s=energy_j / 1e3 / sum(c.video_s for c in metered) if metered else None,
-        mean_w=energy_j / sum(c.latency_s or 0.0 for c in metered) if metered else None,
+        kj_per_video_s=_ratio(energy_j / 1e3, sum(clip.video_s for clip in with_energy)),
+        mean_w=_ratio(energy_j, sum(clip.latency_s or 0.0 for clip in with_energy)),
         denoiser_forwards=(min(forwards), max(forwards)) if forwards else None,
         stage_shares=_stage_shares(clips),
         stage_gib={stage: peak for stage, peak in peaks.items() if peak is not None},
@@ -165,3 +165,7 @@ def _highest_gib(peaks: Iterable[int | None]) -> float | None:
 
 def _gib(size_bytes: int | None) -> float | None:
     return None if size_bytes is None else size_bytes / 2**30
+
+
+def _ratio(amount: float, over: float) -> float | None:
+    return amount / over if over else None
