@@ -14,7 +14,7 @@ from omegaconf import open_dict
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.overrides import add_overrides, composed, read
+from bench.commands.overrides import add_overrides, compose_config, read
 from bench.config import build_generator, plain
 from bench.errors import BenchError, attempt
 from bench.generators.diffusers.generator import DiffusersGenerator
@@ -27,14 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = ArgumentParser(prog="python -m bench.fit", description=__doc__)
     add_overrides(parser)
-    given = read(parser, arguments)
-    return attempt(lambda: _fit(given))
+    options = read(parser, arguments)
+    return attempt(lambda: _fit(options))
 
 
-def _fit(given: Namespace) -> int:
-    if not any(override.startswith("model=") for override in given.overrides):
+def _fit(options: Namespace) -> int:
+    if not any(override.startswith("model=") for override in options.overrides):
         raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
-    config = composed("bench", given)
+    config = compose_config("bench", options)
     with open_dict(config):
         config.model.pop("videos", None)  # what drives a model does not decide its size
     generator = build_generator(plain(config.model))

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from bench.commands.overrides import add_overrides, composed, read
+from bench.commands.overrides import add_overrides, compose_config, read
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
 from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
@@ -79,21 +79,21 @@ def check(items: Sequence[Item], folder: FolderGenerator) -> tuple[list[str], li
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1 if clips are missing."""
-    given = read(_parser(), arguments)
-    return attempt(lambda: _run(given))
+    options = read(_parser(), arguments)
+    return attempt(lambda: _run(options))
 
 
-def _run(given: argparse.Namespace) -> int:
-    config = parse_run(plain(composed("bench", given)))
+def _run(options: argparse.Namespace) -> int:
+    config = parse_run(plain(compose_config("bench", options)))
     items = _items(config)
-    if given.command == "export":
-        text = export(items, given.names, given.format, config.suite.aspect)
-        if given.into is None:
+    if options.command == "export":
+        text = export(items, options.names, options.format, config.suite.aspect)
+        if options.into is None:
             sys.stdout.write(text)
         else:
-            write_text(Path(given.into), text)
+            write_text(Path(options.into), text)
         return COMPLETE
-    folder = FolderGenerator(given.folder, names=given.names, manifest=given.manifest)
+    folder = FolderGenerator(options.folder, names=options.names, manifest=options.manifest)
     missing, left_over = check(items, folder)
     sys.stdout.writelines(f"{line}\n" for line in (*missing, *left_over))
     sys.stdout.write(f"{len(items) - len(missing)} of {len(items)} clips are there\n")
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _asked(prompt: Prompt, aspect: str | None) -> dict[str, str | float]:
     """What its clip must be, as far as the suite says."""
-    asked = {
+    wishes = {
         "text": prompt.text,
         "seconds": prompt.seconds,
         "aspect": aspect,
@@ -130,7 +130,7 @@ def _asked(prompt: Prompt, aspect: str | None) -> dict[str, str | float]:
     }
     return {
         key: str(value) if isinstance(value, Path) else value
-        for key, value in asked.items()
+        for key, value in wishes.items()
         if value is not None
     }
 

@@ -220,8 +220,8 @@ def _wrong_clips(result: Result, gallery: Gallery, into: Path) -> Iterator[Findi
 
 def _wrong_figures(board: SuiteBoard, into: Path) -> Iterator[Finding]:
     expected = drawings(board, into).keys()
-    present = set((into / "figures" / board.suite).glob("*.svg"))
-    for path in sorted(expected | present):
+    existing = set((into / "figures" / board.suite).glob("*.svg"))
+    for path in sorted(expected | existing):
         if path not in expected:
             fault = "no results give such a figure"
         elif not path.is_file():
@@ -269,12 +269,12 @@ def _is_png(path: Path) -> bool:
 def _first_difference(page: Path, expected: str) -> str | None:
     """Where a page is not the text it should be; None if it is."""
     try:
-        held = page.read_bytes()
+        content = page.read_bytes()
     except OSError as error:
         return (error.strerror or str(error)).lower()
-    if held == expected.encode():
+    if content == expected.encode():
         return None
-    lines = held.decode("utf-8", errors="replace").split("\n")
+    lines = content.decode("utf-8", errors="replace").split("\n")
     pairs = enumerate(zip_longest(lines, expected.split("\n")), start=1)
     for number, (line, correct) in pairs:
         if line != correct:

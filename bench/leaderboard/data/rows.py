@@ -265,15 +265,15 @@ def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
 
 def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
     labels = _labels(results)
-    timed = speeds(results, labels)
+    by_device = speeds(results, labels)
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
     for result in filter(has_quality, results):
         by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
     groups = tuple(
-        _group(group, labels, timed, differences(members[0][0], group[0])) for group in members
+        _group(group, labels, by_device, differences(members[0][0], group[0])) for group in members
     )
-    return SuiteBoard(suite, labels, tuple(results), groups, timed)
+    return SuiteBoard(suite, labels, tuple(results), groups, by_device)
 
 
 def _labels(results: Sequence[Result]) -> dict[str, str]:
@@ -289,7 +289,7 @@ def _labels(results: Sequence[Result]) -> dict[str, str]:
 def _group(
     results: Sequence[Result],
     labels: Mapping[str, str],
-    timed: Mapping[str, Sequence[Speed]],
+    by_device: Mapping[str, Sequence[Speed]],
     differs: tuple[str, ...],
 ) -> Group:
     footage = results[0].prompts_sha256 is None
@@ -305,32 +305,24 @@ def _group(
     means = {
         result.model: {name: prompt_means(result, name) for name in metrics} for result in results
     }
-    ranking = None
-    leaders: set[tuple[str, str]] = set()  # metric and model
-    for name, metric in metrics.items() if len(complete) > 1 and not footage else ():
-        if metric.better is not None:
-            common = _common([means[model][name] for model in models], metric.better)
-            if name == HEADLINE:
-                ranking = stats.rank(common)
-                leading = ranking.leading if ranking else None
-            else:
-                leading = stats.leading(common)
-            leaders |= {(name, model) for model in compress(models, leading or ())}
+    compares = len(complete) > 1 and not footage
+    ranking, leaders = _rank(metrics, models, means) if compares else (None, {})
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
     ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
     rows = []
     for result in results:
-        on_devices = devices(result, timed)
-        judged = result.model in models and not footage
+        model, (scored, failed) = result.model, _counts(result)
+        on_devices = devices(result, by_device)
         row = Row(
-            result,
-            labels[result.model],
-            ranks.get(result.model),
-            {name: Score(next(intervals), (name, result.model) in leaders) for name in metrics},
-            *_counts(result),
-            on_devices,
-            yield_of(result, on_devices) if judged else None,
+            result=result,
+            label=labels[model],
+            rank=ranks.get(model),
+            scores={n: Score(next(intervals), model in leaders.get(n, ())) for n in metrics},
+            scored=scored,
+            failed=failed,
+            speeds=on_devices,
+            usable=yield_of(result, on_devices) if model in models and not footage else None,
         )
         rows.append(row)
     whole = [row for row in rows if row.result.model in models]
@@ -347,6 +339,27 @@ def _group(
     )
 
 
+def _rank(
+    metrics: Mapping[str, MetricDescription],
+    models: Sequence[str],
+    means: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> tuple[stats.Ranking | None, dict[str, set[str]]]:
+    """The ranking by the headline, and the models that lead in each metric."""
+    ranking = None
+    leaders = {}
+    for name, metric in metrics.items():
+        if metric.better is None:
+            continue
+        common = _common([means[model][name] for model in models], metric.better)
+        if name == HEADLINE:
+            ranking = stats.rank(common)
+            leading = ranking.leading if ranking else None
+        else:
+            leading = stats.leading(common)
+        leaders[name] = set(compress(models, leading or ()))
+    return ranking, leaders
+
+
 def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.float64]:
     """Values on the prompts for which every model has one, `[M, P]`, higher is better."""
     prompts = [prompt for prompt in means[0] if all(prompt in other for other in means)]
@@ -357,9 +370,9 @@ def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.flo
 def _counts(result: Result) -> tuple[int, int]:
     """How many clips have a score, and how many failed."""
     names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
-    delivered = [clip for clip in result.clips if clip.status == "ok"]
-    scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in delivered)
-    return scored, len(result.clips) - len(delivered)
+    successes = [clip for clip in result.clips if clip.status == "ok"]
+    scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in successes)
+    return scored, len(result.clips) - len(successes)
 
 
 def _is_complete(result: Result) -> bool:

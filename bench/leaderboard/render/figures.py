@@ -116,7 +116,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
                     continue
                 axes.barh(y, interval.mean, height=0.66, color=colour, alpha=0.4, lw=0)
                 if interval.half_width is not None:
-                    axes.plot([interval.low, interval.high], [y] * 2, color=colour, lw=1.6)
+                    axes.plot([interval.low, interval.high], [y, y], color=colour, lw=1.6)
             axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))
             axes.set_xlim(0, 100)
             axes.set_xticks([0, 50, 100])
@@ -346,22 +346,22 @@ def place(
     Of the free places around a point the nearest is taken; of those equally near, the one that
     covers least of what is better avoided: whiskers, lines. Sizes are widths and heights.
     """
-    taken = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
-    placed: list[Box | None] = []
+    obstacles = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
+    boxes: list[Box | None] = []
     for point, size in zip(points, sizes, strict=True):
-        placed.append(None)
+        boxes.append(None)
         for gap in _GAPS:
             free = [
                 box
                 for box in _around(point, size, gap)
-                if box.within(area) and not any(box.overlap(other) for other in taken)
+                if box.within(area) and not any(box.overlap(other) for other in obstacles)
             ]
             if free:
                 best = min(free, key=lambda box: sum(box.overlap(other) for other in avoid))
-                taken.append(best)
-                placed[-1] = best
+                obstacles.append(best)
+                boxes[-1] = best
                 break
-    return placed
+    return boxes
 
 
 def _around(point: tuple[float, float], size: tuple[float, float], gap: float) -> Iterator[Box]:

@@ -201,11 +201,11 @@ def _player(
     by_rank = {row.result.model: row.result for group in board.groups for row in group.rows}
     everybody = by_rank | {result.model: result for result in board.results}
     results = [result for result in everybody.values() if result.model in previews]
-    present = {draw for own in previews.values() for draw in own}
+    available = {draw for own in previews.values() for draw in own}
     texts = {draw: c.text for own in previews.values() for draw, c in own.items() if c.text}
     categories = prompt_categories(board.results)
     orders = (draw for result in results for draw in draw_order(result, categories))
-    draws = list(dict.fromkeys(draw for draw in orders if draw in present))
+    draws = list(dict.fromkeys(draw for draw in orders if draw in available))
     units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
     names = {name for own in previews.values() for clip in own.values() for name in clip.curves}
     return {

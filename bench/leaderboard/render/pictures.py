@@ -123,12 +123,12 @@ def contact_sheet(
 
 def _strip(clip: Clip, columns: int, height_px: int) -> Image.Image:
     count = min(columns, len(clip.frames))
-    chosen = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
+    indices = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
     height, width = clip.frames.shape[1:3]
     scale = height_px / max(height, width / _WIDEST)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     strip = Image.new("RGBA", (count * (size[0] + _GAP_PX) - _GAP_PX, height_px), _BACKGROUND)
-    for column, index in enumerate(chosen):
+    for column, index in enumerate(indices):
         frame = cv2.resize(clip.frames[index], size, interpolation=cv2.INTER_AREA)
         corner = (column * (size[0] + _GAP_PX), (height_px - size[1]) // 2)
         strip.paste(Image.fromarray(frame), corner)

@@ -159,19 +159,19 @@ def _prices(rows: Sequence[Speed]) -> Iterator[str]:
 
 def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
     """One line for each reason why something was not measured, and the models it holds for."""
-    lacking: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    gaps: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
         for gap, clips in row.gaps.items():
             part = "" if clips == row.clips else f" ({clips} of {plural(row.clips, 'clip')})"
-            lacking[gap].append(row.label + part)
-    together: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for (what, why), labels in lacking.items():
+            gaps[gap].append(row.label + part)
+    by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (what, why), labels in gaps.items():
         rest = len(labels) - _NAMED
         who = ", ".join(labels[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
         if len(rows) > 1 and all(row.gaps.get((what, why)) == row.clips for row in rows):
             who = "any model"
-        together[why, who].append(what)
-    for (why, who), whats in together.items():
+        by_reason[why, who].append(what)
+    for (why, who), whats in by_reason.items():
         yield f"Not measured for {who}: {', '.join(whats)}: {why}."
 
 
@@ -266,9 +266,9 @@ def _judged(rows: Sequence[_YieldRow]) -> str:
 def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     for name, words in CRITERIA.items():
-        spared = [r.label for r in rows if r.share.criteria and name not in r.share.criteria]
-        if spared:
-            yield f"Not asked, for want of {name}: {words} ({', '.join(spared)})."
+        exempt = [r.label for r in rows if r.share.criteria and name not in r.share.criteria]
+        if exempt:
+            yield f"Not asked, for want of {name}: {words} ({', '.join(exempt)})."
     for row in rows:
         if row.share.why_no_cost:
             yield f"{row.label} has no cost: {row.share.why_no_cost}."

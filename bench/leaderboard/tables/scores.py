@@ -259,15 +259,13 @@ def _why_partial(row: Row) -> str:
 def _not_made(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks clips, naming the first of them."""
     for row in rows:
-        present = {clip.sample for clip in row.result.clips}
+        existing = {clip.sample for clip in row.result.clips}
         draws = product(row.result.expected_prompts, row.result.seeds)
-        lacking = [
-            f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in present
-        ]
-        if lacking:
-            hidden = len(lacking) - _NAMED_PER_MODEL
+        gaps = [f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in existing]
+        if gaps:
+            hidden = len(gaps) - _NAMED_PER_MODEL
             more = f" and {hidden} more" if hidden > 0 else ""
-            yield f"{row.label} lacks {', '.join(lacking[:_NAMED_PER_MODEL])}{more}."
+            yield f"{row.label} lacks {', '.join(gaps[:_NAMED_PER_MODEL])}{more}."
 
 
 def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:

@@ -210,26 +210,6 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{max(0, digits - 1 - exponent)}f}"
 
 
-def with_interval(interval: Interval) -> str:
-    """`mean ±half-width`: two significant digits of the half-width.
-
-    At most four significant digits of the mean; the mean alone where there is no interval.
-    """
-    mean, half = interval.mean, interval.half_width
-    if half is None:
-        return number(mean)
-    if half <= 1e-9 * abs(mean):  # all prompts alike, but for the last bits of a sum
-        return f"{number(mean)} ±0"
-    scale = _exponent(max(abs(mean), half))
-    if not -4 <= scale < _LARGE:
-        return f"({mean / 10**scale:.1f} ±{half / 10**scale:.1f})e{scale}"
-    decimals = 1 - _exponent(half)
-    if mean:
-        decimals = min(decimals, 3 - _exponent(mean))
-    decimals = max(0, decimals)
-    return f"{mean:.{decimals}f} ±{half:.{decimals}f}"
-
-
 def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell:  # noqa: ANN401
     """A mean, with its interval where that is over at least `fewest` values; more: of `Cell`."""
     if interval is None:
@@ -240,10 +220,27 @@ def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell: 
 
 
 def mean(cell: Cell) -> str:
-    """`77.1 ±1.2 (n=6)`."""
-    low, high = cell.interval or (None, None)
-    text = with_interval(Interval(cell.number, low, high, cell.count or 0))
+    """`77.1 ±1.2 (n=6)`: two significant digits of half the interval's width.
+
+    At most four significant digits of the mean; the mean alone where there is no interval.
+    """
+    text = number(cell.number)
+    if cell.interval is not None:
+        low, high = cell.interval
+        text = _with_half_width(cell.number, (high - low) / 2)
     return text if cell.count is None else f"{text} (n={cell.count})"
+
+
+def _with_half_width(mean: float, half: float) -> str:
+    if half <= 1e-9 * abs(mean):  # all prompts alike, but for the last bits of a sum
+        return f"{number(mean)} ±0"
+    scale = _exponent(max(abs(mean), half))
+    if not -4 <= scale < _LARGE:
+        return f"({mean / 10**scale:.1f} ±{half / 10**scale:.1f})e{scale}"
+    decimals = 1 - _exponent(half)
+    if mean:
+        decimals = min(decimals, 3 - _exponent(mean))
+    return f"{mean:.{max(0, decimals)}f} ±{half:.{max(0, decimals)}f}"
 
 
 def spread(cell: Cell) -> str:
