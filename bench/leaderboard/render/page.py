@@ -23,8 +23,8 @@ from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.markdown import INTRO, RANKS
 from bench.leaderboard.render.pictures import Picture
 from bench.leaderboard.tables.suite import tables, without_scores
-from bench.leaderboard.tables.table import Table, failure, number, visible
-from bench.schema import ClipResult, Result, Sample
+from bench.leaderboard.tables.table import Cell, failure, number, visible
+from bench.schema import Card, ClipResult, Result, Sample
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
@@ -41,6 +41,11 @@ _CURVES = {
 """What the curves under the clips are called; first these and then any other."""
 _VALUES = ("adherence", "coherence_worst_second")
 """What stands under a clip after the headline."""
+
+
+_CLASSES = {"name": "text name", "text": "text", "number": "num", "rank": "num"}
+"""Of the elements of a column, by its kind."""
+_OPEN = {True: "yes", False: "no", None: ""}
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
+    environment.globals |= {"zip": zip, "card": _card, "classes": _CLASSES, "open_weights": _OPEN}
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
     sections = []
@@ -114,7 +120,7 @@ def _suite(board: SuiteBoard, beside: Beside) -> dict[str, Any]:
     return {
         "name": board.suite,
         "lines": without_scores(board),
-        "tables": [_table(table) for table in tables(board)],
+        "tables": list(tables(board)),
         "figures": [
             {
                 "svg": _inline(beside.into / picture.path),
@@ -138,46 +144,9 @@ def _inline(path: Path) -> Markup:
     return Markup((svg[svg.index("<svg") :] + end).replace(INK, "currentColor") + "\n")
 
 
-def _table(table: Table) -> dict[str, Any]:
-    results = [next((cell.about for cell in row if cell.about), None) for row in table.rows]
-    kinds = [_CLASSES.get(column.kind, "num") for column in table.columns]
-    return {
-        "title": table.title,
-        "open": table.summary,
-        "above": table.above,
-        "below": (*table.units, *table.below),
-        "columns": [
-            {
-                "name": column.header,
-                "kind": kind,
-                "first": "descending"
-                if column.kind == "number" and column.better != "lower"
-                else "ascending",
-            }
-            for column, kind in zip(table.columns, kinds, strict=True)
-        ],
-        "rows": [
-            {
-                "open": _OPEN[result.card.open_weights if result else None],
-                "licence": (result.card.licence if result else None) or "",
-                "cells": [
-                    {
-                        "kind": kind,
-                        "text": text,
-                        "strong": cell.strong,
-                        # Fewer digits than sums differ in from one machine to another.
-                        "value": None if value is None else f"{value:.6g}",
-                    }
-                    for kind, cell, text, value in zip(kinds, *row, strict=True)
-                ],
-            }
-            for result, *row in zip(results, table.rows, table.texts, table.numbers, strict=True)
-        ],
-    }
-
-
-_CLASSES = {"name": "text name", "text": "text"}
-_OPEN = {True: "yes", False: "no", None: ""}
+def _card(row: Sequence[Cell]) -> Card:
+    """What the maker says of the model that a row is about; nothing where it is about none."""
+    return next((cell.about.card for cell in row if cell.about), Card())
 
 
 # ---- What the player is given: whose clips of which prompts there are, scores and curves ----
