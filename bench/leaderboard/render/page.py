@@ -68,14 +68,15 @@ def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.globals |= {"zip": zip, "card": _card, "classes": _CLASSES, "open_weights": _OPEN}
+    environment.filters["inline"] = lambda picture: _inline(beside.into / picture.path)
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
     sections = []
     for board in suites:
-        sections.append(_suite(board, beside) | {"player": None})
-        if clips := _player(board, beside.galleries):
-            sections[-1]["player"] = len(players)
-            players.append(clips)
+        player = _player(board, beside.galleries)
+        number = len(players) if player else None
+        sections.append(_suite(board, beside.pictures.get(board.suite, ())) | {"player": number})
+        players += [player] if player else []
     cards = [result.card for board in suites for result in board.results]
     ranked = any(HEADLINE in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
@@ -115,26 +116,14 @@ def _intro(*, ranked: bool) -> list[str]:
     return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
 
 
-def _suite(board: SuiteBoard, beside: Beside) -> dict[str, Any]:
-    pictures = beside.pictures.get(board.suite, ())
+def _suite(board: SuiteBoard, pictures: Sequence[Picture]) -> dict[str, Any]:
     return {
         "name": board.suite,
+        "labels": board.labels,
         "lines": without_scores(board),
         "tables": list(tables(board)),
-        "figures": [
-            {
-                "svg": _inline(beside.into / picture.path),
-                "caption": picture.alt,
-                "wide": "/parts" in picture.path,
-            }
-            for picture in pictures
-            if picture.path.endswith(".svg")
-        ],
-        "sheets": [
-            {"source": picture.path, "label": board.labels[picture.model]}
-            for picture in pictures
-            if picture.model in board.labels
-        ],
+        "figures": [picture for picture in pictures if picture.path.endswith(".svg")],
+        "sheets": [picture for picture in pictures if picture.model in board.labels],
     }
 
 
