@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +47,16 @@ _CLASSES = {"name": "text name", "text": "text", "number": "num", "rank": "num"}
 _OPEN = {True: "yes", False: "no", None: ""}
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What a leaderboard's folder holds beside its results."""
+def page(
+    suites: Sequence[SuiteBoard],
+    galleries: Mapping[tuple[str, str], Gallery],
+    pictures: Mapping[str, Sequence[Picture]],
+    into: Path,
+) -> str:
+    """HTML, the same bytes for the same suites, galleries (by suite and model) and pictures.
 
-    galleries: Mapping[tuple[str, str], Gallery]  # by suite and model
-    pictures: Mapping[str, Sequence[Picture]]  # by suite
-    into: Path  # the folder
-
-
-def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
-    """HTML, the same bytes for the same suites, clips and pictures."""
+    Pictures are by suite; they lie in the leaderboard's folder.
+    """
     environment = Environment(
         loader=FileSystemLoader(_WEB),
         autoescape=True,
@@ -68,14 +66,14 @@ def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.globals |= {"zip": zip, "card": _card, "classes": _CLASSES, "open_weights": _OPEN}
-    environment.filters["inline"] = lambda picture: _inline(beside.into / picture.path)
+    environment.filters["inline"] = lambda picture: _inline(into / picture.path)
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
     sections = []
     for board in suites:
-        player = _player(board, beside.galleries)
+        player = _player(board, galleries)
         number = len(players) if player else None
-        sections.append(_suite(board, beside.pictures.get(board.suite, ())) | {"player": number})
+        sections.append(_suite(board, pictures.get(board.suite, ())) | {"player": number})
         players += [player] if player else []
     cards = [result.card for board in suites for result in board.results]
     ranked = any(HEADLINE in group.metrics for board in suites for group in board.groups)
