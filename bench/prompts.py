@@ -84,16 +84,12 @@ class Item(NamedTuple):
 
 
 def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[Prompt], str]:
-    """Read a suite file: one JSON object a line.
+    """Read a suite file, one JSON object a line: the prompts in file order, and a SHA-256 (hex).
 
-    Args:
-        name: a file of the published `prompts/` folder, or a path to a file of the user's own.
-        files: folder of the images and driving videos that it names, where the user supplies
-            them; None where they lie beside the suite file.
-
-    Returns:
-        The prompts in file order, and the SHA-256 (hex) of the file's bytes; with `files`, of
-        those and of what the user supplied, since results compare only over the same.
+    `name` is a file of the published `prompts/` folder, or a path to a file of the user's own;
+    `files` the folder of the images and driving videos that it names, where they do not lie beside
+    it. The hash is of the file's bytes; with `files`, of those and of what the user supplied, since
+    results compare only over the same.
     """
     if not isinstance(name, str | Path):  # a command line reads 5 as a number
         raise BenchError(

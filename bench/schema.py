@@ -232,6 +232,14 @@ class Environment(Record):
     dirty: bool | None
     """Whether that checkout held uncommitted changes."""
 
+    @property
+    def software(self) -> str | None:
+        """The versions that speed depends on most; None if unknown."""
+        torch = self.versions.get("torch")
+        if torch is None:
+            return None
+        return f"torch {torch.partition('+')[0]}" + (f", CUDA {self.cuda}" if self.cuda else "")
+
 
 class GpuState(Record):
     """The GPU right after a clip; null is what the driver does not tell."""
@@ -645,39 +653,6 @@ class Result(RunFacts):
         return self.environment.device
 
     @property
-    def cpu(self) -> str | None:
-        """Name of the processor."""
-        return self.environment.cpu
-
-    @property
-    def torch(self) -> str | None:
-        """Version; None if unknown."""
-        return self.environment.versions.get("torch")
-
-    @property
-    def software(self) -> str | None:
-        """The versions that speed depends on most; None if unknown."""
-        if self.torch is None:
-            return None
-        cuda = self.environment.cuda
-        return f"torch {self.torch.partition('+')[0]}" + (f", CUDA {cuda}" if cuda else "")
-
-    @property
-    def power_limit_w(self) -> float | None:
-        """Watts at which the GPU of the run is capped; None without one, or if unknown."""
-        return self.environment.gpu.power_limit_w if self.environment.gpu else None
-
-    @property
-    def commit(self) -> str | None:
-        """Of the benchmark's code; None outside a checkout."""
-        return self.environment.commit
-
-    @property
-    def dirty(self) -> bool | None:
-        """Whether that checkout held uncommitted changes."""
-        return self.environment.dirty
-
-    @property
     def prompts_sha256(self) -> str | None:
         """Of the suite file; None if every clip is footage of its own."""
         return self.prompts.sha256
@@ -703,19 +678,9 @@ class Result(RunFacts):
         return self.calibration.sha256 if self.calibration else None
 
     @property
-    def weights_on_device_bytes(self) -> int | None:
-        """Parameters and buffers on the device that computes; None if unknown."""
-        return self.loaded.weights_on_device_bytes if self.loaded else None
-
-    @property
     def lossy(self) -> bool:
         """Whether any clip exists only as a lossy file."""
         return any(clip.lossy for clip in self.clips)
-
-    @property
-    def image_sha256(self) -> dict[str, str]:
-        """Prompt id to the hash of the picture its clips began with."""
-        return {clip.prompt: clip.image_sha256 for clip in self.clips if clip.image_sha256}
 
 
 class ResultError(BenchError):
@@ -735,16 +700,10 @@ R = TypeVar("R", bound=Record)
 
 
 def parse(kind: type[R], content: str | bytes, where: str, mend: str) -> R:
-    """The record that stands in a JSON text.
+    """The record that stands in a JSON text, UTF-8, of a file that messages call `where`.
 
-    Args:
-        kind: of record.
-        content: the JSON text, UTF-8.
-        where: the name of its file, for messages.
-        mend: what to do about a file that holds anything else.
-
-    Raises:
-        ResultError: with a line for everything that is wrong.
+    `mend` says what to do about a file that holds anything else; a ResultError has a line for
+    everything that is wrong.
     """
     try:
         return kind.model_validate_json(content)

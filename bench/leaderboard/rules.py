@@ -108,8 +108,9 @@ def _hashes(result: Result) -> Iterator[str]:
     for name, value in hashes.items():
         if value is not None and not _SHA256.fullmatch(value):
             yield f"expected {name} as 64 hexadecimal digits, got {value!r:.80}"
-    if result.commit is not None and not _COMMIT.fullmatch(result.commit):
-        yield f"expected the commit as 40 hexadecimal digits, got {result.commit!r:.80}"
+    commit = result.environment.commit
+    if commit is not None and not _COMMIT.fullmatch(commit):
+        yield f"expected the commit as 40 hexadecimal digits, got {commit!r:.80}"
 
 
 def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:

@@ -77,16 +77,9 @@ def pieces(
     1.2 s are left out. Of a folder with people's ratings (see `bench.validation.ratings`) the real
     clips alone count.
 
-    Args:
-        paths: the folders.
-        backbones: of which the cut detector is used.
-        size_px: the short side at which faults are done.
-        per_file: of a long file no more pieces than these are taken, spread evenly.
-        excluded: pieces that are no footage of one shot for a reason the detector misses.
-
-    Raises:
-        BenchError: if a folder holds no video, or none of them a usable piece.
-        ClipError: if a video cannot be read.
+    `size_px` is the short side at which faults are done. Of a long file no more than `per_file`
+    pieces are taken, spread evenly; `excluded` are pieces that are no footage of one shot for a
+    reason the detector misses.
     """
     if not paths:
         return list(_toy(size_px))

@@ -54,7 +54,7 @@ class Speed:
     @property
     def weights_gib(self) -> float | None:
         """Parameters and buffers on the device; None where the file does not say."""
-        return _gib(self.result.weights_on_device_bytes)
+        return _gib(self.result.loaded.weights_on_device_bytes) if self.result.loaded else None
 
 
 def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
@@ -88,13 +88,15 @@ def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, S
 
 def _device(result: Result, clip: ClipResult) -> str:
     """What keeps apart clips that do not compare: "cpu" or a GPU's name alone does not."""
-    device = clip.device or result.device
+    environment = result.environment
+    device = clip.device or environment.device
     if device == "cpu":
-        return f"CPU, {result.cpu}" if result.cpu else device
+        return f"CPU, {environment.cpu}" if environment.cpu else device
     limit_w, software = clip.power_limit_w, clip.software
-    if device == result.device:  # the run's own words hold for its clips alone
-        limit_w = result.power_limit_w if limit_w is None else limit_w
-        software = software or result.software
+    if device == environment.device:  # the run's own words hold for its clips alone
+        if limit_w is None and environment.gpu is not None:
+            limit_w = environment.gpu.power_limit_w
+        software = software or environment.software
     limit = None if limit_w is None else f"{limit_w:.0f} W"
     return ", ".join(filter(None, (device, limit, software)))
 
@@ -151,7 +153,8 @@ def _gaps(result: Result, clips: Sequence[ClipResult]) -> Counter[tuple[str, str
         for what, (field, key) in _MAY_LACK.items()
         if getattr(clip, field) is None
     )
-    if result.weights_on_device_bytes is None and result.loaded and not result.loaded.is_empty:
+    loaded = result.loaded
+    if loaded and not loaded.is_empty and loaded.weights_on_device_bytes is None:
         gaps["weights", NOT_SAID] = len(clips)
     return gaps
 

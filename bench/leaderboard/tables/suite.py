@@ -269,7 +269,7 @@ def _capped(
 
 
 def _commit(result: Result) -> str:
-    return short(result.commit) + (" (dirty)" if result.dirty else "")
+    return short(result.environment.commit) + (" (dirty)" if result.environment.dirty else "")
 
 
 def _provenance(board: SuiteBoard) -> Table:
@@ -280,7 +280,7 @@ def _provenance(board: SuiteBoard) -> Table:
         Column("parameters", lambda result: result.card.parameters, kind="text"),
         Column("commit", _commit, kind="text"),
         Column("device", lambda result: result.device, kind="text"),
-        Column("torch", lambda result: result.torch, kind="text"),
+        Column("torch", lambda result: result.environment.versions.get("torch"), kind="text"),
         Column("result", lambda result: short(result.fingerprint), kind="text"),
         Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
         Column("calibration", lambda result: short(result.calibration_sha256), kind="text"),
