@@ -21,12 +21,10 @@ _SEED = 0  # one picture a prompt, whatever the seeds of the clips
 
 @dataclass(frozen=True)
 class StartImages:
-    """The pictures of a suite whose prompt file brings none.
+    """The pictures of a suite whose prompt file brings none, made once for every model and run.
 
-    Attributes:
-        maker: makes each from its image prompt, or else its text: the first frame of its clip.
-        settings: of the maker, as far as they decide frames; with the prompt they name the file.
-        folder: where pictures are kept for every model and run.
+    Each is the first frame of the clip that the `maker` makes of its image prompt, or else its
+    text; with the prompt, what of the `settings` decides frames names the file in the `folder`.
     """
 
     maker: Generator
