@@ -46,13 +46,13 @@ class Prompt:
     def content(self) -> dict[str, str | float]:
         """What a model is given: the text, the SHA-256 of each file, the length, if any."""
         files = {"image": self.image, "driving_video": self.driving_video}
-        given: dict[str, str | float] = {"text": self.text}
-        for key, path in files.items():
-            if path:
-                given[key] = hashlib.sha256(path.read_bytes()).hexdigest()
-        if self.seconds is not None:
-            given["seconds"] = self.seconds
-        return given
+        hashes = {
+            key: hashlib.sha256(path.read_bytes()).hexdigest()
+            for key, path in files.items()
+            if path
+        }
+        length = {} if self.seconds is None else {"seconds": self.seconds}
+        return {"text": self.text, **hashes, **length}
 
 
 class Item(NamedTuple):
@@ -79,8 +79,7 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
         raise BenchError(
             f"expected the name of a prompt file, got {name!r}: type suite.prompts=FILE"
         )
-    given = Path(name)
-    path = given if given.is_file() else PROMPTS / name
+    path = Path(name) if Path(name).is_file() else PROMPTS / name
     if not path.is_file():
         published = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
         raise BenchError(

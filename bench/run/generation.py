@@ -161,14 +161,12 @@ def generate(
                 for item, clip in zip(batch, clips, strict=True):
                     if item in records:
                         writer.submit(partial(finish, records[item] | {"warm": warm}, clip, item))
-            except KeyboardInterrupt:
-                for item in records:  # the user stopped it, it did not die
+            except (KeyboardInterrupt, ClipMissing) as error:
+                for item in records:  # it did not die
                     folder.tries(item.sample).unlink(missing_ok=True)
-                raise
-            except ClipMissing as error:
-                for item in records:
-                    folder.tries(item.sample).unlink(missing_ok=True)
-                    absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                absent += [f"{item.sample}: missing: {error}" for item in records]
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
     return absent

@@ -59,8 +59,8 @@ class StartImages:
                 except (ClipError, RuntimeError) as error:
                     why = str(error) if isinstance(error, ClipError) else one_line(error)
                     raise BenchError(f"the image of prompt {prompt.id!r} failed: {why}") from None
-                written, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-                assert written
+                encoded, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+                assert encoded
                 assert prompt.image is not None
                 write_bytes(prompt.image, png.tobytes())
 
