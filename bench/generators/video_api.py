@@ -176,16 +176,13 @@ def _is_address(value: object) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A finished job: the video file's bytes, the model as the server calls it, and what it took.
+class Answer(NamedTuple):
+    """A finished job."""
 
-    `took` holds fields of `bench.schema.Delivery`: `latency_s` runs from the first request to the
-    last byte, queue and retries included.
-    """
-
-    content: bytes
-    model: str | None
+    content: bytes  # of the video file
+    model: str | None  # as the server calls it
+    # Fields of `bench.schema.Delivery`: `latency_s` runs from the first request to the last byte,
+    # queue and retries included.
     took: Mapping[str, Any]
 
 
@@ -223,8 +220,8 @@ class VideoClient:
 
         ClipError if the server refuses, fails or takes too long, or sends no whole video.
         """
-        started_at_s, start = time.time(), time.monotonic()
-        deadline = start + self._settings.timeout_s
+        started_at_s, start_s = time.time(), time.monotonic()
+        deadline = start_s + self._settings.timeout_s
         created, attempts = self._ask("POST", self._jobs, deadline, self._body(fields, image))
         job = _job(created)
         address = f"{self._jobs}/{urllib.parse.quote(str(job.get('id')), safe='')}"
@@ -232,18 +229,25 @@ class VideoClient:
             while job["status"] in _WAITING:
                 self._sleep(self._settings.poll_s, deadline)
                 job = _job(self._ask("GET", address, deadline)[0])
-        except BaseException:
-            self._abandon(address)
+        except BaseException:  # so that the server need not go on
+            with contextlib.suppress(httpx2.RequestError):  # the clip has failed already
+                self._http.delete(address, timeout=min(self._settings.answer_s, 5.0))
             raise
         if job["status"] != "completed":
-            raise ClipError(f"the server failed: {self._clean(_reason(job))}")
+            error = job.get("error")
+            reason = error.get("message") or error if isinstance(error, Mapping) else error
+            raise ClipError(f"the server failed: {self._clean(str(reason))}")
         content, _ = self._ask("GET", f"{address}/content", deadline)
-        self._refuse_other_than_video(content)
+        start = content.body[:_CHUNK_BYTES].lstrip()
+        is_text = content.kind.startswith("text/") or content.kind == "application/json"
+        if is_text or start[:1] in (b"<", b"{"):
+            words = self._clean(start.decode("utf-8", errors="replace"))
+            raise ClipError(f"expected a video, the server sent {content.kind}: {words}")
         megabytes = _reported(Value, job.get("peak_memory_mb"))
         peak_bytes = None if megabytes is None else round(megabytes * 2**20)
         took = {
             "started_at_s": started_at_s,
-            "latency_s": time.monotonic() - start,
+            "latency_s": time.monotonic() - start_s,
             "attempts": attempts,
             "server_latency_s": _reported(Seconds, job.get("inference_time_s")),
             "server_peak_memory_bytes": _reported(Bytes, peak_bytes),
@@ -290,7 +294,9 @@ class VideoClient:
                     excerpt = self._clean(response.body.decode("utf-8", errors="replace"))
                     raise ClipError(f"the server answered {response.code}{after}: {excerpt}")
                 wait_s = _retry_after_s(response.retry_after)
-            self._sleep(_backoff_s(attempt) if wait_s is None else wait_s, deadline)
+            if wait_s is None:  # doubling, half of it random: clients refused together return apart
+                wait_s = min(_LONGEST_BACKOFF_S, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+            self._sleep(wait_s, deadline)
         raise AssertionError("the last attempt returns or raises")
 
     def _send(
@@ -317,18 +323,6 @@ class VideoClient:
             raise ClipError("given up: the run was stopped")
         if time.monotonic() >= deadline:
             raise ClipError(f"no video within {self._settings.timeout_s:g} s (timeout_s)")
-
-    def _abandon(self, address: str) -> None:
-        """Tell the server that nobody waits any more, so that it need not go on."""
-        with contextlib.suppress(httpx2.RequestError):  # the clip has failed already
-            self._http.delete(address, timeout=min(self._settings.answer_s, 5.0))
-
-    def _refuse_other_than_video(self, content: "_Response") -> None:
-        start = content.body[:_CHUNK_BYTES].lstrip()
-        text = content.kind.startswith("text/") or content.kind == "application/json"
-        if text or start[:1] in (b"<", b"{"):
-            words = self._clean(start.decode("utf-8", errors="replace"))
-            raise ClipError(f"expected a video, the server sent {content.kind}: {words}")
 
     def _clean(self, text: str) -> str:
         """One line of what a server said, without the key, which some repeat."""
@@ -360,11 +354,6 @@ def _job(response: _Response) -> dict[str, Any]:
     return job
 
 
-def _reason(job: Mapping[str, Any]) -> str:
-    error = job.get("error")
-    return str(error.get("message") or error) if isinstance(error, Mapping) else str(error)
-
-
 def _reported(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a number of that kind
     """A number of the server's; None where it gives none, or one that cannot be."""
     return value if value and is_valid(kind, value) else None
@@ -380,9 +369,3 @@ def _retry_after_s(header: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
-
-
-def _backoff_s(attempt: int) -> float:
-    """Doubling, with half of it random, so that clients refused together return apart."""
-    longest = min(_LONGEST_BACKOFF_S, 2.0 ** (attempt - 1))
-    return longest * random.uniform(0.5, 1.0)
