@@ -246,12 +246,7 @@ def _without(values: Mapping[str, Any], paths: Collection[str], where: str = "")
 
 
 def build_generator(model: Mapping[str, Any], where: str = "model") -> Generator:
-    """The generator that a model's configuration describes, not yet loaded.
-
-    Args:
-        model: the configuration.
-        where: its key, for messages.
-    """
+    """The generator that a model's configuration describes, not yet loaded."""
     generator = _build(functional(model), where)
     if not isinstance(generator, Generator):
         raise BenchError(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -22,36 +22,20 @@ LIGHTING_CHANGE = "lighting_change"
 
 @dataclass(frozen=True)
 class Prompt:
-    """One fixed prompt of a suite.
+    """One fixed prompt of a suite; in the suite file, paths are relative to it."""
 
-    Attributes:
-        id: unique within the suite; letters, digits, `.`, `_` and `-`, since it names files.
-        text: what the model is asked for; empty only where clips are scored without prompts.
-        category: the group the leaderboard can be split by.
-        tags: labels; in a published suite the first names what the prompt tests.
-        motion: what must move for a clip to count as moving: the `subject`, the `camera`, or `any`.
-        shots: how many shots the prompt asks for; cuts beyond `shots - 1` are unrequested.
-        image: the picture that an image-to-video model begins with; in the file, relative to it.
-        image_prompt: where there is no picture yet, what a text-to-image model is asked for to
-            make it; a video model is not given it.
-        subject: the words of `text` for whom or what must keep its identity.
-        seconds: how long the clip should be, > 0; None where the model's own length will do.
-        group: prompts of one group show the same character.
-        driving_video: the poses that an animation model follows; in the file, relative to it.
-    """
-
-    id: str
-    text: str
-    category: str = "uncategorised"
-    tags: tuple[str, ...] = field(default=())
-    motion: Motion = "any"
-    shots: int = 1
-    image: Path | None = None
-    image_prompt: str | None = None
-    subject: str | None = None
-    seconds: float | None = None
-    group: str | None = None
-    driving_video: Path | None = None
+    id: str  # unique within the suite; names files
+    text: str  # what the model is asked for; empty only where clips are scored without prompts
+    category: str = "uncategorised"  # by which the leaderboard can be split
+    tags: tuple[str, ...] = ()  # in a published suite the first names what the prompt tests
+    motion: Motion = "any"  # what must move for a clip to count as moving
+    shots: int = 1  # cuts beyond `shots - 1` are unrequested
+    image: Path | None = None  # that an image-to-video model begins with
+    image_prompt: str | None = None  # for the text-to-image model that makes the image, if any
+    subject: str | None = None  # the words of `text` for whom or what must keep its identity
+    seconds: float | None = None  # of the clip, > 0; None where the model's own length will do
+    group: str | None = None  # whose prompts show the same character
+    driving_video: Path | None = None  # the poses that an animation model follows
 
     @property
     def lighting_change(self) -> bool:
@@ -62,13 +46,13 @@ class Prompt:
     def content(self) -> dict[str, str | float]:
         """What a model is given: the text, the SHA-256 of each file, the length, if any."""
         files = {"image": self.image, "driving_video": self.driving_video}
-        given: dict[str, str | float] = {"text": self.text}
-        for key, path in files.items():
-            if path:
-                given[key] = hashlib.sha256(path.read_bytes()).hexdigest()
-        if self.seconds is not None:
-            given["seconds"] = self.seconds
-        return given
+        hashes = {
+            key: hashlib.sha256(path.read_bytes()).hexdigest()
+            for key, path in files.items()
+            if path
+        }
+        length = {} if self.seconds is None else {"seconds": self.seconds}
+        return {"text": self.text, **hashes, **length}
 
 
 class Item(NamedTuple):
@@ -95,8 +79,7 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
         raise BenchError(
             f"expected the name of a prompt file, got {name!r}: type suite.prompts=FILE"
         )
-    given = Path(name)
-    path = given if given.is_file() else PROMPTS / name
+    path = Path(name) if Path(name).is_file() else PROMPTS / name
     if not path.is_file():
         published = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
         raise BenchError(

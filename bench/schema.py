@@ -206,6 +206,11 @@ class Gpu(Record):
     """At which it is capped."""
 
 
+def software_name(torch: str, cuda: str | None) -> str:
+    """The versions that speed depends on most: figures of two of them are never ranked together."""
+    return f"torch {torch.partition('+')[0]}" + (f", CUDA {cuda}" if cuda else "")
+
+
 class Environment(Record):
     """Everything about a machine that can change output or speed."""
 
@@ -236,9 +241,7 @@ class Environment(Record):
     def software(self) -> str | None:
         """The versions that speed depends on most; None if unknown."""
         torch = self.versions.get("torch")
-        if torch is None:
-            return None
-        return f"torch {torch.partition('+')[0]}" + (f", CUDA {self.cuda}" if self.cuda else "")
+        return None if torch is None else software_name(torch, self.cuda)
 
 
 class GpuState(Record):

@@ -48,17 +48,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What paired comparisons of M models can say about their order.
+    """What paired comparisons of M models can say about their order, in the order given."""
 
-    Attributes:
-        intervals: best and worst rank each model can claim, 1..M, in the order given.
-        leading: for each model, whether it has the best mean or is not surely worse than it.
-        prompts: number of common prompts the comparison rests on.
-    """
-
-    intervals: tuple[tuple[int, int], ...]
-    leading: tuple[bool, ...]
-    prompts: int
+    intervals: tuple[tuple[int, int], ...]  # best and worst rank that each can claim, 1..M
+    leading: tuple[bool, ...]  # whether each has the best mean, or is not surely worse than it
+    prompts: int  # that all models have in common
 
 
 def interval(values: ArrayLike) -> Interval | None:

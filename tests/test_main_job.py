@@ -389,6 +389,8 @@ def test_a_multirun_of_nothing_is_a_mistake(
             "different whole numbers from 0 to 2^53, as suite.seeds=[0,1], got",
         ),
         (["+suite.aspect=556"], 'suite.aspect must be "WIDTH:HEIGHT" in quotes, or null, got 556'),
+        (["+suite.aspect=tall"], 'suite.aspect must be "WIDTH:HEIGHT" in quotes'),
+        (["+suite.aspect='0:16'"], 'suite.aspect must be "WIDTH:HEIGHT" in quotes'),
         (["suite.name=leaderboard"], "suite.name must be another name"),
         (["out=null"], "out must be the name of a folder"),
         (["model=null"], "Config group override must be"),

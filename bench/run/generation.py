@@ -39,25 +39,15 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to make, and how.
+    """What to make, and how."""
 
-    Attributes:
-        label: what the progress bar calls it.
-        model: the model's configuration less its cosmetic fields; part of every fingerprint.
-        items: the draws, in order.
-        warmup: generations made and thrown away before the first timed one of each shape.
-        max_tries: after so many beginnings without an end an item is recorded as crashed.
-        overwrite: make clips again whose record was made with another configuration.
-        retry_failed: make clips again whose record tells of a failure.
-    """
-
-    label: str
-    model: dict[str, Any]
-    items: Sequence[Item]
-    warmup: int = 1
-    max_tries: int = 5
-    overwrite: bool = False
-    retry_failed: bool = False
+    label: str  # what the progress bar calls it
+    model: dict[str, Any]  # what of its configuration decides frames; part of every fingerprint
+    items: Sequence[Item]  # in order
+    warmup: int = 1  # generations thrown away before the first timed one of each shape
+    max_tries: int = 5  # beginnings without an end after which a draw is recorded as crashed
+    overwrite: bool = False  # whether clips of another configuration are made again
+    retry_failed: bool = False  # whether failed clips are made again
 
 
 @dataclass(frozen=True)
@@ -171,14 +161,12 @@ def generate(
                 for item, clip in zip(batch, clips, strict=True):
                     if item in records:
                         writer.submit(partial(finish, records[item] | {"warm": warm}, clip, item))
-            except KeyboardInterrupt:
-                for item in records:  # the user stopped it, it did not die
+            except (KeyboardInterrupt, ClipMissing) as error:
+                for item in records:  # it did not die
                     folder.tries(item.sample).unlink(missing_ok=True)
-                raise
-            except ClipMissing as error:
-                for item in records:
-                    folder.tries(item.sample).unlink(missing_ok=True)
-                    absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                absent += [f"{item.sample}: missing: {error}" for item in records]
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
     return absent

@@ -44,28 +44,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """What all stages of a job share: checked, nothing loaded, nothing written.
+    """What all stages of a job share: checked, nothing loaded, nothing written."""
 
-    Attributes:
-        name: of the row.
-        card: as published with it.
-        prompts_sha256: of all that the suite gives to models; None without prompts.
-        missing: the draws of the plan that have no valid record.
-        previous: what the folder's `run.json` says; None where there is none.
-    """
-
-    name: str
+    name: str  # of the row
     card: Card
     device: torch.device
     generator: Generator
     metrics: Mapping[str, Metric]
     backbones: Backbones
     prompts: Sequence[Prompt]
-    prompts_sha256: str | None
+    prompts_sha256: str | None  # of all that the suite gives to models; None without prompts
     plan: Plan
     folder: RunFolder
-    missing: Sequence[Item]
-    previous: Run | None
+    missing: Sequence[Item]  # draws of the plan that have no valid record
+    previous: Run | None  # the folder's run.json, if there is one
 
 
 def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Outcome:

@@ -30,23 +30,14 @@ TOY = "toy"
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A stretch of one shot.
+    """A stretch of one shot."""
 
-    Attributes:
-        name: of the piece, unique.
-        file: which file it comes from; pieces of one file are not independent.
-        clip: at the file's own rate; its short side is at most twice `size_px`.
-        size_px: the short side at which faults are done.
-        place: which piece of its file it is, from 0.
-        of: how many pieces its file has.
-    """
-
-    name: str
-    file: str
-    clip: Clip
-    size_px: int
-    place: int = 0
-    of: int = 1
+    name: str  # unique
+    file: str  # it comes from; pieces of one file are not independent
+    clip: Clip  # at the file's own rate; its short side is at most twice `size_px`
+    size_px: int  # the short side at which faults are done
+    place: int = 0  # which piece of its file it is
+    of: int = 1  # how many pieces its file has
 
     @property
     def prompt(self) -> Prompt:
