@@ -43,8 +43,8 @@ format: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt requirements-offline.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv -c constraints.txt
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/uv pip install --python $(BIN)/python --no-deps --requirement requirements-offline.txt
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --no-deps --requirement requirements-offline.txt
 	touch $@
 
 clean:

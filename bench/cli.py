@@ -81,11 +81,7 @@ class _Screen(logging.Handler):
 
 
 def main() -> int:
-    """Run the jobs the command line asks for.
-
-    Returns:
-        The exit code; see the module's first lines.
-    """
+    """Run the jobs the command line asks for; the exit code is one of the module's first lines."""
     global _session  # Hydra drops what a job returns; this is where it lands
     _session = _Session()
     OmegaConf.register_new_resolver(

@@ -29,17 +29,14 @@ _MIN_SIDE_OF_16_SLICES_PX = 16
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """One generated or loaded video; a ClipError if the frames or the rate are anything else.
-
-    Attributes:
-        frames: uint8 `[T, H, W, 3]`, RGB, 0..255, T >= 1.
-        fps: frames per second, > 0.
-        lossy: True if the frames come from a lossy file and no lossless one exists.
-    """
+    """One generated or loaded video; a ClipError if the frames or the rate are anything else."""
 
     frames: NDArray[np.uint8]
+    """`[T, H, W, 3]`, RGB, T >= 1."""
     fps: float
+    """Frames per second, > 0."""
     lossy: bool = False
+    """Whether the frames come from a lossy file and no lossless one exists."""
 
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype
@@ -76,12 +73,9 @@ def write_master(clip: Clip, path: Path) -> None:
 
 
 def read_master(path: Path, *, frames: int, sha256: str) -> Clip:
-    """Read a master back, and make sure that it is what was written.
+    """Read a master back, and make sure that it holds the frames that its record says.
 
-    Args:
-        path: what `write_master` wrote.
-        frames: how many frames its record says it holds.
-        sha256: the hash its record says they have. Half a file can decode without an error.
+    Half a file can decode without an error.
     """
     try:
         with av.open(path) as container:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -18,41 +19,23 @@ Motion = Literal["subject", "camera", "any"]
 LIGHTING_CHANGE = "lighting_change"
 """The tag of a prompt that asks for changing light."""
 
-_NAME = "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit"
-
 
 @dataclass(frozen=True)
 class Prompt:
-    """One fixed prompt of a suite.
+    """One fixed prompt of a suite; in the suite file, paths are relative to it."""
 
-    Attributes:
-        id: unique within the suite; letters, digits, `.`, `_` and `-`, since it names files.
-        text: what the model is asked for; empty only where clips are scored without prompts.
-        category: the group the leaderboard can be split by.
-        tags: labels; in a published suite the first names what the prompt tests.
-        motion: what must move for a clip to count as moving: the `subject`, the `camera`, or `any`.
-        shots: how many shots the prompt asks for; cuts beyond `shots - 1` are unrequested.
-        image: the picture that an image-to-video model begins with; in the file, relative to it.
-        image_prompt: where there is no picture yet, what a text-to-image model is asked for to
-            make it; a video model is not given it.
-        subject: the words of `text` for whom or what must keep its identity.
-        seconds: how long the clip should be, > 0; None where the model's own length will do.
-        group: prompts of one group show the same character.
-        driving_video: the poses that an animation model follows; in the file, relative to it.
-    """
-
-    id: str
-    text: str
-    category: str = "uncategorised"
-    tags: tuple[str, ...] = field(default=())
-    motion: Motion = "any"
-    shots: int = 1
-    image: Path | None = None
-    image_prompt: str | None = None
-    subject: str | None = None
-    seconds: float | None = None
-    group: str | None = None
-    driving_video: Path | None = None
+    id: str  # unique within the suite; names files
+    text: str  # what the model is asked for; empty only where clips are scored without prompts
+    category: str = "uncategorised"  # by which the leaderboard can be split
+    tags: tuple[str, ...] = ()  # in a published suite the first names what the prompt tests
+    motion: Motion = "any"  # what must move for a clip to count as moving
+    shots: int = 1  # cuts beyond `shots - 1` are unrequested
+    image: Path | None = None  # that an image-to-video model begins with
+    image_prompt: str | None = None  # for the text-to-image model that makes the image, if any
+    subject: str | None = None  # the words of `text` for whom or what must keep its identity
+    seconds: float | None = None  # of the clip, > 0; None where the model's own length will do
+    group: str | None = None  # whose prompts show the same character
+    driving_video: Path | None = None  # the poses that an animation model follows
 
     @property
     def lighting_change(self) -> bool:
@@ -63,13 +46,13 @@ class Prompt:
     def content(self) -> dict[str, str | float]:
         """What a model is given: the text, the SHA-256 of each file, the length, if any."""
         files = {"image": self.image, "driving_video": self.driving_video}
-        given: dict[str, str | float] = {"text": self.text}
-        for key, path in files.items():
-            if path:
-                given[key] = hashlib.sha256(path.read_bytes()).hexdigest()
-        if self.seconds is not None:
-            given["seconds"] = self.seconds
-        return given
+        hashes = {
+            key: hashlib.sha256(path.read_bytes()).hexdigest()
+            for key, path in files.items()
+            if path
+        }
+        length = {} if self.seconds is None else {"seconds": self.seconds}
+        return {"text": self.text, **hashes, **length}
 
 
 class Item(NamedTuple):
@@ -85,23 +68,18 @@ class Item(NamedTuple):
 
 
 def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[Prompt], str]:
-    """Read a suite file: one JSON object a line.
+    """Read a suite file, one JSON object a line: the prompts in file order, and a SHA-256 (hex).
 
-    Args:
-        name: a file of the published `prompts/` folder, or a path to a file of the user's own.
-        files: folder of the images and driving videos that it names, where the user supplies
-            them; None where they lie beside the suite file.
-
-    Returns:
-        The prompts in file order, and the SHA-256 (hex) of the file's bytes; with `files`, of
-        those and of what the user supplied, since results compare only over the same.
+    `name` is a file of the published `prompts/` folder, or a path to a file of the user's own;
+    `files` the folder of the images and driving videos that it names, where they do not lie beside
+    it. The hash is of the file's bytes; with `files`, of those and of what the user supplied, since
+    results compare only over the same.
     """
     if not isinstance(name, str | Path):  # a command line reads 5 as a number
         raise BenchError(
             f"expected the name of a prompt file, got {name!r}: type suite.prompts=FILE"
         )
-    given = Path(name)
-    path = given if given.is_file() else PROMPTS / name
+    path = Path(name) if Path(name).is_file() else PROMPTS / name
     if not path.is_file():
         published = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
         raise BenchError(
@@ -161,12 +139,6 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
         raise BenchError(f"{where}: expected one JSON object, but {error}") from None
     if not isinstance(entry, dict):
         raise BenchError(f"{where}: expected a JSON object, got {type(entry).__name__}")
-    unknown = sorted(set(entry) - set(Prompt.__dataclass_fields__))
-    if unknown:
-        raise BenchError(
-            f"{where}: unknown key {unknown[0]!r}; known are "
-            + ", ".join(Prompt.__dataclass_fields__)
-        )
     _check(entry, where)
     if "tags" in entry:
         entry["tags"] = tuple(entry["tags"])
@@ -189,48 +161,48 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return entry
 
 
-def _check(entry: dict[str, Any], where: str) -> None:
-    def need(ok: bool, key: str, expected: str) -> None:
-        if not ok:
-            raise BenchError(f"{where}: {key!r} must be {expected}, got {entry.get(key)!r}")
-
-    need(_is_name(entry.get("id")), "id", _NAME)
-    need(_is_name(entry.get("group", "x")), "group", _NAME)
-    need(_is_text(entry.get("text")), "text", "a text that is not empty")
-    for key in ("category", "image_prompt", "subject"):
-        need(_is_text(entry.get(key, "x")), key, "a text that is not empty")
-    tags = entry.get("tags", [])
-    need(
-        isinstance(tags, list) and all(isinstance(tag, str) for tag in tags),
-        "tags",
-        "a list of texts",
-    )
-    need(entry.get("motion", "any") in get_args(Motion), "motion", " | ".join(get_args(Motion)))
-    shots = entry.get("shots", 1)
-    need(isinstance(shots, int) and not isinstance(shots, bool) and shots >= 1, "shots", ">= 1")
-    for key in ("image", "driving_video"):
-        file = entry.get(key, "x")
-        need(
-            _is_text(file) and not Path(file).is_absolute(),
-            key,
-            "a path relative to the suite file",
-        )
-    need(
-        "image" not in entry or "image_prompt" not in entry,
-        "image_prompt",
-        "left out beside 'image'",
-    )
-    seconds = entry.get("seconds", 1)
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    need(number and 0 < seconds < math.inf, "seconds", "a number above 0")
-
-
 def _is_name(value: object) -> bool:
-    return isinstance(value, str) and bool(SAFE_NAME.fullmatch(value))
+    return isinstance(value, str) and SAFE_NAME.fullmatch(value) is not None
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_file(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and not Path(value).is_absolute()
+
+
+_NAME = (_is_name, "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit")
+_TEXT = (_is_text, "a text that is not empty")
+_FILE = (_is_file, "a path relative to the suite file")
+
+_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "id": _NAME,
+    "text": _TEXT,
+    "category": _TEXT,
+    "tags": (lambda v: type(v) is list and all(type(tag) is str for tag in v), "a list of texts"),
+    "motion": (lambda value: value in get_args(Motion), " | ".join(get_args(Motion))),
+    "shots": (lambda value: type(value) is int and value >= 1, ">= 1"),
+    "image": _FILE,
+    "image_prompt": _TEXT,
+    "subject": _TEXT,
+    "seconds": (lambda v: type(v) in (int, float) and 0 < v < math.inf, "a number above 0"),
+    "group": _NAME,
+    "driving_video": _FILE,
+}
+"""What each key of a line must be: the test, and its words."""
+
+
+def _check(entry: dict[str, Any], where: str) -> None:
+    if unknown := sorted(entry.keys() - _KEYS):
+        raise BenchError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}")
+    for key in ("id", "text", *entry):
+        is_sound, expected = _KEYS[key]
+        if not is_sound(entry.get(key)):
+            raise BenchError(f"{where}: {key!r} must be {expected}, got {entry.get(key)!r}")
+    if entry.keys() >= {"image", "image_prompt"}:
+        raise BenchError(f"{where}: 'image_prompt' must be left out beside 'image'")
 
 
 def _image(path: Path, where: str) -> Path:

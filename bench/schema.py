@@ -5,8 +5,10 @@ names is kept and written back. Units, ranges and one line on each field stand w
 JSON Schema and the reference page are generated from them.
 """
 
+import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
@@ -22,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bench.errors import BenchError
+from bench.errors import BenchError, nearest
 
 SCHEMA: Final = 1
 
@@ -79,6 +81,7 @@ def _unit(unit: str) -> Any:  # noqa: ANN401 - what Field returns
 _Number = WrapValidator(_number)
 
 Json = Annotated[Any, AfterValidator(_json)]
+NonBlank = Annotated[str, Field(pattern=r"\S")]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
 Count = Annotated[int, Field(ge=0, le=MAX_INT)]
 Positive = Annotated[int, Field(ge=1, le=MAX_INT)]
@@ -203,6 +206,11 @@ class Gpu(Record):
     """At which it is capped."""
 
 
+def software_name(torch: str, cuda: str | None) -> str:
+    """The versions that speed depends on most: figures of two of them are never ranked together."""
+    return f"torch {torch.partition('+')[0]}" + (f", CUDA {cuda}" if cuda else "")
+
+
 class Environment(Record):
     """Everything about a machine that can change output or speed."""
 
@@ -228,6 +236,12 @@ class Environment(Record):
     """Of the benchmark's code, hex; null outside a checkout."""
     dirty: bool | None
     """Whether that checkout held uncommitted changes."""
+
+    @property
+    def software(self) -> str | None:
+        """The versions that speed depends on most; None if unknown."""
+        torch = self.versions.get("torch")
+        return None if torch is None else software_name(torch, self.cuda)
 
 
 class GpuState(Record):
@@ -363,7 +377,7 @@ class ClipFacts(Record):
         if self.status == "ok":
             for key in ("frames", "height", "width", "fps"):
                 if not (value := getattr(self, key)):
-                    raise _semantic(f"expected {key} above 0 of a clip that is ok, got {value}")
+                    raise semantic(f"expected {key} above 0 of a clip that is ok, got {value}")
         return self
 
     @property
@@ -626,7 +640,7 @@ class Result(RunFacts):
             if sample.prompt_id not in prompts or sample.seed not in seeds
         ]
         if faults:
-            raise _semantic("\n".join(faults))
+            raise semantic("\n".join(faults))
         return self
 
     @property
@@ -638,39 +652,6 @@ class Result(RunFacts):
     def device(self) -> str:
         """Name of the hardware of the run."""
         return self.environment.device
-
-    @property
-    def cpu(self) -> str | None:
-        """Name of the processor."""
-        return self.environment.cpu
-
-    @property
-    def torch(self) -> str | None:
-        """Version; None if unknown."""
-        return self.environment.versions.get("torch")
-
-    @property
-    def software(self) -> str | None:
-        """The versions that speed depends on most; None if unknown."""
-        if self.torch is None:
-            return None
-        cuda = self.environment.cuda
-        return f"torch {self.torch.partition('+')[0]}" + (f", CUDA {cuda}" if cuda else "")
-
-    @property
-    def power_limit_w(self) -> float | None:
-        """Watts at which the GPU of the run is capped; None without one, or if unknown."""
-        return self.environment.gpu.power_limit_w if self.environment.gpu else None
-
-    @property
-    def commit(self) -> str | None:
-        """Of the benchmark's code; None outside a checkout."""
-        return self.environment.commit
-
-    @property
-    def dirty(self) -> bool | None:
-        """Whether that checkout held uncommitted changes."""
-        return self.environment.dirty
 
     @property
     def prompts_sha256(self) -> str | None:
@@ -698,19 +679,9 @@ class Result(RunFacts):
         return self.calibration.sha256 if self.calibration else None
 
     @property
-    def weights_on_device_bytes(self) -> int | None:
-        """Parameters and buffers on the device that computes; None if unknown."""
-        return self.loaded.weights_on_device_bytes if self.loaded else None
-
-    @property
     def lossy(self) -> bool:
         """Whether any clip exists only as a lossy file."""
         return any(clip.lossy for clip in self.clips)
-
-    @property
-    def image_sha256(self) -> dict[str, str]:
-        """Prompt id to the hash of the picture its clips began with."""
-        return {clip.prompt: clip.image_sha256 for clip in self.clips if clip.image_sha256}
 
 
 class ResultError(BenchError):
@@ -730,16 +701,10 @@ R = TypeVar("R", bound=Record)
 
 
 def parse(kind: type[R], content: str | bytes, where: str, mend: str) -> R:
-    """The record that stands in a JSON text.
+    """The record that stands in a JSON text, UTF-8, of a file that messages call `where`.
 
-    Args:
-        kind: of record.
-        content: the JSON text, UTF-8.
-        where: the name of its file, for messages.
-        mend: what to do about a file that holds anything else.
-
-    Raises:
-        ResultError: with a line for everything that is wrong.
+    `mend` says what to do about a file that holds anything else; a ResultError has a line for
+    everything that is wrong.
     """
     try:
         return kind.model_validate_json(content)
@@ -753,8 +718,29 @@ def dump(record: Record) -> str:
     return json.dumps(values, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _semantic(text: str) -> PydanticCustomError:
+def semantic(text: str) -> PydanticCustomError:
+    """What a validator raises that says itself what was expected."""
     return PydanticCustomError("semantic", "{text}", {"text": text})
+
+
+def must_be(error: ValidationError, expected: Mapping[str, str]) -> str:
+    """`KEY must be EXPECTED, got VALUE` of the first fault, in the words of a table of keys."""
+    detail = error.errors(include_url=False)[0]
+    names = itertools.takewhile(lambda part: isinstance(part, str), detail["loc"])
+    key = ".".join(map(str, names))
+    value = None if detail["type"] == "missing" else detail["input"]
+    if detail["type"] == "semantic":
+        phrase = detail["msg"]
+    elif detail["type"] == "literal_error":
+        choices = re.findall("'([^']*)'", detail["ctx"]["expected"])
+        phrase = f"one of {', '.join(choices)}{nearest(str(value), choices)}"
+    elif detail["type"] == "extra_forbidden":
+        key, value = "a key", key
+        choices = [choice for choice in expected if "." not in choice]
+        phrase = f"one of {', '.join(choices)}{nearest(value, choices)}"
+    else:
+        phrase = expected[key]
+    return f"{key} must be {phrase}, got {_shown(value)}"
 
 
 _EXPECTED = {

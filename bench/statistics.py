@@ -27,13 +27,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95% bootstrap interval.
+    """A mean over n prompts and its 95% bootstrap interval, all in the metric's unit.
 
-    Attributes:
-        mean: over the prompts, in the metric's unit.
-        low: 2.5% percentile of the resampled means; None where one prompt stands alone.
-        high: 97.5% percentile; None where one prompt stands alone.
-        n: number of prompts.
+    `low` and `high` are the 2.5% and 97.5% percentiles of the resampled means; None where one
+    prompt stands alone.
     """
 
     mean: float
@@ -51,17 +48,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What paired comparisons of M models can say about their order.
+    """What paired comparisons of M models can say about their order, in the order given."""
 
-    Attributes:
-        intervals: best and worst rank each model can claim, 1..M, in the order given.
-        leading: for each model, whether it has the best mean or is not surely worse than it.
-        prompts: number of common prompts the comparison rests on.
-    """
-
-    intervals: tuple[tuple[int, int], ...]
-    leading: tuple[bool, ...]
-    prompts: int
+    intervals: tuple[tuple[int, int], ...]  # best and worst rank that each can claim, 1..M
+    leading: tuple[bool, ...]  # whether each has the best mean, or is not surely worse than it
+    prompts: int  # that all models have in common
 
 
 def interval(values: ArrayLike) -> Interval | None:
@@ -70,11 +61,7 @@ def interval(values: ArrayLike) -> Interval | None:
     A draw takes P prompts with replacement and averages them; the interval runs from the 2.5% to
     the 97.5% percentile of 10,000 such means. The random numbers are fixed.
 
-    Args:
-        values: one mean per prompt, float `[P]`, finite.
-
-    Returns:
-        The interval; without low and high for P = 1, None for P = 0.
+    Values are one mean per prompt, float `[P]`, finite; None for P = 0.
     """
     return intervals([values])[0]
 
@@ -82,17 +69,11 @@ def interval(values: ArrayLike) -> Interval | None:
 def intervals(samples: Sequence[ArrayLike]) -> list[Interval | None]:
     """The interval of each sample, as `interval` has it, at the price of a few matrix products.
 
-    Samples of one size share their draws: which prompts a draw takes does not depend on the
-    numbers that are averaged.
-
-    Args:
-        samples: each one mean per prompt, float `[P]`, finite; P may differ between them.
-
-    Returns:
-        As many as there are samples, in their order.
+    Samples may differ in size. Those of one size share their draws: which prompts a draw takes
+    does not depend on the numbers that are averaged.
     """
     means = [_finite(values, dimensions=1) for values in samples]
-    found: list[Interval | None] = [
+    results: list[Interval | None] = [
         Interval(float(mean[0]), None, None, 1) if len(mean) == 1 else None for mean in means
     ]
     places: defaultdict[int, list[int]] = defaultdict(list)
@@ -106,8 +87,8 @@ def intervals(samples: Sequence[ArrayLike]) -> list[Interval | None]:
             drawn = stacked @ _counts(count, 0).T / count
             low, high = np.quantile(drawn, [ALPHA / 2, 1 - ALPHA / 2], axis=1)
             for place, mean, *bounds in zip(block, stacked.mean(axis=1), low, high, strict=True):
-                found[place] = Interval(float(mean), float(bounds[0]), float(bounds[1]), count)
-    return found
+                results[place] = Interval(float(mean), float(bounds[0]), float(bounds[1]), count)
+    return results
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike) -> Interval | None:
@@ -117,21 +98,16 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike) -> Interval | None:
     their denominators, so that what goes together within a prompt stays together. A draw whose
     denominators are all 0 is a ratio of infinity, as is then `high` where more than 2.5% are.
 
-    Args:
-        numerators: one per prompt, float `[P]`, finite, at least 0.
-        denominators: the same.
-
-    Returns:
-        `mean` is the ratio of the sums; no low and high for P = 1. None where the denominators
-        add up to 0, or for P = 0: there is no ratio.
+    Both are float `[P]`, finite, at least 0. `mean` is the ratio of the sums; None where the
+    denominators add up to 0, or for P = 0: there is no ratio.
     """
     over, under = _finite(numerators, dimensions=1), _finite(denominators, dimensions=1)
     count = len(over)
     if not under.sum():
         return None
-    found = float(over.sum() / under.sum())
+    whole = float(over.sum() / under.sum())
     if count == 1:
-        return Interval(found, None, None, 1)
+        return Interval(whole, None, None, 1)
     counts = _counts(count, 0)
     drawn_over, drawn_under = counts @ over, counts @ under
     drawn = np.full(DRAWS, np.inf)
@@ -139,7 +115,7 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike) -> Interval | None:
     # Nearest draws, outwards: between a number and infinity there is nothing to interpolate.
     low = np.quantile(drawn, ALPHA / 2, method="lower")
     high = np.quantile(drawn, 1 - ALPHA / 2, method="higher")
-    return Interval(found, float(low), float(high), count)
+    return Interval(whole, float(low), float(high), count)
 
 
 def most_when_none(prompts: int) -> float:
@@ -163,11 +139,8 @@ def p_values(values: ArrayLike) -> Floats:
     n is 10,000, and more from 23 models on: p cannot fall below 2 / (n + 1), and Holm's first
     step divides alpha by M (M - 1) / 2, so that fewer draws could never tell any pair apart.
 
-    Args:
-        values: one mean per model and common prompt, float `[M, P]`, finite.
-
-    Returns:
-        float `[M, M]`, symmetric, 0..1, with 1 on the diagonal.
+    From one mean per model and common prompt, float `[M, P]`, finite, to float `[M, M]`,
+    symmetric, 0..1, with 1 on the diagonal.
     """
     means = _finite(values, dimensions=2)
     models = len(means)
@@ -190,12 +163,8 @@ def leading(values: ArrayLike) -> tuple[bool, ...] | None:
     24 to 100 prompts, 22 to 25% are called worse without a correction and 3 to 4% with this one.
     It bounds the share of such mistakes, not the chance of a single one, which `rank` does.
 
-    Args:
-        values: one mean per model and common prompt, float `[M, P]`, finite, higher is better.
-
-    Returns:
-        One truth per model; None if the models have fewer than 20 prompts in common, or if there
-        is no model.
+    Values are one mean per model and common prompt, float `[M, P]`, finite, higher is better. None
+    if the models have fewer than 20 prompts in common, or if there is no model.
     """
     means = _finite(values, dimensions=2)
     models, prompts = means.shape
@@ -219,12 +188,7 @@ def holm(p: ArrayLike) -> Floats:
 
     With p sorted ascending, the adjusted value is the running maximum of min(1, (K - k) p_k),
     k = 0..K-1. Rejecting adjusted values below alpha bounds the chance of any false rejection.
-
-    Args:
-        p: p-values, float `[K]`.
-
-    Returns:
-        Adjusted p-values in the order given, float `[K]`.
+    Float `[K]` in and out, in the order given.
     """
     raw = _finite(p, dimensions=1)
     order = np.argsort(raw, kind="stable")
@@ -240,12 +204,8 @@ def rank(values: ArrayLike) -> Ranking | None:
     A model is surely better than another if its mean is higher and their adjusted p-value is
     below 0.05. Its rank interval is [1 + models surely better, M - models surely worse].
 
-    Args:
-        values: one mean per model and common prompt, float `[M, P]`, finite, higher is better.
-
-    Returns:
-        The ranking; None if the models have fewer than 20 prompts in common, or if there is no
-        model.
+    Values are one mean per model and common prompt, float `[M, P]`, finite, higher is better. None
+    if the models have fewer than 20 prompts in common, or if there is no model.
     """
     means = _finite(values, dimensions=2)
     models, prompts = means.shape

@@ -115,22 +115,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON with sorted keys, so that diffs read well; see `write_bytes`.
-
-    Raises:
-        ValueError: if a number is NaN or infinite; a value that cannot be had is null.
-    """
+    """Write JSON with sorted keys, so that diffs read well; NaN is a ValueError."""
     text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
 def read_json(path: Path, mend: str = "remove the file and run again") -> dict[str, Any]:
-    """Read a JSON object.
-
-    Args:
-        path: of the file.
-        mend: what to do about a file that holds anything else; fits a run's own records.
-    """
+    """Read a JSON object; `mend` says what to do about a file that holds anything else."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -148,13 +139,7 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def read_record(path: Path, kind: type[R], mend: str = "remove the file and run again") -> R:
-    """The record that stands in a file; a `ResultError` names everything that is wrong with it.
-
-    Args:
-        path: of the file.
-        kind: of record.
-        mend: what to do about a file that holds anything else; fits a run's own records.
-    """
+    """The record that stands in a file; a `ResultError` names everything that is wrong with it."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -28,18 +28,11 @@ _UNEVEN_SHARE_ALLOWED = 0.02
 
 
 def read_video(path: Path, fps: float | None = None) -> Clip:
-    """Read a video file or a folder of PNG frames, whole, into memory.
+    """Read a video file, or a folder of PNG frames of one size in natural order, into memory.
 
-    Memory: T x H x W x 3 bytes, twice while frames are stacked.
-
-    Args:
-        path: an mp4, mkv, webm, mov, avi or gif file, or a folder of PNG files of one size,
-            taken in the natural order of their names.
-        fps: frames per second of a folder of PNG files; a video file carries its own.
-
-    Returns:
-        RGB frames, turned upright if the file says how; `lossy` unless the codec is lossless. A
-        file that is cut short, or has no constant frame rate, is a ClipError.
+    Frames are turned upright if the file says how; the clip is `lossy` unless the codec is
+    lossless. `fps` is the rate of a folder; a file carries its own. A file that is cut short, or
+    has no constant frame rate, is a ClipError. T x H x W x 3 bytes, twice while frames are stacked.
     """
     if path.is_dir():
         return _read_png_folder(path, fps)
@@ -177,13 +170,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def crop_to(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """The largest centred part of that aspect ratio, resized, as image-to-video models are given.
 
-    Args:
-        image: uint8 `[H, W, 3]`.
-        height: of the result, in pixels.
-        width: of the result, in pixels.
-
-    Returns:
-        uint8 `[height, width, 3]`: area filter where it shrinks, cubic where it grows.
+    Uint8 `[H, W, 3]` in, `[height, width, 3]` out: area filter where it shrinks, cubic where it
+    grows.
     """
     scale = max(height / image.shape[0], width / image.shape[1])
     part_height = min(image.shape[0], round(height / scale))

@@ -1,9 +1,11 @@
 """What tests share: one thread, small clips, and the footage and weights that packages carry."""
 
 import importlib.util
+import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,6 +60,41 @@ def backbones() -> Backbones:
         },
         torch.device("cpu"),
     )
+
+
+_built: dict[str, Any] = {}
+
+
+@pytest.fixture
+def networks_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every job of this process has the networks of the first that was configured alike."""
+    from bench.run import job  # which takes seconds that other tests need not spend
+
+    build = job.build_backbones
+
+    def built_once(configured: Mapping[str, Any]) -> dict[str, Any]:
+        backbones = {}
+        for role, backbone in build(configured).items():
+            key = json.dumps(configured[role], sort_keys=True)
+            backbones[role] = _built.setdefault(key, _LoadedOnce(backbone))
+        return backbones
+
+    monkeypatch.setattr(job, "build_backbones", built_once)
+
+
+class _LoadedOnce:
+    """A backbone that a second `load` leaves as it is."""
+
+    def __init__(self, backbone: Any) -> None:
+        self._backbone, self._is_loaded = backbone, False
+
+    def load(self, device: torch.device) -> None:
+        if not self._is_loaded:
+            self._backbone.load(device)
+            self._is_loaded = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backbone, name)
 
 
 @pytest.fixture(scope="session")

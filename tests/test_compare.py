@@ -12,7 +12,7 @@ import pytest
 from bench import statistics as stats
 from bench.commands.compare import main
 from bench.leaderboard.data.files import load
-from bench.leaderboard.pairs import Pairs, pairs, verdict, widest
+from bench.leaderboard.pairs import Comparison, Pairs, verdict
 from bench.schema import MetricDescription
 from bench.storage import PROMPTS
 
@@ -95,13 +95,14 @@ def test_values_are_paired_clip_by_clip(tmp_path: Path) -> None:
     content["clips"][3]["scores"] = {"coherence": 91.0, "flicker": None}  # p01, seed 1
     (b / "result.json").write_text(json.dumps(content), "utf-8")
     first, second = load(a / "result.json"), load(b / "result.json")
-    coherence = pairs(first, second, "coherence")
+    both = Comparison(first, second)
+    coherence = both.pairs("coherence")
     assert coherence.a == {"p00": 50.5, "p01": 51.5}
     assert coherence.b == {"p00": 25.5, "p01": 71.0}  # a failure is 0
-    flicker = pairs(first, second, "flicker")
+    flicker = both.pairs("flicker")
     assert flicker.a == flicker.b == {"p00": 0.1, "p01": 0.1}
-    assert widest(first, second, "coherence", "p00") == ("p00", 0)
-    assert widest(first, second, "coherence", "p01") == ("p01", 1)
+    assert both.widest("coherence", "p00") == ("p00", 0)
+    assert both.widest("coherence", "p01") == ("p01", 1)
 
 
 def test_a_run_that_goes_on_compares_on_what_both_have(

@@ -22,6 +22,8 @@ from bench.commands import fit
 
 Main = Callable[..., int]
 
+pytestmark = pytest.mark.usefixtures("networks_loaded_once")
+
 SMALL = [
     "++model.options.dtype=float32",
     "++model.options.steps=2",
@@ -99,6 +101,7 @@ def stderr_line(capsys: pytest.CaptureFixture[str]) -> str:
     return lines[0]
 
 
+@pytest.mark.slow
 def test_every_tiny_pipeline_from_a_folder_to_the_leaderboard(
     bench: Main,
     suite: Path,
@@ -352,6 +355,7 @@ def test_fit_says_what_a_model_weighs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["fit"])  # a -m of pytest's own would change a message
     assert fit.main(["model=wan2_1_1_3b"]) == 0
     printed = capsys.readouterr().out
     assert "WanTransformer3DModel │ 1,418,996,800" in printed

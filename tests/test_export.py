@@ -6,14 +6,14 @@ from pathlib import Path
 import fake_results as fake
 import pytest
 
+from bench.commands import export
 from bench.commands.export import main
-from bench.leaderboard.tables import records
 
 
 def test_all_forms_are_written_and_what_is_left_out_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "can_write_parquet", lambda: False)
+    monkeypatch.setattr(export, "can_write_parquet", lambda: False)
     for name in ("full", "wan"):
         fake.write(fake.result(name, score=lambda *_: {"flicker": 0.1}), tmp_path / "out")
     into = tmp_path / "exported"
@@ -38,7 +38,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 def test_mistakes_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "can_write_parquet", lambda: False)
+    monkeypatch.setattr(export, "can_write_parquet", lambda: False)
     one = fake.write(fake.result("wan"), tmp_path / "one")
     two = fake.write(fake.result("wan"), tmp_path / "two")
     evil = tmp_path / "result.json"

@@ -12,6 +12,8 @@ from bench import cli
 
 Main = Callable[..., int]
 
+pytestmark = pytest.mark.usefixtures("networks_loaded_once")
+
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Main:

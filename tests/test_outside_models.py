@@ -152,7 +152,7 @@ def test_a_served_model_takes_a_row(
     bench: Main, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    monkeypatch.setattr(video_api, "_backoff_s", lambda _: 0.01)
+    monkeypatch.setattr(video_api, "_LONGEST_BACKOFF_S", 0.01)
     faults = {"a red ball rolls, 1": "500 twice", "a red ball rolls, 2": "reset once"}
     faults["a red ball rolls, 3"] = "fails"
     server = VideoServer(

@@ -95,14 +95,14 @@ def test_files_of_before_a_key_was_kept_have_its_default() -> None:
             clip.pop(key, None)
     result = read(values)
     assert (result.random_weights, result.aspect, result.calibration_sha256) == (False, None, None)
-    assert result.weights_on_device_bytes is None
+    assert result.loaded is None
     assert (result.clips[0].batch_size, result.clips[0].delivery) == (1, None)
     assert json.loads(dump(result)) == values
 
 
 def test_a_result_answers_for_what_stands_deeper() -> None:
     result = read(content())
-    assert (result.device, result.torch, result.software) == ("cpu", "2.15.0", "torch 2.15.0")
+    assert (result.device, result.environment.software) == ("cpu", "torch 2.15.0")
     assert result.expected_clips == len(result.expected_prompts) * len(result.seeds) == 4
     assert result.clips[0].sample == Sample(result.clips[0].prompt, 0)
     assert result.clips[0].video_s == result.clips[0].frames / result.clips[0].fps

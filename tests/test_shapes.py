@@ -61,9 +61,6 @@ def test_clips_that_are_made_elsewhere_come_as_they_are(caplog: pytest.LogCaptur
 @pytest.mark.parametrize(
     ("model", "aspect", "expected"),
     [
-        (MODEL, "tall", 'as 9:16 (in a file "9:16"), got'),
-        (MODEL, 556, 'as 9:16 (in a file "9:16"), got 556'),  # what YAML makes of a bare 9:16
-        (MODEL, "0:16", "as 9:16"),
         ({"call": MODEL["call"], "card": {}}, "9:16", "m lists no sizes"),
         ({**MODEL, "card": {"sizes": ["wide"]}}, "9:16", "as 832x480, got 'wide'"),
     ],

@@ -10,9 +10,9 @@ import fake_results as fake
 import pytest
 import yaml
 
-from bench.commands.leaderboard import check, main
+from bench.commands.leaderboard import main
 from bench.config import build_metrics
-from bench.leaderboard.check import inspect
+from bench.leaderboard.check import check, inspect
 from bench.leaderboard.publish import publish
 from bench.leaderboard.rules import OWN_RANGES, allowed, fits
 from bench.storage import CONF, PACKAGE

@@ -10,7 +10,7 @@ import fake_runs
 import pytest
 
 from bench.commands.leaderboard import main
-from bench.leaderboard.check_files import wrong_files
+from bench.leaderboard.check import wrong_files
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.publish import pages, publish

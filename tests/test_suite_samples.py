@@ -19,6 +19,8 @@ from tiny_pipelines import TINY
 from bench import cli
 from bench.storage import PROMPTS
 
+pytestmark = pytest.mark.usefixtures("networks_loaded_once")
+
 # In the suite with groups two characters, each in the same two kinds of shot; else one prompt.
 SAMPLES = {
     "smoke": [],

@@ -7,7 +7,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.generators.toy import grammar as toy_grammar
-from bench.vision.toy_network import FOLDER, ToyClip
+from bench.vision.openclip import TOY_FOLDER, ToyClip
 from tools import held_out_study as held_out
 from tools import train_toy_network as train
 
@@ -43,17 +43,19 @@ def test_it_reads_every_sentence_of_the_grammar_whole(network: ToyClip) -> None:
 
 
 def test_damaged_weights_fail_the_self_test(tmp_path: Path) -> None:
-    for file in FOLDER.glob("*.json"):
+    for file in TOY_FOLDER.glob("*.json"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    golden = json.loads((FOLDER / "golden.json").read_text())["cosine"]
+    golden = json.loads((TOY_FOLDER / "golden.json").read_text())["cosine"]
     (tmp_path / "golden.json").write_text(json.dumps({"cosine": golden - 0.01}))
-    (tmp_path / "open_clip_model.safetensors").symlink_to(FOLDER / "open_clip_model.safetensors")
+    (tmp_path / "open_clip_model.safetensors").symlink_to(
+        TOY_FOLDER / "open_clip_model.safetensors"
+    )
     with pytest.raises(BenchError, match="the toy network failed its self-test"):
         ToyClip(tmp_path).load(CPU)
 
 
 def test_the_weights_are_small() -> None:
-    assert (FOLDER / "open_clip_model.safetensors").stat().st_size < 8e6
+    assert (TOY_FOLDER / "open_clip_model.safetensors").stat().st_size < 8e6
 
 
 def test_the_same_seed_trains_the_same_network(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.generator import ToyGenerator
 from bench.generators.toy.grammar import Sentence
 from bench.prompts import Prompt, load_suite
-from bench.vision.toy_network import FOLDER, ToyClip
+from bench.vision.openclip import TOY_FOLDER, ToyClip
 
 COUNT: Final = 24
 SEEDS: Final = (0, 1, 2, 3)
@@ -130,4 +130,4 @@ def _variants(sentence: Sentence, kind: str) -> Iterator[Sentence]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(report(FOLDER))
+    sys.stdout.write(report(TOY_FOLDER))

@@ -24,7 +24,7 @@ from torch.nn import functional
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.generator import ToyGenerator
 from bench.prompts import Prompt
-from bench.vision.toy_network import FOLDER, ToyClip
+from bench.vision.openclip import TOY_FOLDER, ToyClip
 from tools import held_out_study as held_out
 
 SIDE_PX: Final = 64
@@ -60,7 +60,7 @@ _LAST: Final = "<end>"  # open_clip finds the end of a text by its number, the h
 def main() -> int:
     """Train, save, and print what the card states."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--into", type=Path, default=FOLDER, help="where to write the network")
+    parser.add_argument("--into", type=Path, default=TOY_FOLDER, help="where to write the network")
     parser.add_argument("--clips", type=int, default=10000, help="training clips, 8 frames each")
     parser.add_argument("--epochs", type=int, default=16, help="passes, one frame of each clip")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")

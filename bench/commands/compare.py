@@ -15,23 +15,10 @@ from rich.text import Text
 from bench.errors import BenchError, attempt, nearest
 from bench.leaderboard.data.files import FILE_NAME, find, load
 from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order, languages
-from bench.leaderboard.pairs import (
-    Pairs,
-    by_category,
-    categories,
-    common,
-    left_out,
-    most,
-    noun,
-    obstacles,
-    overall,
-    pairs,
-    verdict,
-    widest,
-)
+from bench.leaderboard.pairs import Comparison, Pairs, by_category, most, overall, verdict
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
-from bench.leaderboard.tables.table import Table, failure, plain, plural
+from bench.leaderboard.tables.table import failure, plain, plural
 from bench.schema import Result, Sample
 from bench.storage import RunFolder
 
@@ -90,84 +77,80 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return attempt(lambda: _compare(options.A, options.B, options.metric))
 
 
-def _compare(first: Path, second: Path, judged: str) -> int:
+def _compare(first: Path, second: Path, metric: str) -> int:
     a, b = Side.load("A", first), Side.load("B", second)
-    compared = _compared(a, b, judged)
+    both = Comparison(a.result, b.result)
+    metrics = _compared(both, a, b, metric)
     screen = Console(highlight=False, soft_wrap=True)
-    for line in _heading(a, b):
+    for line in _heading(both, a, b):
         screen.print(Text(line))
-    tables = [overall(compared)]
-    if len(groups := categories(a.result)) > 1:
-        tables.append(by_category(compared, groups))
-    if compared[0].extremes():
-        tables.append(most(compared[0]))
+    tables = [overall(metrics)]
+    if len(both.categories) > 1:
+        tables.append(by_category(metrics, both.categories))
+    if metrics[0].extremes():
+        tables.append(most(metrics[0]))
     for table in tables:
         screen.print()
-        _show(table, a.result.suite, screen)
+        if screen.is_terminal:
+            show_table(table, both.a.suite, screen)
+        else:
+            screen.print(Text("\n\n".join(draw(table))))
     screen.print()
-    for line in _clips(a, b, compared[0]):
+    for line in _clips(both, a, b, metrics[0]):
         screen.print(Text(line))
     screen.print()
-    screen.print(Text(plain(verdict(a.name, b.name, compared[0])), style="bold"))
+    screen.print(Text(plain(verdict(a.name, b.name, metrics[0])), style="bold"))
     return 0
 
 
-def _compared(a: Side, b: Side, judged: str) -> list[Pairs]:
+def _compared(both: Comparison, a: Side, b: Side, metric: str) -> list[Pairs]:
     """All metrics that compare, the one to judge by first."""
-    if reasons := obstacles(a.result, b.result):
+    if reasons := both.obstacles:
         raise BenchError(
             f"expected two results that compare, {a.path} and {b.path} do not: "
             f"{'; '.join(reasons)}. Run both with the same suite, seeds and metrics"
         )
-    missing = left_out(a.result, b.result)
-    names = [name for name in all_metrics(a.result) if name not in missing]
-    if judged not in names:
-        why = f"differs ({missing[judged]})" if judged in missing else "is in neither"
+    missing = both.left_out
+    names = [name for name in all_metrics(both.a) if name not in missing]
+    if metric not in names:
+        why = f"differs ({missing[metric]})" if metric in missing else "is in neither"
         raise BenchError(
-            f"expected a metric of both results to judge by, {judged!r} {why}"
-            f"{nearest(judged, names)}: type --metric NAME, of {', '.join(names)}"
+            f"expected a metric of both results to judge by, {metric!r} {why}"
+            f"{nearest(metric, names)}: type --metric NAME, of {', '.join(names)}"
         )
-    return [pairs(a.result, b.result, name) for name in in_order(names, judged)]
+    return [both.pairs(name) for name in in_order(names, metric)]
 
 
-def _heading(a: Side, b: Side) -> Iterator[str]:
-    both = common(a.result, b.result)
-    for side, clips in zip((a, b), zip(*both.values(), strict=True), strict=True):
+def _heading(both: Comparison, *sides: Side) -> Iterator[str]:
+    for side, clips in zip(sides, zip(*both.clips.values(), strict=True), strict=True):
         failed = sum(clip.status != "ok" for clip in clips)
         counted = f"; {plural(failed, 'clip')} failed, a {HEADLINE} of 0 each" if failed else ""
         title = plain(side.result.card.title or side.result.model)
         yield f"{side.letter}: {title} ({side.path}){counted}"
-    prompts = len({prompt for prompt, _ in both})
-    of = f", of {a.result.expected_clips}" if len(both) < a.result.expected_clips else ""
-    yield f"{plural(prompts, f'common {noun(a.result)}')}, {plural(len(both), 'clip')} each{of}."
-    if files := languages(a.result, b.result):
+    prompts = len({prompt for prompt, _ in both.clips})
+    count, expected = len(both.clips), both.a.expected_clips
+    of = f", of {expected}" if count < expected else ""
+    yield f"{plural(prompts, f'common {both.noun}')}, {plural(count, 'clip')} each{of}."
+    if files := languages(both.a, both.b):
         yield (
             f"One suite in two languages, {' and '.join(files)}: each prompt asks for the same in "
             "other words. Adherence compares only where the same network scored both."
         )
-    if missing := left_out(a.result, b.result):
+    if missing := both.left_out:
         reasons = ", ".join(f"{plain(name)} ({why})" for name, why in missing.items())
         yield f"Left out: {reasons}."
 
 
-def _clips(a: Side, b: Side, compared: Pairs) -> Iterator[str]:
+def _clips(both: Comparison, a: Side, b: Side, pairs: Pairs) -> Iterator[str]:
     """Where to see the clips of the prompts that differ most."""
     if a.run is None and b.run is None:
         yield "To see the clips, give the folders of the runs that made them."
         return
-    for name in compared.extremes():
-        sample = widest(a.result, b.result, compared.metric, name)
+    for name in pairs.extremes():
+        sample = both.widest(pairs.metric, name)
         yield f"{plain(str(sample))}:"
         for side in (a, b):
             yield f"  {side.letter}  {plain(side.shows(sample))}"
-
-
-def _show(table: Table, suite: str, screen: Console) -> None:
-    """Drawn with lines on a terminal; as markdown where the output goes elsewhere."""
-    if screen.is_terminal:
-        show_table(table, suite, screen)
-    else:
-        screen.print(Text("\n\n".join(draw(table))))
 
 
 if __name__ == "__main__":

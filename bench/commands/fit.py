@@ -5,7 +5,7 @@ folder or the hub's configuration files; where the hub cannot be read, from a ta
 """
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from omegaconf import open_dict
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.overrides import add_overrides, composed, read
+from bench.commands.overrides import add_overrides, compose_config, read
 from bench.config import build_generator, plain
 from bench.errors import BenchError, attempt
 from bench.generators.diffusers.generator import DiffusersGenerator
@@ -27,24 +27,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = ArgumentParser(prog="python -m bench.fit", description=__doc__)
     add_overrides(parser)
-    given = read(parser, arguments)
+    options = read(parser, arguments)
+    return attempt(lambda: _fit(options))
 
-    def show_sizes() -> int:
-        if not any(override.startswith("model=") for override in given.overrides):
-            raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
-        config = composed("bench", given)
-        with open_dict(config):
-            config.model.pop("videos", None)  # what drives a model does not decide its size
-        generator = build_generator(plain(config.model))
-        if not isinstance(generator, DiffusersGenerator):
-            raise BenchError(
-                f"expected a model that runs through diffusers, got {type(generator).__name__}: "
-                "type model=wan2_1_1_3b, say"
-            )
-        _show(generator)
-        return 0
 
-    return attempt(show_sizes)
+def _fit(options: Namespace) -> int:
+    if not any(override.startswith("model=") for override in options.overrides):
+        raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
+    config = compose_config("bench", options)
+    with open_dict(config):
+        config.model.pop("videos", None)  # what drives a model does not decide its size
+    generator = build_generator(plain(config.model))
+    if not isinstance(generator, DiffusersGenerator):
+        raise BenchError(
+            f"expected a model that runs through diffusers, got {type(generator).__name__}: "
+            "type model=wan2_1_1_3b, say"
+        )
+    _show(generator)
+    return 0
 
 
 def _show(generator: DiffusersGenerator) -> None:

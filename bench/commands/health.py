@@ -38,11 +38,7 @@ DRAWN = "The footage is drawn: scenes of the toy world, which are shown and not 
 def examine(config: dict[str, Any]) -> list[Check]:
     """Measure all controls, write `health.md` and `health.json`; or `people.md` and `people.json`.
 
-    Args:
-        config: `conf/health.yaml`, composed and resolved.
-
-    Returns:
-        What must hold, and whether it does; nothing where the footage is drawn.
+    Returns what must hold, and whether it does; nothing where the footage is drawn.
     """
     workers = config["workers"]
     if not isinstance(workers, int) or workers < 1:

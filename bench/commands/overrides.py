@@ -22,18 +22,18 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
 
 def read(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line (None: of the process), where options may stand between overrides."""
-    given, more = parser.parse_known_args(arguments)
+    options, more = parser.parse_known_args(arguments)
     if unknown := [argument for argument in more if argument.startswith("-")]:
         parser.error(f"there is no {unknown[0]}")
-    given.overrides += more
-    return given
+    options.overrides += more
+    return options
 
 
-def composed(name: str, given: argparse.Namespace) -> DictConfig:
+def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
     """`conf/<name>.yaml` with the overrides of a command line."""
-    overrides = list(given.overrides)
-    if given.config_dir is not None:
-        overrides.append(f"hydra.searchpath=[file://{Path(given.config_dir).resolve()}]")
+    overrides = list(options.overrides)
+    if options.config_dir is not None:
+        overrides.append(f"hydra.searchpath=[file://{Path(options.config_dir).resolve()}]")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(name, overrides)
 

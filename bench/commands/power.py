@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.errors import BenchError, attempt, nearest
 from bench.leaderboard.data.files import find, load
-from bench.schema import Result
+from bench.schema import Result, Sample
 
 DESIGNS = ((10, 2), (20, 1), (20, 2), (40, 4), (60, 4), (100, 1), (100, 2), (100, 4), (200, 4))
 """Prompts and seeds of the table: the published suites, and what stands beside them."""
@@ -34,17 +34,11 @@ _NORMAL_80 = 0.841621  # found four times out of five
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard deviations of what a value is made of, in the metric's unit.
+    """Standard deviations of what a value is made of, in the metric's unit."""
 
-    Attributes:
-        prompt: what all models find easy or hard about a prompt; cancels in a difference.
-        interaction: s_mp, what one model makes of one prompt.
-        seed: s_seed, between draws of one model on one prompt.
-    """
-
-    prompt: float
-    interaction: float
-    seed: float
+    prompt: float  # what all models find easy or hard about a prompt; cancels in a difference
+    interaction: float  # s_mp, what one model makes of one prompt
+    seed: float  # s_seed, between draws of one model on one prompt
 
     def standard_error(self, prompts: int, seeds: int) -> float:
         """SE of the difference between two models on the same prompts and seeds."""
@@ -59,10 +53,8 @@ def spread(values: ArrayLike) -> Spread:
     """Estimate the standard deviations from a complete table, by the expected mean squares.
 
     E[MS_seed] = s_seed^2, E[MS_mp] = s_seed^2 + S s_mp^2, E[MS_p] = E[MS_mp] + M S s_p^2. An
-    estimate below zero is taken as zero.
-
-    Args:
-        values: one value per model, prompt and seed, float `[M, P, S]`, finite, all sides >= 2.
+    estimate below zero is taken as zero. The values are finite floats `[M, P, S]`, one per model,
+    prompt and seed, of each of which there are two or more.
     """
     table = np.asarray(values, np.float64)
     if table.ndim != 3 or min(table.shape) < 2 or not np.isfinite(table).all():
@@ -101,13 +93,10 @@ def table_of(results: Sequence[Result], metric: str) -> NDArray[np.float64]:
             "expected two seeds or more, since one cannot tell seeds from prompts: "
             "run the models with suite.seeds=[0,1,2,3]"
         )
-    scores = [
-        {(clip.prompt, clip.seed): clip.scores.get(metric) for clip in result.clips}
-        for result in results
-    ]
+    scores = [{clip.sample: clip.scores.get(metric) for clip in r.clips} for r in results]
     complete = []
     for prompt in results[0].expected_prompts:
-        cells = [[held.get((prompt, seed)) for seed in seeds] for held in scores]
+        cells = [[values.get(Sample(prompt, seed)) for seed in seeds] for values in scores]
         if all(value is not None for row in cells for value in row):
             complete.append(cells)
     if len(complete) < 2:
@@ -139,15 +128,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "paths", nargs="+", metavar="PATH", type=Path, help="results or run folders"
     )
     parser.add_argument("--metric", nargs="+", required=True, metavar="NAME", help="columns")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    return attempt(lambda: _print_tables(options.paths, options.metric))
 
-    def print_tables() -> int:
-        results = [load(path) for path in find(given.paths)]
-        spreads = {name: spread(table_of(results, name)) for name in given.metric}
-        sys.stdout.write(render(spreads))
-        return 0
 
-    return attempt(print_tables)
+def _print_tables(paths: Sequence[Path], metrics: Sequence[str]) -> int:
+    results = [load(path) for path in find(paths)]
+    sys.stdout.write(render({name: spread(table_of(results, name)) for name in metrics}))
+    return 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from bench.commands.overrides import add_overrides, composed, read
+from bench.commands.overrides import add_overrides, compose_config, read
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
 from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
@@ -30,13 +30,10 @@ _LONGEST_NAME_BYTES = 255  # what common file systems hold
 def export(
     items: Sequence[Item], names: Names = "id", kind: str = "csv", aspect: str | None = None
 ) -> str:
-    """The list of clips a suite expects, one line each; filled in, it is a manifest.
+    """The list of clips a suite expects, a line for each draw; filled in, it is a manifest.
 
-    Args:
-        items: the draws.
-        names: how files are to be called.
-        kind: `csv` or `jsonl`.
-        aspect: width to height that the suite asks for, as 9:16.
+    `names` says how files are to be called, `kind` is csv or jsonl, `aspect` width to height that
+    the suite asks for, as 9:16.
     """
     rows = [
         {
@@ -63,20 +60,15 @@ def export(
 
 
 def check(items: Sequence[Item], folder: FolderGenerator) -> tuple[list[str], list[str]]:
-    """What is still missing in a folder of clips, and which of its videos answer no draw.
-
-    Returns:
-        One line for each missing or doubtful clip, and one for each video left over.
-    """
+    """A line for each missing or doubtful clip of a folder, and for each video left over."""
     missing: list[str] = []
     used: set[Path] = set()
     for prompt, seed in items:
         try:
             used.add(folder.find(prompt, seed))
-        except ClipMissing as error:
-            missing.append(f"missing: {prompt.id}, seed {seed}: {error}")
         except ClipError as error:
-            missing.append(f"unclear: {prompt.id}, seed {seed}: {error}")
+            kind = "missing" if isinstance(error, ClipMissing) else "unclear"
+            missing.append(f"{kind}: {prompt.id}, seed {seed}: {error}")
     stems = [stem(prompt, seed, folder.names) for prompt, seed in items]
     return missing, [
         f"left over: {path.name} answers no prompt and seed{nearest(path.stem, stems)}"
@@ -87,22 +79,21 @@ def check(items: Sequence[Item], folder: FolderGenerator) -> tuple[list[str], li
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1 if clips are missing."""
-    parser = _parser()
-    given = read(parser, arguments)
-    return attempt(lambda: _run(given))
+    options = read(_parser(), arguments)
+    return attempt(lambda: _run(options))
 
 
-def _run(given: argparse.Namespace) -> int:
-    config = parse_run(plain(composed("bench", given)))
+def _run(options: argparse.Namespace) -> int:
+    config = parse_run(plain(compose_config("bench", options)))
     items = _items(config)
-    if given.command == "export":
-        text = export(items, given.names, given.format, config.suite.aspect)
-        if given.into is None:
+    if options.command == "export":
+        text = export(items, options.names, options.format, config.suite.aspect)
+        if options.into is None:
             sys.stdout.write(text)
         else:
-            write_text(Path(given.into), text)
+            write_text(Path(options.into), text)
         return COMPLETE
-    folder = FolderGenerator(given.folder, names=given.names, manifest=given.manifest)
+    folder = FolderGenerator(options.folder, names=options.names, manifest=options.manifest)
     missing, left_over = check(items, folder)
     sys.stdout.writelines(f"{line}\n" for line in (*missing, *left_over))
     sys.stdout.write(f"{len(items) - len(missing)} of {len(items)} clips are there\n")
@@ -129,15 +120,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def _asked(prompt: Prompt, aspect: str | None) -> dict[str, str | float]:
     """What its clip must be, as far as the suite says."""
-    files = {"image": prompt.image, "driving_video": prompt.driving_video}
-    asked = {
+    wishes = {
         "text": prompt.text,
         "seconds": prompt.seconds,
         "aspect": aspect,
         "image_prompt": prompt.image_prompt,
-        **{key: None if path is None else str(path) for key, path in files.items()},
+        "image": prompt.image,
+        "driving_video": prompt.driving_video,
     }
-    return {key: value for key, value in asked.items() if value is not None}
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in wishes.items()
+        if value is not None
+    }
 
 
 def _items(config: RunConfig) -> list[Item]:

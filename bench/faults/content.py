@@ -1,22 +1,31 @@
-"""Faults of what a clip shows: things appear, vanish, turn into others, or the scene changes.
+"""Faults of what a clip shows: things appear, vanish or change, the scene does, or nothing moves.
 
 Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng); `bench.faults.registry` says
-what the levels mean. One rng state hits the same places at every level, only more of them.
+what the levels mean. One rng state hits the same places at every level, only more of them. The last
+ones are negative controls: clips that only pretend to move, made from one frame or from none.
 """
 
+import cv2
 import numpy as np
 
 from bench.errors import BenchError
 from bench.faults.tools import (
+    Array,
+    Frame,
     Frames,
     blend,
     box,
     disc,
+    displace,
+    each,
     other_content,
     paint_over,
     rotate_hue,
+    spells,
     subject_centres,
+    to_uint8,
 )
+from bench.faults.whole import noise
 
 _MORPH_AREA = 1 / 4
 _SWAP_AREA = 0.12
@@ -27,48 +36,37 @@ def pop(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     count, height, width = frames.shape[:3]
     other = other_content(frames)
     damaged = frames.copy()
-    at = int(min(rng.integers(1, 4), count - 1))
-    while at < count:
-        lasts, pause = rng.integers(1, 4, 2).tolist()
+    for times in spells(rng, count):
         rows, columns = box(height, width, level, rng.uniform(0, 1, 2))
-        damaged[at : at + lasts, rows, columns] = other[at : at + lasts, rows, columns]
-        at += lasts + pause
+        damaged[times, rows, columns] = other[times, rows, columns]
     return damaged
 
 
 def vanish(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the middle on, what moves is painted over with its surroundings."""
-    height, width = frames.shape[1:3]
-    centres = subject_centres(frames)
-    damaged = frames.copy()
-    for t in range(len(frames) // 2, len(frames)):
-        hole = disc(height, width, level, centres[t])
-        damaged[t] = blend(frames[t], paint_over(frames[t], hole), hole)
-    return damaged
+    half = len(frames) // 2
+    holes = disc(frames, level, subject_centres(frames)[half:])
+    hidden = each(lambda f, hole: blend(f, paint_over(f, hole), hole), frames[half:], holes)
+    return np.concatenate([frames[:half], hidden])
 
 
 def morph(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """One region slowly turns into something else."""
     count, height, width = frames.shape[:3]
-    region = disc(height, width, _MORPH_AREA, rng.uniform(0.3, 0.7, 2) * (height, width))
-    shares = np.linspace(0, level, count)
-    return np.stack(
-        [
-            blend(f, other, region * share)
-            for f, other, share in zip(frames, other_content(frames), shares, strict=True)
-        ]
-    )
+    (region,) = disc(frames, _MORPH_AREA, [rng.uniform(0.3, 0.7, 2) * (height, width)])
+    shares = (region * share for share in np.linspace(0, level, count))
+    return each(blend, frames, other_content(frames), shares)
 
 
 def swap(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the middle on, what moves has become something else: its negative, in other hues."""
-    height, width = frames.shape[1:3]
-    centres = subject_centres(frames)
-    damaged = frames.copy()
-    for t in range(len(frames) // 2, len(frames)):
-        region = level * disc(height, width, _SWAP_AREA, centres[t])
-        damaged[t] = blend(frames[t], 255 - rotate_hue(frames[t], 60), region)
-    return damaged
+    half = len(frames) // 2
+    regions = disc(frames, _SWAP_AREA, subject_centres(frames)[half:])
+
+    def swapped(frame: Frame, region: Array) -> Frame:
+        return blend(frame, 255 - rotate_hue(frame, 60), level * region)
+
+    return np.concatenate([frames[:half], each(swapped, frames[half:], regions)])
 
 
 def cut(
@@ -76,10 +74,8 @@ def cut(
 ) -> Frames:
     """From the middle on, another scene.
 
-    Args:
-        frames: uint8 `[T, H, W, 3]`.
-        other: the clip to cut to, of the same shape; without it, the clip itself turned about, with
-            other hues, played backwards.
+    That is `other`, a clip of the same shape; without it, the clip itself turned about, with other
+    hues, played backwards.
     """
     other = other_content(frames) if other is None else other
     if other.shape != frames.shape:
@@ -88,3 +84,91 @@ def cut(
         )
     half = len(frames) // 2
     return np.concatenate([frames[:half], other[half:]])
+
+
+def still(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:
+    """The first frame, over and over."""
+    return np.repeat(frames[:1], len(frames), axis=0)
+
+
+def still_noise(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
+    """The first frame under grain that is new in every frame."""
+    return noise(still(frames, 1, rng), level, rng)
+
+
+def zoom_still(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
+    """A slow zoom into the first frame."""
+    count = len(frames)
+    zooms = (1 + level) ** (np.arange(count) / (count - 1))
+    return each(lambda zoom: _view(frames[0], float(zoom), 0.0), zooms)
+
+
+def pan_still(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
+    """A slow pan over the first frame, through a window just small enough."""
+    places = np.linspace(-level / 2, level / 2, len(frames))
+    return each(lambda place: _view(frames[0], 1 / (1 - level), float(place)), places)
+
+
+def _view(frame: Frame, zoom: float, place: float) -> Frame:
+    """Enlarge about a point that lies `place` widths right of the middle."""
+    height, width = frame.shape[:2]
+    x, y = (width - 1) / 2, (height - 1) / 2
+    to_source = np.array(
+        [[1 / zoom, 0, x * (1 - 1 / zoom) + place * width], [0, 1 / zoom, y * (1 - 1 / zoom)]]
+    )
+    how = {"flags": cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, "borderMode": cv2.BORDER_REPLICATE}
+    view: Frame = cv2.warpAffine(frame, to_source, (width, height), **how)
+    return view
+
+
+def pure_noise(frames: Frames, _level: float, rng: np.random.Generator) -> Frames:
+    """Random pixels: no scene at all."""
+    return rng.integers(0, 256, frames.shape, dtype=np.uint8)
+
+
+def logo_still(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
+    """A bright mark with rings glides over the first frame, which stands still."""
+    count, height, width = frames.shape[:3]
+    radius = np.sqrt(level * height * width / np.pi)
+    first, last = (rng.uniform(0.2, 0.8, 2) * height).tolist()
+    rows = np.linspace(first, last, count)
+    columns = np.linspace(0.2 * width, 0.8 * width, count)[:: int(rng.choice([-1, 1]))]
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+
+    def marked(down: float, across: float) -> Frame:
+        distance = np.hypot(y - down, x - across)[..., None]
+        rings = np.where(distance % (radius / 2) < radius / 4, (255, 210, 0), (200, 0, 40))
+        inside = np.clip(radius - distance + 0.5, 0, 1)
+        return blend(frames[0], rings.astype(np.uint8), inside)
+
+    return each(marked, rows, columns)
+
+
+def ripple_still(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
+    """The first frame under slow water: waves run through it."""
+    count, height, width = frames.shape[:3]
+    short = min(height, width)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / short
+    phases = rng.uniform(0, 2 * np.pi, 2)
+
+    def rippled(t: int) -> Frame:
+        beat = 2 * np.pi * 1.3 * t / count  # no whole number of periods
+        across = np.sin(2 * np.pi * 2.5 * y + beat + phases[0])
+        down = np.sin(2 * np.pi * 2 * x - beat + phases[1])
+        field = np.stack([across, down], axis=2).astype(np.float32)
+        return displace(frames[0], level * short * field)
+
+    return each(rippled, range(count))
+
+
+def pulse_still(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
+    """The first frame, lighter and darker by turns, smoothly: twice over the clip."""
+    gains = 1 + level * np.sin(4 * np.pi * np.arange(len(frames)) / len(frames))
+    return each(lambda gain: to_uint8(frames[0] * np.float32(gain)), gains)
+
+
+def slideshow(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:
+    """Three still pictures, of two scenes by turns, each fading into the next."""
+    slides = [frames[0], other_content(frames)[len(frames) // 2], frames[-1]]
+    places = np.linspace(0, 2, len(frames))
+    return each(lambda p: blend(slides[int(p)], slides[min(int(p) + 1, 2)], p % 1), places)

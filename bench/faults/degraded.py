@@ -1,45 +1,36 @@
 """A generator with a known fault: what another one makes, damaged on purpose."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Self
 
-import numpy as np
 import torch
 
 from bench.clip import Clip
-from bench.errors import BenchError, nearest
 from bench.faults.registry import FAULTS
-from bench.generators.base import Generator, GeneratorInfo
+from bench.generators.base import Generator, GeneratorInfo, require, require_choice, rng_from
 from bench.prompts import Prompt
 from bench.schema import Loaded
 
 
+@dataclass(eq=False)
 class Degraded(Generator):
     """Damages every clip of another generator in the same way.
 
     What is hit depends on the fault, the prompt and the seed, but not on the level: a higher level
     hits the same places harder.
-
-    Args:
-        of: the generator to damage.
-        fault: name of one of `bench.faults.registry.FAULTS`.
-        level: how much; every fault says what its levels mean.
     """
 
     kind = "bench.generators.degraded.Degraded"
 
-    def __init__(self, of: Generator, fault: str, level: float) -> None:
-        if not isinstance(fault, str) or fault not in FAULTS:
-            raise BenchError(
-                f"expected the name of a fault, got {fault!r}{nearest(str(fault), FAULTS)}; "
-                f"known are {', '.join(FAULTS)}"
-            )
-        if not isinstance(level, int | float):
-            raise BenchError(f"degraded model: level must be a number, got {level!r}")
-        FAULTS[fault].check(level)
-        self.of, self.fault, self.level = of, fault, level
+    of: Generator
+    fault: str  # of `bench.faults.registry.FAULTS`
+    level: float  # every fault says what its levels mean
+
+    def __post_init__(self) -> None:
+        require_choice("fault", FAULTS, self.fault)
+        require(isinstance(self.level, int | float), "level", "a number", self.level)
+        FAULTS[self.fault].check(self.level)
 
     @property
     def info(self) -> GeneratorInfo:
@@ -90,8 +81,7 @@ class Degraded(Generator):
         return [self._damage(clip, prompt, seed) for clip, seed in zip(clips, seeds, strict=True)]
 
     def _damage(self, clip: Clip, prompt: Prompt, seed: int) -> Clip:
-        digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
-        rng = np.random.default_rng(int.from_bytes(digest))
+        rng = rng_from(self.fault, prompt.id, seed)
         frames = FAULTS[self.fault](clip.frames, self.level, rng)
         return replace(clip, frames=frames, lossy=clip.lossy or self.fault == "lossy")
 

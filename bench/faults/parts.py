@@ -18,9 +18,11 @@ from bench.faults.tools import (
     blend,
     disc,
     displace,
+    each,
     paint_over,
     rotate_hue,
     smooth_warp,
+    spells,
     subject_path,
     to_uint8,
 )
@@ -33,75 +35,55 @@ def stick(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part's fine texture stays where it is on the screen while the part moves on."""
     grain = [_grain(frame) for frame in frames]
     stuck = grain[len(frames) // 2]
-    regions = _discs(frames, 1.5 * _AREA)
-    return np.stack(
-        [
-            to_uint8(frame + level * region * (stuck - own))
-            for frame, own, region in zip(frames, grain, regions, strict=True)
-        ]
-    )
+
+    def damage(frame: Frame, own: Array, region: Array) -> Frame:
+        return to_uint8(frame + level * region * (stuck - own))
+
+    return each(damage, frames, grain, _regions(frames, 1.5 * _AREA))
 
 
 def boil(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part's fine texture is another one in every frame."""
-    height, width = frames.shape[1:3]
-    reach = min(height, width) // 8
-    damaged = []
-    for frame, region in zip(frames, _discs(frames, 1.5 * _AREA), strict=True):
+    reach = min(frames.shape[1:3]) // 8
+
+    def damage(frame: Frame, region: Array) -> Frame:
         own = _grain(frame)
         moved = np.roll(own, rng.integers(-reach, reach + 1, 2), axis=(0, 1))
-        damaged.append(to_uint8(frame + level * region * (moved - own)))
-    return np.stack(damaged)
+        return to_uint8(frame + level * region * (moved - own))
+
+    return each(damage, frames, _regions(frames, 1.5 * _AREA))
 
 
 def freeze_part(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the first quarter on, a disc around what moves shows one and the same frame."""
-    height, width = frames.shape[1:3]
     start = len(frames) // 4
-    region = disc(height, width, level, subject_path(frames)[start])
-    damaged = frames.copy()
-    for t in range(start + 1, len(frames)):
-        damaged[t] = blend(frames[t], frames[start], region)
-    return damaged
+    (region,) = disc(frames, level, subject_path(frames)[start : start + 1])
+    frozen = each(lambda frame: blend(frame, frames[start], region), frames[start:])
+    return np.concatenate([frames[:start], frozen])
 
 
 def delay_part(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part shows what it showed some frames earlier."""
-    late = max(1, round(level))
-    regions = _discs(frames, _AREA)
-    return np.stack(
-        [
-            blend(frame, frames[max(0, t - late)], region)
-            for t, (frame, region) in enumerate(zip(frames, regions, strict=True))
-        ]
-    )
+    times = np.arange(len(frames)) - max(1, round(level))
+    return each(blend, frames, frames[np.maximum(0, times)], _regions(frames))
 
 
 def mirror_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every few frames the part is its own mirror image, left to right."""
-    count, height, width = frames.shape[:3]
+    count, _, width = frames.shape[:3]
     damaged = frames.copy()
-    path = subject_path(frames)
-    at = min(int(rng.integers(1, 3)), count - 1)
-    while at < count:
-        lasts, pause = rng.integers(1, 4, 2).tolist()
-        for t in range(at, min(at + lasts, count)):
+    path, regions = subject_path(frames), _regions(frames, level)
+    for times in spells(rng, count, first=(1, 3)):
+        for t in range(count)[times]:
             mirrored = _shifted(frames[t][:, ::-1], 2 * path[t, 1] - (width - 1), 0)
-            damaged[t] = blend(frames[t], mirrored, disc(height, width, level, path[t]))
-        at += lasts + pause
+            damaged[t] = blend(frames[t], mirrored, regions[t])
     return damaged
 
 
 def recolour_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part has another hue in every frame."""
     turns = level * rng.uniform(-1, 1, len(frames))
-    regions = _discs(frames, _AREA)
-    return np.stack(
-        [
-            blend(frame, rotate_hue(frame, turn), region)
-            for frame, turn, region in zip(frames, turns, regions, strict=True)
-        ]
-    )
+    return each(blend, frames, map(rotate_hue, frames, turns), _regions(frames))
 
 
 def melt(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
@@ -109,105 +91,81 @@ def melt(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     width = frames.shape[2]
     coarse = rng.uniform(0, 1, (1, 12)).astype(np.float32)
     strands = cv2.resize(coarse, (width, 1), interpolation=cv2.INTER_CUBIC)
-    return _warped(frames, level, lambda _, dx, sway: np.stack([0 * dx, -strands * sway], axis=2))
+    largest = level * min(frames.shape[1:3])
+    return _warped(frames, largest, lambda _, dx, sway: (0 * dx, -strands * sway))
 
 
 def swell(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part grows and grows, like a limb blown up."""
     radius = _radius(frames)
-    return _warped(
-        frames,
-        level,
-        lambda dy, dx, sway: -np.stack([dx, dy], axis=2) / radius * sway[..., None],
-        scale=radius,
-    )
+
+    def grown(dy: Array, dx: Array, sway: Array) -> tuple[Array, Array]:
+        return -dx / radius * sway, -dy / radius * sway
+
+    return _warped(frames, level * radius, grown)
 
 
 def stretch(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part grows longer and thinner."""
     radius = _radius(frames)
-    return _warped(
-        frames,
-        level,
-        lambda dy, dx, sway: np.stack([dx, -dy], axis=2) / radius * sway[..., None],
-        scale=radius,
-    )
+
+    def stretched(dy: Array, dx: Array, sway: Array) -> tuple[Array, Array]:
+        return dx / radius * sway, -dy / radius * sway
+
+    return _warped(frames, level * radius, stretched)
 
 
 def swirl(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part is wound up around its middle, ever further."""
     sense = rng.choice([-1.0, 1.0])
 
-    def turned(dy: Array, dx: Array, sway: Array) -> Array:
+    def turned(dy: Array, dx: Array, sway: Array) -> tuple[Array, Array]:
         c, s = np.cos(sway), sense * np.sin(sway)
-        return np.stack([dx * (c - 1) - dy * s, dx * s + dy * (c - 1)], axis=2)
+        return dx * (c - 1) - dy * s, dx * s + dy * (c - 1)
 
-    return _warped(frames, level, turned, scale=np.pi / 180)
+    return _warped(frames, level * (np.pi / 180), turned)
 
 
 def wobble_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part alone is warped by a smooth field of its own in every frame, like jelly."""
-    height, width = frames.shape[1:3]
-    rms = level * min(height, width) / 128
-    damaged = []
-    for frame, centre in zip(frames, subject_path(frames), strict=True):
-        _, _, weight = _around(centre, height, width, 1.5 * _radius(frames))
-        damaged.append(displace(frame, smooth_warp(rng, height, width, rms) * weight[..., None]))
-    return np.stack(damaged)
+    return _wobbled(frames, level, rng, lambda weight: weight)
 
 
 def wobble_background(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """All but the part is warped by a smooth field of its own in every frame."""
-    height, width = frames.shape[1:3]
-    rms = level * min(height, width) / 128
-    damaged = []
-    for frame, centre in zip(frames, subject_path(frames), strict=True):
-        _, _, weight = _around(centre, height, width, 1.5 * _radius(frames))
-        field = smooth_warp(rng, height, width, rms)
-        damaged.append(displace(frame, field * (1 - weight[..., None])))
-    return np.stack(damaged)
+    return _wobbled(frames, level, rng, lambda weight: 1 - weight)
 
 
 def duplicate(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the first third on, a second copy of the part goes beside it."""
-    height, width = frames.shape[1:3]
+    width, start = frames.shape[2], len(frames) // 3
     path = subject_path(frames)
     aside = (1 if path[:, 1].mean() < width / 2 else -1) * min(2.2 * _radius(frames), 0.45 * width)
-    damaged = frames.copy()
-    for t in range(len(frames) // 3, len(frames)):
-        there = path[t] + (0, aside)
-        copy = _shifted(frames[t], aside, 0)
-        damaged[t] = blend(frames[t], copy, disc(height, width, level, there))
-    return damaged
+    regions = disc(frames, level, path[start:] + np.array([0, aside]))
+    copies = (_shifted(frame, aside, 0) for frame in frames[start:])
+    return np.concatenate([frames[:start], each(blend, frames[start:], copies, regions)])
 
 
 def detach(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the first third on, the part comes off and drifts away; behind it is a hole."""
-    ramp = np.clip(np.linspace(-0.5, 1, len(frames)), 0, None)
-    return _moved(frames, level * ramp)
+    return _moved(frames, level * np.clip(np.linspace(-0.5, 1, len(frames)), 0, None))
 
 
 def teleport(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every few frames the part is somewhere else for a few frames; behind it is a hole."""
-    count = len(frames)
-    offsets = np.zeros(count)
-    at = min(int(rng.integers(1, 4)), count - 1)
-    while at < count:
-        lasts, pause = rng.integers(2, 5, 2).tolist()
-        offsets[at : at + lasts] = level
-        at += lasts + pause
+    offsets = np.zeros(len(frames))
+    for times in spells(rng, len(frames), lengths=(2, 5)):
+        offsets[times] = level
     return _moved(frames, offsets)
 
 
 def fade_part(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part grows transparent: its surroundings show through, ever more."""
-    shares = np.linspace(0, level, len(frames))
-    return np.stack(
-        [
-            blend(frame, paint_over(frame, region), region * share)
-            for frame, region, share in zip(frames, _discs(frames, _AREA), shares, strict=True)
-        ]
-    )
+
+    def damage(frame: Frame, region: Array, share: float) -> Frame:
+        return blend(frame, paint_over(frame, region), region * share)
+
+    return each(damage, frames, _regions(frames), np.linspace(0, level, len(frames)))
 
 
 def light_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
@@ -215,13 +173,10 @@ def light_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames
     height, width = frames.shape[1:3]
     centre = rng.uniform(0.25, 0.75, 2) * (height, width)
     _, _, weight = _around(centre, height, width, np.sqrt(0.4 * height * width / np.pi))
-    gains = level * rng.uniform(-1, 1, len(frames))
-    return np.stack(
-        [
-            to_uint8(frame * (1 + np.float32(gain) * weight[..., None]))
-            for frame, gain in zip(frames, gains, strict=True)
-        ]
+    gains = (
+        1 + np.float32(gain) * weight[..., None] for gain in level * rng.uniform(-1, 1, len(frames))
     )
+    return each(lambda frame, gain: to_uint8(frame * gain), frames, gains)
 
 
 def _moved(frames: Frames, offsets: NDArray[np.float64]) -> Frames:
@@ -230,31 +185,43 @@ def _moved(frames: Frames, offsets: NDArray[np.float64]) -> Frames:
     path = subject_path(frames)
     to = np.array([height / 2, width / 2]) - path.mean(axis=0) + (1e-3, 1e-3)
     to /= np.hypot(*to) / min(height, width)
+    steps = offsets[:, None] * to
+    holes, places = (disc(frames, _AREA / 2, centres) for centres in (path, path + steps))
     damaged = frames.copy()
-    for t, offset in enumerate(offsets.tolist()):
-        if offset:
-            hole = disc(height, width, _AREA / 2, path[t])
-            moved = _shifted(frames[t], to[1] * offset, to[0] * offset)
-            there = disc(height, width, _AREA / 2, path[t] + to * offset)
-            damaged[t] = blend(blend(frames[t], paint_over(frames[t], hole), hole), moved, there)
+    for t in np.flatnonzero(offsets):
+        without = blend(frames[t], paint_over(frames[t], holes[t]), holes[t])
+        damaged[t] = blend(without, _shifted(frames[t], steps[t, 1], steps[t, 0]), places[t])
     return damaged
 
 
 def _warped(
-    frames: Frames,
-    level: float,
-    field: Callable[[Array, Array, Array], Array],
-    scale: float | None = None,
+    frames: Frames, largest: float, field: Callable[[Array, Array, Array], tuple[Array, Array]]
 ) -> Frames:
-    """Warp the part ever more: `field(dy, dx, sway)` says from where, `sway` how much, by place."""
+    """Warp the part ever more, up to `largest` in the last frame.
+
+    `field(dy, dx, sway)` says how far across and down each place lies from what it then shows,
+    from its offset to the middle of the part and how much it is moved.
+    """
     height, width = frames.shape[1:3]
-    largest = level * (min(height, width) if scale is None else scale)
-    damaged = []
-    path, growth = subject_path(frames), np.linspace(0, largest, len(frames))
-    for frame, centre, much in zip(frames, path, growth, strict=True):
+
+    def damage(frame: Frame, centre: NDArray[np.float64], sway: float) -> Frame:
         dy, dx, weight = _around(centre, height, width, 1.5 * _radius(frames))
-        damaged.append(displace(frame, field(dy, dx, much * weight).astype(np.float32)))
-    return np.stack(damaged)
+        return displace(frame, np.stack(field(dy, dx, sway * weight), axis=2).astype(np.float32))
+
+    return each(damage, frames, subject_path(frames), np.linspace(0, largest, len(frames)))
+
+
+def _wobbled(
+    frames: Frames, level: float, rng: np.random.Generator, where: Callable[[Array], Array]
+) -> Frames:
+    height, width = frames.shape[1:3]
+    rms = level * min(height, width) / 128
+
+    def damage(frame: Frame, centre: NDArray[np.float64]) -> Frame:
+        _, _, weight = _around(centre, height, width, 1.5 * _radius(frames))
+        return displace(frame, smooth_warp(rng, height, width, rms) * where(weight[..., None]))
+
+    return each(damage, frames, subject_path(frames))
 
 
 def _radius(frames: Frames) -> float:
@@ -268,16 +235,14 @@ def _around(
 
     Each is float32 `[H, W]`.
     """
-    dy, dx = (
-        np.mgrid[0:height, 0:width].astype(np.float32) - centre.astype(np.float32)[:, None, None]
-    )
+    grid = np.mgrid[0:height, 0:width].astype(np.float32)
+    dy, dx = grid - centre.astype(np.float32)[:, None, None]
     weight: Array = np.clip(1 - (dy**2 + dx**2) / np.float32(radius) ** 2, 0, 1) ** 2
     return dy, dx, weight
 
 
-def _discs(frames: Frames, area: float) -> list[Array]:
-    height, width = frames.shape[1:3]
-    return [disc(height, width, area, centre) for centre in subject_path(frames)]
+def _regions(frames: Frames, area: float = _AREA) -> list[Array]:
+    return disc(frames, area, subject_path(frames))
 
 
 def _grain(frame: Frame) -> Array:

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import BenchError
-from bench.faults import appearance as fault_appearance
-from bench.faults import blends as fault_blends
-from bench.faults import content as fault_content
-from bench.faults import parts as fault_parts
-from bench.faults import stills as fault_stills
-from bench.faults import timing as fault_timing
+from bench.faults import content, parts, whole
 from bench.faults.tools import Frames
 
 SMALLEST = 16
@@ -38,15 +33,10 @@ class Fault:
     highest: float = 1.0
 
     def __call__(self, frames: Frames, level: float, rng: np.random.Generator) -> Frames:
-        """Damage a clip.
+        """Damage a clip, uint8 `[T, H, W, 3]`, RGB, T >= 2, H and W >= 16; odd sizes too.
 
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB, T >= 2, H and W >= 16; odd sizes too.
-            level: how much; see `meaning`.
-            rng: source of chance; the same state gives the same damage, bit for bit.
-
-        Returns:
-            uint8 `[T, H, W, 3]`; `drop` alone returns fewer frames.
+        The same state of `rng` gives the same damage, bit for bit; `drop` alone returns fewer
+        frames.
         """
         self.check(level)
         if len(frames) < 2 or min(frames.shape[1:3]) < SMALLEST:
@@ -70,245 +60,198 @@ class Fault:
             )
 
 
-FAULTS: dict[str, Fault] = {
-    fault.damage.__name__: fault
-    for fault in (
-        Fault(
-            fault_appearance.flicker,
-            "largest change of a frame's brightness, as a share of it",
-            (0.02, 0.05, 0.10),
-        ),
-        Fault(
-            fault_appearance.noise,
-            "standard deviation, in grey levels of 0..255",
-            (3, 8, 20),
-            255,
-        ),
-        Fault(
-            fault_appearance.wobble,
-            "root mean square displacement, in 1/128 of the short side",
-            (0.5, 1, 2),
-            16,
-        ),
-        Fault(
-            fault_appearance.drift,
-            "share of the other picture in the last frame",
-            (0.15, 0.30, 0.60),
-        ),
-        Fault(
-            fault_content.pop,
-            "share of the frame's area that the patch covers",
-            (0.1, 0.2, 0.4),
-        ),
-        Fault(
-            fault_content.vanish,
-            "share of the frame's area that is painted over, around what moves most",
-            (0.1, 0.2, 0.4),
-            0.6,
-        ),
-        Fault(
-            fault_content.morph,
-            "share of the other content at the end, in a disc of a quarter of the frame's area",
-            (0.3, 0.6, 1.0),
-        ),
-        Fault(
-            fault_content.swap,
-            "share of the other look, in a disc of 12% of the frame's area around what moves most",
-            (0.35, 0.7, 1.0),
-        ),
-        Fault(fault_content.cut, "none"),
-        Fault(
-            fault_timing.hold,
-            "share of frames that repeat the one before; 0.5 holds every frame twice",
-            (0.25, 0.5, 0.67),
-            0.9,
-        ),
-        Fault(
-            fault_timing.drop,
-            "share of frames lost, in pairs; neither the first nor the last, so none of only two",
-            (0.12, 0.25, 0.5),
-            0.9,
-        ),
-        Fault(
-            fault_timing.order,
-            "share of the pairs of neighbours that change places; at least one pair does",
-            (0.25, 0.5, 1.0),
-        ),
-        Fault(fault_timing.shuffle, "none"),
-        Fault(fault_stills.still, "none"),
-        Fault(
-            fault_stills.still_noise,
-            "standard deviation of the grain, in grey levels of 0..255",
-            (1, 2, 4),
-            255,
-        ),
-        Fault(
-            fault_stills.zoom_still,
-            "growth of the picture over the clip: 0.3 ends 1.3 times as large",
-            (0.05, 0.15, 0.30),
-        ),
-        Fault(
-            fault_stills.pan_still,
-            "way of the window over the clip, as a share of the width",
-            (0.05, 0.15, 0.30),
-            0.5,
-        ),
-        Fault(fault_stills.pure_noise, "none"),
-        Fault(
-            fault_stills.logo_still,
-            "share of the frame's area that the logo covers",
-            (0.01, 0.03, 0.08),
-        ),
-        Fault(
-            fault_stills.ripple_still,
-            "height of the waves, as a share of the short side",
-            (0.004, 0.01, 0.02),
-            0.2,
-        ),
-        Fault(
-            fault_stills.pulse_still,
-            "largest change of the brightness, as a share of it",
-            (0.1, 0.2, 0.4),
-        ),
-        Fault(fault_stills.slideshow, "none"),
-        Fault(
-            fault_parts.stick,
-            "share of the texture that sticks, on 22% of the frame's area",
-            (0.35, 0.7, 1.0),
-        ),
-        Fault(
-            fault_parts.boil,
-            "share of the texture that changes, on 22% of the frame's area",
-            (0.35, 0.7, 1.0),
-        ),
-        Fault(
-            fault_parts.freeze_part,
-            "share of the frame's area that freezes",
-            (0.05, 0.12, 0.25),
-            0.9,
-        ),
-        Fault(
-            fault_parts.delay_part,
-            "how late the part is, in frames, on 15% of the frame's area",
-            (1, 2, 4),
-            64,
-        ),
-        Fault(
-            fault_parts.mirror_part,
-            "share of the frame's area that is mirrored now and then",
-            (0.05, 0.1, 0.2),
-            0.9,
-        ),
-        Fault(
-            fault_parts.recolour_part,
-            "largest turn of the hues, in degrees, on 15% of the frame's area",
-            (15, 40, 90),
-            180,
-        ),
-        Fault(
-            fault_parts.melt,
-            "how far the part has run down at the end, as a share of the short side",
-            (0.1, 0.2, 0.4),
-        ),
-        Fault(
-            fault_parts.swell,
-            "growth at the end: at 0.5 the middle of the part is twice as large",
-            (0.3, 0.5, 0.8),
-            0.95,
-        ),
-        Fault(
-            fault_parts.stretch,
-            "growth at the end: at 0.5 the middle of the part is twice as long, and thinner",
-            (0.3, 0.5, 0.8),
-            0.95,
-        ),
-        Fault(
-            fault_parts.swirl,
-            "turn of the middle of the part at the end, in degrees",
-            (60, 120, 240),
-            720,
-        ),
-        Fault(
-            fault_parts.wobble_part,
-            "root mean square displacement, in 1/128 of the short side, of the part alone",
-            (1.5, 3, 6),
-            16,
-        ),
-        Fault(
-            fault_parts.wobble_background,
-            "root mean square displacement, in 1/128 of the short side, of all but the part",
-            (0.7, 1.4, 2.8),
-            16,
-        ),
-        Fault(
-            fault_parts.duplicate,
-            "share of the frame's area that the second copy covers",
-            (0.03, 0.06, 0.12),
-            0.5,
-        ),
-        Fault(
-            fault_parts.detach,
-            "how far the part has come off at the end, as a share of the short side",
-            (0.1, 0.2, 0.4),
-        ),
-        Fault(
-            fault_parts.teleport,
-            "how far the part jumps, as a share of the short side",
-            (0.05, 0.1, 0.2),
-        ),
-        Fault(
-            fault_parts.fade_part,
-            "share of the surroundings that shine through at the end, on 15% of the area",
-            (0.3, 0.6, 1.0),
-        ),
-        Fault(
-            fault_parts.light_part,
-            "largest change of a frame's brightness in a quarter of the picture, as a share of it",
-            (0.08, 0.2, 0.4),
-        ),
-        Fault(
-            fault_blends.crossfade,
-            "number of frames between two true ones; they are blends of these",
-            (1, 3, 7),
-            64,
-        ),
-        Fault(
-            fault_blends.ghost,
-            "share of the trail of earlier frames",
-            (0.3, 0.5, 0.7),
-            0.99,
-        ),
-        Fault(
-            fault_blends.judder,
-            "by how much long and short steps differ: at 1 they are as 3 to 1",
-            (0.3, 0.6, 1.0),
-        ),
-        Fault(
-            fault_blends.shake,
-            "standard deviation of the shift, in 1/128 of the short side; turns go with it",
-            (1, 2, 4),
-            32,
-        ),
-        Fault(
-            fault_blends.tear,
-            "how far the torn part is moved, as a share of the width",
-            (0.02, 0.05, 0.1),
-            0.5,
-        ),
-        Fault(
-            fault_blends.blocks,
-            "share of the frame's area whose blocks are lost",
-            (0.02, 0.06, 0.15),
-        ),
-        Fault(fault_blends.hue_drift, "turn of the hues at the end, in degrees", (20, 45, 90), 180),
-        Fault(
-            fault_blends.soften,
-            "spread of the blur at the end, in 1/128 of the short side",
-            (0.7, 1.5, 3),
-            32,
-        ),
-        Fault(fault_appearance.half_resolution, "none"),
-        Fault(fault_appearance.lossy, "constant rate factor of H.264", (18, 28, 35), 51),
-    )
-}
+_FAULTS = (
+    Fault(
+        whole.flicker,
+        "largest change of a frame's brightness, as a share of it",
+        (0.02, 0.05, 0.10),
+    ),
+    Fault(whole.noise, "standard deviation, in grey levels of 0..255", (3, 8, 20), 255),
+    Fault(
+        whole.wobble, "root mean square displacement, in 1/128 of the short side", (0.5, 1, 2), 16
+    ),
+    Fault(whole.drift, "share of the other picture in the last frame", (0.15, 0.30, 0.60)),
+    Fault(content.pop, "share of the frame's area that the patch covers", (0.1, 0.2, 0.4)),
+    Fault(
+        content.vanish,
+        "share of the frame's area that is painted over, around what moves most",
+        (0.1, 0.2, 0.4),
+        0.6,
+    ),
+    Fault(
+        content.morph,
+        "share of the other content at the end, in a disc of a quarter of the frame's area",
+        (0.3, 0.6, 1.0),
+    ),
+    Fault(
+        content.swap,
+        "share of the other look, in a disc of 12% of the frame's area around what moves most",
+        (0.35, 0.7, 1.0),
+    ),
+    Fault(content.cut, "none"),
+    Fault(
+        whole.hold,
+        "share of frames that repeat the one before; 0.5 holds every frame twice",
+        (0.25, 0.5, 0.67),
+        0.9,
+    ),
+    Fault(
+        whole.drop,
+        "share of frames lost, in pairs; neither the first nor the last, so none of only two",
+        (0.12, 0.25, 0.5),
+        0.9,
+    ),
+    Fault(
+        whole.order,
+        "share of the pairs of neighbours that change places; at least one pair does",
+        (0.25, 0.5, 1.0),
+    ),
+    Fault(whole.shuffle, "none"),
+    Fault(content.still, "none"),
+    Fault(
+        content.still_noise,
+        "standard deviation of the grain, in grey levels of 0..255",
+        (1, 2, 4),
+        255,
+    ),
+    Fault(
+        content.zoom_still,
+        "growth of the picture over the clip: 0.3 ends 1.3 times as large",
+        (0.05, 0.15, 0.30),
+    ),
+    Fault(
+        content.pan_still,
+        "way of the window over the clip, as a share of the width",
+        (0.05, 0.15, 0.30),
+        0.5,
+    ),
+    Fault(content.pure_noise, "none"),
+    Fault(content.logo_still, "share of the frame's area that the logo covers", (0.01, 0.03, 0.08)),
+    Fault(
+        content.ripple_still,
+        "height of the waves, as a share of the short side",
+        (0.004, 0.01, 0.02),
+        0.2,
+    ),
+    Fault(
+        content.pulse_still, "largest change of the brightness, as a share of it", (0.1, 0.2, 0.4)
+    ),
+    Fault(content.slideshow, "none"),
+    Fault(
+        parts.stick,
+        "share of the texture that sticks, on 22% of the frame's area",
+        (0.35, 0.7, 1.0),
+    ),
+    Fault(
+        parts.boil,
+        "share of the texture that changes, on 22% of the frame's area",
+        (0.35, 0.7, 1.0),
+    ),
+    Fault(parts.freeze_part, "share of the frame's area that freezes", (0.05, 0.12, 0.25), 0.9),
+    Fault(
+        parts.delay_part,
+        "how late the part is, in frames, on 15% of the frame's area",
+        (1, 2, 4),
+        64,
+    ),
+    Fault(
+        parts.mirror_part,
+        "share of the frame's area that is mirrored now and then",
+        (0.05, 0.1, 0.2),
+        0.9,
+    ),
+    Fault(
+        parts.recolour_part,
+        "largest turn of the hues, in degrees, on 15% of the frame's area",
+        (15, 40, 90),
+        180,
+    ),
+    Fault(
+        parts.melt,
+        "how far the part has run down at the end, as a share of the short side",
+        (0.1, 0.2, 0.4),
+    ),
+    Fault(
+        parts.swell,
+        "growth at the end: at 0.5 the middle of the part is twice as large",
+        (0.3, 0.5, 0.8),
+        0.95,
+    ),
+    Fault(
+        parts.stretch,
+        "growth at the end: at 0.5 the middle of the part is twice as long, and thinner",
+        (0.3, 0.5, 0.8),
+        0.95,
+    ),
+    Fault(
+        parts.swirl, "turn of the middle of the part at the end, in degrees", (60, 120, 240), 720
+    ),
+    Fault(
+        parts.wobble_part,
+        "root mean square displacement, in 1/128 of the short side, of the part alone",
+        (1.5, 3, 6),
+        16,
+    ),
+    Fault(
+        parts.wobble_background,
+        "root mean square displacement, in 1/128 of the short side, of all but the part",
+        (0.7, 1.4, 2.8),
+        16,
+    ),
+    Fault(
+        parts.duplicate,
+        "share of the frame's area that the second copy covers",
+        (0.03, 0.06, 0.12),
+        0.5,
+    ),
+    Fault(
+        parts.detach,
+        "how far the part has come off at the end, as a share of the short side",
+        (0.1, 0.2, 0.4),
+    ),
+    Fault(parts.teleport, "how far the part jumps, as a share of the short side", (0.05, 0.1, 0.2)),
+    Fault(
+        parts.fade_part,
+        "share of the surroundings that shine through at the end, on 15% of the area",
+        (0.3, 0.6, 1.0),
+    ),
+    Fault(
+        parts.light_part,
+        "largest change of a frame's brightness in a quarter of the picture, as a share of it",
+        (0.08, 0.2, 0.4),
+    ),
+    Fault(
+        whole.crossfade,
+        "number of frames between two true ones; they are blends of these",
+        (1, 3, 7),
+        64,
+    ),
+    Fault(whole.ghost, "share of the trail of earlier frames", (0.3, 0.5, 0.7), 0.99),
+    Fault(
+        whole.judder,
+        "by how much long and short steps differ: at 1 they are as 3 to 1",
+        (0.3, 0.6, 1.0),
+    ),
+    Fault(
+        whole.shake,
+        "standard deviation of the shift, in 1/128 of the short side; turns go with it",
+        (1, 2, 4),
+        32,
+    ),
+    Fault(
+        whole.tear,
+        "how far the torn part is moved, as a share of the width",
+        (0.02, 0.05, 0.1),
+        0.5,
+    ),
+    Fault(whole.blocks, "share of the frame's area whose blocks are lost", (0.02, 0.06, 0.15)),
+    Fault(whole.hue_drift, "turn of the hues at the end, in degrees", (20, 45, 90), 180),
+    Fault(
+        whole.soften, "spread of the blur at the end, in 1/128 of the short side", (0.7, 1.5, 3), 32
+    ),
+    Fault(whole.half_resolution, "none"),
+    Fault(whole.lossy, "constant rate factor of H.264", (18, 28, 35), 51),
+)
+
+FAULTS: dict[str, Fault] = {fault.damage.__name__: fault for fault in _FAULTS}
 """Every fault by its name."""

@@ -1,5 +1,6 @@
 """What several faults share: smooth random warps, other content, where the subject is."""
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import cv2
@@ -11,6 +12,28 @@ Frames = NDArray[np.uint8]
 Frame = NDArray[np.uint8]
 """uint8 `[H, W, 3]`, RGB."""
 Array = NDArray[np.floating[Any]]
+
+
+def each(damage: Callable[..., Frame], *sequences: Iterable[Any]) -> Frames:
+    """The frames that `damage` makes of what stands in one place of every sequence."""
+    return np.stack([damage(*values) for values in zip(*sequences, strict=True)])
+
+
+def spells(
+    rng: np.random.Generator,
+    count: int,
+    first: tuple[int, int] = (1, 4),
+    lengths: tuple[int, int] = (1, 4),
+) -> Iterator[slice]:
+    """Stretches of a clip of `count` frames, with pauses between: the frames of each.
+
+    The first begins in a range of frames; stretches and pauses are as long as a range says.
+    """
+    at = min(int(rng.integers(*first)), count - 1)
+    while at < count:
+        lasts, pause = rng.integers(*lengths, 2).tolist()
+        yield slice(at, at + lasts)
+        at += lasts + pause
 
 
 def to_uint8(values: Array) -> NDArray[np.uint8]:
@@ -33,16 +56,9 @@ def rotate_hue(frame: Frame, degrees: float) -> Frame:
 
 
 def smooth_warp(rng: np.random.Generator, height: int, width: int, rms: float) -> Array:
-    """Draw a smooth displacement field.
+    """Draw a smooth displacement field, float32 `[H, W, 2]`: x and y, in pixels.
 
-    Args:
-        rng: source of chance; always drawn from equally often.
-        height: of the frame.
-        width: of the frame.
-        rms: root mean square length of the displacements, in pixels.
-
-    Returns:
-        float32 `[H, W, 2]`: x and y, in pixels.
+    `rms` is the root mean square length of the displacements.
     """
     coarse = rng.standard_normal((6, 6, 2)).astype(np.float32)
     field: Array = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -69,11 +85,7 @@ def other_content(frames: Frames) -> Frames:
 def box(height: int, width: int, area: float, anchor: NDArray[np.float64]) -> tuple[slice, slice]:
     """A rectangle that covers a share of the frame; for one anchor, larger holds smaller.
 
-    Args:
-        height: of the frame.
-        width: of the frame.
-        area: share of the frame's area, 0..1.
-        anchor: two numbers 0..1, down and across: what point of frame and rectangle coincide.
+    `anchor` is two numbers 0..1, down and across: what point of frame and rectangle coincide.
     """
     side = np.sqrt(area)
     slices = []
@@ -83,21 +95,17 @@ def box(height: int, width: int, area: float, anchor: NDArray[np.float64]) -> tu
     return slices[0], slices[1]
 
 
-def disc(height: int, width: int, area: float, centre: NDArray[np.float64]) -> Array:
-    """A disc with a soft rim, as shares 0..1: float32 `[H, W, 1]`.
+def disc(frames: Frames, area: float, centres: Iterable[NDArray[np.float64]]) -> list[Array]:
+    """A disc with a soft rim around each centre (y and x in pixels): float32 `[H, W, 1]`, 0..1.
 
-    Args:
-        height: of the frame.
-        width: of the frame.
-        area: share of the frame's area that the whole disc covers.
-        centre: y and x in pixels.
+    The whole of it covers that share of a frame's area.
     """
+    height, width = frames.shape[1:3]
     radius = np.sqrt(area * height * width / np.pi)
     rim = max(1.0, 0.015 * min(height, width))
-    y = np.arange(height)[:, None] - centre[0]
-    x = np.arange(width)[None, :] - centre[1]
-    share: Array = np.clip((radius - np.hypot(y, x)) / rim + 0.5, 0, 1).astype(np.float32)
-    return share[..., None]
+    y, x = np.arange(height)[:, None, None], np.arange(width)[None, :, None]
+    distances = (np.hypot(y - down, x - across) for down, across in centres)
+    return [np.clip((radius - d) / rim + 0.5, 0, 1).astype(np.float32) for d in distances]
 
 
 def paint_over(frame: Frame, hole: Array) -> Frame:
@@ -141,7 +149,7 @@ def subject_path(frames: Frames) -> NDArray[np.float64]:
     energies = _subject_energies(frames)
     quarter = len(frames) // 4
     start = quarter + int(np.argmax([e.max() for e in energies[quarter : len(frames) - quarter]]))
-    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    greys = greys_of(frames)
     height, width = greys[0].shape
     path = np.empty((len(frames), 2))
     path[start] = np.unravel_index(np.argmax(energies[start]), (height, width))
@@ -166,9 +174,14 @@ def flow_between(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray
     return flow
 
 
+def greys_of(frames: Frames) -> list[NDArray[np.uint8]]:
+    """Brightness of each frame, uint8 `[H, W]`."""
+    return [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+
+
 def _subject_energies(frames: Frames) -> list[NDArray[np.float64]]:
     """How much each place of each frame moves by itself: float64 `[H, W]` of each frame."""
-    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    greys = greys_of(frames)
     height, width = greys[0].shape
     y, x = np.mgrid[0:height, 0:width]
     central = 1e-3 * np.exp(-((x / width - 0.5) ** 2) - (y / height - 0.5) ** 2)

@@ -1,5 +1,7 @@
 """What every generator is: a cheap constructor, weights inside `with`, one clip a call."""
 
+import hashlib
+import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -7,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Self, TypeGuard, cast
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,32 +22,23 @@ from bench.schema import Basis, Delivery, Loaded, Weights
 
 @dataclass(frozen=True)
 class GeneratorInfo:
-    """What is to be known of a generator beside its clips.
+    """What is to be known of a generator beside its clips."""
 
-    Attributes:
-        version: changed whenever the same arguments give other frames; part of the fingerprint.
-        measured: whether the time `generate` takes says anything about a model. False where
-            clips are only read from disk, or made by somebody else while this process waits.
-        non_semantic: arguments of the constructor that decide no frame (time-outs, retries), and
-            so are no part of a clip's fingerprint; `options.key` is a key within one.
-        size_requested: height and width in pixels; None where nobody asks.
-        weights: `random` where parameters mean nothing, so that only speed is measured.
-        variant: what sets this row apart from the model as published, as part of a name.
-        batch_size: how many seeds of one prompt are asked for at once.
-        revisions: of the weights, there once `check` is through: repository to commit, or folder
-            to a hash of what it holds.
-        stages: times the parts of a clip while the weights are loaded, where it has such parts.
-    """
-
+    # Changed whenever the same arguments give other frames; part of the fingerprint.
     version: str = "1"
+    # Whether the time `generate` takes says anything about a model: not where clips are only read
+    # from disk, or made by somebody else while this process waits.
     measured: bool = True
+    # Arguments of the constructor that decide no frame (time-outs, retries), and so are no part
+    # of a clip's fingerprint; `options.key` is a key within one.
     non_semantic: frozenset[str] = frozenset()
-    size_requested: tuple[int, int] | None = None
-    weights: Weights = "real"
-    variant: str = ""
-    batch_size: int = 1
+    size_requested: tuple[int, int] | None = None  # height and width in pixels
+    weights: Weights = "real"  # random: parameters mean nothing, only speed is measured
+    variant: str = ""  # what sets this row apart from the model as published, for its name
+    batch_size: int = 1  # how many seeds of one prompt are asked for at once
+    # Of the weights, there once `check` is through: repository to commit, or folder to a hash.
     revisions: Mapping[str, str] = field(default_factory=dict)
-    stages: StageClock | None = None
+    stages: StageClock | None = None  # times the parts of a clip while the weights are loaded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -89,9 +83,10 @@ def require(sound: bool, key: str, expected: str, value: object) -> None:
 
 def require_choice(key: str, choices: Collection[object], value: object) -> None:
     """Refuse what is none of the choices; the nearest is named."""
-    texts = ["null" if choice is None else str(choice) for choice in choices]
-    expected = f"one of {', '.join(texts)}{nearest(str(value), texts)}"
-    require(value in tuple(choices), key, expected, value)
+    if value not in tuple(choices):
+        texts = ["null" if choice is None else str(choice) for choice in choices]
+        close = nearest(str(value), texts)
+        raise BenchError(f"model.{key} must be one of {', '.join(texts)}, got {value!r}{close}")
 
 
 def is_whole(value: object, least: int) -> TypeGuard[int]:
@@ -113,6 +108,12 @@ def is_valid(field: Any, value: object) -> bool:  # noqa: ANN401 - a type
     return True
 
 
+def rng_from(*parts: object) -> np.random.Generator:
+    """Chance that depends on these parts alone, by their texts."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest))
+
+
 class Generator(ABC):
     """Turns (prompt, seed) into a clip.
 
@@ -127,7 +128,9 @@ class Generator(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        misplaced = cls.__dict__.keys() & {each.name for each in fields(GeneratorInfo)}
+        # What is annotated is an argument of a dataclass.
+        unannotated = cls.__dict__.keys() - inspect.get_annotations(cls).keys()
+        misplaced = unannotated & {each.name for each in fields(GeneratorInfo)}
         if misplaced:  # else a version would be ignored, and old clips pass for new ones
             name = min(misplaced)
             raise BenchError(

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -40,6 +41,7 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 Values = Mapping[str, str | float]
 
 
+@dataclass(eq=False)
 class CommandGenerator(Generator):
     """Runs a program for every clip and reads the one video that it leaves.
 
@@ -47,64 +49,56 @@ class CommandGenerator(Generator):
     prompt asks), `{out_dir}` (empty, made for each clip and removed after it) and `{config}` (path
     of the rendered configuration) are replaced in `command`, `config`, `env` and `output`. No shell
     is involved.
-
-    Args:
-        command: program and arguments, one each, run in `workdir`.
-        output: glob pattern of the video, relative to `workdir`. Exactly one file or folder of PNG
-            frames must match that was not there before.
-        config: what `{config}` holds: keys and values, written as JSON, which YAML readers read
-            too; or a text, in which values are put in as they are. Its `config_name` is for
-            programs that look at the ending of a file's name.
-        env: environment variables beside those of this process.
-        timeout_s: after so many seconds the program and all it started are killed.
-        fps: frames per second of PNG frames; video files carry their own.
     """
 
     kind = "bench.generators.command.CommandGenerator"
-
     # A clip is timed as a whole program, in its delivery.
     info = GeneratorInfo(measured=False, non_semantic=frozenset({"timeout_s"}))
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        output: str,
-        workdir: str = ".",
-        config: Mapping[str, Any] | str | None = None,
-        config_name: str = "config.yaml",
-        env: Mapping[str, str] | None = None,
-        timeout_s: float = 3600.0,
-        fps: float | None = None,
-    ) -> None:
+    command: Sequence[str]  # program and arguments, one each
+    # Glob pattern of the video, relative to `workdir`. Exactly one file or folder of PNG frames
+    # must match that was not there before.
+    output: str
+    workdir: str = "."  # where the program runs
+    # What `{config}` holds: keys and values, written as JSON, which YAML readers read too; or a
+    # text, in which values are put in as they are.
+    config: Mapping[str, Any] | str | None = None
+    config_name: str = "config.yaml"  # for programs that look at the ending of a file's name
+    env: Mapping[str, str] | None = None  # beside the variables of this process
+    timeout_s: float = 3600.0  # then the program and all it started are killed
+    fps: float | None = None  # of PNG frames; video files carry their own
+
+    def __post_init__(self) -> None:
+        command, name = self.command, self.config_name
         texts = isinstance(command, list | tuple) and all(isinstance(a, str) for a in command)
         example = "a list of texts, as [python3, run.py]"
         require(texts and len(command) > 0, "command", example, command)
-        require(
-            isinstance(output, str) and bool(output.strip()), "output", "a glob pattern", output
-        )
-        require(isinstance(workdir, str), "workdir", "the name of a folder", workdir)
-        require(_is_file_name(config_name), "config_name", "a file name", config_name)
-        require(is_positive(timeout_s), "timeout_s", "seconds above 0", timeout_s)
-        require(env is None or isinstance(env, Mapping), "env", "keys and values", env)
-        self.command, self.output, self.config = list(command), output, config
-        self.env = {str(key): str(value) for key, value in (env or {}).items()}
-        self.workdir = Path(os.path.expanduser(workdir)).absolute()  # noqa: PTH111 - as in folder.py
-        self.config_name, self.timeout_s, self.fps = config_name, timeout_s, fps
-        self._used = _names(self.command, self.output, self.config, self.env)
+        is_text = isinstance(self.output, str) and bool(self.output.strip())
+        require(is_text, "output", "a glob pattern", self.output)
+        is_text = isinstance(self.workdir, str)
+        require(is_text, "workdir", "the name of a folder", self.workdir)
+        is_name = isinstance(name, str) and bool(name) and Path(name).name == name
+        require(is_name, "config_name", "a file name", name)
+        require(is_positive(self.timeout_s), "timeout_s", "seconds above 0", self.timeout_s)
+        require(isinstance(self.env, Mapping | None), "env", "keys and values", self.env)
+        self._env = {str(key): str(value) for key, value in (self.env or {}).items()}
+        self._folder = Path(os.path.expanduser(self.workdir)).absolute()  # noqa: PTH111 - as in folder.py
+        self._used = _names(command, self.output, self.config, self._env)
         choices = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
         for name in sorted(self._used):
             expected = f"made with one of {choices}{nearest(name, PLACEHOLDERS)}"
             require(name in PLACEHOLDERS, "command", expected, f"{{{name}}}")
-        needed = "config" in _names(self.command, self.env)
-        require((config is None) or needed, "command", "a list that uses {config}", self.command)
-        require((config is not None) or not needed, "config", "what {config} is to hold", config)
+        needed = "config" in _names(command, self._env)
+        require((self.config is None) or needed, "command", "a list that uses {config}", command)
+        has_config = self.config is not None
+        require(has_config or not needed, "config", "what {config} is to hold", self.config)
 
     def __enter__(self) -> Self:
-        require(self.workdir.is_dir(), "workdir", "a folder", str(self.workdir))
+        require(self._folder.is_dir(), "workdir", "a folder", str(self._folder))
         # As the program is found from where it is run: a relative path is one from there.
         program = self.command[0]
-        place = str(self.workdir / program) if os.sep in program else program
-        search = self.env.get("PATH", os.environ.get("PATH"))
+        place = str(self._folder / program) if os.sep in program else program
+        search = self._env.get("PATH", os.environ.get("PATH"))
         exists = shutil.which(place, path=search) is not None
         require(exists, "command", "a list that begins with a program", program)
         return self
@@ -166,18 +160,18 @@ class CommandGenerator(Generator):
 
     def _matches(self, pattern: str) -> dict[Path, int]:
         """What matches, and when each was last written (ns)."""
-        names = glob.glob(pattern, root_dir=self.workdir, recursive=True)  # noqa: PTH207 - root_dir, absolute patterns
-        return {self.workdir / name: (self.workdir / name).stat().st_mtime_ns for name in names}
+        names = glob.glob(pattern, root_dir=self._folder, recursive=True)  # noqa: PTH207 - root_dir, absolute patterns
+        return {self._folder / name: (self._folder / name).stat().st_mtime_ns for name in names}
 
     def _run(self, values: Values, errors: Path) -> tuple[str | None, Delivery, dict[str, Any]]:
         """How the program failed, None if it did not; what it took; and what else is to be kept."""
         command = [_text(argument, values) for argument in self.command]
-        env = os.environ | {key: _text(value, values) for key, value in self.env.items()}
+        env = os.environ | {key: _text(value, values) for key, value in self._env.items()}
         exit_code = failure = None
         started_at_s, start = time.time(), time.perf_counter()
         try:
             with errors.open("wb") as stderr:
-                exit_code = _run_group(command, self.workdir, env, stderr, self.timeout_s)
+                exit_code = _run_group(command, self._folder, env, stderr, self.timeout_s)
         except subprocess.TimeoutExpired:
             failure = f"the program was stopped after {self.timeout_s:g} s (timeout_s); "
             failure += f"the last it said: {_last_line(errors)}"
@@ -190,7 +184,7 @@ class CommandGenerator(Generator):
             failure = f"the program ended with {ending}: {_last_line(errors)}"
         details = {
             "command": command,
-            "workdir": str(self.workdir),
+            "workdir": str(self._folder),
             "exit_code": exit_code,
             "stderr_tail": _tail(errors),
         }
@@ -269,7 +263,3 @@ def _tail(path: Path) -> str:
 def _last_line(path: Path) -> str:
     lines = [line.strip() for line in _tail(path).splitlines()]
     return next((line[-300:] for line in reversed(lines) if line), "nothing")
-
-
-def _is_file_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name) and Path(name).name == name

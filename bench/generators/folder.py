@@ -80,51 +80,45 @@ _VALUES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
+@dataclass(eq=False)
 class FolderGenerator(Generator):
     """Reads clips instead of making them.
 
     With a suite, a draw's clip is found by its name or through a manifest; without (`suite=files`)
     every video in the folder is a clip of its own.
-
-    Args:
-        path: a folder of video files, or of sub-folders that hold PNG frames; `~` is home.
-        fps: frames per second of PNG frames, above 0; video files carry their own.
-        names: how files are called; see `stem`.
-        manifest: file of the manifest; takes the place of `names`.
     """
 
     kind = "bench.generators.folder.FolderGenerator"
-
     # `source` holds each file's name and hash; how it was found decides nothing more.
     info = GeneratorInfo(measured=False, non_semantic=frozenset({"names", "manifest"}))
 
-    def __init__(
-        self,
-        path: str,
-        fps: float | None = None,
-        names: Names = "id",
-        manifest: str | None = None,
-    ) -> None:
-        if not _is_text(path):
-            raise BenchError(f"expected a folder of videos, got {path!r}: type model.path=DIR")
-        require(fps is None or is_positive(fps), "fps", "a number above 0", fps)
-        self.path = Path(os.path.expanduser(path))  # noqa: PTH111 - leaves an unknown ~user alone
-        self.fps = fps
-        if not self.path.is_dir():
-            what = "a file" if self.path.exists() else "nothing"
+    path: str  # a folder of video files, or of sub-folders that hold PNG frames; `~` is home
+    fps: float | None = None  # of PNG frames; video files carry their own
+    names: Names = "id"  # how files are called; see `stem`
+    manifest: str | None = None  # its file, in place of `names`
+
+    def __post_init__(self) -> None:
+        if not _is_text(self.path):
+            raise BenchError(f"expected a folder of videos, got {self.path!r}: type model.path=DIR")
+        require(self.fps is None or is_positive(self.fps), "fps", "a number above 0", self.fps)
+        self.folder = Path(os.path.expanduser(self.path))  # noqa: PTH111 - leaves an unknown ~user alone
+        if not self.folder.is_dir():
+            what = "a file" if self.folder.exists() else "nothing"
             raise BenchError(
-                f"expected a folder of videos at {path!r}, there is {what}: type model.path=DIR"
+                f"expected a folder of videos at {self.path!r}, there is {what}: "
+                "type model.path=DIR"
             )
-        require_choice("names", get_args(Names), names)
-        require(manifest is None or _is_text(manifest), "manifest", "a file", manifest)
-        self.names = names
-        file = manifest and Path(os.path.expanduser(manifest))  # noqa: PTH111 - as above
-        self.manifest = read_manifest(file) if file else None
+        require_choice("names", get_args(Names), self.names)
+        file = self.manifest
+        require(file is None or _is_text(file), "manifest", "a file", file)
+        self.entries: dict[tuple[str, int], Entry] = {}
+        if file is not None:
+            self.entries = read_manifest(Path(os.path.expanduser(file)))  # noqa: PTH111 - as above
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Read the clip for this prompt and seed; ClipMissing if nobody has put its file there."""
         file = self.find(prompt, seed)
-        entry = self._entry(prompt, seed)
+        entry = self.entries.get((prompt.id, seed))
         if entry is None or (entry.wait_s, entry.price_usd) == (None, None):
             return read_video(file, self.fps)
         delivery = delivery_by("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
@@ -140,22 +134,22 @@ class FolderGenerator(Generator):
             source = {"file": _printable(file.name), "sha256": _digest(file)}
         except (ClipError, OSError):
             return {}
-        if (entry := self._entry(prompt, seed)) is not None:
+        if (entry := self.entries.get((prompt.id, seed))) is not None:
             source |= {"wait_s": str(entry.wait_s), "price_usd": str(entry.price_usd)}
         return source
 
     def own_prompts(self) -> list[Prompt]:
         """One prompt without text for each video, named after its file, in natural order."""
         ids = [_safe(path.name) for path in self.videos()]
-        if not ids and any(self.path.glob("*.png")):
+        if not ids and any(self.folder.glob("*.png")):
             raise BenchError(
-                f"expected sub-folders of PNG frames in {str(self.path)!r}, it holds frames "
-                f"itself: type model.path={self.path.absolute().parent}"
+                f"expected sub-folders of PNG frames in {str(self.folder)!r}, it holds frames "
+                f"itself: type model.path={self.folder.absolute().parent}"
             )
         if not ids:
             suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
             raise BenchError(
-                f"expected videos in {str(self.path)!r}, there are none ({suffixes}, or "
+                f"expected videos in {str(self.folder)!r}, there are none ({suffixes}, or "
                 "sub-folders of PNG frames): type model.path=DIR"
             )
         return [Prompt(id=name, text="") for name in ids]
@@ -163,21 +157,21 @@ class FolderGenerator(Generator):
     def videos(self) -> list[Path]:
         """Video files, and folders of PNG frames, in natural order."""
         try:
-            return sorted(filter(_holds_video, self.path.iterdir()), key=natural_order)
+            return sorted(filter(_holds_video, self.folder.iterdir()), key=natural_order)
         except OSError as error:
             raise BenchError(
-                f"expected to read the folder {str(self.path)!r}, but {error.strerror}: "
+                f"expected to read the folder {str(self.folder)!r}, but {error.strerror}: "
                 "make it readable, or type model.path=DIR"
             ) from None
 
     def find(self, prompt: Prompt, seed: int) -> Path:
         """The file of this draw; ClipMissing if there is none, ClipError if there are several."""
         if self.manifest is not None:
-            entry = self._entry(prompt, seed)
+            entry = self.entries.get((prompt.id, seed))
             if entry is None:
                 raise ClipMissing(f"expected a line for {prompt.id}, seed {seed} in the manifest")
-            if not (path := self.path / entry.file).exists():
-                raise ClipMissing(f"expected the file {entry.file} in {self.path}")
+            if not (path := self.folder / entry.file).exists():
+                raise ClipMissing(f"expected the file {entry.file} in {self.folder}")
             return path
         name = stem(prompt, seed, self.names)
         if prompt.text:
@@ -185,14 +179,11 @@ class FolderGenerator(Generator):
         else:
             files = [path for path in self.videos() if _safe(path.name) == prompt.id]
         if not files:
-            raise ClipMissing(f"expected the file {name}.<mp4, mkv, ...> in {self.path}")
+            raise ClipMissing(f"expected the file {name}.<mp4, mkv, ...> in {self.folder}")
         if len(files) > 1:
             names = ", ".join(_printable(path.name) for path in files)
-            raise ClipError(f"expected one file for {name} in {self.path}, got {names}")
+            raise ClipError(f"expected one file for {name} in {self.folder}, got {names}")
         return files[0]
-
-    def _entry(self, prompt: Prompt, seed: int) -> Entry | None:
-        return (self.manifest or {}).get((prompt.id, seed))
 
 
 def _holds_video(path: Path) -> bool:

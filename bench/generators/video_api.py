@@ -11,9 +11,8 @@ import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -50,70 +49,58 @@ _LONGEST_BACKOFF_S = 60.0
 _SHOWN = 200  # characters of what a server said
 
 
+@dataclass(eq=False)
 class VideoApiGenerator(Generator):
     """Asks a server for every clip; keeps `concurrency` requests under way.
 
     Prompt, seed and image of a draw are added to `fields`. The server's memory and seconds are
     its own word; the time kept here is that of waiting, its queue included.
-
-    Args:
-        base_url: up to and without `/v1/videos`, as http://127.0.0.1:30000.
-        fields: sent with every request as they are. Must hold `num_frames` or `seconds`: left to
-            itself, a server may make a single frame.
-        dialect: `multipart` sends every request as a form (vLLM-Omni); `json` sends JSON, and a
-            form only where an image goes along (SGLang Diffusion).
-        key_env: name of the environment variable that holds the key; None where none is needed.
-            The key itself is never written anywhere.
-        send_seed: whether the server takes a seed; without one, seeds are only separate draws.
-        concurrency: how many requests are under way at once.
-        timeout_s: for one clip: queue, generation and download.
-        answer_s: for a single answer of the server.
-        poll_s: between two looks at a job.
-        retries: how often a request is repeated that was refused for now (429, 5xx) or broke off.
     """
 
     kind = "bench.generators.video_api.VideoApiGenerator"
-
     # What passes is a wait for somebody else's hardware, which the delivery holds.
     info = GeneratorInfo(
         measured=False,
         non_semantic=frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"}),
     )
 
-    def __init__(
-        self,
-        base_url: str,
-        fields: Mapping[str, Any],
-        dialect: Dialect = "json",
-        key_env: str | None = None,
-        send_seed: bool = True,
-        concurrency: int = 1,
-        timeout_s: float = 3600.0,
-        answer_s: float = 60.0,
-        poll_s: float = 2.0,
-        retries: int = 5,
-    ) -> None:
-        public = "one that holds a password" if "@" in str(base_url) else base_url
-        require(_is_address(base_url), "base_url", "an address, as http://127.0.0.1:30000", public)
-        bare = not base_url.rstrip("/").endswith(("/v1", "/videos"))
-        require(bare, "base_url", "an address without /v1/videos", base_url)
+    base_url: str  # up to and without `/v1/videos`, as http://127.0.0.1:30000
+    # Sent with every request as they are. Must hold `num_frames` or `seconds`: left to itself, a
+    # server may make a single frame.
+    fields: Mapping[str, Any]
+    # `multipart` sends every request as a form (vLLM-Omni); `json` sends JSON, and a form only
+    # where an image goes along (SGLang Diffusion).
+    dialect: Dialect = "json"
+    # The environment variable that holds the key, if one is needed. The key itself is never
+    # written anywhere.
+    key_env: str | None = None
+    send_seed: bool = True  # false where the server takes none; seeds are then separate draws
+    concurrency: int = 1  # requests under way at once
+    timeout_s: float = 3600.0  # for one clip: queue, generation and download
+    answer_s: float = 60.0  # for a single answer of the server
+    poll_s: float = 2.0  # between two looks at a job
+    retries: int = 5  # of a request that was refused for now (429, 5xx) or broke off
+
+    def __post_init__(self) -> None:
+        url, fields = self.base_url, self.fields
+        public = "one that holds a password" if "@" in str(url) else url
+        require(_is_address(url), "base_url", "an address, as http://127.0.0.1:30000", public)
+        bare = not url.rstrip("/").endswith(("/v1", "/videos"))
+        require(bare, "base_url", "an address without /v1/videos", url)
         require(isinstance(fields, Mapping), "fields", "keys and values", fields)
         length = any(fields.get(key) for key in ("num_frames", "seconds"))
         require(length, "fields", "values that hold num_frames or seconds", dict(fields))
         twice = [key for key in _OF_DRAW if key in fields]
         require(not twice, "fields", "without what each draw brings", ", ".join(twice))
-        require_choice("dialect", get_args(Dialect), dialect)
-        name = key_env is None or (isinstance(key_env, str) and key_env.isidentifier())
-        require(name, "key_env", "the name of an environment variable", "something else")
-        require(isinstance(send_seed, bool), "send_seed", "true or false", send_seed)
-        require(is_whole(concurrency, 1), "concurrency", "a number from 1", concurrency)
-        require(is_whole(retries, 0), "retries", "a number from 0", retries)
-        for key, value in (("timeout_s", timeout_s), ("answer_s", answer_s), ("poll_s", poll_s)):
-            require(is_positive(value), key, "seconds above 0", value)
-        self.fields, self.key_env = dict(fields), key_env
-        self.send_seed, self.concurrency = send_seed, concurrency
-        limits_s = (timeout_s, answer_s, poll_s)
-        self._connect = partial(VideoClient, base_url, dialect, *limits_s, retries)
+        require_choice("dialect", get_args(Dialect), self.dialect)
+        is_name = isinstance(self.key_env, str) and self.key_env.isidentifier()
+        expected = "the name of an environment variable"
+        require(self.key_env is None or is_name, "key_env", expected, "something else")
+        require(isinstance(self.send_seed, bool), "send_seed", "true or false", self.send_seed)
+        require(is_whole(self.concurrency, 1), "concurrency", "a number from 1", self.concurrency)
+        require(is_whole(self.retries, 0), "retries", "a number from 0", self.retries)
+        for key in ("timeout_s", "answer_s", "poll_s"):
+            require(is_positive(getattr(self, key)), key, "seconds above 0", getattr(self, key))
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
         self._queue: list[Draw] = []
@@ -131,7 +118,7 @@ class VideoApiGenerator(Generator):
                 f"expected a key in the environment variable {self.key_env}, it is not set: "
                 f"type export {self.key_env}=KEY, or model.key_env=NAME"
             )
-        self._client = self._connect(key)
+        self._client = VideoClient(self, key)
         self._workers = ThreadPoolExecutor(self.concurrency, "video-api")
         return self
 
@@ -189,44 +176,33 @@ def _is_address(value: object) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A finished job: the video file's bytes, the model as the server calls it, and what it took.
+class Answer(NamedTuple):
+    """A finished job."""
 
-    `took` holds fields of `bench.schema.Delivery`: `latency_s` runs from the first request to the
-    last byte, queue and retries included.
-    """
-
-    content: bytes
-    model: str | None
+    content: bytes  # of the video file
+    model: str | None  # as the server calls it
+    # Fields of `bench.schema.Delivery`: `latency_s` runs from the first request to the last byte,
+    # queue and retries included.
     took: Mapping[str, Any]
 
 
-@dataclass(eq=False)
 class VideoClient:
     """Asks one server for videos; may be used from several threads at once.
 
     The key is sent as a bearer token to that server alone, and is never part of an error or a log.
     """
 
-    base_url: str
-    dialect: Dialect
-    timeout_s: float
-    answer_s: float
-    poll_s: float
-    retries: int
-    key: str | None = field(repr=False)
-
-    def __post_init__(self) -> None:
-        self._jobs = f"{self.base_url.rstrip('/')}/v1/videos"
+    def __init__(self, settings: VideoApiGenerator, key: str | None) -> None:
+        self._settings, self._key = settings, key
+        self._jobs = f"{settings.base_url.rstrip('/')}/v1/videos"
         self._stopped = threading.Event()
         # A kept connection may be gone by the next request, which then looks like a refusal.
         headers = {"Accept-Encoding": "identity", "Connection": "close"}
-        if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         self._http = httpx2.Client(
             headers=headers,
-            timeout=self.answer_s,
+            timeout=settings.answer_s,
             follow_redirects=True,  # to another host, which may be anybody's storage, without key
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
@@ -244,27 +220,34 @@ class VideoClient:
 
         ClipError if the server refuses, fails or takes too long, or sends no whole video.
         """
-        started_at_s, start = time.time(), time.monotonic()
-        deadline = start + self.timeout_s
+        started_at_s, start_s = time.time(), time.monotonic()
+        deadline = start_s + self._settings.timeout_s
         created, attempts = self._ask("POST", self._jobs, deadline, self._body(fields, image))
         job = _job(created)
         address = f"{self._jobs}/{urllib.parse.quote(str(job.get('id')), safe='')}"
         try:
             while job["status"] in _WAITING:
-                self._sleep(self.poll_s, deadline)
+                self._sleep(self._settings.poll_s, deadline)
                 job = _job(self._ask("GET", address, deadline)[0])
-        except BaseException:
-            self._abandon(address)
+        except BaseException:  # so that the server need not go on
+            with contextlib.suppress(httpx2.RequestError):  # the clip has failed already
+                self._http.delete(address, timeout=min(self._settings.answer_s, 5.0))
             raise
         if job["status"] != "completed":
-            raise ClipError(f"the server failed: {self._clean(_reason(job))}")
+            error = job.get("error")
+            reason = error.get("message") or error if isinstance(error, Mapping) else error
+            raise ClipError(f"the server failed: {self._clean(str(reason))}")
         content, _ = self._ask("GET", f"{address}/content", deadline)
-        self._refuse_other_than_video(content)
+        start = content.body[:_CHUNK_BYTES].lstrip()
+        is_text = content.kind.startswith("text/") or content.kind == "application/json"
+        if is_text or start[:1] in (b"<", b"{"):
+            words = self._clean(start.decode("utf-8", errors="replace"))
+            raise ClipError(f"expected a video, the server sent {content.kind}: {words}")
         megabytes = _reported(Value, job.get("peak_memory_mb"))
         peak_bytes = None if megabytes is None else round(megabytes * 2**20)
         took = {
             "started_at_s": started_at_s,
-            "latency_s": time.monotonic() - start,
+            "latency_s": time.monotonic() - start_s,
             "attempts": attempts,
             "server_latency_s": _reported(Seconds, job.get("inference_time_s")),
             "server_peak_memory_bytes": _reported(Bytes, peak_bytes),
@@ -272,7 +255,7 @@ class VideoClient:
         return Answer(content.body, str(job["model"]) if job.get("model") else None, took)
 
     def _body(self, fields: Mapping[str, Any], image: Path | None) -> dict[str, Any]:
-        if self.dialect == "json" and image is None:
+        if self._settings.dialect == "json" and image is None:
             return {"json": fields}
         parts: dict[str, Any] = {  # without a file name, each is a plain field of the form
             name: (None, value if isinstance(value, str) else json.dumps(value))
@@ -292,8 +275,8 @@ class VideoClient:
         A job is asked for again only where the server says that it made none, or was never
         reached; what only reads is also repeated after the connection broke.
         """
-        for attempt in range(1, self.retries + 2):
-            last = attempt > self.retries
+        for attempt in range(1, self._settings.retries + 2):
+            last = attempt > self._settings.retries
             self._check(deadline)
             try:
                 response = self._send(method, address, deadline, body)
@@ -311,7 +294,9 @@ class VideoClient:
                     excerpt = self._clean(response.body.decode("utf-8", errors="replace"))
                     raise ClipError(f"the server answered {response.code}{after}: {excerpt}")
                 wait_s = _retry_after_s(response.retry_after)
-            self._sleep(_backoff_s(attempt) if wait_s is None else wait_s, deadline)
+            if wait_s is None:  # doubling, half of it random: clients refused together return apart
+                wait_s = min(_LONGEST_BACKOFF_S, 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+            self._sleep(wait_s, deadline)
         raise AssertionError("the last attempt returns or raises")
 
     def _send(
@@ -337,25 +322,13 @@ class VideoClient:
         if self._stopped.is_set():
             raise ClipError("given up: the run was stopped")
         if time.monotonic() >= deadline:
-            raise ClipError(f"no video within {self.timeout_s:g} s (timeout_s)")
-
-    def _abandon(self, address: str) -> None:
-        """Tell the server that nobody waits any more, so that it need not go on."""
-        with contextlib.suppress(httpx2.RequestError):  # the clip has failed already
-            self._http.delete(address, timeout=min(self.answer_s, 5.0))
-
-    def _refuse_other_than_video(self, content: "_Response") -> None:
-        start = content.body[:_CHUNK_BYTES].lstrip()
-        text = content.kind.startswith("text/") or content.kind == "application/json"
-        if text or start[:1] in (b"<", b"{"):
-            words = self._clean(start.decode("utf-8", errors="replace"))
-            raise ClipError(f"expected a video, the server sent {content.kind}: {words}")
+            raise ClipError(f"no video within {self._settings.timeout_s:g} s (timeout_s)")
 
     def _clean(self, text: str) -> str:
         """One line of what a server said, without the key, which some repeat."""
         line = " ".join(text.split())
-        if self.key:
-            line = line.replace(self.key, "<key>")
+        if self._key:
+            line = line.replace(self._key, "<key>")
         return line[:_SHOWN] or "nothing"
 
 
@@ -381,11 +354,6 @@ def _job(response: _Response) -> dict[str, Any]:
     return job
 
 
-def _reason(job: Mapping[str, Any]) -> str:
-    error = job.get("error")
-    return str(error.get("message") or error) if isinstance(error, Mapping) else str(error)
-
-
 def _reported(kind: Any, value: Any) -> Any:  # noqa: ANN401 - a number of that kind
     """A number of the server's; None where it gives none, or one that cannot be."""
     return value if value and is_valid(kind, value) else None
@@ -401,9 +369,3 @@ def _retry_after_s(header: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
     except (TypeError, ValueError):
         return None
-
-
-def _backoff_s(attempt: int) -> float:
-    """Doubling, with half of it random, so that clients refused together return apart."""
-    longest = min(_LONGEST_BACKOFF_S, 2.0 ** (attempt - 1))
-    return longest * random.uniform(0.5, 1.0)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 from bench import statistics as stats
@@ -69,74 +69,78 @@ class Pairs:
         return {prompt: value for prompt, value in ordered[:SHOWN_PROMPTS] if value}
 
 
-def obstacles(a: Result, b: Result) -> tuple[str, ...]:
-    """Why two results do not compare, each reason naming what differs; empty if they do."""
-    if unscored := [result.model for result in (a, b) if not has_quality(result)]:
-        return (f"{' and '.join(unscored)} has no scores",)
-    reasons = differences(a, b, paired=True)
-    return reasons if reasons or common(a, b) else ("no clips of the same prompt and seed",)
+@dataclass(frozen=True)
+class Comparison:
+    """Results A and B, and what both have."""
 
+    a: Result
+    b: Result
 
-def common(a: Result, b: Result) -> dict[Sample, tuple[ClipResult, ClipResult]]:
-    """Both clips, or failures to make one, of every draw of both results, in the order of A."""
-    place = {prompt: number for number, prompt in enumerate(a.expected_prompts)}
-    others = {clip.sample: clip for clip in b.clips}
-    clips = sorted(a.clips, key=lambda clip: (place[clip.prompt], clip.seed))
-    return {clip.sample: (clip, others[clip.sample]) for clip in clips if clip.sample in others}
+    @cached_property
+    def clips(self) -> dict[Sample, tuple[ClipResult, ClipResult]]:
+        """Both clips, or failures to make one, of every draw of both, in the order of A."""
+        place = {prompt: number for number, prompt in enumerate(self.a.expected_prompts)}
+        others = {clip.sample: clip for clip in self.b.clips}
+        clips = sorted(self.a.clips, key=lambda clip: (place[clip.prompt], clip.seed))
+        return {clip.sample: (clip, others[clip.sample]) for clip in clips if clip.sample in others}
 
+    @property
+    def noun(self) -> Noun:
+        """What clips answer: prompts, or nothing but the name of their file."""
+        return "prompt" if self.a.prompts_sha256 else "file"
 
-def left_out(a: Result, b: Result) -> dict[str, str]:
-    """Metrics of either result that do not compare, and why."""
-    first, second = all_metrics(a), all_metrics(b)
-    return {
-        name: "other version or backbones" if name in first and name in second else "not in both"
-        for name in sorted(first.keys() | second.keys())
-        if first.get(name) != second.get(name)
-    }
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why the results do not compare, each reason naming what differs; empty if they do."""
+        if unscored := [result.model for result in (self.a, self.b) if not has_quality(result)]:
+            return (f"{' and '.join(unscored)} has no scores",)
+        reasons = differences(self.a, self.b, paired=True)
+        return reasons if reasons or self.clips else ("no clips of the same prompt and seed",)
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Metrics of either result that do not compare, and why."""
+        a, b = all_metrics(self.a), all_metrics(self.b)
+        return {
+            name: "other version or backbones" if name in a and name in b else "not in both"
+            for name in sorted(a.keys() | b.keys())
+            if a.get(name) != b.get(name)
+        }
 
-def pairs(a: Result, b: Result, metric: str) -> Pairs:
-    """The values of one metric that both results have, paired clip by clip."""
-    values: dict[str, list[tuple[float, float]]] = {}
-    for one, other in common(a, b).values():
-        member = member_of(one, metric)
-        first, second = clip_value(one, metric), clip_value(other, metric)
-        if member is not None and first is not None and second is not None:
-            values.setdefault(member, []).append((first, second))
-    a_means, b_means = (
-        {name: math.fsum(pair[side] for pair in each) / len(each) for name, each in values.items()}
-        for side in (0, 1)
-    )
-    of = "group" if metric == GROUP_METRIC else noun(a)
-    return Pairs(metric, all_metrics(a)[metric], a_means, b_means, of)
+    @property
+    def categories(self) -> dict[str, set[str]]:
+        """Category to its prompts, in the order of the clips."""
+        prompts: dict[str, set[str]] = {}
+        for clip in self.a.clips:
+            prompts.setdefault(str(clip.category), set()).add(clip.prompt)
+        return prompts
 
+    def pairs(self, metric: str) -> Pairs:
+        """The values of a metric that both have, paired clip by clip."""
+        values: dict[str, list[tuple[float, float]]] = {}
+        for one, other in self.clips.values():
+            member = member_of(one, metric)
+            first, second = clip_value(one, metric), clip_value(other, metric)
+            if member is not None and first is not None and second is not None:
+                values.setdefault(member, []).append((first, second))
+        a, b = (
+            {
+                name: math.fsum(pair[side] for pair in each) / len(each)
+                for name, each in values.items()
+            }
+            for side in (0, 1)
+        )
+        noun = "group" if metric == GROUP_METRIC else self.noun
+        return Pairs(metric, all_metrics(self.a)[metric], a, b, noun)
 
-def noun(result: Result) -> Noun:
-    """What the clips of a result answer: prompts, or nothing but the name of their file."""
-    return "prompt" if result.prompts_sha256 else "file"
-
-
-def widest(a: Result, b: Result, metric: str, name: str) -> Sample:
-    """The draw in which two results differ most on a prompt or group; the first of several."""
-
-    def distance(pair: tuple[ClipResult, ClipResult]) -> float:
-        first, second = (clip_value(clip, metric) for clip in pair)
-        return -1.0 if first is None or second is None else abs(first - second)
-
-    own = {
-        sample: distance(pair)
-        for sample, pair in common(a, b).items()
-        if member_of(pair[0], metric) == name
-    }
-    return max(sorted(own), key=own.__getitem__)
-
-
-def categories(result: Result) -> dict[str, set[str]]:
-    """Category to its prompts, in the order of the result's clips."""
-    prompts: dict[str, set[str]] = {}
-    for clip in result.clips:
-        prompts.setdefault(str(clip.category), set()).add(clip.prompt)
-    return prompts
+    def widest(self, metric: str, name: str) -> Sample:
+        """The draw in which both differ most on a prompt or group; the first of several."""
+        distances = {}
+        for sample, (one, other) in self.clips.items():
+            if member_of(one, metric) == name:
+                a, b = clip_value(one, metric), clip_value(other, metric)
+                distances[sample] = -1.0 if a is None or b is None else abs(a - b)
+        return max(sorted(distances), key=distances.__getitem__)
 
 
 # ---- Tables, and the one sentence that they allow ----

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.leaderboard.data.files import FILE_NAME, load
+from bench.leaderboard.data.files import FILE_NAME, load, load_each, load_named
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery
 from bench.leaderboard.render.markdown import OPENING, render
-from bench.leaderboard.render.page import MARK, Beside, page
+from bench.leaderboard.render.page import MARK, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
 from bench.schema import Result
-from bench.storage import SAFE_NAME, write_bytes, write_record, write_text
+from bench.storage import write_bytes, write_record, write_text
 
 README, PAGE, HEALTH = "README.md", "index.html", "health.md"
 _HEAD_CHARACTERS = 1000
@@ -30,7 +29,7 @@ class Publication:
     renewed: frozenset[str]
 
 
-def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Publication:
+def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Publication:
     """Copy results to `into/results/<suite>/<model>.json`; render `README.md` and `index.html`.
 
     Both show everything under `into/results`, so that results of other runs stay on them; a
@@ -38,44 +37,37 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
     unless every input is valid. Previews are copied, a few of each model, so that the leaderboard
     can travel; else they are linked where they lie.
     """
-    readme = into / README
-    _refuse_foreign(readme, OPENING)
+    _refuse_foreign(into / README, OPENING)
     _refuse_foreign(into / PAGE, MARK)
-    load_once = cache(load)
-    sources: dict[Path, Path] = {}
-    for source in results:
-        result = load_once(source)
-        target = _place(result, source, into)
-        if target in sources:
-            raise BenchError(
-                f"expected one result per suite and model, {sources[target]} and {source} are both "
-                f"{result.suite}/{result.model}: publish one of them, or rename a model"
-            )
-        sources[target] = source
-    everything = {target: load_once(source) for target, source in sources.items()}
+    inputs = load_each(files, "publish one of them, or rename a model")
+    everything = {_place(result, into): result for result in inputs.values()}
     for file in sorted((into / "results").glob("*/*.json")):
-        if file not in sources:
-            result = everything[file] = load(file)
-            if file != (place := _place(result, file, into)):
+        if file not in everything:
+            result = everything[file] = load_named(file)
+            if file != (place := _place(result, into)):
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
             load_gallery(result, into)  # damage is said before anything is written
-    for target in sources:
-        write_record(target, everything[target])
-    # A result that lies in its run's folder has its clips beside it.
-    runs = {target: source.parent for target, source in sources.items() if source.name == FILE_NAME}
+    for result in inputs.values():
+        write_record(_place(result, into), result)
     suites = boards(everything.values())
+    # A result that lies in its run's folder has its clips beside it.
+    runs = {
+        (result.suite, result.model): file.parent
+        for file, result in inputs.items()
+        if file.name == FILE_NAME
+    }
     for board in suites:
         by_prompt = prompt_categories(board.results)
         for result in board.results:
-            if run := runs.get(_target(result, into)):
+            if run := runs.get((result.suite, result.model)):
                 draws = draw_order(result, by_prompt)
                 save_gallery(result, draws, run, into, copy=copy_clips)
                 draw_model(run, result, draws, sheet(into, result))
-    for folder, suite in {run.parent: target.parent.name for target, run in runs.items()}.items():
+    for folder, suite in {run.parent: suite for (suite, _), run in runs.items()}.items():
         neighbours = []
         for path in sorted(folder.glob(f"*/{FILE_NAME}")):
             with suppress(BenchError):  # that run's trouble; a picture can do without
-                neighbours.append((path.parent, load_once(path)))
+                neighbours.append((path.parent, inputs.get(path) or load(path)))
         draw_suite(neighbours, into / "figures" / f"{suite}.png")
     for board in suites:
         fresh = drawings(board, into)
@@ -85,7 +77,7 @@ def publish(results: Sequence[Path], into: Path, *, copy_clips: bool = True) -> 
             write_bytes(path, figure.draw())
     for path, text in pages(suites, into).items():
         write_text(path, text)
-    return Publication(readme, suites, frozenset(everything[file].suite for file in sources))
+    return Publication(into / README, suites, frozenset(r.suite for r in inputs.values()))
 
 
 def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
@@ -99,7 +91,7 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
     health = HEALTH if (into / HEALTH).exists() else None
     return {
         into / README: render(suites, beside, health=health),
-        into / PAGE: page(suites, Beside(galleries, beside, into)),
+        into / PAGE: page(suites, galleries, beside, into),
     }
 
 
@@ -131,16 +123,6 @@ def _refuse_foreign(page: Path, mark: str) -> None:
         )
 
 
-def _place(result: Result, source: Path, into: Path) -> Path:
+def _place(result: Result, into: Path) -> Path:
     """Where a result lies once published."""
-    for name in (result.suite, result.model):
-        if not SAFE_NAME.fullmatch(name):
-            raise BenchError(
-                f"{source}: expected suite and model of letters, digits, '.', '_' and '-', "
-                f"got {name!r:.80}"
-            )
-    return _target(result, into)
-
-
-def _target(result: Result, into: Path) -> Path:
     return into / "results" / result.suite / f"{result.model}.json"

@@ -85,7 +85,7 @@ def fits(value: float, within: Range) -> bool:
     return low - _ROUNDING * max(1, abs(low)) <= value <= high + _ROUNDING * max(1, abs(high))
 
 
-def _said(faults: Mapping[str, Sequence[ClipResult]]) -> Iterator[str]:
+def _faults(faults: Mapping[str, Sequence[ClipResult]]) -> Iterator[str]:
     return (f"{named(clips)}: {fault}" for fault, clips in faults.items() if clips)
 
 
@@ -107,8 +107,9 @@ def _hashes(result: Result) -> Iterator[str]:
     for name, value in hashes.items():
         if value is not None and not _SHA256.fullmatch(value):
             yield f"expected {name} as 64 hexadecimal digits, got {value!r:.80}"
-    if result.commit is not None and not _COMMIT.fullmatch(result.commit):
-        yield f"expected the commit as 40 hexadecimal digits, got {result.commit!r:.80}"
+    commit = result.environment.commit
+    if commit is not None and not _COMMIT.fullmatch(commit):
+        yield f"expected the commit as 40 hexadecimal digits, got {commit!r:.80}"
 
 
 def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
@@ -123,7 +124,7 @@ def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
     if set(result.expected_prompts) != suite.categories.keys():
         yield f"its prompts have the hash of {suite.file}, and other ids"
     others = [c for c in result.clips if c.category != suite.categories.get(c.prompt)]
-    yield from _said({f"another category than in {suite.file}": others})
+    yield from _faults({f"another category than in {suite.file}": others})
 
 
 def _clips(result: Result) -> Iterator[str]:
@@ -144,7 +145,7 @@ def _clips(result: Result) -> Iterator[str]:
             c for c in ok if result.random_weights and _is_scored(c)
         ],
     }
-    yield from _said(faults)
+    yield from _faults(faults)
 
 
 def _is_scored(clip: ClipResult) -> bool:
@@ -160,7 +161,7 @@ def _values(result: Result, name: str) -> Iterator[str]:
         least = f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
         clips = named([clip for clip, _ in out])
         yield f"{clips}: {name} is {out[0][1]:g}, expected {least} ({unit})"
-    yield from _said(
+    yield from _faults(
         {
             f"{name} has no value, and no reason is given": [
                 c for c, value in values if value is None and not c.unscored.get(name, "").strip()
@@ -185,7 +186,7 @@ def _headline(result: Result) -> Iterator[str]:
             bare.append(clip)
         elif abs(parts[HEADLINE] - (again := composed(parts))) > TOLERANCE:
             others.append((clip, parts[HEADLINE], again))
-    yield from _said({f"{HEADLINE} has a value, and not all of its parts have": bare})
+    yield from _faults({f"{HEADLINE} has a value, and not all of its parts have": bare})
     if others:
         _, value, again = others[0]
         clips = named([clip for clip, _, _ in others])
@@ -202,10 +203,10 @@ def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
     parts = {clip.sample: (clip, clip.cross_clip) for clip in result.clips if clip.cross_clip}
     clips = [clip for clip, _ in parts.values()]
     if result.cross_clip is None or result.cross_clip.why is not None:
-        yield from _said({"a part in cross_clip, but there is no comparison": clips})
+        yield from _faults({"a part in cross_clip, but there is no comparison": clips})
         return
-    grouped = {clip.prompt for clip in clips} if suite is None else suite.groups.keys()
-    expected = {(prompt, seed) for prompt in grouped for seed in result.seeds}
+    prompts = {clip.prompt for clip in clips} if suite is None else suite.groups.keys()
+    expected = {(prompt, seed) for prompt in prompts for seed in result.seeds}
     if missing := sorted(expected - parts.keys()):
         prompt, seed = missing[0]
         yield (
@@ -216,11 +217,11 @@ def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
         yield "there is a comparison in cross_clip, and no clip has a part in it"
     if suite is not None:
         others = [c for c, part in parts.values() if part.group != suite.groups.get(c.prompt)]
-        yield from _said({f"another group than in {suite.file}": others})
+        yield from _faults({f"another group than in {suite.file}": others})
     if groups_unchecked(result) is not None:
         return
     unseen = {clip.seed for clip in clips if not _is_seen(clip)}
-    yield from _said(
+    yield from _faults(
         {
             "failed or is still, but its cross_clip has cosines": [
                 c for c, part in parts.values() if not _is_seen(c) and part.own is not None

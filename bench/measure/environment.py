@@ -11,7 +11,7 @@ import torch
 
 from bench.errors import BenchError
 from bench.measure.gpu import GpuMonitor
-from bench.schema import Environment, Gpu
+from bench.schema import Environment, Gpu, software_name
 from bench.storage import PACKAGE
 
 _PACKAGES = (
@@ -55,9 +55,8 @@ def device_name(device: torch.device) -> str:
 
 
 def software(device: torch.device) -> str:
-    """The versions that speed depends on most: figures of two of them are never ranked together."""
-    bare = torch.__version__.partition("+")[0]
-    return f"torch {bare}" + (f", CUDA {torch.version.cuda}" if device.type == "cuda" else "")
+    """The versions of this process that speed on a device depends on most."""
+    return software_name(torch.__version__, torch.version.cuda if device.type == "cuda" else None)
 
 
 def environment(device: torch.device) -> Environment:

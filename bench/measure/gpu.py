@@ -1,5 +1,6 @@
-"""One GPU as its driver sees it: energy, clocks, heat, and who else is on it."""
+"""One GPU: energy, clocks, heat and company as its driver tells them, and what its errors mean."""
 
+import gc
 import os
 from typing import Any
 
@@ -16,6 +17,10 @@ _REASONS = {
     "nvmlClocksEventReasonHwPowerBrakeSlowdown": "power_brake",
     "nvmlClocksEventReasonHwSlowdown": "hardware_slowdown",
 }
+
+# Libraries that allocate for themselves raise a RuntimeError of another kind: cuBLAS, cuDNN, the
+# driver, and the CPU's allocator.
+_OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
 
 # Where the driver lists no process, memory tells: what a lone process holds beside its tensors
 # (the CUDA context, kernels, work space of libraries) is well below this.
@@ -134,3 +139,17 @@ def is_broken(device: torch.device) -> bool:
     except torch.AcceleratorError:
         return True
     return False
+
+
+def free(device: torch.device) -> None:
+    """Give unused device memory back, so that the next clip or model finds it."""
+    gc.collect()  # an error and the frames it came through may refer to each other
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, whoever asked for it."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)

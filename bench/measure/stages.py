@@ -1,13 +1,13 @@
-"""Where the time of a clip goes: encoding, denoising and decoding, told apart by hooks."""
+"""Where the time and the memory of a clip go: encoding, denoising and decoding, by hooks."""
 
 import time
 from contextlib import ExitStack
-from functools import wraps
-from typing import Any, Protocol
+from functools import reduce, wraps
+from typing import Any, Literal, NamedTuple
 
 import torch
 
-from bench.measure.memory import PeakMemory, Stage
+Stage = Literal["encode", "denoise", "decode"]
 
 # A component belongs to a stage by its name; the first that it holds decides, so that a
 # cascade's `prior_text_encoder` encodes. Autoencoders are told by what they can do.
@@ -23,18 +23,80 @@ _STAGE_OF: tuple[tuple[str, Stage], ...] = (
 _OF_AUTOENCODERS: tuple[Stage, ...] = ("encode", "decode")
 
 
-class Marks(Protocol):
-    """Moments of a device's time."""
+class Peak(NamedTuple):
+    """Most memory at any one time: in use, and held by the allocator, in use or not."""
 
-    def mark(self) -> Any:  # noqa: ANN401 - a moment, of whatever kind
-        """Now, without waiting."""
+    allocated_bytes: int
+    reserved_bytes: int
 
-    def seconds(self, begin: Any, end: Any) -> float:  # noqa: ANN401 - moments
-        """From one moment to another, once both have passed."""
+    def with_other(self, other: "Peak") -> "Peak":
+        """The higher of each."""
+        return Peak(*map(max, self, other))
+
+
+class CudaCounter:
+    """The peak counters of torch's allocator, which run on the host: reading waits for nothing."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def reset(self) -> None:
+        """Begin anew."""
+        torch.cuda.reset_peak_memory_stats(self._device)
+
+    def read(self) -> Peak:
+        """The peak since the reset."""
+        return Peak(
+            torch.cuda.max_memory_allocated(self._device),
+            torch.cuda.max_memory_reserved(self._device),
+        )
+
+
+class PeakMemory:
+    """Follows the peak from stage to stage.
+
+    A stage lasts from its first call to that of another stage, so that what a pipeline does
+    between two denoising steps belongs to denoising. What comes before the first stage belongs
+    to none, and to the whole.
+    """
+
+    def __init__(self, counter: CudaCounter | None) -> None:
+        self._counter = counter
+        self.restart()
+
+    @classmethod
+    def of(cls, device: torch.device) -> "PeakMemory":
+        """That of a device; on a CPU nothing is read."""
+        return cls(CudaCounter(device) if device.type == "cuda" else None)
+
+    def restart(self) -> None:
+        """Begin anew, before any stage."""
+        self._stage: Stage | None = None
+        self._peaks: dict[Stage | None, Peak] = {}
+        if self._counter is not None:
+            self._counter.reset()
+
+    def enter(self, stage: Stage) -> None:
+        """A part of this stage is about to be called."""
+        if stage != self._stage:
+            self._note()
+            self._stage = stage
+
+    def read(self) -> tuple[Peak | None, dict[Stage, Peak]]:
+        """Since the beginning: the peak of the whole, None without a counter, and of each stage."""
+        self._note()
+        whole = reduce(Peak.with_other, self._peaks.values()) if self._peaks else None
+        return whole, {stage: peak for stage, peak in self._peaks.items() if stage is not None}
+
+    def _note(self) -> None:
+        if self._counter is not None:
+            peak = self._counter.read()
+            self._counter.reset()
+            self._peaks[self._stage] = peak.with_other(self._peaks.get(self._stage, peak))
 
 
 class HostMarks:
-    """For a CPU, which is done when a call returns."""
+    """Moments of a CPU's time, which is done when a call returns."""
 
     def mark(self) -> float:
         """Of a clock that only goes forward."""
@@ -46,7 +108,7 @@ class HostMarks:
 
 
 class CudaMarks:
-    """Events among the kernels of the current stream; nothing waits for them while work goes on."""
+    """Moments of a GPU's time: events among the kernels of the current stream, without waiting."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -75,9 +137,14 @@ class StageClock:
         denoiser_forwards: calls of a denoiser since the restart.
     """
 
-    def __init__(self, pipe: Any, device: torch.device, marks: Marks | None = None) -> None:  # noqa: ANN401 - any diffusers pipeline
+    def __init__(
+        self,
+        pipe: Any,  # noqa: ANN401 - any diffusers pipeline
+        device: torch.device,
+        marks: HostMarks | CudaMarks | None = None,
+    ) -> None:
         on_cuda = device.type == "cuda"
-        self._marks = marks or (CudaMarks(device) if on_cuda else HostMarks())
+        self._marks: Any = marks or (CudaMarks(device) if on_cuda else HostMarks())
         self.memory = PeakMemory.of(device)
         self._undo = ExitStack()
         self.restart()

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 import torch
 
 from bench.measure.gpu import GpuMonitor
-from bench.measure.memory import Peak, PeakMemory, Stage
-from bench.measure.stages import StageClock
+from bench.measure.stages import Peak, PeakMemory, Stage, StageClock
 from bench.schema import GpuState
 
 T = TypeVar("T")
@@ -30,15 +29,7 @@ _SHORTEST_ENERGY_WINDOW_S = 2.0
 class Measured:
     """What one generation took, or each clip's share of it; None is what could not be measured.
 
-    Attributes:
-        latency_s: wall-clock seconds, kernels finished at both ends.
-        stages: seconds of each stage.
-        denoiser_forwards: calls of a denoiser.
-        peak: most memory on the device.
-        stage_peaks: the same of each stage.
-        energy_j: joules that the GPU drew.
-        gpu: its state at the end.
-        unmeasured: why a value is None, by its key in the record.
+    `stages` are seconds, and `unmeasured` says why a value is None, by its key in the record.
     """
 
     latency_s: float
@@ -97,13 +88,6 @@ def measure(
 
     CUDA answers before its kernels are done, so the device is synchronised at both ends of the
     window; peak memory is reset before it, and the driver is asked outside of it.
-
-    Args:
-        work: makes the clip.
-        device: that computes.
-        clock: in seconds.
-        stages: of the pipeline that works.
-        gpu: that computes.
     """
     on_cuda = device.type == "cuda"
     memory = PeakMemory.of(device) if stages is None else stages.memory

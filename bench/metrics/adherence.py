@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from bench.errors import Unscored
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
-from bench.vision.text import Phrase
+from bench.vision.backbones import Phrase
 
 SAMPLED_FRAMES = 8
 

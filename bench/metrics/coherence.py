@@ -3,8 +3,8 @@
 coherence = 100 exp(-d), d^2 = sum of d_i^2, d_i = (damage_i / scale_i)^power_i
 
 for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`, and three shares that
-are taken whole: d_i = -ln(1 - stutter), -ln(motion), and ln(1 + exp(4 (1 - z))) for the order of the
-frames, z deviations from a random one. Powers and squares keep what is small, as in sound
+are taken whole: d_i = -ln(1 - stutter), -ln(motion), and ln(1 + exp(4 (1 - z))) for the order of
+the frames, z deviations from a random one. Powers and squares keep what is small, as in sound
 footage, all but silent beside what is wrong. All damage is a share of what the clip itself shows,
 so no footage sets its scales and any flow or LPIPS serves. The points lost are parted in
 proportion to d_i^2: coherence and the lost points add up to 100.

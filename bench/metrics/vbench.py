@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.errors import Unscored
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
-from bench.vision.dino import Dino
+from bench.vision.identity import Dino
 from bench.vision.raft import Raft
 
 _SAMPLES_PER_S = 8
@@ -35,7 +35,7 @@ class Embedder(Protocol):
 def vbench_subject_consistency(analysis: Analysis) -> float:
     """Mean over t >= 1 of s_t = (max(0, cos(t-1, t)) + max(0, cos(0, t))) / 2, with DINO ViT-B/16.
 
-    Embeddings are class tokens of every frame; see `bench.vision.dino`. Range [0, 1].
+    Embeddings are class tokens of every frame; see `bench.vision.identity`. Range [0, 1].
 
     Raises:
         Unscored: if `identity` is another network than DINO, or the clip has a single frame.

@@ -106,13 +106,7 @@ def compare_groups(
 ) -> tuple[GroupComparison, dict[Sample, Likeness]]:
     """Compare the clips of the groups of a suite, each with each; all of them or none.
 
-    Args:
-        items: all draws.
-        clips: of the result so far.
-        appearances: of the clips of groups that were scored.
-
-    Returns:
-        How they were compared, and the part of each clip of a group.
+    How they were compared, and the part of each clip of a group.
     """
     by_sample = {clip.sample: clip for clip in clips}
     grouped = [item for item in items if item.prompt.group is not None]
@@ -148,8 +142,7 @@ def _appearance(
 ) -> NDArray[np.float64] | None:
     """What a clip looks like; None if it shows no character in a shot.
 
-    Raises:
-        Unscored: if there is no clip yet, or none that was scored.
+    Unscored if there is no clip yet, or none that was scored.
     """
     name = f"{sample.prompt_id} seed {sample.seed}"
     if clip is None:

@@ -2,13 +2,15 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -16,13 +18,11 @@ from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
 from bench.generators.base import Delivered, Generator, Undelivered
 from bench.measure.environment import device_name, software
-from bench.measure.gpu import GpuMonitor, is_broken
-from bench.measure.memory import free, is_out_of_memory
+from bench.measure.gpu import GpuMonitor, free, is_broken, is_out_of_memory
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
 from bench.prompts import Item
-from bench.run.writer import Writer
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status
 from bench.storage import RunFolder, changes, fingerprint, read_record, write_record, write_text
 
@@ -39,25 +39,15 @@ Facts = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to make, and how.
+    """What to make, and how."""
 
-    Attributes:
-        label: what the progress bar calls it.
-        model: the model's configuration less its cosmetic fields; part of every fingerprint.
-        items: the draws, in order.
-        warmup: generations made and thrown away before the first timed one of each shape.
-        max_tries: after so many beginnings without an end an item is recorded as crashed.
-        overwrite: make clips again whose record was made with another configuration.
-        retry_failed: make clips again whose record tells of a failure.
-    """
-
-    label: str
-    model: dict[str, Any]
-    items: Sequence[Item]
-    warmup: int = 1
-    max_tries: int = 5
-    overwrite: bool = False
-    retry_failed: bool = False
+    label: str  # what the progress bar calls it
+    model: dict[str, Any]  # what of its configuration decides frames; part of every fingerprint
+    items: Sequence[Item]  # in order
+    warmup: int = 1  # generations thrown away before the first timed one of each shape
+    max_tries: int = 5  # beginnings without an end after which a draw is recorded as crashed
+    overwrite: bool = False  # whether clips of another configuration are made again
+    retry_failed: bool = False  # whether failed clips are made again
 
 
 @dataclass(frozen=True)
@@ -116,20 +106,14 @@ def generate(
     device: torch.device,
     ahead: int | None = None,
 ) -> list[str]:
-    """Make the clips that are missing.
+    """Make those draws of a plan that are missing, with a generator that is not yet loaded.
 
     A batch that fails becomes a record of the error for each of its clips; the others go on. The
     clip is written first and its record last, so that a record always has its clip. A batch that
     lacks some of its clips is made as a whole, and those that are there stay as they are.
 
-    Args:
-        generator: not yet loaded.
-        plan: of all draws.
-        missing: those to be made now.
-        folder: of the run.
-        device: that computes.
-        ahead: how many batches may wait to be written while the next is made. By default 2 on a
-            GPU, and 0 on a CPU, where writing would take the cores from what is timed.
+    So many batches `ahead` may wait to be written while the next is made: by default 2 on a GPU,
+    and 0 on a CPU, where writing would take the cores from what is timed.
 
     Returns:
         One line for each clip that nobody has supplied yet; those leave no record.
@@ -177,14 +161,12 @@ def generate(
                 for item, clip in zip(batch, clips, strict=True):
                     if item in records:
                         writer.submit(partial(finish, records[item] | {"warm": warm}, clip, item))
-            except KeyboardInterrupt:
-                for item in records:  # the user stopped it, it did not die
+            except (KeyboardInterrupt, ClipMissing) as error:
+                for item in records:  # it did not die
                     folder.tries(item.sample).unlink(missing_ok=True)
-                raise
-            except ClipMissing as error:
-                for item in records:
-                    folder.tries(item.sample).unlink(missing_ok=True)
-                    absent.append(f"{item.prompt.id}, seed {item.seed}: missing: {error}")
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                absent += [f"{item.sample}: missing: {error}" for item in records]
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
     return absent
@@ -279,6 +261,56 @@ class WarmUp:
             log.info("warm-up failed; the clip itself will say why", exc_info=True)
             return False
         return True
+
+
+class Writer:
+    """Writes while the next clip is made: one thread, a short queue, no error unheard.
+
+    The error of a job is raised by the next call of any method. Leaving the `with` block waits
+    for all jobs that were handed in, whatever ended it. So many jobs `ahead` may wait or run while
+    the caller goes on; with 0 each runs at once, in the caller's thread.
+    """
+
+    def __init__(self, ahead: int) -> None:
+        self._ahead = ahead
+        self._pool = ThreadPoolExecutor(1, "writer")
+        self._pending: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()  # waits
+        if error is None:
+            self.drain()
+        for future in self._pending:
+            if (also := future.exception()) is not None:
+                log.info("a clip could not be written either", exc_info=also)
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Hand in a job, waiting while too many are pending; not if an earlier one raised."""
+        self.check()
+        if self._ahead == 0:
+            job()
+            return
+        while len(self._pending) >= self._ahead:
+            self._pending.popleft().result()
+        self._pending.append(self._pool.submit(job))
+
+    def check(self) -> None:
+        """Raise what a job that has ended raised."""
+        while self._pending and self._pending[0].done():
+            self._pending.popleft().result()
+
+    def drain(self) -> None:
+        """Wait until nothing is pending, raising what a job raised."""
+        while self._pending:
+            self._pending.popleft().result()
 
 
 def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Facts:

@@ -44,37 +44,27 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """What all stages of a job share: checked, nothing loaded, nothing written.
+    """What all stages of a job share: checked, nothing loaded, nothing written."""
 
-    Attributes:
-        name: of the row.
-        card: as published with it.
-        prompts_sha256: of all that the suite gives to models; None without prompts.
-        missing: the draws of the plan that have no valid record.
-        previous: what the folder's `run.json` says; None where there is none.
-    """
-
-    name: str
+    name: str  # of the row
     card: Card
     device: torch.device
     generator: Generator
     metrics: Mapping[str, Metric]
     backbones: Backbones
     prompts: Sequence[Prompt]
-    prompts_sha256: str | None
+    prompts_sha256: str | None  # of all that the suite gives to models; None without prompts
     plan: Plan
     folder: RunFolder
-    missing: Sequence[Item]
-    previous: Run | None
+    missing: Sequence[Item]  # draws of the plan that have no valid record
+    previous: Run | None  # the folder's run.json, if there is one
 
 
 def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Outcome:
     """Prepare, generate, score, assemble: a job from its configuration to its result.json.
 
-    Args:
-        config: of the job.
-        model_choice: the name of the model's YAML; the row's name unless `model.name` says one.
-        taken: folders that other jobs of this command have filled.
+    `model_choice` is the name of the model's YAML, and the row's name unless `model.name` says
+    one; `taken` are the folders that other jobs of this command have filled.
     """
     job = prepare(config, model_choice, taken)
     failures: list[str] = []
@@ -196,15 +186,9 @@ def unmixed(
 ) -> list[Item]:
     """What is to be made, so that no clips of other weights stand beside it.
 
-    Args:
-        missing: the draws of the plan that have no clip.
-        plan: of all clips.
-        revisions: of the weights as they are now; see `Generator`.
-        folder: whose `loaded.json` says of which weights its clips are. What it does not name,
-            as one of before there were revisions, is taken to be the same.
-
-    Returns:
-        `missing`, or all draws where the clips there are of other weights and `overwrite` is on.
+    That is what is missing, or all draws of the plan where the clips there are of other weights
+    and `overwrite` is on. What `loaded.json` does not name, as one of before there were revisions,
+    is taken to be the same.
     """
     if len(missing) == len(plan.items) or not folder.loaded.exists():
         return list(missing)
@@ -272,10 +256,10 @@ def _row_name(choice: str, generator: Generator) -> str:
 
 def _card(model: Mapping[str, Any], generator: Generator) -> Card:
     """The card, whose title says what sets this row apart from the model as published."""
-    card = dict(model.get("card") or {})
-    if generator.info.variant and card.get("title"):
-        card["title"] = f"{card['title']}, {generator.info.variant.replace('-', ' ')}"
-    return parse(Card, json.dumps(card), "model.card", "mend the YAML of the model")
+    text = json.dumps(model.get("card") or {})
+    card = parse(Card, text, "model.card", "mend the YAML of the model")
+    variant = generator.info.variant.replace("-", " ")
+    return card.replace(title=f"{card.title}, {variant}") if variant and card.title else card
 
 
 def _refuse_to_shrink(

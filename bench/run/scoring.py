@@ -24,22 +24,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pending:
-    """A clip with something left to compute.
-
-    Attributes:
-        item: the draw.
-        record: its record.
-        scored: its score record so far; None if there is none that holds.
-        missing: the metrics to compute.
-        appearance: the fingerprint of what its appearance is to be computed with; None if it is
-            there, or nobody needs it.
-    """
+    """A clip with something left to compute."""
 
     item: Item
     record: ClipRecord
-    scored: ScoreRecord | None
-    missing: list[str]
-    appearance: str | None
+    scored: ScoreRecord | None  # so far; None if there is none that holds
+    missing: list[str]  # metrics
+    appearance: str | None  # fingerprint of what is to compute it; None if nobody needs it
 
 
 def score(
@@ -55,15 +46,8 @@ def score(
     A value stays valid while the clip's frames, its prompt and the metric's fingerprint (its
     version and the backbones it draws on) stay the same; metrics that are not configured are left
     alone. A metric without a value gets null and the reason. Of clips of a group, what they look
-    like is kept too, for the comparison of all of them.
-
-    Args:
-        label: what the progress bar calls it.
-        items: the draws.
-        metrics: name to metric.
-        backbones: where evidence comes from.
-        folder: the run's folder.
-        suite: all prompts of the suite, to which some metrics compare.
+    like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
+    metrics compare.
 
     Returns:
         One line for each clip whose stored frames could not be read, and for each metric that
@@ -147,15 +131,7 @@ def _pending(
     fingerprints: Mapping[str, str],
     appearance_of: str,
 ) -> Pending | None:
-    """What is left to compute of a clip; None if nothing is.
-
-    Args:
-        item: the draw.
-        record: its record.
-        folder: the run's folder.
-        fingerprints: of each metric, as it would compute now.
-        appearance_of: fingerprint of what would compute its appearance now.
-    """
+    """What is left to compute of a clip, by fingerprints of what would compute it now."""
     scored = _valid(item, record, folder)
     entries = scored.metrics if scored else {}
     missing = [
@@ -216,21 +192,24 @@ def _valid(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | N
 
 
 def _entry(metric: Metric, analysis: Analysis, fingerprint: str) -> ScoreEntry:
-    entry: dict[str, Any] = {
-        "unit": metric.unit,
-        "better": metric.better,
-        "version": metric.version,
-        "fingerprint": fingerprint,
-    }
+    entry: dict[str, Any] = {"value": None, "why": None}
     try:
         scored = metric.score(analysis)
     except Unscored as reason:
-        return ScoreEntry(**entry, value=None, why=str(reason))
-    if scored.series:
-        entry["series"] = {name: tuple(values) for name, values in scored.series.items()}
-    if scored.note:
-        entry["note"] = scored.note
-    return ScoreEntry(**entry, value=scored.value, why=None)
+        entry["why"] = str(reason)
+    else:
+        entry["value"] = scored.value
+        if scored.series:
+            entry["series"] = {name: tuple(values) for name, values in scored.series.items()}
+        if scored.note:
+            entry["note"] = scored.note
+    return ScoreEntry(
+        unit=metric.unit,
+        better=metric.better,
+        version=metric.version,
+        fingerprint=fingerprint,
+        **entry,
+    )
 
 
 def _appearance(analysis: Analysis, fingerprint: str) -> Appearance:

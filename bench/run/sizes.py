@@ -10,7 +10,6 @@ from bench.errors import BenchError
 
 log = logging.getLogger(__name__)
 
-_RATIO = re.compile(r"([1-9]\d*):([1-9]\d*)")
 _SIZE = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 
 # A legal size may miss the ratio by rounding to its multiple; further off it is another shape.
@@ -24,24 +23,17 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
     warning. Nearest in ratio, to about 5%, so that 832x480 is as good a 16:9 as 1280x720; then in
     pixels to the size that the configuration says.
 
-    Args:
-        model: the configuration; its `card.sizes` lists what the model was made for.
-        aspect: as `9:16`, width to height; None leaves everything as it is.
-        label: what messages call the model.
+    The card's `sizes` are what the model was made for; `label` is what messages call it.
     """
     if aspect is None:
         return dict(model)
-    match = _RATIO.fullmatch(aspect) if isinstance(aspect, str) else None
-    if match is None:
-        raise BenchError(
-            f'suite.aspect must be width to height, as 9:16 (in a file "9:16"), got {aspect!r}'
-        )
     if "call" not in model:  # made elsewhere, or by rules of its own
         log.warning(
             "%s: suite.aspect=%s is not passed on, its clips come as they are", label, aspect
         )
         return dict(model)
-    asked = int(match[1]) / int(match[2])
+    across, down = map(int, aspect.split(":"))
+    asked = across / down
     sizes = [_size(text, label) for text in (model.get("card") or {}).get("sizes") or ()]
     where = next(
         (key for key in ("image_size", "call") if "height" in (model.get(key) or {})), None
@@ -68,15 +60,10 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
 def with_length(model: Mapping[str, Any], follow: bool, label: str) -> dict[str, Any]:
     """A model's configuration that follows the lengths of prompts as far as its card goes.
 
-    A model whose card names no longest clip, or that is not called from here, keeps its own
-    length, with a warning.
-
-    Args:
-        model: the configuration; `card.max_seconds` is passed on as `longest_s`.
-        follow: whether prompts are followed at all; if not, everything is left as it is.
-        label: what messages call the model.
+    The card's `max_seconds` is passed on as `longest_s`. A model whose card names none keeps its
+    own length, with a warning; one that is not called from here has rules of its own.
     """
-    if not follow or "call" not in model:  # a model without calls has rules of its own
+    if not follow or "call" not in model:
         return dict(model)
     longest_s = (model.get("card") or {}).get("max_seconds")
     if longest_s is None:

@@ -21,12 +21,10 @@ _SEED = 0  # one picture a prompt, whatever the seeds of the clips
 
 @dataclass(frozen=True)
 class StartImages:
-    """The pictures of a suite whose prompt file brings none.
+    """The pictures of a suite whose prompt file brings none, made once for every model and run.
 
-    Attributes:
-        maker: makes each from its image prompt, or else its text: the first frame of its clip.
-        settings: of the maker, as far as they decide frames; with the prompt they name the file.
-        folder: where pictures are kept for every model and run.
+    Each is the first frame of the clip that the `maker` makes of its image prompt, or else its
+    text; with the prompt, what of the `settings` decides frames names the file in the `folder`.
     """
 
     maker: Generator
@@ -61,8 +59,8 @@ class StartImages:
                 except (ClipError, RuntimeError) as error:
                     why = str(error) if isinstance(error, ClipError) else one_line(error)
                     raise BenchError(f"the image of prompt {prompt.id!r} failed: {why}") from None
-                written, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-                assert written
+                encoded, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+                assert encoded
                 assert prompt.image is not None
                 write_bytes(prompt.image, png.tobytes())
 

@@ -35,13 +35,7 @@ Pieces = Mapping[str, Mapping[str, Sequence[Value]]]
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold.
-
-    Attributes:
-        what: must hold.
-        measured: what was measured.
-        held: whether it does.
-    """
+    """One thing that must hold, what was measured of it, and whether it does."""
 
     what: str
     measured: str

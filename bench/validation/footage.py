@@ -30,23 +30,14 @@ TOY = "toy"
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A stretch of one shot.
+    """A stretch of one shot."""
 
-    Attributes:
-        name: of the piece, unique.
-        file: which file it comes from; pieces of one file are not independent.
-        clip: at the file's own rate; its short side is at most twice `size_px`.
-        size_px: the short side at which faults are done.
-        place: which piece of its file it is, from 0.
-        of: how many pieces its file has.
-    """
-
-    name: str
-    file: str
-    clip: Clip
-    size_px: int
-    place: int = 0
-    of: int = 1
+    name: str  # unique
+    file: str  # it comes from; pieces of one file are not independent
+    clip: Clip  # at the file's own rate; its short side is at most twice `size_px`
+    size_px: int  # the short side at which faults are done
+    place: int = 0  # which piece of its file it is
+    of: int = 1  # how many pieces its file has
 
     @property
     def prompt(self) -> Prompt:
@@ -77,16 +68,9 @@ def pieces(
     1.2 s are left out. Of a folder with people's ratings (see `bench.validation.ratings`) the real
     clips alone count.
 
-    Args:
-        paths: the folders.
-        backbones: of which the cut detector is used.
-        size_px: the short side at which faults are done.
-        per_file: of a long file no more pieces than these are taken, spread evenly.
-        excluded: pieces that are no footage of one shot for a reason the detector misses.
-
-    Raises:
-        BenchError: if a folder holds no video, or none of them a usable piece.
-        ClipError: if a video cannot be read.
+    `size_px` is the short side at which faults are done. Of a long file no more than `per_file`
+    pieces are taken, spread evenly; `excluded` are pieces that are no footage of one shot for a
+    reason the detector misses.
     """
     if not paths:
         return list(_toy(size_px))

@@ -1,6 +1,6 @@
 """The health of the metrics as markdown, to be published beside the leaderboard."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -43,17 +43,10 @@ def render(
     arguments: str,
     footage: str,
 ) -> str:
-    """The page.
+    """The page, the same bytes for the same values of all variants of all pieces.
 
-    Args:
-        values: of all variants of all pieces.
-        metrics: those that were computed, by name.
-        judged: what must hold.
-        arguments: of the command that made the page, with a space before each.
-        footage: a sentence that says what the footage is.
-
-    Returns:
-        Markdown, the same bytes for the same values.
+    `judged` is what must hold, `arguments` those of the command that made the page, with a space
+    before each, and `footage` a sentence that says what the footage is.
     """
     pieces = by_piece(values)
     directed = {
@@ -65,10 +58,10 @@ def render(
     for table in (
         checks_table(judged, "coherence of"),
         _levels(pieces),
-        _ladders(pieces, directed, "Which metric sees which fault", (*LADDERS, *CONTENT, *MORE)),
-        _ladders(pieces, directed, "Which metric sees which of the new faults", FAMILIES),
-        _negative_controls(pieces, directed),
-        _harmless(pieces, directed),
+        *(
+            _by_metric(title, above, kinds, pieces, directed, cell)
+            for title, above, kinds, cell in BY_METRIC
+        ),
     ):
         blocks += draw(table)
     return "\n\n".join(blocks) + "\n"
@@ -121,64 +114,67 @@ def _median(scores: Sequence[float | None]) -> str:
     return f"{np.median(given):.1f}" if given else "–"
 
 
-def _ladders(
-    pieces: Pieces, directed: Mapping[str, str], title: str, faults: Sequence[str]
+def _by_metric(
+    title: str,
+    above: str,
+    kinds: Sequence[str],
+    pieces: Pieces,
+    directed: Mapping[str, str],
+    cell: Callable[[Pieces, str, str, str], Cell],
 ) -> Table:
-    rows = []
-    for name, better in directed.items():
-        steps = [right_steps(pieces, kind, name, better) for kind in faults]
-        shares = [float(np.mean(right)) if right else None for right in steps]
-        rows.append(
-            (
-                Cell(name),
-                *(
-                    Cell("–") if share is None else Cell(f"{share:.0%}", strong=share >= 0.98)
-                    for share in shares
-                ),
-            )
-        )
-    above = (
-        "Share of steps, over clips and levels from the untouched clip on, at which the metric "
-        "gets worse; half is chance, 98% and more are set in bold. Nobody expects a metric of "
-        "brightness to see identity: a row tells what a metric is for.",
+    """One row a metric that has a direction, one column a kind of variant."""
+    rows = tuple(
+        (Cell(name), *(cell(pieces, kind, name, better) for kind in kinds))
+        for name, better in directed.items()
     )
-    columns = (*text_columns(("metric",)), *map(Column, faults))
-    return Table(title, columns, tuple(rows), above)
+    return Table(title, (*text_columns(("metric",)), *map(Column, kinds)), rows, (above,))
 
 
-def _negative_controls(pieces: Pieces, directed: Mapping[str, str]) -> Table:
-    rows = []
-    for name, better in directed.items():
-        cells = []
-        for kind in NEGATIVE_CONTROLS:
-            pairs = change(pieces, kind, name)
-            fooled = [
-                (after >= before) if better == "higher" else (after <= before)
-                for before, after in pairs
-            ]
-            cells.append(Cell(f"{np.mean(fooled):.0%}" if fooled else "–"))
-        rows.append((Cell(name), *cells))
-    above = (
+def _right(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:
+    right = right_steps(pieces, kind, metric, better)
+    if not right:
+        return Cell("–")
+    share = float(np.mean(right))
+    return Cell(f"{share:.0%}", strong=share >= 0.98)
+
+
+def _fooled(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:
+    fooled = [
+        after >= before if better == "higher" else after <= before
+        for before, after in change(pieces, kind, metric)
+    ]
+    return Cell(f"{np.mean(fooled):.0%}" if fooled else "–")
+
+
+def _moved(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:  # noqa: ARG001 - either
+    pairs = np.array(change(pieces, kind, metric)).reshape(-1, 2)
+    usual = np.median(np.abs(pairs[:, 0])) if len(pairs) else 0.0
+    moved = np.median(np.abs(pairs[:, 1] - pairs[:, 0])) if len(pairs) else 0.0
+    return Cell(f"{number(100 * moved / usual, 2)}%" if usual else "–")
+
+
+_SEES = (
+    "Share of steps, over clips and levels from the untouched clip on, at which the metric gets "
+    "worse; half is chance, 98% and more are set in bold. Nobody expects a metric of brightness to "
+    "see identity: a row tells what a metric is for."
+)
+
+BY_METRIC = (
+    ("Which metric sees which fault", _SEES, (*LADDERS, *CONTENT, *MORE), _right),
+    ("Which metric sees which of the new faults", _SEES, FAMILIES, _right),
+    (
+        "Which metric is fooled by which negative control",
         "Share of clips on which the metric likes the negative control at least as well as the "
         "footage it was made from; – where it refuses to score any.",
-    )
-    columns = (*text_columns(("metric",)), *map(Column, NEGATIVE_CONTROLS))
-    return Table("Which metric is fooled by which negative control", columns, tuple(rows), above)
-
-
-def _harmless(pieces: Pieces, directed: Mapping[str, str]) -> Table:
-    rows = []
-    for name in directed:
-        cells = []
-        for kind in HARMLESS:
-            pairs = np.array(change(pieces, kind, name)).reshape(-1, 2)
-            usual = np.median(np.abs(pairs[:, 0])) if len(pairs) else 0.0
-            moved = np.median(np.abs(pairs[:, 1] - pairs[:, 0])) if len(pairs) else 0.0
-            cells.append(Cell(f"{number(100 * moved / usual, 2)}%" if usual else "–"))
-        rows.append((Cell(name), *cells))
-    above = (
+        tuple(NEGATIVE_CONTROLS),
+        _fooled,
+    ),
+    (
+        "What must not matter",
         "Median change of the value, as a share of its median on the untouched clips (8 frames a "
         "second); – where that is 0.",
-    )
-    columns = (*text_columns(("metric",)), *map(Column, HARMLESS))
-    return Table("What must not matter", columns, tuple(rows), above)
+        HARMLESS,
+        _moved,
+    ),
+)
+"""Tables of one row a metric: title, line above, kinds of variants, and what a cell says."""

@@ -24,17 +24,7 @@ from bench.vision.backbones import Backbones
 
 @dataclass(frozen=True)
 class Value:
-    """One clip, scored.
-
-    Attributes:
-        piece: name of the piece.
-        file: the file it comes from.
-        kind: see `Variant`.
-        level: see `Variant`.
-        scores: metric to value; None where it has none.
-        unscored: metric to the reason.
-        series: metric to its curves.
-    """
+    """One variant of a piece of a file, scored: by metric, its value or why none, and curves."""
 
     piece: str
     file: str
@@ -58,18 +48,11 @@ def measure(
     only: Collection[str] = (),
     films: int | None = None,
 ) -> Iterator[list[Value]]:
-    """Score the variants, piece by piece.
+    """Score the variants with the configured `metrics`, piece by piece, each original first.
 
-    Args:
-        pieces: the footage.
-        configured: the `metrics` of the configuration.
-        device: where networks run.
-        workers: processes; each has networks of its own, and one thread.
-        only: kinds of variants to score beside the originals; all if empty.
-        films: on how many files each kind is done, see `deal`; on all pieces if None.
-
-    Yields:
-        The values of one piece, the original's first.
+    Every one of the `workers` is a process with networks of its own and one thread. `only` are the
+    kinds to score beside the originals, all if empty; `films` says on how many files each kind is
+    done (see `deal`), on all pieces if None.
     """
     work = partial(_score, configured, device)
     donors = [_donor(pieces, index).small.frames for index in range(len(pieces))]

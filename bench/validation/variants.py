@@ -56,17 +56,11 @@ MORE = ("swap", "drop", "half_resolution", "lossy")
 
 @dataclass(frozen=True)
 class NegativeControl:
-    """A clip that holds nothing together, or in which nothing happens, whatever it pretends.
+    """A clip that holds nothing together, or in which nothing happens, whatever it pretends."""
 
-    Attributes:
-        fault: name of the fault that makes it.
-        level: of that fault.
-        motion: what the prompt wants moved; `any` is what a clip without a prompt has.
-    """
-
-    fault: str
+    fault: str  # that makes it
     level: float = 1
-    motion: Motion = "subject"
+    motion: Motion = "subject"  # what the prompt wants moved; `any` without a prompt
 
 
 NEGATIVE_CONTROLS: dict[str, NegativeControl] = {
@@ -107,20 +101,12 @@ KINDS = (*FAULTY, *NEGATIVE_CONTROLS, *HARMLESS)
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """One clip to be scored.
+    """One clip to be scored."""
 
-    Attributes:
-        kind: of what: ORIGINAL, a fault of LADDERS, CONTENT, FAMILIES or MORE, a name of
-            NEGATIVE_CONTROLS or HARMLESS.
-        level: step of the ladder, from 1; 0 where there are no steps.
-        clip: the clip.
-        motion: what its prompt wants moved.
-    """
-
-    kind: str
-    level: int
+    kind: str  # ORIGINAL, a fault, or a name of NEGATIVE_CONTROLS or HARMLESS
+    level: int  # step of the ladder, from 1; 0 where there are no steps
     clip: Clip
-    motion: Motion = "any"
+    motion: Motion = "any"  # what its prompt wants moved
 
 
 def variants(
@@ -129,12 +115,7 @@ def variants(
     """Every variant of a piece, the original first.
 
     Faults are done at 8 frames per second and at the piece's size; all levels of one fault share a
-    pattern.
-
-    Args:
-        piece: the piece.
-        donor: frames of another one, to which a spliced cut leads.
-        kinds: what to make beside the original.
+    pattern. A spliced cut leads to the frames of the `donor`.
     """
     small = piece.small
     yield Variant(ORIGINAL, 0, small)

@@ -14,11 +14,10 @@ from bench.clip import Clip
 from bench.errors import Unscored
 from bench.prompts import Prompt
 from bench.video import crop_to, read_image
-from bench.vision.backbones import Backbone, Backbones
+from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, pull_back
 from bench.vision.identity import Identity, IdentityNetwork
 from bench.vision.lpips import Compared, Lpips
-from bench.vision.text import Phrase, TextNetwork
 
 if TYPE_CHECKING:
     from bench.vision.cuts import CutMethod

@@ -1,34 +1,52 @@
 """Backbones: the configured networks and methods, each loaded when first asked for, once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bench.errors import Unscored
 
 
 class Backbone(Protocol):
-    """A network or method that metrics draw their evidence from.
-
-    Attributes:
-        fingerprint: identifies method and weights; two backbones with the same one give the
-            same evidence. Set once loaded.
-    """
+    """A network or method that metrics draw their evidence from."""
 
     fingerprint: str
+    """Identifies method and weights; the same one gives the same evidence. Set once loaded."""
 
     def load(self, device: torch.device) -> None:
         """Make it ready on `device`; raises Unscored if its weights cannot be had."""
 
 
-class Backbones:
-    """The configured backbones; each is loaded when first asked for, once.
+@dataclass(frozen=True, eq=False)
+class Phrase:
+    """A text as an image-text network reads it."""
 
-    Args:
-        configured: name (`lpips`, `flow`, ...) to backbone, not yet loaded.
-        device: where networks run.
-    """
+    vector: NDArray[np.float32]  # `[D]`, of unit length
+    tokens: int  # how many the text has, the marks of its beginning and end included
+    room: int  # how many the network reads; what exceeds it was cut off
+
+
+class TextNetwork(Protocol):
+    """What fills the role `text`: it tells by a cosine how well a picture fits a text."""
+
+    name: str
+    """What a suite calls it in `adherence_network`."""
+    general: bool
+    """Whether it may score any suite that names no network."""
+
+    def embed_text(self, text: str) -> Phrase:
+        """A text, embedded once."""
+
+    def embed_images(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`, comparable with those of texts."""
+
+
+class Backbones:
+    """The configured backbones, by role (`lpips`, `flow`, ...), and where networks run."""
 
     def __init__(self, configured: Mapping[str, Backbone], device: torch.device) -> None:
         self._configured = configured
@@ -37,11 +55,7 @@ class Backbones:
         self._loaded: set[str] = set()
 
     def get(self, name: str) -> Backbone:
-        """The backbone, loaded.
-
-        Raises:
-            Unscored: if none of that name is configured, or its weights cannot be had.
-        """
+        """The backbone, loaded; Unscored if none is configured, or its weights cannot be had."""
         if name not in self._configured:
             raise Unscored(f"no backbone {name!r} is configured in metrics.backbones")
         if name in self._missing:
@@ -60,3 +74,9 @@ class Backbones:
     def missing(self) -> Mapping[str, str]:
         """Backbones that were asked for and could not be had, with the reason."""
         return self._missing
+
+
+def in_batches(frames: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
+    """Frames `[T, H, W, 3]`, at most `size` at a time."""
+    for start in range(0, len(frames), size):
+        yield frames[start : start + size]

@@ -1,7 +1,9 @@
 """Identity networks: whether the frames of a clip show the same things."""
 
-from dataclasses import dataclass
-from typing import Protocol
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -10,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import Unscored
+from bench.errors import BenchError, Unscored
 from bench.storage import fingerprint
 from bench.vision import weights
+from bench.vision.backbones import in_batches
 from bench.vision.lpips import golden_frames
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -24,18 +27,20 @@ MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 _GOLDEN = 0.38516
 _GOLDEN_TOLERANCE = 1e-4
 
+_DINO_URL = (
+    "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"
+)
+
+# Neighbouring position embeddings of untrained weights are at right angles (cosine 0 +- .003).
+_MIN_NEIGHBOUR_COSINE = 0.1
+
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """What an identity network sees in a clip.
+    """What an identity network sees in a clip."""
 
-    Attributes:
-        frames: float32 `[T, D]`, one unit vector for each frame.
-        patches: float32 `[T, N, E]`, one unit vector for each of N places of a frame, row by row.
-    """
-
-    frames: NDArray[np.float32]
-    patches: NDArray[np.float32]
+    frames: NDArray[np.float32]  # `[T, D]`, one unit vector for each frame
+    patches: NDArray[np.float32]  # `[T, N, E]`, one for each of N places of a frame, row by row
 
 
 class IdentityNetwork(Protocol):
@@ -52,39 +57,45 @@ def need_size(frames: NDArray[np.uint8], network: str) -> None:
         raise Unscored(f"short side is {short_side} px, {network} needs at least {MIN_SIDE_PX}")
 
 
+def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Images `[B, 3, H, W]`, 0..1, less the mean and by the deviation of each channel."""
+    shift, scale = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (mean, std))
+    return (images - shift) / scale
+
+
+def scaled(frame: NDArray[np.uint8], device: torch.device, short_side_px: int, mode: str) -> Tensor:
+    """A frame `[H, W, 3]` at a short side, without antialias: `[1, 3, H', W']`, 0..1.
+
+    The long side is rounded down; the values are not rounded.
+    """
+    image = torch.from_numpy(frame).to(device).permute(2, 0, 1).float()[None]
+    height, width = frame.shape[:2]
+    short = min(height, width)
+    size = (int(short_side_px * height / short), int(short_side_px * width / short))
+    if size != (height, width):
+        image = functional.interpolate(image, size, mode=mode, antialias=False)
+    return image / 255
+
+
+@dataclass(eq=False)
 class AlexNetFeatures:
     """ImageNet AlexNet's second and third layer: textures and parts, not subjects.
 
     For machines that have no DINO. A patch is a cell of the third convolution's grid: relu2
     (area-averaged to that grid) and relu3, each made a unit vector over channels, side by side.
     A frame is the mean of its patches. Both are made unit vectors.
-
-    Args:
-        trunk: path of an AlexNet state dict; None to look in the usual places.
-        short_side_px: frames are reduced to this short side (area filter), never enlarged.
-        batch_size: frames per forward pass; changes memory and speed, not values.
     """
 
-    def __init__(
-        self, trunk: str | None = None, short_side_px: int = 128, batch_size: int = 16
-    ) -> None:
-        self.trunk = trunk
-        self.short_side_px = short_side_px
-        self.batch_size = batch_size
-        self.fingerprint = ""
+    trunk: str | None = None  # path of an AlexNet state dict; None to look in the usual places
+    short_side_px: int = 128  # frames are reduced to it (area filter), never enlarged
+    batch_size: int = 16  # frames per forward pass; changes memory and speed, not values
+    fingerprint: str = field(default="", init=False)
 
     def load(self, device: torch.device) -> None:
-        """Load the weights onto `device` and pass the self-test.
-
-        Raises:
-            WeightsMissing: if they are nowhere to be found.
-            BenchError: if the self-test fails.
-        """
+        """Load the weights onto `device` and pass the self-test."""
         trunk = weights.alexnet_features(self.trunk)
         used = {name: value for name, value in trunk.items() if name.split(".")[1] in "036"}
         self._weights = {name: value.to(device) for name, value in used.items()}
-        self._mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
-        self._std = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
         self._device = device
         self.fingerprint = fingerprint(
             {"weights": weights.digest(used), "short_side_px": self.short_side_px}
@@ -94,28 +105,19 @@ class AlexNetFeatures:
 
     @torch.inference_mode()
     def encode(self, frames: NDArray[np.uint8]) -> Identity:
-        """Embed frames.
+        """Vectors of 576 components; N is the size of the third convolution's grid.
 
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Returns:
-            Vectors of 576 components; N is the size of the third convolution's grid, 7x7 for
-            128x128 pixels.
-
-        Raises:
-            Unscored: if the shorter side is under 32 pixels.
+        That is 7x7 for 128x128 pixels. Unscored if the shorter side is under 32.
         """
         need_size(frames, "AlexNet")
         scale = min(1.0, self.short_side_px / min(frames.shape[1:3]))
         size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
         whole, patches = [], []
-        for start in range(0, len(frames), self.batch_size):
-            part = frames[start : start + self.batch_size]
+        for part in in_batches(frames, self.batch_size):
             if scale < 1:
                 part = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in part])
             images = torch.from_numpy(part).to(self._device).permute(0, 3, 1, 2).float() / 255
-            cells = self._cells((images - self._mean) / self._std)
+            cells = self._cells(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
             whole.append(functional.normalize(cells.mean(dim=1), dim=-1).cpu().numpy())
             patches.append(cells.cpu().numpy())
         return Identity(np.concatenate(whole), np.concatenate(patches))
@@ -133,3 +135,103 @@ class AlexNetFeatures:
         pooled = functional.adaptive_avg_pool2d(second, (third.shape[2], third.shape[3]))
         parts = [functional.normalize(layer, dim=1) for layer in (pooled, third)]
         return functional.normalize(torch.cat(parts, dim=1), dim=1).flatten(2).transpose(1, 2)
+
+
+@dataclass(eq=False)
+class Dino:
+    """DINO (Caron et al., ICCV 2021), ViT-B/16, in float32, as VBench feeds it.
+
+    Every frame is scaled to a short side of 224 (bilinear, no antialias, no crop, not rounded)
+    and normalised by ImageNet's mean and deviation. The position embeddings are interpolated to
+    the frame's grid as DINO does (bicubic, by factors of (n + .1) / 14). Sides that 16 does not
+    divide lose their last pixels.
+    """
+
+    path: str | None = None  # the published state dict; None to look in the usual places
+    batch_size: int = 8  # frames per forward pass; changes memory and speed, not values
+    fingerprint: str = field(default="", init=False)
+
+    def load(self, device: torch.device) -> None:
+        """Load the weights onto `device` and check what can be checked.
+
+        The published file's name carries no hash, and no output of it is on record here. Names
+        and shapes of all weights must fit, and the position embeddings of neighbouring patches
+        must be alike, which tells trained weights from untrained ones but not one training from
+        another. The fingerprint tells those.
+        """
+        import timm  # takes a second, and only this network needs it
+
+        name = "DINO ViT-B/16"
+        remedy = f"download {_DINO_URL} and set metrics.backbones.identity.path=FILE"
+        file = weights.find(name, _DINO_URL, path=self.path, remedy=remedy)
+        state = weights.read(file, name)
+        network: Any = timm.create_model(
+            "vit_base_patch16_224.dino", pretrained=False, num_classes=0
+        )
+        weights.install(state, network, file, name)
+        cosine = _neighbour_cosine(network.pos_embed)
+        if not cosine > _MIN_NEIGHBOUR_COSINE:
+            raise BenchError(
+                f"{file}: {name} failed its self-test: expected trained weights, whose "
+                f"neighbouring positions have a cosine over {_MIN_NEIGHBOUR_COSINE}, got "
+                f"{cosine:.3f}; remove the file and run again"
+            )
+        self._network = network.requires_grad_(False).eval().to(device)
+        self._device = device
+        self.fingerprint = fingerprint({"identity": name, "weights": weights.digest(state)})
+
+    @torch.inference_mode()
+    def encode(self, frames: NDArray[np.uint8]) -> Identity:
+        """The class token and the patch tokens of the last layer, of 768 components.
+
+        There are 14 patches for each 224 pixels of a side. Unscored if the shorter side is under
+        32 pixels.
+        """
+        need_size(frames, "DINO")
+        whole, patches = [], []
+        for part in in_batches(frames, self.batch_size):
+            # One by one: a batch of 4K frames in float32 would take gigabytes.
+            images = torch.cat([scaled(frame, self._device, 224, "bilinear") for frame in part])
+            tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
+            units = functional.normalize(tokens, dim=-1).cpu().numpy()
+            whole.append(units[:, 0])
+            patches.append(units[:, 1:])
+        return Identity(np.concatenate(whole), np.concatenate(patches))
+
+    def _tokens(self, images: Tensor) -> Tensor:
+        """Tokens `[B, 1 + N, 768]` after the last norm, of images `[B, 3, H, W]`."""
+        network = self._network
+        grid = network.patch_embed.proj(images)
+        tokens = grid.flatten(2).transpose(1, 2)
+        start = network.cls_token.expand(len(tokens), -1, -1)
+        square = images.shape[2] == images.shape[3]
+        positions = self._positions(grid.shape[2], grid.shape[3], square)
+        tokens = torch.cat([start, tokens], dim=1) + positions
+        normed: Tensor = network.norm(network.blocks(tokens))
+        return normed
+
+    def _positions(self, rows: int, columns: int, square: bool) -> Tensor:
+        """Position embeddings `[1, 1 + rows columns, 768]`, interpolated as DINO does.
+
+        Its own grid is left alone for square images only: 224x230 pixels have 14x14 patches too,
+        and DINO resamples for them.
+        """
+        learnt: Tensor = self._network.pos_embed
+        side = math.isqrt(learnt.shape[1] - 1)
+        if square and rows == side:
+            return learnt
+        # The .1 is DINO's guard against a row lost to rounding; the factors, not the sizes,
+        # decide where the samples lie.
+        patches = functional.interpolate(
+            learnt[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2),
+            scale_factor=((rows + 0.1) / side, (columns + 0.1) / side),
+            mode="bicubic",
+        )
+        return torch.cat([learnt[:, :1], patches.flatten(2).transpose(1, 2)], dim=1)
+
+
+def _neighbour_cosine(positions: Tensor) -> float:
+    """Mean cosine between the position embeddings `[1, 1 + N, D]` of patches side by side."""
+    side = math.isqrt(positions.shape[1] - 1)
+    unit = functional.normalize(positions[0, 1:].detach(), dim=-1).view(side, side, -1)
+    return float((unit[:, 1:] * unit[:, :-1]).sum(dim=-1).mean())

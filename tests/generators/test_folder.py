@@ -63,7 +63,7 @@ def test_files_may_be_called_as_vbench_calls_them(videos: Path) -> None:
     assert len(generator.generate(Prompt("p", "a cat, on a boat"), 3).frames) == 4
     with pytest.raises(ClipMissing, match=r"expected the file a cat, on a boat-4\.<mp4"):
         generator.generate(Prompt("p", "a cat, on a boat"), 4)
-    with pytest.raises(BenchError, match="names must be one of id, vbench, did you mean 'vbench'"):
+    with pytest.raises(BenchError, match="got 'v_bench', did you mean 'vbench'"):
         FolderGenerator(str(videos), names="v_bench")  # type: ignore[arg-type]
 
 
@@ -145,7 +145,7 @@ def test_frames_without_a_sub_folder_are_told_apart(videos: Path) -> None:
 
 def test_home_is_expanded(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(videos.parent))
-    assert FolderGenerator(f"~/{videos.name}").path == videos
+    assert FolderGenerator(f"~/{videos.name}").folder == videos
 
 
 @pytest.mark.parametrize("path", ["", " ", None, 5])

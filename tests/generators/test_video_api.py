@@ -36,7 +36,7 @@ def server(video: bytes) -> Iterator[VideoServer]:
 @pytest.fixture(autouse=True)
 def _here_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(video_api, "_backoff_s", lambda _: 0.01)
+    monkeypatch.setattr(video_api, "_LONGEST_BACKOFF_S", 0.01)
 
 
 def generator(server: VideoServer, **changes: Any) -> VideoApiGenerator:

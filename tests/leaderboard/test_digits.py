@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.leaderboard.tables.table import number, with_interval
-from bench.statistics import Interval
+from bench.leaderboard.tables.table import Cell, mean, number
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ def test_number(value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mean", "half", "text"),
+    ("value", "half", "text"),
     [
         (90.71, 0.42, "90.71 ±0.42"),
         (0.0296, 0.00134, "0.0296 ±0.0013"),
@@ -46,6 +45,6 @@ def test_number(value: Any, text: str) -> None:
         (0.25, None, "0.250"),
     ],
 )
-def test_with_interval(mean: float, half: float | None, text: str) -> None:
-    low, high = (None, None) if half is None else (mean - half, mean + half)
-    assert with_interval(Interval(mean, low, high, 9)) == text
+def test_mean(value: float, half: float | None, text: str) -> None:
+    interval = None if half is None else (value - half, value + half)
+    assert mean(Cell(value, interval)) == text

@@ -43,7 +43,7 @@ def test_a_result_is_read(tmp_path: Path) -> None:
     assert [clip.scores["flicker"] for clip in result.clips] == [0.0, 0.1, 0.2]
     assert result.clips[0].scores["identity"] is None
     assert result.clips[0].video_s == 2.0
-    assert result.torch == "2.15.0"
+    assert result.environment.versions["torch"] == "2.15.0"
     assert not result.random_weights
     assert json.loads(dump(result)) == content
 
@@ -87,7 +87,7 @@ def test_a_result_of_groups_loads_with_all_that_was_measured() -> None:
     assert (result.model, result.suite, result.seeds) == ("toy_drifting", "four", (0,))
     assert result.hardware is not None
     assert result.hardware.price_per_gpu_hour == 2.49
-    assert result.software == "torch 2.15.0"
+    assert result.environment.software == "torch 2.15.0"
     assert result.cross_clip is not None
     assert result.cross_clip.why is None
     values = [clip.cross_clip.value for clip in result.clips if clip.cross_clip is not None]

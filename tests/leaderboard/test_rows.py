@@ -240,7 +240,8 @@ def test_yields_are_those_of_complete_runs_on_prompts(tmp_path: Path) -> None:
     partial = fake.result("b", score=coherent(90), metrics=WITH_HEADLINE)
     del partial["clips"][5:]
     contents = [fake.result("a", score=coherent(90), metrics=WITH_HEADLINE), partial]
-    yields = board_of(contents, tmp_path).yields
+    (group,) = board_of(contents, tmp_path).groups
+    yields = {row.result.model: row.usable for row in group.rows if row.usable}
     assert list(yields) == ["a"]
     assert yields["a"].cost is not None
     assert yields["a"].cost.source == "CPU, Some CPU"

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from bench.measure.memory import Peak, PeakMemory, is_out_of_memory
+from bench.measure.gpu import is_out_of_memory
+from bench.measure.stages import Peak, PeakMemory
 
 
 class FakeCounter:
@@ -16,7 +17,7 @@ class FakeCounter:
 
     def use(self, allocated: int, reserved: int) -> None:
         self.now = Peak(allocated, reserved)
-        self.peak = Peak.highest(self.peak, self.now)
+        self.peak = self.peak.with_other(self.now)
 
     def reset(self) -> None:
         self.peak = self.now

@@ -19,8 +19,8 @@ from bench.metrics.adherence import (
 from bench.prompts import Prompt, load_suite
 from bench.statistics import interval
 from bench.vision.analysis import Analysis, Backbones
-from bench.vision.text import Phrase
-from bench.vision.toy_network import ToyClip
+from bench.vision.backbones import Phrase
+from bench.vision.openclip import ToyClip
 
 SUITE, _ = load_suite("toy.jsonl")
 

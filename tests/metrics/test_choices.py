@@ -8,12 +8,11 @@ from hydra import compose, initialize_config_dir
 from bench.config import build_backbones, build_metrics, plain
 from bench.storage import CONF
 from bench.vision.cuts import TransNet
-from bench.vision.dino import Dino
 from bench.vision.flow import DisFlow
-from bench.vision.identity import AlexNetFeatures
+from bench.vision.identity import AlexNetFeatures, Dino
 from bench.vision.lpips import Lpips
+from bench.vision.openclip import VbenchClip
 from bench.vision.raft import Raft
-from bench.vision.vbench_clip import VbenchClip
 
 OFFLINE = {
     "lpips": Lpips,

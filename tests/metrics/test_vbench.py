@@ -27,13 +27,12 @@ from bench.metrics.vbench import (
     vbench_subject_consistency,
     vbench_temporal_flickering,
 )
-from bench.vision import vbench_clip, weights
+from bench.vision import openclip, weights
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
-from bench.vision.dino import Dino
-from bench.vision.identity import Identity
+from bench.vision.identity import Dino, Identity
+from bench.vision.openclip import VbenchClip
 from bench.vision.raft import Raft
-from bench.vision.vbench_clip import VbenchClip
 
 Analyse = Callable[..., Analysis]
 
@@ -102,7 +101,7 @@ def test_background_consistency_equals_vbenchs_arithmetic(
     clip_network: open_clip.CLIP, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(weights, "find", lambda *_, **__: Path("ViT-B-32.pt"))
-    monkeypatch.setattr(vbench_clip, "_read", lambda _: clip_network)
+    monkeypatch.setattr(openclip, "_read_openai", lambda _: clip_network)
     frames = changing(5, *size)
     backbones = Backbones({"vbench_clip": VbenchClip(batch_size=2)}, torch.device("cpu"))
     analysis = Analysis(Clip(frames, 8.0), PROMPT, backbones)

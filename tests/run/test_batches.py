@@ -17,7 +17,7 @@ from bench.config import deciding
 from bench.errors import BenchError, ClipMissing
 from bench.faults.degraded import Degraded
 from bench.generators.base import Generator, GeneratorInfo
-from bench.measure.memory import Peak
+from bench.measure.stages import Peak
 from bench.measure.timing import Measured, measure
 from bench.prompts import Item, Prompt
 from bench.run import generation as stage

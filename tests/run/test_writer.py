@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.run.writer import Writer
+from bench.run.generation import Writer
 
 
 def test_jobs_run_in_order_and_all_of_them() -> None:

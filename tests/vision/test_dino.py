@@ -19,7 +19,7 @@ from torchvision.transforms import v2
 
 from bench.errors import BenchError, Unscored
 from bench.vision import weights
-from bench.vision.dino import Dino
+from bench.vision.identity import Dino
 
 State = dict[str, Tensor]
 

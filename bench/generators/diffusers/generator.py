@@ -1,12 +1,12 @@
 """Any pipeline of diffusers as a generator: one YAML for each model, no code for any."""
 
 import contextlib
-import dataclasses
 import gc
 import hashlib
 import inspect
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
@@ -24,7 +24,6 @@ from bench.generators.base import (
     require_choice,
 )
 from bench.generators.diffusers import call as calls
-from bench.generators.diffusers import options as speed
 from bench.generators.diffusers.load import (
     Load,
     find_revisions,
@@ -32,6 +31,7 @@ from bench.generators.diffusers.load import (
     read_back,
     resolve_class,
 )
+from bench.generators.diffusers.options import Options, apply, place, reset_attention
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Loaded, Weights
@@ -44,83 +44,59 @@ T = TypeVar("T")
 
 Task = Literal["t2v", "i2v", "ti2v"]
 
-# The number of frames goes by another name in some pipelines; see `inputs`.
-_FRAMES = "num_frames"
 
-
+@dataclass(eq=False)
 class DiffusersGenerator(Generator):
-    """Loads a pipeline, calls it, and refuses what is no video.
-
-    Args:
-        pipeline: name of its class in diffusers.
-        call: keyword arguments of every call, as the pipeline takes them.
-        fps: frames per second of what it makes. Arguments of a similar name in `call` only tell
-            some models how fast things should seem to move.
-        repo: on the hub; in its place, `path` is a folder that `save_pretrained` wrote.
-        task: `t2v` never gets an image, `i2v` must, `ti2v` gets one where the prompt has it.
-        load: see `bench.generators.diffusers.load.Load`.
-        inputs: `{num_frames: NAME}` where the pipeline calls it otherwise.
-        output: field of the answer that holds the frames.
-        frames: which frame counts come back as asked; see `FrameRule.parse`.
-        multiple: of which height and width must be, in pixels.
-        image_size: `height` and `width` to which images are cropped for a pipeline that takes
-            none and follows its image.
-        videos: files that drive an animation, by the pipeline's argument.
-        prompt_suffix: added to every prompt, where a model was trained with one.
-        longest_s: follow the `seconds` of prompts, by the nearest legal number of frames, up to
-            this length; None to make `call.num_frames` of every prompt.
-        options: see `bench.generators.diffusers.options.Options`.
-        weights: `real`, or `random` at full size, for timing only.
-    """
+    """Loads a pipeline, calls it, and refuses what is no video."""
 
     kind = "bench.generators.diffusers.DiffusersGenerator"
 
-    def __init__(
-        self,
-        pipeline: str,
-        call: Mapping[str, Any],
-        fps: float,
-        repo: str | None = None,
-        path: str | None = None,
-        task: Task = "t2v",
-        load: Mapping[str, Any] | None = None,
-        inputs: Mapping[str, str] | None = None,
-        output: str = "frames",
-        frames: str | int = "any",
-        multiple: int = 8,
-        image_size: Mapping[str, int] | None = None,
-        videos: Mapping[str, str] | None = None,
-        prompt_suffix: str = "",
-        longest_s: float | None = None,
-        options: Mapping[str, Any] | None = None,
-        weights: Weights = "real",
-    ) -> None:
-        if repo is None and path is None:
+    pipeline: str  # name of its class in diffusers
+    call: Mapping[str, Any]  # keyword arguments of every call, as the pipeline takes them
+    # Frames per second of what it makes. Arguments of a similar name in `call` only tell some
+    # models how fast things should seem to move.
+    fps: float
+    repo: str | None = None  # on the hub
+    path: str | None = None  # in its place, a folder that `save_pretrained` wrote
+    task: Task = "t2v"  # which never gets an image; i2v must, ti2v gets one where the prompt has it
+    load: Load = field(default_factory=Load)  # by its keys
+    inputs: Mapping[str, str] | None = None  # {num_frames: NAME} where the pipeline's is another
+    output: str = "frames"  # field of the answer that holds them
+    frames: str | int = "any"  # which counts come back as asked; see `FrameRule.parse`
+    multiple: int = 8  # of which height and width must be, in pixels
+    # `height` and `width` to which images are cropped for a pipeline that takes none and follows
+    # its image.
+    image_size: Mapping[str, int] | None = None
+    videos: Mapping[str, str] | None = None  # that drive an animation, by the pipeline's argument
+    prompt_suffix: str = ""  # where a model was trained with one
+    # Follow the `seconds` of prompts, by the nearest legal number of frames, up to this length;
+    # None to make `call.num_frames` of every prompt.
+    longest_s: float | None = None
+    options: Options = field(default_factory=Options)  # by their keys
+    weights: Weights = "real"  # or random at full size, for timing only
+
+    def __post_init__(self) -> None:
+        if self.repo is None and self.path is None:
             raise BenchError(
                 "expected a model to load: add model.repo=OWNER/NAME or model.path=DIR"
             )
-        require_choice("task", get_args(Task), task)
-        require_choice("weights", get_args(Weights), weights)
-        require(is_positive(fps), "fps", "a number above 0", fps)
-        follows = longest_s is None or is_positive(longest_s)
-        require(follows, "longest_s", "seconds above 0", longest_s)
-        self.pipeline, self.repo, self.path, self.task = pipeline, repo, path, task
-        self.load = _settings(Load, load, "load")
-        if path is not None:
-            self.load = self.load.within(Path(path))
-        self.options = _settings(speed.Options, options, "options")
-        self.call = dict(call)
+        require_choice("task", get_args(Task), self.task)
+        require_choice("weights", get_args(Weights), self.weights)
+        require(is_positive(self.fps), "fps", "a number above 0", self.fps)
+        follows = self.longest_s is None or is_positive(self.longest_s)
+        require(follows, "longest_s", "seconds above 0", self.longest_s)
+        self.fps = float(self.fps)
+        self.load = _settings(Load, self.load, "load")
+        if self.path is not None:
+            self.load = self.load.within(Path(self.path))
+        self.options = _settings(Options, self.options, "options")
+        self.call = dict(self.call)
         if self.options.steps is not None:
             self.call["num_inference_steps"] = self.options.steps
-        self.inputs = dict(inputs or {})
-        self.output, self.fps, self.multiple = output, float(fps), multiple
-        self.rule = calls.FrameRule.parse(frames)
-        self.image_size = image_size
-        self.videos = {name: Path(file) for name, file in (videos or {}).items()}
-        self.prompt_suffix, self.longest_s = prompt_suffix, longest_s
-        self.weights = weights
-        #: The loaded pipeline; None outside `with`.
-        self.pipe: Any = None
+        self.rule = calls.FrameRule.parse(self.frames)
+        self._videos = {name: Path(file) for name, file in (self.videos or {}).items()}
+        self._frames_key = (self.inputs or {}).get("num_frames", "num_frames")
+        self.pipe: Any = None  # there within `with`
         self.clock: StageClock | None = None
         self.revisions: dict[str, str] = {}
 
@@ -177,7 +153,7 @@ class DiffusersGenerator(Generator):
                 f"expected a folder that save_pretrained wrote at {self.path!r}, "
                 "it holds no model_index.json: type model.path=DIR"
             )
-        calls.check_call(kind, self.call, self.inputs, tuple(self.videos))
+        calls.check_call(kind, self.call, self.inputs or {}, tuple(self._videos))
         if (frames := self.call.get(self._frames_key)) is not None:
             calls.check_frames(self.rule, self._frames_key, frames)
         if self._size is not None:
@@ -189,7 +165,7 @@ class DiffusersGenerator(Generator):
                 f"{self.pipeline} in float16 does not run on a CPU: "
                 "type model.options.dtype=float32, or device=cuda on a machine that has a GPU"
             )
-        for name, file in self.videos.items():
+        for name, file in self._videos.items():
             if not file.is_file():
                 raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
         if self.options.batch_size > 1:
@@ -213,7 +189,7 @@ class DiffusersGenerator(Generator):
             self.clock.close()
         self.pipe = self.clock = None
         if self.options.attention is not None:
-            speed.reset_attention()
+            reset_attention()
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -244,11 +220,9 @@ class DiffusersGenerator(Generator):
         # Some pipelines draw from the global generator, whatever they are given.
         torch.manual_seed(seeds[0])
         generators = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
-        arguments["generator"] = generators[0]
         if len(seeds) > 1:
-            arguments = calls.repeated(arguments, self.pipeline, len(seeds)) | {
-                "generator": generators
-            }
+            arguments = calls.repeated(arguments, self.pipeline, len(seeds))
+        arguments["generator"] = generators if len(seeds) > 1 else generators[0]
         before = calls.random_state(self.device)
         try:
             with _quiet():
@@ -257,8 +231,8 @@ class DiffusersGenerator(Generator):
             self.pipe.maybe_free_model_hooks()
             raise
         if not hasattr(answer, self.output):
-            fields = ", ".join(answer.keys())
-            raise ClipError(f"{self.pipeline} gave {fields} and no {self.output}: see model.output")
+            names = ", ".join(answer.keys())
+            raise ClipError(f"{self.pipeline} gave {names} and no {self.output}: see model.output")
         if len(seeds) > 1 and calls.random_state(self.device) != before:
             raise ClipError(
                 f"{self.pipeline} drew random numbers that are no seed's own, so that its clips "
@@ -282,7 +256,7 @@ class DiffusersGenerator(Generator):
         """Hashes of the videos that drive the animation."""
         return {
             name: hashlib.sha256(file.read_bytes()).hexdigest()
-            for name, file in self.videos.items()
+            for name, file in self._videos.items()
             if file.is_file()
         }
 
@@ -309,8 +283,8 @@ class DiffusersGenerator(Generator):
                 config = self.options.quantization_config()
                 self.pipe = load_pipeline(kind, self.source_name, self.load, self.dtypes, config)
             self.pipe.set_progress_bar_config(disable=True)
-            speed.apply(self.options, self.pipe, self.dtypes["default"])
-            speed.place(self.options, self.pipe, self.device)
+            apply(self.options, self.pipe, self.dtypes["default"])
+            place(self.options, self.pipe, self.device)
         self.clock = StageClock(self.pipe, self.device)
 
     def _check_memory(self) -> None:
@@ -323,10 +297,6 @@ class DiffusersGenerator(Generator):
                 f"estimate, from parameters and dtype), this GPU has {available / 2**30:.0f}: "
                 "type model.options.offload=model, or model.options.quantise=float8"
             )
-
-    @property
-    def _frames_key(self) -> str:
-        return self.inputs.get(_FRAMES, _FRAMES)
 
     @property
     def _size(self) -> tuple[int, int] | None:
@@ -345,7 +315,7 @@ class DiffusersGenerator(Generator):
         if self.task != "t2v" and prompt.image is not None:
             assert self._size is not None
             arguments["image"] = Image.fromarray(crop_to(read_image(prompt.image), *self._size))
-        for name, file in self.videos.items():
+        for name, file in self._videos.items():
             arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
         return arguments
 
@@ -355,9 +325,11 @@ class DiffusersGenerator(Generator):
         return find_revisions(parts, own)
 
 
-def _settings(kind: type[T], values: Mapping[str, Any] | None, key: str) -> T:
+def _settings(kind: type[T], values: Any, key: str) -> T:  # noqa: ANN401 - T, or its keys
     """A dataclass from a part of the configuration; the nearest to an unknown key is named."""
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    if isinstance(values, kind):
+        return values
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     for name in values or {}:
         if name not in names:
             close = nearest(name, names)

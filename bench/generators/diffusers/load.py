@@ -42,33 +42,22 @@ class UnavailableError(BenchError):
 
 @dataclass(frozen=True)
 class Load:
-    """How a pipeline is loaded; the keys of `model.load`.
-
-    Attributes:
-        dtype: float32, float16 or bfloat16.
-        component_dtypes: those of components that need another.
-        variant: of the weight files, as fp16.
-        revision: branch, tag or commit of the repository.
-        components: parts that come from elsewhere: name to `class` (of diffusers, or
-            `transformers.NAME`), `repo`, its `revision`, `subfolder` or, for one file, `file`; or
-            to null, which leaves the part out.
-        scheduler: `class` (the published one by default), and what changes in its configuration.
-        guider: what changes in a guider's configuration, for pipelines that have one.
-        loras: each `repo`, its `revision` and `file`, and a `weight` (1 by default).
-        patches: names of `PATCHES`: what a pipeline needs before it runs as published.
-        after: methods called without arguments once all is loaded, as `vae.enable_tiling`.
-    """
+    """How a pipeline is loaded; the keys of `model.load`."""
 
     dtype: str = "bfloat16"
-    component_dtypes: Mapping[str, str] = field(default_factory=dict)
-    variant: str | None = None
-    revision: str | None = None
+    component_dtypes: Mapping[str, str] = field(default_factory=dict)  # where one needs another
+    variant: str | None = None  # of the weight files, as fp16
+    revision: str | None = None  # branch, tag or commit of the repository
+    # Parts that come from elsewhere: name to `class` (of diffusers, or `transformers.NAME`),
+    # `repo`, its `revision`, `subfolder` or, for one file, `file`; or to null: it is left out.
     components: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    # `class` (the published one by default), and what changes in its configuration.
     scheduler: Mapping[str, Any] | None = None
-    guider: Mapping[str, Any] | None = None
+    guider: Mapping[str, Any] | None = None  # what changes in its configuration
+    # Each `repo`, its `revision` and `file`, and a `weight` (1 by default).
     loras: Sequence[Mapping[str, Any]] = ()
-    patches: Sequence[str] = ()
-    after: Sequence[str] = ()
+    patches: Sequence[str] = ()  # of PATCHES: what it needs before it runs as published
+    after: Sequence[str] = ()  # methods called once all is loaded, as `vae.enable_tiling`
 
     def __post_init__(self) -> None:
         require_choice("load.dtype", DTYPES, self.dtype)

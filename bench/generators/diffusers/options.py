@@ -38,35 +38,25 @@ _PACKAGES = {
 
 @dataclass(frozen=True)
 class Options:
-    """Settings that trade speed, memory and likeness; the baseline row has none of them.
+    """Settings that trade speed, memory and likeness; the baseline row has none of them."""
 
-    Attributes:
-        dtype: of the weights, in place of the published one.
-        steps: denoising steps, in place of the published number.
-        compile: `blocks` compiles the repeated blocks of the denoiser (minutes less to wait),
-            `whole` all of it.
-        attention: a diffusers attention backend, as `flash`, `sage` or `_native_cudnn`.
-        cache: `class` of a diffusers cache configuration (`FirstBlockCacheConfig`), and its values.
-        quantise: `float8` stores the denoiser's weights in 8 bits and computes in `dtype`;
-            or a `backend` of diffusers (`bitsandbytes_4bit`, `torchao`), the `kwargs` of its
-            configuration (`{quant_type: Int8WeightOnlyConfig}`) and the `components` to quantise.
-        offload: keep weights in main memory, and bring them one `model`, one layer (`sequential`)
-            or one `group` of layers at a time.
-        tiling: encode and decode frames tile by tile.
-        slicing: encode and decode one clip of a batch at a time.
-        batch_size: seeds of one prompt that one call makes.
-    """
-
-    dtype: str | None = None
-    steps: int | None = None
+    dtype: str | None = None  # of the weights, in place of the published one
+    steps: int | None = None  # of denoising, in place of the published number
+    # `blocks` compiles the repeated blocks of the denoiser (minutes less to wait), `whole` all.
     compile: str | None = None
-    attention: str | None = None
+    attention: str | None = None  # a diffusers backend, as `flash`, `sage` or `_native_cudnn`
+    # `class` of a diffusers cache configuration (`FirstBlockCacheConfig`), and its values.
     cache: Mapping[str, Any] | None = None
+    # `float8` stores the denoiser's weights in 8 bits and computes in `dtype`; or a `backend` of
+    # diffusers (`bitsandbytes_4bit`, `torchao`), the `kwargs` of its configuration
+    # (`{quant_type: Int8WeightOnlyConfig}`) and the `components` to quantise.
     quantise: str | Mapping[str, Any] | None = None
+    # Keeps weights in main memory, and brings them one `model`, one layer (`sequential`) or one
+    # `group` of layers at a time.
     offload: str | None = None
-    tiling: bool = False
-    slicing: bool = False
-    batch_size: int = 1
+    tiling: bool = False  # encodes and decodes frames tile by tile
+    slicing: bool = False  # encodes and decodes one clip of a batch at a time
+    batch_size: int = 1  # seeds of one prompt that one call makes
 
     def __post_init__(self) -> None:
         for key, choices in _CHOICES.items():

@@ -4,7 +4,6 @@ It needs no weights, so that the whole benchmark runs anywhere, and it follows i
 so that the metrics have a known good model to be tested on.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.clip import Clip
-from bench.generators.base import Generator, GeneratorInfo, is_positive, is_whole, require
+from bench.generators.base import Generator, GeneratorInfo, is_positive, is_whole, require, rng_from
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.backgrounds import BACKGROUNDS, paint_plate
 from bench.generators.toy.bodies import CAMERAS, VERBS, Camera, Look, Motion, Pose, Room, shade
@@ -24,46 +23,38 @@ _EDGE = 0.47
 _RADIUS = {"small": (0.098, 0.106), "": (0.128, 0.146), "large": (0.164, 0.175)}
 
 
+@dataclass(eq=False)
 class ToyGenerator(Generator):
     """Draws what a sentence of the toy grammar says; see `bench.generators.toy.grammar`.
 
     The scene is a function of continuous time and space: the same prompt and seed at another frame
     rate or size show the same scene, sampled more or less finely.
-
-    Args:
-        height: in pixels, at least 16; so is `width`.
-        fps: frames per second, above 0.
-        seconds: length, where the prompt says none; a clip has `round(fps * seconds)` frames, at
-            least 2.
-        deaf: draw some other scene than the one asked for: a prompt-ignoring model.
-        recasts: draw things of another colour and shape in each prompt, doing what was asked for: a
-            model that does not know its characters again.
     """
 
     kind = "bench.generators.toy.ToyGenerator"
-
     info = GeneratorInfo(version="2")
 
-    def __init__(
-        self,
-        height: int = 128,
-        width: int = 128,
-        fps: float = 8.0,
-        seconds: float = 2.0,
-        deaf: bool = False,
-        recasts: bool = False,
-    ) -> None:
-        for name, pixels in (("height", height), ("width", width)):
+    height: int = 128  # in pixels, at least 16
+    width: int = 128
+    fps: float = 8.0
+    seconds: float = 2.0  # where the prompt says none; `fps * seconds` are rounded, at least 2
+    deaf: bool = False  # draws some other scene than was asked for: a prompt-ignoring model
+    # Things of another colour and shape in each prompt do what was asked for: a model that does
+    # not know its characters again.
+    recasts: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            pixels = getattr(self, name)
             require(is_whole(pixels, 16), name, "a whole number of at least 16", pixels)
-        for name, number in (("fps", fps), ("seconds", seconds)):
-            require(is_positive(number), name, "a number above 0", number)
-        for name, flag in (("deaf", deaf), ("recasts", recasts)):
+        for name in ("fps", "seconds"):
+            require(is_positive(getattr(self, name)), name, "a number above 0", getattr(self, name))
+        for name in ("deaf", "recasts"):
+            flag = getattr(self, name)
             require(isinstance(flag, bool), name, "true or false", flag)
-        long_enough = round(fps * seconds) >= 2
-        require(long_enough, "seconds", f"enough for 2 frames at fps={fps}", seconds)
-        self.height, self.width = height, width
-        self.fps, self.seconds = float(fps), float(seconds)
-        self.deaf, self.recasts = deaf, recasts
+        self.fps = float(self.fps)
+        long_enough = round(self.fps * self.seconds) >= 2
+        require(long_enough, "seconds", f"enough for 2 frames at fps={self.fps}", self.seconds)
 
     def frames_requested(self, prompt: Prompt) -> int:
         """Of the prompt's own length, where it has one."""
@@ -77,7 +68,7 @@ class ToyGenerator(Generator):
             text, sentence = _other_scene(prompt, sentence, seed)
         if self.recasts:
             sentence = _recast(prompt, sentence, seed)
-        scene = _Scene(sentence, _rng("scene", text, seed), self.height, self.width)
+        scene = _Scene(sentence, rng_from("scene", text, seed), self.height, self.width)
         length_s = self._seconds(prompt)
         times_s = np.arange(self.frames_requested(prompt)) / self.fps
         frames = [scene.draw(time_s, time_s / length_s) for time_s in times_s.tolist()]
@@ -87,13 +78,8 @@ class ToyGenerator(Generator):
         return self.seconds if prompt.seconds is None else prompt.seconds
 
 
-def _rng(*parts: object) -> np.random.Generator:
-    digest = hashlib.sha256(repr(parts).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest))
-
-
 def _other_scene(prompt: Prompt, asked: Sentence, seed: int) -> tuple[str, Sentence]:
-    rng = _rng("deaf", prompt.id, seed)
+    rng = rng_from("deaf", prompt.id, seed)
     while True:
         text = toy_grammar.sample_sentence(rng)
         sentence = toy_grammar.parse(text)
@@ -102,7 +88,7 @@ def _other_scene(prompt: Prompt, asked: Sentence, seed: int) -> tuple[str, Sente
 
 
 def _recast(prompt: Prompt, asked: Sentence, seed: int) -> Sentence:
-    rng = _rng("recast", prompt.id, seed)
+    rng = rng_from("recast", prompt.id, seed)
 
     def other(thing: Thing) -> Thing:
         colours = [colour for colour in toy_grammar.COLOURS if colour != thing.colour]

@@ -68,11 +68,11 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
 
     None if no clip has a coherence, so that none can be judged.
     """
-    delivered = [clip for clip in result.clips if clip.status == "ok"]
+    successes = [clip for clip in result.clips if clip.status == "ok"]
     criteria = tuple(
-        name for name in CRITERIA if any(clip.scores.get(name) is not None for clip in delivered)
+        name for name in CRITERIA if any(clip.scores.get(name) is not None for clip in successes)
     )
-    if not result.clips or (delivered and "coherence" not in criteria):
+    if not result.clips or (successes and "coherence" not in criteria):
         return None
     draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
     for clip in result.clips:
@@ -81,7 +81,7 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     solved = sum(usable > 0 for _, usable in tries)
     fewest = min(drawn for drawn, _ in tries)
     redrawn = solved and fewest > 1
-    tariff = _tariff(result, devices) if delivered else "no clip was made"
+    tariff = _tariff(result, devices) if successes else "no clip was made"
     cost = None if isinstance(tariff, str) else _cost(tariff, list(draws.values()), criteria)
     unknown = tariff if isinstance(tariff, str) else "no clip has an amount"
     return Yield(
@@ -216,22 +216,22 @@ def _cost(
 ) -> Cost | None:
     """The cost of draws, prompt by prompt; None if no clip has an amount."""
     clips = [clip for prompt in draws for clip in prompt]
-    delivered = [clip for clip in clips if clip.status == "ok"]
-    amounts = [amount for clip in delivered if (amount := tariff.amount(clip)) is not None]
+    successes = [clip for clip in clips if clip.status == "ok"]
+    amounts = [amount for clip in successes if (amount := tariff.amount(clip)) is not None]
     if not amounts:
         return None
     typical = float(np.median(amounts))
 
-    def charged(clip: ClipResult) -> float:
+    def charge(clip: ClipResult) -> float:
         own = tariff.amount(clip)
         return typical if own is None else own
 
-    spent = [sum(map(charged, prompt)) for prompt in draws]
+    costs = [sum(map(charge, prompt)) for prompt in draws]
     usable_s = [sum(clip.video_s for clip in prompt if _usable(clip, criteria)) for prompt in draws]
-    video_s = sum(clip.video_s for clip in delivered)
-    per_clip = sum(spent) / len(clips)
+    video_s = sum(clip.video_s for clip in successes)
+    per_clip = sum(costs) / len(clips)
     hidden = stats.most_when_none(len(draws))
-    per_usable_s = stats.ratio(spent, usable_s)
+    per_usable_s = stats.ratio(costs, usable_s)
     if per_usable_s and all(_usable(clip, criteria) for clip in clips):
         # As uncertain as a full yield: the upper end allows for rejects to come.
         mean = per_usable_s.mean
@@ -242,8 +242,8 @@ def _cost(
         unit=tariff.unit,
         source=tariff.source,
         per_clip=per_clip,
-        per_video_s=sum(spent) / video_s,
+        per_video_s=sum(costs) / video_s,
         per_usable_s=per_usable_s,
-        at_least=None if any(usable_s) else per_clip * len(delivered) / (hidden * video_s),
+        at_least=None if any(usable_s) else per_clip * len(successes) / (hidden * video_s),
         estimated=sum(tariff.amount(clip) is None for clip in clips),
     )

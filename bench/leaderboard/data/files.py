@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.schema import Result
-from bench.storage import PROMPTS, fingerprint, read_record
+from bench.storage import PROMPTS, SAFE_NAME, fingerprint, read_record
 
 FILE_NAME = "result.json"
 PUBLISHED = "results/*/*.json"
@@ -47,6 +47,32 @@ def load(path: Path) -> Result:
     return read_record(path, Result, mend=f"give a {FILE_NAME} as a run wrote it")
 
 
+def load_named(path: Path) -> Result:
+    """One result file whose suite and model can be names of files."""
+    result = load(path)
+    for name in (result.suite, result.model):
+        if not SAFE_NAME.fullmatch(name):
+            raise BenchError(
+                f"{path}: expected suite and model of letters, digits, '.', '_' and '-', "
+                f"got {name!r:.80}"
+            )
+    return result
+
+
+def load_each(paths: Sequence[Path], mend: str) -> dict[Path, Result]:
+    """Results by file, each the only one of its suite and model; `mend` says what to do if not."""
+    results: dict[Path, Result] = {}
+    owners: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        result = results[path] = load_named(path)
+        if (other := owners.setdefault((result.suite, result.model), path)) != path:
+            raise BenchError(
+                f"expected one result per suite and model, {other} and {path} are both "
+                f"{result.suite}/{result.model}: {mend}"
+            )
+    return results
+
+
 @dataclass(frozen=True)
 class Suite:
     """A published suite file: its path for people, and by prompt id what its prompts are."""
@@ -72,7 +98,8 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
 
 def suite_of_result(result: Result) -> Suite | None:
     """The published suite of a result's prompts; None if it is none."""
-    return suite_of(result.prompts_sha256, result.image_sha256)
+    images = {clip.prompt: clip.image_sha256 for clip in result.clips if clip.image_sha256}
+    return suite_of(result.prompts_sha256, images)
 
 
 @cache

@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,8 @@ class Row:
     scores: Mapping[str, Score]  # one per metric of the group
     scored: int  # clips with a score (with a headline, where there is that metric)
     failed: int  # clips that could not be made; each counts as a headline of 0
+    speeds: Mapping[str, Speed]  # by the device it was timed on
+    usable: Yield | None  # of a complete run on prompts that can be judged
 
     @property
     def missing(self) -> int:
@@ -105,7 +108,6 @@ class SuiteBoard:
     results: tuple[Result, ...]  # sorted by model
     groups: tuple[Group, ...]  # the largest first
     speeds: Mapping[str, tuple[Speed, ...]]  # device to its rows, fastest first
-    yields: Mapping[str, Yield]  # model to yield and cost, for complete runs on prompts
 
 
 def boards(results: Iterable[Result]) -> list[SuiteBoard]:
@@ -266,26 +268,15 @@ def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
 
 def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
     labels = _labels(results)
+    by_device = speeds(results, labels)
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
     for result in filter(has_quality, results):
         by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
-    groups = tuple(_group(group, labels, differences(members[0][0], group[0])) for group in members)
-    timed = speeds(results, labels)
-    yields = {
-        row.result.model: yield_of(row.result, devices(row.result, timed))
-        for group in groups
-        if not group.footage
-        for row in group.complete
-    }
-    return SuiteBoard(
-        suite=suite,
-        labels=labels,
-        results=tuple(results),
-        groups=groups,
-        speeds=timed,
-        yields={model: share for model, share in yields.items() if share},
+    groups = tuple(
+        _group(group, labels, by_device, differences(members[0][0], group[0])) for group in members
     )
+    return SuiteBoard(suite, labels, tuple(results), groups, by_device)
 
 
 def _labels(results: Sequence[Result]) -> dict[str, str]:
@@ -298,17 +289,18 @@ def _labels(results: Sequence[Result]) -> dict[str, str]:
     }
 
 
-def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[str, ...]) -> Group:
+def _group(
+    results: Sequence[Result],
+    labels: Mapping[str, str],
+    by_device: Mapping[str, Sequence[Speed]],
+    differs: tuple[str, ...],
+) -> Group:
     footage = results[0].prompts_sha256 is None
-    places = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
+    order = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
     metrics = dict(
         sorted(
             results[0].metrics.items(),
-            key=lambda item: (
-                places.get(item[0], len(places)),
-                item[1].better is None,
-                item[0],
-            ),
+            key=lambda item: (order.get(item[0], len(order)), item[1].better is None, item[0]),
         )
     )
     complete = [result for result in results if footage or _is_complete(result)]
@@ -316,34 +308,26 @@ def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[
     means = {
         result.model: {name: prompt_means(result, name) for name in metrics} for result in results
     }
-    ranking = None
-    leads: dict[str, dict[str, bool]] = {}
-    for name, metric in metrics.items() if len(complete) > 1 and not footage else ():
-        if metric.better is None:
-            continue
-        common = _common([means[model][name] for model in models], metric.better)
-        if name == HEADLINE:
-            ranking = stats.rank(common)
-            leading = ranking.leading if ranking else None
-        else:
-            leading = stats.leading(common)
-        leads[name] = dict(zip(models, leading or (), strict=bool(leading)))
+    compares = len(complete) > 1 and not footage
+    ranking, leaders = _rank(metrics, models, means) if compares else (None, {})
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
     ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
-    rows = [
-        Row(
-            result,
-            labels[result.model],
-            ranks.get(result.model),
-            {
-                name: Score(next(intervals), leads.get(name, {}).get(result.model, False))
-                for name in metrics
-            },
-            *_counts(result),
+    rows = []
+    for result in results:
+        model, (scored, failed) = result.model, _counts(result)
+        on_devices = devices(result, by_device)
+        row = Row(
+            result=result,
+            label=labels[model],
+            rank=ranks.get(model),
+            scores={n: Score(next(intervals), model in leaders.get(n, ())) for n in metrics},
+            scored=scored,
+            failed=failed,
+            speeds=on_devices,
+            usable=yield_of(result, on_devices) if model in models and not footage else None,
         )
-        for result in results
-    ]
+        rows.append(row)
     whole = [row for row in rows if row.result.model in models]
     if HEADLINE in metrics:
         sign = -1 if metrics[HEADLINE].better == "higher" else 1
@@ -358,6 +342,27 @@ def _group(results: Sequence[Result], labels: Mapping[str, str], differs: tuple[
     )
 
 
+def _rank(
+    metrics: Mapping[str, MetricDescription],
+    models: Sequence[str],
+    means: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> tuple[stats.Ranking | None, dict[str, set[str]]]:
+    """The ranking by the headline, and the models that lead in each metric."""
+    ranking = None
+    leaders = {}
+    for name, metric in metrics.items():
+        if metric.better is None:
+            continue
+        common = _common([means[model][name] for model in models], metric.better)
+        if name == HEADLINE:
+            ranking = stats.rank(common)
+            leading = ranking.leading if ranking else None
+        else:
+            leading = stats.leading(common)
+        leaders[name] = set(compress(models, leading or ()))
+    return ranking, leaders
+
+
 def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.float64]:
     """Values on the prompts for which every model has one, `[M, P]`, higher is better."""
     prompts = [prompt for prompt in means[0] if all(prompt in other for other in means)]
@@ -368,9 +373,9 @@ def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.flo
 def _counts(result: Result) -> tuple[int, int]:
     """How many clips have a score, and how many failed."""
     names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
-    delivered = [clip for clip in result.clips if clip.status == "ok"]
-    scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in delivered)
-    return scored, len(result.clips) - len(delivered)
+    successes = [clip for clip in result.clips if clip.status == "ok"]
+    scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in successes)
+    return scored, len(result.clips) - len(successes)
 
 
 def _is_complete(result: Result) -> bool:

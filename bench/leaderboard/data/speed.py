@@ -54,7 +54,7 @@ class Speed:
     @property
     def weights_gib(self) -> float | None:
         """Parameters and buffers on the device; None where the file does not say."""
-        return _gib(self.result.weights_on_device_bytes)
+        return _gib(self.result.loaded.weights_on_device_bytes) if self.result.loaded else None
 
 
 def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
@@ -88,13 +88,15 @@ def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, S
 
 def _device(result: Result, clip: ClipResult) -> str:
     """What keeps apart clips that do not compare: "cpu" or a GPU's name alone does not."""
-    device = clip.device or result.device
+    environment = result.environment
+    device = clip.device or environment.device
     if device == "cpu":
-        return f"CPU, {result.cpu}" if result.cpu else device
+        return f"CPU, {environment.cpu}" if environment.cpu else device
     limit_w, software = clip.power_limit_w, clip.software
-    if device == result.device:  # the run's own words hold for its clips alone
-        limit_w = result.power_limit_w if limit_w is None else limit_w
-        software = software or result.software
+    if device == environment.device:  # the run's own words hold for its clips alone
+        if limit_w is None and environment.gpu is not None:
+            limit_w = environment.gpu.power_limit_w
+        software = software or environment.software
     limit = None if limit_w is None else f"{limit_w:.0f} W"
     return ", ".join(filter(None, (device, limit, software)))
 
@@ -106,8 +108,8 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
     shapes = Counter(clip.shape for clip in clips)
     price_per_s = gpu_price_per_s(result, clips)
     forwards = [clip.denoiser_forwards for clip in clips if clip.denoiser_forwards is not None]
-    metered = [clip for clip in clips if clip.energy_j is not None]
-    energy_j = sum(clip.energy_j or 0.0 for clip in metered)
+    with_energy = [clip for clip in clips if clip.energy_j is not None]
+    energy_j = sum(clip.energy_j or 0.0 for clip in with_energy)
     peaks = {
         stage: _highest_gib((c.stage_memory or {}).get(f"{stage}_allocated_bytes") for c in clips)
         for stage in STAGES
@@ -124,8 +126,8 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         latency_s=(p05, p50, p95),
         allocated_gib=_highest_gib(clip.peak_memory_allocated_bytes for clip in clips),
         reserved_gib=_highest_gib(clip.peak_memory_reserved_bytes for clip in clips),
-        kj_per_video_s=energy_j / 1e3 / sum(c.video_s for c in metered) if metered else None,
-        mean_w=energy_j / sum(c.latency_s or 0.0 for c in metered) if metered else None,
+        kj_per_video_s=_ratio(energy_j / 1e3, sum(clip.video_s for clip in with_energy)),
+        mean_w=_ratio(energy_j, sum(clip.latency_s or 0.0 for clip in with_energy)),
         denoiser_forwards=(min(forwards), max(forwards)) if forwards else None,
         stage_shares=_stage_shares(clips),
         stage_gib={stage: peak for stage, peak in peaks.items() if peak is not None},
@@ -151,7 +153,8 @@ def _gaps(result: Result, clips: Sequence[ClipResult]) -> Counter[tuple[str, str
         for what, (field, key) in _MAY_LACK.items()
         if getattr(clip, field) is None
     )
-    if result.weights_on_device_bytes is None and result.loaded and not result.loaded.is_empty:
+    loaded = result.loaded
+    if loaded and not loaded.is_empty and loaded.weights_on_device_bytes is None:
         gaps["weights", NOT_SAID] = len(clips)
     return gaps
 
@@ -162,3 +165,7 @@ def _highest_gib(peaks: Iterable[int | None]) -> float | None:
 
 def _gib(size_bytes: int | None) -> float | None:
     return None if size_bytes is None else size_bytes / 2**30
+
+
+def _ratio(amount: float, over: float) -> float | None:
+    return amount / over if over else None

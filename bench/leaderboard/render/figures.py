@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from bench.leaderboard.data.rows import HEADLINE, Group, Row, SuiteBoard
-from bench.leaderboard.data.speed import Speed
 from bench.leaderboard.render.gallery import Curve
 from bench.leaderboard.tables.table import one_line, visible
 
@@ -81,8 +80,8 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
         suffix = f"-table-{number}" if len(board.groups) > 1 else ""
         if group.footage or HEADLINE not in group.metrics or len(group.complete) < 2:
             continue
-        for device, speeds in board.speeds.items():
-            if len(points := points_of(group, speeds)) > 1:
+        for device in board.speeds:
+            if len(points := points_of(group, device)) > 1:
                 title = f"{board.suite}, {device}"
                 yield Drawing(f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title))
         if parts := [name for name in group.metrics if name.startswith(f"{HEADLINE}_")]:
@@ -117,7 +116,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
                     continue
                 axes.barh(y, interval.mean, height=0.66, color=colour, alpha=0.4, lw=0)
                 if interval.half_width is not None:
-                    axes.plot([interval.low, interval.high], [y] * 2, color=colour, lw=1.6)
+                    axes.plot([interval.low, interval.high], [y, y], color=colour, lw=1.6)
             axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))
             axes.set_xlim(0, 100)
             axes.set_xticks([0, 50, 100])
@@ -230,12 +229,11 @@ def pareto(points: Sequence[Point], title: str) -> bytes:
         return to_svg(figure)
 
 
-def points_of(group: Group, speeds: Sequence[Speed]) -> list[Point]:
-    """The complete rows of a group that were timed, by their speeds on one device."""
+def points_of(group: Group, device: str) -> list[Point]:
+    """The complete rows of a group that were timed on a device."""
     points = []
-    fast = {speed.result.model: speed for speed in speeds}
     for row in group.complete:
-        speed, interval = fast.get(row.result.model), row.scores[HEADLINE].interval
+        speed, interval = row.speeds.get(device), row.scores[HEADLINE].interval
         if speed is None or interval is None or speed.latency_s[0] <= 0:
             continue
         x = speed.compute_per_video_s
@@ -348,22 +346,22 @@ def place(
     Of the free places around a point the nearest is taken; of those equally near, the one that
     covers least of what is better avoided: whiskers, lines. Sizes are widths and heights.
     """
-    taken = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
-    placed: list[Box | None] = []
+    obstacles = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
+    boxes: list[Box | None] = []
     for point, size in zip(points, sizes, strict=True):
-        placed.append(None)
+        boxes.append(None)
         for gap in _GAPS:
             free = [
                 box
                 for box in _around(point, size, gap)
-                if box.within(area) and not any(box.overlap(other) for other in taken)
+                if box.within(area) and not any(box.overlap(other) for other in obstacles)
             ]
             if free:
                 best = min(free, key=lambda box: sum(box.overlap(other) for other in avoid))
-                taken.append(best)
-                placed[-1] = best
+                obstacles.append(best)
+                boxes[-1] = best
                 break
-    return placed
+    return boxes
 
 
 def _around(point: tuple[float, float], size: tuple[float, float], gap: float) -> Iterator[Box]:

@@ -122,31 +122,20 @@ def save_gallery(
     if not draws:
         return
     place = gallery_folder(into, result)
-    chosen = draws[: MOST_COPIED if copy else MOST_LINKED]
-    present = [draw for draw in chosen if draw in previews] if copy else []
-    sizes = accumulate(previews[draw].stat().st_size for draw in present)
-    copied = [d for d, size in zip(present, sizes, strict=True) if size <= MOST_COPIED_BYTES]
-    try:
-        if place.exists():
-            shutil.rmtree(place)
-        for draw in copied:
-            target = preview_path(place, draw)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(previews[draw], target)
-    except OSError as error:
-        raise BenchError(
-            f"expected to write clips into {place}, but {error.strerror}: "
-            "make that possible, or choose another folder with --into DIR"
-        ) from None
+    selection = draws[: MOST_COPIED if copy else MOST_LINKED]
+    candidates = [draw for draw in selection if draw in previews] if copy else []
+    sizes = accumulate(previews[draw].stat().st_size for draw in candidates)
+    copies = [d for d, size in zip(candidates, sizes, strict=True) if size <= MOST_COPIED_BYTES]
+    _replace(place, {preview_path(place, draw): previews[draw] for draw in copies})
     entries = []
-    for draw in chosen:
+    for draw in selection:
         record = records.get(draw)
         entry = GalleryClip(
             prompt=draw.prompt_id,
             seed=draw.seed,
             text=(record.prompt or {}).get("text") if record else None,
             frames_sha256=clips[draw].frames_sha256,
-            preview_sha256=file_sha256(previews[draw]) if draw in copied else None,
+            preview_sha256=file_sha256(previews[draw]) if draw in copies else None,
             curves=_rounded(_curves(record.metrics, _TIMES)) if record else {},
         )
         entries.append(_json(entry.json_values))
@@ -158,6 +147,21 @@ def save_gallery(
     # One line a clip: small, and a diff still shows which clip changed.
     lines = ",\n".join(entries)
     write_text(place / INDEX, f'{_json(head.json_values)[:-1]},"clips":[\n{lines}\n]}}\n')
+
+
+def _replace(folder: Path, copies: Mapping[Path, Path]) -> None:
+    """Remove what a folder holds, and copy files into it: target to source."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        for target, source in copies.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    except OSError as error:
+        raise BenchError(
+            f"expected to write clips into {folder}, but {error.strerror}: "
+            "make that possible, or choose another folder with --into DIR"
+        ) from None
 
 
 def load_gallery(result: Result, into: Path) -> Gallery:

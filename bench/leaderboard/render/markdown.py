@@ -58,9 +58,9 @@ def render(
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))
         blocks += _pictures((pictures or {}).get(board.suite, ()))
-        for folded, together in groupby(tables(board), key=lambda table: table.folded):
-            drawn = [block for table in together for block in draw(table)]
-            blocks += [*_FOLD, *drawn, "</details>"] if folded else drawn
+        for folded, section in groupby(tables(board), key=lambda table: table.folded):
+            lines = [block for table in section for block in draw(table)]
+            blocks += [*_FOLD, *lines, "</details>"] if folded else lines
     return "\n\n".join(blocks) + "\n"
 
 

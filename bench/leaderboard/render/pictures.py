@@ -43,35 +43,28 @@ _WIDEST = 3  # a frame in heights; a wider one is drawn lower
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that lies beside a leaderboard.
-
-    Attributes:
-        path: relative to the leaderboard's folder.
-        alt: what it shows.
-        model: whose contact sheet it is; empty for a picture of the whole suite.
-    """
+    """A picture beside a leaderboard; its path is relative to the leaderboard's folder."""
 
     path: str
     alt: str
-    model: str = ""
+    model: str = ""  # whose contact sheet it is; empty for a picture of the whole suite
 
 
 def pictures(into: Path) -> dict[str, list[Picture]]:
     """What lies in `into/figures`: suite to its pictures, in the order in which they are shown."""
     by_suite: defaultdict[str, list[Picture]] = defaultdict(list)
+
+    def show(path: Path, suite: str, alt: str, model: str = "") -> None:
+        by_suite[suite].append(Picture(path.relative_to(into).as_posix(), alt, model))
+
     figures = into / "figures"
-    kinds = list(_FIGURES)
     for path in sorted(figures.glob("*.png")):
-        by_suite[path.stem].append(Picture(f"figures/{path.name}", f"Frames of {path.stem}"))
-    drawn = {path: path.stem.split("-")[0] for path in sorted(figures.glob("*/*.svg"))}
-    for path in sorted(drawn, key=lambda path: [*kinds, drawn[path]].index(drawn[path])):
-        suite, kind = path.parent.name, drawn[path]
-        picture = Picture(f"figures/{suite}/{path.name}", _FIGURES.get(kind, kind))
-        by_suite[suite].append(picture)
+        show(path, path.stem, f"Frames of {path.stem}")
+    kinds = {path: path.stem.split("-")[0] for path in sorted(figures.glob("*/*.svg"))}
+    for path in sorted(kinds, key=lambda path: [*_FIGURES, kinds[path]].index(kinds[path])):
+        show(path, path.parent.name, _FIGURES.get(kinds[path], kinds[path]))
     for path in sorted(figures.glob("*/models/*.png")):
-        suite = path.parent.parent.name
-        source = f"figures/{suite}/models/{path.name}"
-        by_suite[suite].append(Picture(source, f"Frames of {path.stem}", path.stem))
+        show(path, path.parent.parent.name, f"Frames of {path.stem}", path.stem)
     return dict(by_suite)
 
 
@@ -95,7 +88,7 @@ def draw_model(run: Path, result: Result, draws: Sequence[Sample], picture: Path
         return False
     clips = _delivered(result)
     rows = [
-        (draw[0], clip)
+        (draw.prompt_id, clip)
         for draw in draws[:_PROMPTS_PER_MODEL]
         if draw in clips and (clip := _frames(run, clips[draw])) is not None
     ]
@@ -130,12 +123,12 @@ def contact_sheet(
 
 def _strip(clip: Clip, columns: int, height_px: int) -> Image.Image:
     count = min(columns, len(clip.frames))
-    chosen = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
+    indices = np.linspace(0, len(clip.frames) - 1, count).round().astype(int)
     height, width = clip.frames.shape[1:3]
     scale = height_px / max(height, width / _WIDEST)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     strip = Image.new("RGBA", (count * (size[0] + _GAP_PX) - _GAP_PX, height_px), _BACKGROUND)
-    for column, index in enumerate(chosen):
+    for column, index in enumerate(indices):
         frame = cv2.resize(clip.frames[index], size, interpolation=cv2.INTER_AREA)
         corner = (column * (size[0] + _GAP_PX), (height_px - size[1]) // 2)
         strip.paste(Image.fromarray(frame), corner)

@@ -63,18 +63,18 @@ def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
         f"Speed on {device}",
         _SPEED_COLUMNS,
         rows,
-        result=lambda row: row.result,
         below=[*batches, *disturbed, *_prices(rows), *_not_measured(rows)],
     )
     measured = _STAGE_COLUMNS[1:]
     rows = [row for row in rows if any(not column.cell(row).is_empty for column in measured)]
     if rows:
         title = f"Stages, memory and energy on {device}"
-        yield tabulate(title, _STAGE_COLUMNS, rows, result=lambda row: row.result)
+        yield tabulate(title, _STAGE_COLUMNS, rows)
 
 
 def _model(row: Speed) -> Cell:
-    return Cell(row.label, note="random weights" if row.result.random_weights else "")
+    note = "random weights" if row.result.random_weights else ""
+    return Cell(row.label, note=note, about=row.result)
 
 
 def _latency(cell: Cell) -> str:
@@ -159,19 +159,19 @@ def _prices(rows: Sequence[Speed]) -> Iterator[str]:
 
 def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
     """One line for each reason why something was not measured, and the models it holds for."""
-    lacking: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    gaps: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
         for gap, clips in row.gaps.items():
             part = "" if clips == row.clips else f" ({clips} of {plural(row.clips, 'clip')})"
-            lacking[gap].append(row.label + part)
-    together: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for (what, why), labels in lacking.items():
+            gaps[gap].append(row.label + part)
+    by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for (what, why), labels in gaps.items():
         rest = len(labels) - _NAMED
         who = ", ".join(labels[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
         if len(rows) > 1 and all(row.gaps.get((what, why)) == row.clips for row in rows):
             who = "any model"
-        together[why, who].append(what)
-    for (why, who), whats in together.items():
+        by_reason[why, who].append(what)
+    for (why, who), whats in by_reason.items():
         yield f"Not measured for {who}: {', '.join(whats)}: {why}."
 
 
@@ -190,15 +190,11 @@ class _YieldRow:
         return f"{cost.unit} ({cost.source})" if cost else None
 
 
-def cost_tables(groups: Sequence[tuple[Group, str]], board: SuiteBoard) -> Iterator[Table]:
+def cost_tables(groups: Sequence[tuple[Group, str]]) -> Iterator[Table]:
     """Yield and cost of each complete run that can be judged; groups come with a title's suffix."""
     explained = [_EXPLAINED]
     for group, suffix in groups:
-        rows = [
-            _YieldRow(row.label, row.result, board.yields[row.result.model])
-            for row in group.complete
-            if row.result.model in board.yields
-        ]
+        rows = [_YieldRow(r.label, r.result, r.usable) for r in group.complete if r.usable]
         if rows:
             yield _cost_table(rows, suffix, explained)
             explained = []
@@ -218,7 +214,7 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
     shared = units if len(units) == 1 else set()
     draws = sorted({k for row in rows for k in row.share.pass_at})
     columns: list[Column[_YieldRow]] = [
-        Column("model", lambda r: r.label, kind="name"),
+        Column("model", lambda r: Cell(r.label, about=r.result), kind="name"),
         Column("usable", lambda r: Cell(r.share.usable, count=r.share.clips), fraction),
         Column("yield", lambda r: mean_cell(r.share.share), percent),
         Column(f"at {COHERENCE - STEP:g}", lambda r: r.share.share_looser, percent),
@@ -236,7 +232,6 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
         f"Yield and cost{suffix}",
         columns,
         rows,
-        result=lambda row: row.result,
         above=[*explained, _judged(rows), *(f"Costs are in {unit}." for unit in shared)],
         below=_notes(rows),
         empty="name",
@@ -271,9 +266,9 @@ def _judged(rows: Sequence[_YieldRow]) -> str:
 def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     for name, words in CRITERIA.items():
-        spared = [r.label for r in rows if r.share.criteria and name not in r.share.criteria]
-        if spared:
-            yield f"Not asked, for want of {name}: {words} ({', '.join(spared)})."
+        exempt = [r.label for r in rows if r.share.criteria and name not in r.share.criteria]
+        if exempt:
+            yield f"Not asked, for want of {name}: {words} ({', '.join(exempt)})."
     for row in rows:
         if row.share.why_no_cost:
             yield f"{row.label} has no cost: {row.share.why_no_cost}."
@@ -303,6 +298,7 @@ class Served:
 
 def system_tables(board: SuiteBoard) -> Iterator[Table]:
     """What makers and suppliers declare of their systems, and how servers answered."""
+    name = Column[Result]("model", lambda r: Cell(board.labels[r.model], about=r), kind="name")
     declared: list[Column[Result]] = [
         Column("largest", lambda r: r.card.resolution, kind="text"),
         Column("s per s of video", lambda r: r.card.declared_s_per_video_s),
@@ -312,9 +308,8 @@ def system_tables(board: SuiteBoard) -> Iterator[Table]:
     if rows:
         yield tabulate(
             "Declared",
-            [Column("model", lambda r: board.labels[r.model], kind="name"), *declared],
+            [name, *declared],
             rows,
-            result=lambda row: row,
             above=["What makers of models and suppliers of clips say, and nobody here measured."],
             empty="hide",
         )
@@ -325,7 +320,7 @@ def system_tables(board: SuiteBoard) -> Iterator[Table]:
         if count and (answer := served(result, count))
     ]
     columns: list[Column[Served]] = [
-        Column("model", lambda r: board.labels[r.result.model], kind="name"),
+        Column("model", lambda r: Cell(board.labels[r.result.model], about=r.result), kind="name"),
         Column("clips", lambda r: r.clips),
         Column("at once", lambda r: r.concurrency),
         Column(
@@ -338,7 +333,7 @@ def system_tables(board: SuiteBoard) -> Iterator[Table]:
     ]
     if answers:
         about = "A request's seconds are those of waiting: queue, generation, download, retries."
-        yield tabulate("Servers", columns, answers, result=lambda r: r.result, above=[about])
+        yield tabulate("Servers", columns, answers, above=[about])
 
 
 def served(result: Result, concurrency: int) -> Served | None:

@@ -11,11 +11,9 @@ from bench.leaderboard.data.rows import (
     SUB_SCORES,
     Group,
     Row,
-    SuiteBoard,
     by_category,
     prompt_categories,
 )
-from bench.leaderboard.data.speed import devices
 from bench.leaderboard.tables.costs import reported, usable_cost
 from bench.leaderboard.tables.table import (
     Cell,
@@ -48,7 +46,7 @@ FEWEST = 5
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
 
-def score_tables(group: Group, suffix: str, board: SuiteBoard) -> Iterator[Table]:
+def score_tables(group: Group, suffix: str) -> Iterator[Table]:
     """The tables of one group to read first: complete runs, incomplete ones, footage by clip.
 
     The suffix tells its titles from those of other groups.
@@ -59,7 +57,7 @@ def score_tables(group: Group, suffix: str, board: SuiteBoard) -> Iterator[Table
     if group.unranked:
         basis.append(f"Not ranked: {group.unranked}.")
     if group.complete:
-        yield _headline_table(f"Headline{suffix}", group, group.complete, board, basis)
+        yield _headline_table(f"Headline{suffix}", group, group.complete, basis)
         if HEADLINE in group.metrics:
             parts = [name for name in SUB_SCORES if name in group.metrics]
             yield from _tables(f"Sub-scores{suffix}", group, group.complete, parts, summary=True)
@@ -68,7 +66,7 @@ def score_tables(group: Group, suffix: str, board: SuiteBoard) -> Iterator[Table
         apart = "Their means are over fewer clips, and compare with nothing."
         above = [apart] if group.complete else [*basis, apart]
         title = f"Incomplete runs{suffix}"
-        yield _headline_table(title, group, group.partial, board, above)
+        yield _headline_table(title, group, group.partial, above)
     if group.footage:
         for row in group.complete:
             yield _clip_by_clip(row, group.metrics)
@@ -106,9 +104,8 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
         columns = [Column[Row](names[k], partial(category_mean, kind=k), mean) for k in kinds]
         yield tabulate(
             f"Categories{suffix}{part}",
-            [Column("model", lambda row: row.label, kind="name"), *columns],
+            [Column("model", lambda row: Cell(row.label, about=row.result), kind="name"), *columns],
             group.complete,
-            result=lambda row: row.result,
             above=above,
             below=without_interval([m for kind in kinds for m in means[kind].values()], "prompts"),
         )
@@ -129,42 +126,29 @@ def size(result: Result) -> str | None:
     return f"{sizes[-1][0]}x{sizes[-1][1]}{others}" if sizes else None
 
 
-def _headline_table(
-    title: str, group: Group, rows: Sequence[Row], board: SuiteBoard, above: Sequence[str]
-) -> Table:
+def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequence[str]) -> Table:
     """How good, how fast, how large, at what price, on what terms: one row per model.
 
     Seconds of compute, memory and cost are those of the hardware that made the clips: it is
     named, and no row leads another in them.
     """
-    timed = {row.result.model: devices(row.result, board.speeds) for row in rows}
-    hardware = {device for speeds in timed.values() for device in speeds}
-    shared = len(hardware) == 1 and all(timed.values())
+    hardware = {device for row in rows for device in row.speeds}
+    shared = len(hardware) == 1 and all(row.speeds for row in rows)
     where = [f"Seconds, memory and cost are those of {min(hardware)}."] if shared else []
     ranked = HEADLINE in group.metrics and not group.footage and rows[0] in group.complete
 
     def seconds(row: Row) -> Cell:
         """Of compute as measured here, else as reported, with who says so."""
-        measured = timed[row.result.model]
-        if len(measured) > 1:
-            return Cell(f"on {len(measured)} devices, see below")
-        for device, speed in measured.items():
+        if len(row.speeds) > 1:
+            return Cell(f"on {len(row.speeds)} devices, see below")
+        for device, speed in row.speeds.items():
             return Cell(speed.compute_per_video_s, note="" if shared else device)
         return reported(row.result)
 
-    def peak_gib(row: Row) -> float | None:
-        peaks = [speed.allocated_gib for speed in timed[row.result.model].values()]
-        return max((peak for peak in peaks if peak is not None), default=None)
-
     facts: list[Column[Row]] = [
         Column("s per s of video", seconds, better="lower"),
-        Column("peak GiB", peak_gib, decimals(1), better="lower"),
-        Column(
-            "cost per usable s",
-            lambda r: usable_cost(board.yields.get(r.result.model)),
-            with_unit,
-            better="lower",
-        ),
+        Column("peak GiB", _peak_gib, decimals(1), better="lower"),
+        Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),
         Column("licence", lambda r: r.result.card.licence, kind="text", minor=True),
         Column("resolution", lambda r: size(r.result), kind="text", minor=True),
         Column("max duration s", lambda r: r.result.card.max_seconds, minor=True),
@@ -178,7 +162,6 @@ def _headline_table(
         title,
         [*_lead(ranked), *_score_columns(group, _headline_metrics(group)), *facts],
         rows,
-        result=lambda row: row.result,
         above=(*above, *where),
         below=(*_not_made(rows), *_why_unscored(rows)),
         summary=True,
@@ -204,7 +187,12 @@ def _rank(row: Row) -> Cell:
 
 
 def _name(row: Row) -> Cell:
-    return Cell(row.label, note="lossy" if row.result.lossy else "")
+    return Cell(row.label, note="lossy" if row.result.lossy else "", about=row.result)
+
+
+def _peak_gib(row: Row) -> float | None:
+    peaks = (speed.allocated_gib for speed in row.speeds.values())
+    return max((peak for peak in peaks if peak is not None), default=None)
 
 
 def _open_weights(row: Row) -> str | None:
@@ -246,7 +234,6 @@ def _tables(
             f"{title}{part}",
             [*_lead(ranked=any(row.rank for row in rows)), *_score_columns(group, some)],
             rows,
-            result=lambda row: row.result,
             summary=summary,
             folded=folded,
         )
@@ -272,15 +259,13 @@ def _why_partial(row: Row) -> str:
 def _not_made(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks clips, naming the first of them."""
     for row in rows:
-        present = {clip.sample for clip in row.result.clips}
+        existing = {clip.sample for clip in row.result.clips}
         draws = product(row.result.expected_prompts, row.result.seeds)
-        lacking = [
-            f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in present
-        ]
-        if lacking:
-            hidden = len(lacking) - _NAMED_PER_MODEL
+        gaps = [f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in existing]
+        if gaps:
+            hidden = len(gaps) - _NAMED_PER_MODEL
             more = f" and {hidden} more" if hidden > 0 else ""
-            yield f"{row.label} lacks {', '.join(lacking[:_NAMED_PER_MODEL])}{more}."
+            yield f"{row.label} lacks {', '.join(gaps[:_NAMED_PER_MODEL])}{more}."
 
 
 def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench import statistics as stats
 from bench.leaderboard.data.rows import GROUP_METRIC, SuiteBoard, group_means, has_quality
@@ -41,13 +41,13 @@ def tables(board: SuiteBoard) -> Iterator[Table]:
         for place, group in enumerate(board.groups, start=1)
     ]
     for group, suffix in groups:
-        yield from score_tables(group, suffix, board)
+        yield from score_tables(group, suffix)
     yield from identity_tables(board)
     yield from length_tables(board)
     yield from system_tables(board)
     for device, rows in board.speeds.items():
         yield from speed_tables(device, rows)
-    yield from cost_tables(groups, board)
+    yield from cost_tables(groups)
     for group, suffix in groups:
         yield from more_tables(group, suffix)
     yield from _failures(board)
@@ -101,7 +101,7 @@ class _Identity:
 
 
 _IDENTITY_COLUMNS: tuple[Column[_Identity], ...] = (
-    Column("model", lambda row: row.label, kind="name"),
+    Column("model", lambda row: Cell(row.label, about=row.result), kind="name"),
     Column(GROUP_METRIC, lambda row: row.cell("value"), mean, better="higher"),
     Column("told apart", lambda row: row.cell("won"), mean, better="higher"),
     Column("own", lambda row: row.cell("own"), mean, minor=True),
@@ -131,7 +131,6 @@ def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
         "Cross-clip identity",
         _IDENTITY_COLUMNS,
         sorted(rows, key=lambda row: row.order),
-        result=lambda row: row.result,
         above=[
             "Does a character stay itself from one shot to the next? own is the mean identity "
             "cosine between clips of one character, others that between clips of different "
@@ -186,7 +185,7 @@ class _Lengths:
 
 
 _LENGTH_COLUMNS: tuple[Column[_Lengths], ...] = (
-    Column("model", lambda row: row.label, kind="name"),
+    Column("model", lambda row: Cell(row.label, about=row.result), kind="name"),
     Column("asked, s", lambda row: row.range(0), span),
     Column("made, s", lambda row: row.range(1), span),
     Column("as long as asked", lambda row: row.long_enough, fraction),
@@ -212,7 +211,6 @@ def length_tables(board: SuiteBoard) -> Iterator[Table]:
             "Lengths",
             _LENGTH_COLUMNS,
             rows,
-            result=lambda row: row.result,
             above=[
                 "A model makes the length nearest to that asked for that it can, or its own where "
                 "it cannot be told. Damage is a mean over time, so a short clip has less time to "
@@ -259,34 +257,31 @@ def _capped(
     board: SuiteBoard,
 ) -> Iterator[Table]:
     """A table of the first lines of each model, and of how many more there are."""
-    rows: list[tuple[str, ...]] = []
-    results: list[Result] = []
+    rows: list[tuple[str | Cell, ...]] = []
     for result in board.results:
+        name = Cell(board.labels[result.model], about=result)
         own = lines.get(result.model, ())
-        texts = list(own[:LINES_PER_MODEL])
-        if rest := len(own) - len(texts):
-            texts.append((*[""] * (len(names) - 1), f"and {rest} more"))
-        rows += ((board.labels[result.model], *line) for line in texts)
-        results += [result] * len(texts)
+        rows += ((name, *line) for line in own[:LINES_PER_MODEL])
+        if (rest := len(own) - LINES_PER_MODEL) > 0:
+            rows.append((name, *[""] * (len(names) - 1), f"and {rest} more"))
     if rows:
-        table = tabulate(title, text_columns(("model", *names)), rows)
-        yield replace(table, results=tuple(results))
+        yield tabulate(title, text_columns(("model", *names)), rows)
 
 
 def _commit(result: Result) -> str:
-    return short(result.commit) + (" (dirty)" if result.dirty else "")
+    return short(result.environment.commit) + (" (dirty)" if result.environment.dirty else "")
 
 
 def _provenance(board: SuiteBoard) -> Table:
     columns: list[Column[Result]] = [
-        Column("name", lambda result: board.labels[result.model], kind="name"),
+        Column("name", lambda result: Cell(board.labels[result.model], about=result), kind="name"),
         Column("model", lambda result: result.model, kind="text"),
         Column("licence", lambda result: result.card.licence, kind="text"),
         Column("parameters", lambda result: result.card.parameters, kind="text"),
         Column("commit", _commit, kind="text"),
         Column("device", lambda result: result.device, kind="text"),
-        Column("torch", lambda result: result.torch, kind="text"),
+        Column("torch", lambda result: result.environment.versions.get("torch"), kind="text"),
         Column("result", lambda result: short(result.fingerprint), kind="text"),
         Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
     ]
-    return tabulate("Provenance", columns, board.results, result=lambda result: result)
+    return tabulate("Provenance", columns, board.results)

@@ -30,6 +30,7 @@ class Cell:
     note: str = ""  # what else must be known of this value
     bound: bool = False  # whether the value is only a lower bound
     strong: bool = False  # whether it leads its column
+    about: Result | None = None  # what its row is about, in a cell that names it
 
     @property
     def is_empty(self) -> bool:
@@ -109,7 +110,6 @@ class Table:
     below: tuple[str, ...] = ()  # lines after it
     summary: bool = False  # whether it belongs into the short version for a terminal
     folded: bool = False  # whether a page shows it only when it is asked for
-    results: tuple[Result, ...] = ()  # what each row is about, if all are about results
 
     @property
     def headers(self) -> list[str]:
@@ -151,14 +151,13 @@ def tabulate(
     columns: Iterable[Column[T]],
     rows: Sequence[T],
     *,
-    result: Callable[[T], Result] | None = None,
     above: Iterable[str] = (),
     below: Iterable[str] = (),
     summary: bool = False,
     folded: bool = False,
     empty: Empty = "show",
 ) -> Table:
-    """The table of what columns get from rows, and of what `result` says a row is about."""
+    """The table of what columns get from rows."""
     visible, cells, absent = [], [], []
     for column in columns:
         filled = [column.cell(row) for row in rows]
@@ -176,12 +175,11 @@ def tabulate(
         below=(*([f"Known of no row: {', '.join(absent)}."] if absent else []), *below),
         summary=summary,
         folded=folded,
-        results=() if result is None else tuple(map(result, rows)),
     )
 
 
-def text_columns(names: Sequence[str]) -> tuple[Column[Sequence[str]], ...]:
-    """Columns of texts for rows that are such texts, in order; the first names the row."""
+def text_columns(names: Sequence[str]) -> tuple[Column[Sequence[str | Cell]], ...]:
+    """Columns of texts for rows of texts or their cells, in order; the first names the row."""
     return tuple(
         Column(name, itemgetter(at), kind="text" if at else "name") for at, name in enumerate(names)
     )
@@ -212,26 +210,6 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{max(0, digits - 1 - exponent)}f}"
 
 
-def with_interval(interval: Interval) -> str:
-    """`mean ±half-width`: two significant digits of the half-width.
-
-    At most four significant digits of the mean; the mean alone where there is no interval.
-    """
-    mean, half = interval.mean, interval.half_width
-    if half is None:
-        return number(mean)
-    if half <= 1e-9 * abs(mean):  # all prompts alike, but for the last bits of a sum
-        return f"{number(mean)} ±0"
-    scale = _exponent(max(abs(mean), half))
-    if not -4 <= scale < _LARGE:
-        return f"({mean / 10**scale:.1f} ±{half / 10**scale:.1f})e{scale}"
-    decimals = 1 - _exponent(half)
-    if mean:
-        decimals = min(decimals, 3 - _exponent(mean))
-    decimals = max(0, decimals)
-    return f"{mean:.{decimals}f} ±{half:.{decimals}f}"
-
-
 def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell:  # noqa: ANN401
     """A mean, with its interval where that is over at least `fewest` values; more: of `Cell`."""
     if interval is None:
@@ -242,10 +220,27 @@ def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell: 
 
 
 def mean(cell: Cell) -> str:
-    """`77.1 ±1.2 (n=6)`."""
-    low, high = cell.interval or (None, None)
-    text = with_interval(Interval(cell.number, low, high, cell.count or 0))
+    """`77.1 ±1.2 (n=6)`: two significant digits of half the interval's width.
+
+    At most four significant digits of the mean; the mean alone where there is no interval.
+    """
+    text = number(cell.number)
+    if cell.interval is not None:
+        low, high = cell.interval
+        text = _with_half_width(cell.number, (high - low) / 2)
     return text if cell.count is None else f"{text} (n={cell.count})"
+
+
+def _with_half_width(mean: float, half: float) -> str:
+    if half <= 1e-9 * abs(mean):  # all prompts alike, but for the last bits of a sum
+        return f"{number(mean)} ±0"
+    scale = _exponent(max(abs(mean), half))
+    if not -4 <= scale < _LARGE:
+        return f"({mean / 10**scale:.1f} ±{half / 10**scale:.1f})e{scale}"
+    decimals = 1 - _exponent(half)
+    if mean:
+        decimals = min(decimals, 3 - _exponent(mean))
+    return f"{mean:.{max(0, decimals)}f} ±{half:.{max(0, decimals)}f}"
 
 
 def spread(cell: Cell) -> str:

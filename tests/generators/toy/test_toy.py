@@ -218,7 +218,7 @@ def test_a_deaf_model_is_deterministic_and_depends_on_prompt_id_and_seed() -> No
         ({"fps": 0}, "fps must be a number above 0, got 0"),
         ({"fps": "abc"}, "fps must be a number above 0, got 'abc'"),
         ({"seconds": float("nan")}, "seconds must be a number above 0, got nan"),
-        ({"fps": 1, "seconds": 1}, "seconds must be enough for 2 frames at fps=1, got 1"),
+        ({"fps": 1, "seconds": 1}, "seconds must be enough for 2 frames at fps=1.0, got 1"),
         ({"deaf": "maybe"}, "deaf must be true or false, got 'maybe'"),
     ],
 )

@@ -7,8 +7,7 @@ from pathlib import Path
 import fake_results as fake
 import pytest
 
-from bench.leaderboard.data.files import load
-from bench.leaderboard.tables.records import (
+from bench.commands.export import (
     COLUMNS,
     METRIC_COLUMNS,
     as_csv,
@@ -18,9 +17,10 @@ from bench.leaderboard.tables.records import (
     metrics_sha256,
     rows,
 )
+from bench.leaderboard.data.files import load
 from bench.schema import Result
 
-SCHEMA_1 = Path(__file__).parent / "fixtures" / "result_schema_1.json"
+SCHEMA_1 = Path(__file__).parent / "leaderboard" / "fixtures" / "result_schema_1.json"
 
 
 def read(content: bytes) -> list[dict[str, str]]:
