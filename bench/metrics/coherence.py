@@ -144,8 +144,8 @@ def _lost(name: str, meaning: str) -> Metric:
         return Scored(lost(charges(measured, stutter(analysis)))[name], note=note)
 
     points.__doc__ = f"{meaning} Points of the headline lost; see `lost`."
-    points.__name__ = f"lost_{name}"
-    return metric(unit="points", better="lower", needs=NEEDS)(points)
+    identifier = f"{__name__}.lost_{name}"
+    return metric(unit="points", better="lower", needs=NEEDS, id=identifier)(points)
 
 
 lost_tremble = _lost("tremble", "Nothing in the picture is steady, and places come apart.")

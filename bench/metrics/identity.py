@@ -4,12 +4,17 @@ cos(t, u) is the cosine of the embeddings of frames t and u, in [-1, 1]; 1 is th
 A frozen clip has 1 everywhere, so none of these ranks a clip alone.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import Unscored
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
+
+LAGS_S = (0.25, 0.5, 1.0, 2.0, 4.0)
+SHOWN_S = 1.0
 
 _ROUNDING = 1e-12  # of the fit: embeddings are float32, so that no drift is this slow
 
@@ -63,6 +68,31 @@ def identity_slope(analysis: Analysis) -> float:
     return slope if abs(slope) > _ROUNDING else 0.0
 
 
+@metric(unit="cosine", better="higher", needs=["identity"], id="bench.metrics.lag.identity_lag")
+def identity_lag(analysis: Analysis) -> Scored:
+    """Likeness of frames one second apart: mean_t cos(t, t + 1 s); the curve is kept.
+
+    Range [-1, 1]. The curve holds lags of .25, .5, 1, 2 and 4 s, each as the nearest number of
+    frames; None where the clip is not longer than the lag, or a frame is longer than it.
+
+    Raises:
+        Unscored: if the clip is not longer than a second, or is too small.
+    """
+    return _curve(analysis, "cosine", analysis.likeness)
+
+
+@metric(unit="LPIPS", better=None, needs=["lpips"], id="bench.metrics.lag.lpips_lag")
+def lpips_lag(analysis: Analysis) -> Scored:
+    """LPIPS of frames one second apart: mean_t D(x_t, x_t + 1 s); the curve is kept.
+
+    Range [0, about 1]. Lags as in `identity_lag`. It grows with motion: shown, never ranked.
+
+    Raises:
+        Unscored: if the clip is not longer than a second, or is too small.
+    """
+    return _curve(analysis, "lpips", lambda lag: float(analysis.lpips(lag).mean()))
+
+
 def _to_first(analysis: Analysis, needed: int) -> NDArray[np.float64]:
     """cos(0, t) for t = 1 .. T-1."""
     if len(analysis.clip.frames) < needed:
@@ -70,3 +100,14 @@ def _to_first(analysis: Analysis, needed: int) -> NDArray[np.float64]:
     frames = analysis.identity.frames.astype(np.float64)
     alike: NDArray[np.float64] = frames[1:] @ frames[0]
     return alike
+
+
+def _curve(analysis: Analysis, name: str, at: Callable[[int], float]) -> Scored:
+    count, fps = len(analysis.clip.frames), analysis.clip.fps
+    if count <= round(SHOWN_S * fps) or round(SHOWN_S * fps) < 1:
+        raise Unscored(f"{count} frames at {fps:g} fps, needs more than {SHOWN_S:g} s")
+    lags = [round(seconds * fps) for seconds in LAGS_S]
+    values = [at(lag) if 1 <= lag < count else None for lag in lags]
+    shown = values[LAGS_S.index(SHOWN_S)]
+    assert shown is not None
+    return Scored(shown, {"lag_s": [lag / fps for lag in lags], name: values})

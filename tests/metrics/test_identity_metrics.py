@@ -8,10 +8,11 @@ from bench.errors import Unscored
 from bench.metrics.identity import (
     identity_adjacent,
     identity_first,
+    identity_lag,
     identity_min,
     identity_slope,
+    lpips_lag,
 )
-from bench.metrics.lag import identity_lag, lpips_lag
 from bench.vision.analysis import Analysis
 from bench.vision.identity import Identity
 

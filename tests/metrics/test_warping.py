@@ -6,7 +6,7 @@ from conftest import moving_texture
 from numpy.typing import NDArray
 
 from bench.errors import Unscored
-from bench.metrics.warping import occlusion, smoothness, warp, warp_lpips, warp_mae
+from bench.metrics.consistency import occlusion, smoothness, warp, warp_lpips, warp_mae
 from bench.vision.analysis import Analysis
 
 Analyse = Callable[..., Analysis]

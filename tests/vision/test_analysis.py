@@ -10,17 +10,27 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.errors import Unscored
-from bench.metrics.consistency import flicker, lag_ratio, lpips_far, tlpips
+from bench.metrics.consistency import (
+    flicker,
+    lag_ratio,
+    lpips_far,
+    occlusion,
+    smoothness,
+    tlpips,
+    warp,
+    warp_lpips,
+    warp_mae,
+)
 from bench.metrics.cuts import cuts, cuts_unrequested
 from bench.metrics.identity import (
     identity_adjacent,
     identity_first,
+    identity_lag,
     identity_min,
     identity_slope,
+    lpips_lag,
 )
-from bench.metrics.lag import identity_lag, lpips_lag
 from bench.metrics.motion import dynamics, dynamics_raw
-from bench.metrics.warping import occlusion, smoothness, warp, warp_lpips, warp_mae
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
