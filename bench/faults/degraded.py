@@ -1,16 +1,14 @@
 """A generator with a known fault: what another one makes, damaged on purpose."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-import numpy as np
 import torch
 
 from bench.clip import Clip
 from bench.faults.registry import FAULTS
-from bench.generators.base import Generator, GeneratorInfo, require, require_choice
+from bench.generators.base import Generator, GeneratorInfo, require, require_choice, rng_from
 from bench.prompts import Prompt
 from bench.schema import Loaded
 
@@ -83,8 +81,7 @@ class Degraded(Generator):
         return [self._damage(clip, prompt, seed) for clip, seed in zip(clips, seeds, strict=True)]
 
     def _damage(self, clip: Clip, prompt: Prompt, seed: int) -> Clip:
-        digest = hashlib.sha256(repr((self.fault, prompt.id, seed)).encode()).digest()
-        rng = np.random.default_rng(int.from_bytes(digest))
+        rng = rng_from(self.fault, prompt.id, seed)
         frames = FAULTS[self.fault](clip.frames, self.level, rng)
         return replace(clip, frames=frames, lossy=clip.lossy or self.fault == "lossy")
 

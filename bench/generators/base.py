@@ -1,5 +1,6 @@
 """What every generator is: a cheap constructor, weights inside `with`, one clip a call."""
 
+import hashlib
 import inspect
 import math
 from abc import ABC, abstractmethod
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Self, TypeGuard, cast
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter, ValidationError
 
@@ -104,6 +106,12 @@ def is_valid(field: Any, value: object) -> bool:  # noqa: ANN401 - a type
     except ValidationError:
         return False
     return True
+
+
+def rng_from(*parts: object) -> np.random.Generator:
+    """Chance that depends on these parts alone, by their texts."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest))
 
 
 class Generator(ABC):

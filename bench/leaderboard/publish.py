@@ -11,7 +11,7 @@ from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery
 from bench.leaderboard.render.markdown import OPENING, render
-from bench.leaderboard.render.page import MARK, Beside, page
+from bench.leaderboard.render.page import MARK, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
 from bench.schema import Result
 from bench.storage import write_bytes, write_record, write_text
@@ -91,7 +91,7 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
     health = HEALTH if (into / HEALTH).exists() else None
     return {
         into / README: render(suites, beside, health=health),
-        into / PAGE: page(suites, Beside(galleries, beside, into)),
+        into / PAGE: page(suites, galleries, beside, into),
     }
 
 

@@ -11,7 +11,7 @@ from bench.clip import Clip, write_master
 from bench.leaderboard.data.files import load
 from bench.leaderboard.render import pictures
 from bench.leaderboard.render.pictures import draw_model, draw_suite
-from bench.schema import Result
+from bench.schema import Result, Sample
 
 
 def runs(suite_folder: Path) -> list[tuple[Path, Result]]:
@@ -73,5 +73,5 @@ def test_random_weights_are_in_no_picture_and_keep_nobody_out(tmp_path: Path) ->
     sheet = tmp_path / "sheet.png"
     for model, shown in (("a", True), ("noise", False)):  # the second takes the first one's place
         result = load(tmp_path / model / "result.json")
-        assert draw_model(tmp_path / model, result, [("p00", 0)], sheet) == shown
+        assert draw_model(tmp_path / model, result, [Sample("p00", 0)], sheet) == shown
         assert sheet.exists() == shown

@@ -84,10 +84,9 @@ def parts(description: Description, load: Load, dtypes: Mapping[str, torch.dtype
     """Every network of a pipeline with its size, in seconds, without memory for its weights."""
     networks = []
     for name, module in hollow(description, load).items():
+        dtype = dtypes.get(name, dtypes["default"])
         sizes = {key: parameter.numel() for key, parameter in module.named_parameters()}
-        weight_bytes = sum(
-            size * _dtype(module, key, name, dtypes).itemsize for key, size in sizes.items()
-        )
+        weight_bytes = sum(n * _dtype(module, key, dtype).itemsize for key, n in sizes.items())
         networks.append(Part(name, type(module).__name__, sum(sizes.values()), weight_bytes))
     return networks
 
@@ -121,7 +120,7 @@ def random_pipeline(
     """The pipeline at its real size with random weights, made on the device."""
     generator = torch.Generator(device).manual_seed(0)
     filled = {
-        name: fill(module, name, dtypes, device, generator)
+        name: fill(module, dtypes.get(name, dtypes["default"]), device, generator)
         for name, module in hollow(description, load).items()
     }
     if isinstance(description, Path):
@@ -138,11 +137,7 @@ def random_pipeline(
 
 
 def fill(
-    module: torch.nn.Module,
-    name: str,
-    dtypes: Mapping[str, torch.dtype],
-    device: torch.device,
-    generator: torch.Generator,
+    module: torch.nn.Module, dtype: torch.dtype, device: torch.device, generator: torch.Generator
 ) -> torch.nn.Module:
     """Give the parameters values: matrices N(0, 0.02), scales 1, biases 0.
 
@@ -154,8 +149,8 @@ def fill(
             if parameter is None:
                 continue
             if id(parameter) not in filled:
-                dtype = _dtype(module, f"{path}.{key}".lstrip("."), name, dtypes)
-                values = torch.empty(parameter.shape, device=device, dtype=dtype)
+                own = _dtype(module, f"{path}.{key}".lstrip("."), dtype)
+                values = torch.empty(parameter.shape, device=device, dtype=own)
                 if parameter.ndim <= 1:
                     values.fill_(0.0 if key == "bias" else 1.0)
                 else:
@@ -168,14 +163,11 @@ def fill(
     return module
 
 
-def _dtype(
-    module: torch.nn.Module, key: str, name: str, dtypes: Mapping[str, torch.dtype]
-) -> torch.dtype:
+def _dtype(module: torch.nn.Module, key: str, asked: torch.dtype) -> torch.dtype:
     """Of one parameter; some models keep a few of theirs in float32, and each library by its rule.
 
     Those of transformers depend on the dtype (T5 in float16 alone), those of diffusers do not.
     """
-    asked = dtypes.get(name, dtypes["default"])
     if isinstance(module, transformers.PreTrainedModel):
         plan = module._get_dtype_plan(asked)
         exact = (dtype for part, dtype in plan.items() if re.search(part.replace("*", ".*"), key))

@@ -4,7 +4,6 @@ It needs no weights, so that the whole benchmark runs anywhere, and it follows i
 so that the metrics have a known good model to be tested on.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.clip import Clip
-from bench.generators.base import Generator, GeneratorInfo, is_positive, is_whole, require
+from bench.generators.base import Generator, GeneratorInfo, is_positive, is_whole, require, rng_from
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.backgrounds import BACKGROUNDS, paint_plate
 from bench.generators.toy.bodies import CAMERAS, VERBS, Camera, Look, Motion, Pose, Room, shade
@@ -69,7 +68,7 @@ class ToyGenerator(Generator):
             text, sentence = _other_scene(prompt, sentence, seed)
         if self.recasts:
             sentence = _recast(prompt, sentence, seed)
-        scene = _Scene(sentence, _rng("scene", text, seed), self.height, self.width)
+        scene = _Scene(sentence, rng_from("scene", text, seed), self.height, self.width)
         length_s = self._seconds(prompt)
         times_s = np.arange(self.frames_requested(prompt)) / self.fps
         frames = [scene.draw(time_s, time_s / length_s) for time_s in times_s.tolist()]
@@ -79,13 +78,8 @@ class ToyGenerator(Generator):
         return self.seconds if prompt.seconds is None else prompt.seconds
 
 
-def _rng(*parts: object) -> np.random.Generator:
-    digest = hashlib.sha256(repr(parts).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest))
-
-
 def _other_scene(prompt: Prompt, asked: Sentence, seed: int) -> tuple[str, Sentence]:
-    rng = _rng("deaf", prompt.id, seed)
+    rng = rng_from("deaf", prompt.id, seed)
     while True:
         text = toy_grammar.sample_sentence(rng)
         sentence = toy_grammar.parse(text)
@@ -94,7 +88,7 @@ def _other_scene(prompt: Prompt, asked: Sentence, seed: int) -> tuple[str, Sente
 
 
 def _recast(prompt: Prompt, asked: Sentence, seed: int) -> Sentence:
-    rng = _rng("recast", prompt.id, seed)
+    rng = rng_from("recast", prompt.id, seed)
 
     def other(thing: Thing) -> Thing:
         colours = [colour for colour in toy_grammar.COLOURS if colour != thing.colour]

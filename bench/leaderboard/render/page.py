@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,8 @@ from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.markdown import INTRO, RANKS
 from bench.leaderboard.render.pictures import Picture
 from bench.leaderboard.tables.suite import tables, without_scores
-from bench.leaderboard.tables.table import Table, failure, number, visible
-from bench.schema import ClipResult, Result, Sample
+from bench.leaderboard.tables.table import Cell, failure, number, visible
+from bench.schema import Card, ClipResult, Result, Sample
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
@@ -43,17 +42,21 @@ _VALUES = ("adherence", "coherence_worst_second")
 """What stands under a clip after the headline."""
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What a leaderboard's folder holds beside its results."""
-
-    galleries: Mapping[tuple[str, str], Gallery]  # by suite and model
-    pictures: Mapping[str, Sequence[Picture]]  # by suite
-    into: Path  # the folder
+_CLASSES = {"name": "text name", "text": "text", "number": "num", "rank": "num"}
+"""Of the elements of a column, by its kind."""
+_OPEN = {True: "yes", False: "no", None: ""}
 
 
-def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
-    """HTML, the same bytes for the same suites, clips and pictures."""
+def page(
+    suites: Sequence[SuiteBoard],
+    galleries: Mapping[tuple[str, str], Gallery],
+    pictures: Mapping[str, Sequence[Picture]],
+    into: Path,
+) -> str:
+    """HTML, the same bytes for the same suites, galleries (by suite and model) and pictures.
+
+    Pictures are by suite; they lie in the leaderboard's folder.
+    """
     environment = Environment(
         loader=FileSystemLoader(_WEB),
         autoescape=True,
@@ -62,14 +65,16 @@ def page(suites: Sequence[SuiteBoard], beside: Beside) -> str:
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
+    environment.globals |= {"zip": zip, "card": _card, "classes": _CLASSES, "open_weights": _OPEN}
+    environment.filters["inline"] = lambda picture: _inline(into / picture.path)
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
     sections = []
     for board in suites:
-        sections.append(_suite(board, beside) | {"player": None})
-        if clips := _player(board, beside.galleries):
-            sections[-1]["player"] = len(players)
-            players.append(clips)
+        player = _player(board, galleries)
+        number = len(players) if player else None
+        sections.append(_suite(board, pictures.get(board.suite, ())) | {"player": number})
+        players += [player] if player else []
     cards = [result.card for board in suites for result in board.results]
     ranked = any(HEADLINE in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
@@ -109,26 +114,14 @@ def _intro(*, ranked: bool) -> list[str]:
     return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
 
 
-def _suite(board: SuiteBoard, beside: Beside) -> dict[str, Any]:
-    pictures = beside.pictures.get(board.suite, ())
+def _suite(board: SuiteBoard, pictures: Sequence[Picture]) -> dict[str, Any]:
     return {
         "name": board.suite,
+        "labels": board.labels,
         "lines": without_scores(board),
-        "tables": [_table(table) for table in tables(board)],
-        "figures": [
-            {
-                "svg": _inline(beside.into / picture.path),
-                "caption": picture.alt,
-                "wide": "/parts" in picture.path,
-            }
-            for picture in pictures
-            if picture.path.endswith(".svg")
-        ],
-        "sheets": [
-            {"source": picture.path, "label": board.labels[picture.model]}
-            for picture in pictures
-            if picture.model in board.labels
-        ],
+        "tables": list(tables(board)),
+        "figures": [picture for picture in pictures if picture.path.endswith(".svg")],
+        "sheets": [picture for picture in pictures if picture.model in board.labels],
     }
 
 
@@ -138,46 +131,9 @@ def _inline(path: Path) -> Markup:
     return Markup((svg[svg.index("<svg") :] + end).replace(INK, "currentColor") + "\n")
 
 
-def _table(table: Table) -> dict[str, Any]:
-    results = [next((cell.about for cell in row if cell.about), None) for row in table.rows]
-    kinds = [_CLASSES.get(column.kind, "num") for column in table.columns]
-    return {
-        "title": table.title,
-        "open": table.summary,
-        "above": table.above,
-        "below": (*table.units, *table.below),
-        "columns": [
-            {
-                "name": column.header,
-                "kind": kind,
-                "first": "descending"
-                if column.kind == "number" and column.better != "lower"
-                else "ascending",
-            }
-            for column, kind in zip(table.columns, kinds, strict=True)
-        ],
-        "rows": [
-            {
-                "open": _OPEN[result.card.open_weights if result else None],
-                "licence": (result.card.licence if result else None) or "",
-                "cells": [
-                    {
-                        "kind": kind,
-                        "text": text,
-                        "strong": cell.strong,
-                        # Fewer digits than sums differ in from one machine to another.
-                        "value": None if value is None else f"{value:.6g}",
-                    }
-                    for kind, cell, text, value in zip(kinds, *row, strict=True)
-                ],
-            }
-            for result, *row in zip(results, table.rows, table.texts, table.numbers, strict=True)
-        ],
-    }
-
-
-_CLASSES = {"name": "text name", "text": "text"}
-_OPEN = {True: "yes", False: "no", None: ""}
+def _card(row: Sequence[Cell]) -> Card:
+    """What the maker says of the model that a row is about; nothing where it is about none."""
+    return next((cell.about.card for cell in row if cell.about), Card())
 
 
 # ---- What the player is given: whose clips of which prompts there are, scores and curves ----

@@ -88,7 +88,7 @@ def draw_model(run: Path, result: Result, draws: Sequence[Sample], picture: Path
         return False
     clips = _delivered(result)
     rows = [
-        (draw[0], clip)
+        (draw.prompt_id, clip)
         for draw in draws[:_PROMPTS_PER_MODEL]
         if draw in clips and (clip := _frames(run, clips[draw])) is not None
     ]
