@@ -24,7 +24,7 @@ from bench.leaderboard.render.gallery import Curve
 
 METRICS = {
     name: {"unit": "points", "better": "higher", "version": 1, "fingerprint": "c"}
-    for name in ("coherence", "coherence_flicker")
+    for name in ("coherence", "lost_flicker")
 }
 HOSTILE = ["<script>alert(1)</script>", 'a "b" & $x_1$', "\u202eevil\x00 left", "通义万相 مولد"]
 
