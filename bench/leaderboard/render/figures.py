@@ -84,8 +84,8 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
             if len(points := points_of(group, device)) > 1:
                 title = f"{board.suite}, {device}"
                 yield Drawing(f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title))
-        points = (name for name in SUB_SCORES if name in group.metrics)
-        if parts := [name for name in points if group.metrics[name].unit == "points"]:
+        sub_scores = [name for name in SUB_SCORES if name in group.metrics]
+        if parts := [name for name in sub_scores if group.metrics[name].unit == "points"]:
             yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
         rows = [row for row in group.complete if row.result.model in lags]
         names = sorted({name for row in rows for name in lags[row.result.model]})
