@@ -135,3 +135,8 @@ def test_models_beyond_the_colours_stay_in_the_background() -> None:
         {f"model {n:02d}": {"lpips_lag": curve} for n in range(20)}, {"lpips_lag": "lag"}
     )
     assert sum(text.startswith("model") for text in texts(svg)) == 8
+
+
+def test_a_bound_that_is_a_rounding_within_the_mean_is_drawn() -> None:
+    alike = Point("alike", (1, 1, 1), (0.1 + 0.2, 0.3, 0.3))
+    assert {"alike", "other"} <= set(texts(pareto([alike, point("other", 2, 60)], "toy")))

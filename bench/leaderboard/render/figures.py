@@ -212,7 +212,11 @@ def pareto(points: Sequence[Point], title: str) -> bytes:
                 np.array([getattr(point, side) for point in chosen]).reshape(-1, 3).T
                 for side in "xy"
             )
-            whiskers: Any = {"xerr": (x - x_low, x_high - x), "yerr": (y - y_low, y_high - y)}
+            # Not below 0: where all draws are alike, a bound may lie a rounding within the mean.
+            whiskers: Any = {
+                "xerr": np.maximum(0, (x - x_low, x_high - x)),
+                "yerr": np.maximum(0, (y - y_low, y_high - y)),
+            }
             # Grey for all: in the colour of the front they would pass for a part of it.
             whiskers |= {"ecolor": INK, "elinewidth": 0.9, "zorder": order - 1}
             alpha = 0.55 if len(points) <= _FEW else 0.25
