@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from bench.config import parse_run, plain
-from bench.errors import MISTAKE, BenchError, complain, prepare_output
+from bench.errors import MISTAKE, BenchError, complain, prepare_output, printable
 from bench.leaderboard.publish import PAGE, publish
 from bench.leaderboard.render.console import show
 from bench.progress import console
@@ -77,7 +77,9 @@ class _Screen(logging.Handler):
     """Shows the message alone; tracebacks stand in the run's bench.log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            printable(record.getMessage(), 4000), markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def main() -> int:
@@ -128,7 +130,7 @@ def _report_failures(outcome: Outcome) -> int:
             f"{outcome.folder.root}: {_count(outcome.failures)} failed or missing", style="red"
         )
         for line in outcome.failures[:_SHOWN_FAILURES]:
-            console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"  {printable(line)}", highlight=False, markup=False, soft_wrap=True)
         hidden = len(outcome.failures) - _SHOWN_FAILURES
         if hidden > 0:
             console.print(f"  and {hidden} more, in {outcome.folder.result}", highlight=False)

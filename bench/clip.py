@@ -37,6 +37,8 @@ class Clip:
     """Frames per second, > 0."""
     lossy: bool = False
     """Whether the frames come from a lossy file and no lossless one exists."""
+    remarks: tuple[str, ...] = ()
+    """On how its file was read, one line each: holes in its times, pixels that are not square."""
 
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype

@@ -38,6 +38,13 @@ class ClipError(Exception):
     """A clip that cannot be used; recorded against that clip, the others go on."""
 
 
+class ClipRefused(ClipError):  # noqa: N818 - the file's fault, not this program's
+    """A clip that is there and cannot be read; no failure of the model that made it.
+
+    It counts as no score at all, and a row that is ranked stays partial until its file is mended.
+    """
+
+
 class ClipMissing(ClipError):  # noqa: N818 - nothing went wrong, it is only not there yet
     """A clip that somebody has yet to supply.
 
@@ -47,7 +54,19 @@ class ClipMissing(ClipError):  # noqa: N818 - nothing went wrong, it is only not
 
 def one_line(error: Exception) -> str:
     """Kind and message of an error that was not expected, folded into one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+    return f"{type(error).__name__}: {printable(str(error)) or 'no message'}"
+
+
+def printable(text: str, most: int = 1000) -> str:
+    """Text from outside, as it may stand in a record and on a terminal.
+
+    On one line; what controls a terminal or is no Unicode becomes U+FFFD; of what is longer than
+    `most` characters the middle is left out.
+    """
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    words = " ".join(text.split())
+    return "".join(char if char.isprintable() else "\ufffd" for char in words)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -76,7 +95,7 @@ def attempt(job: Callable[[], int]) -> int:
 
 def complain(error: Exception) -> None:
     """Say on stderr, in one line, what was expected, what was got and what to type."""
-    sys.stderr.write(f"steadybench: {' '.join(explain(error).split())}\n")
+    sys.stderr.write(f"steadybench: {printable(explain(error), 4000)}\n")
 
 
 def explain(error: Exception) -> str:

@@ -99,7 +99,7 @@ Price = Annotated[float, Field(ge=0, le=_MAX_PRICE), _Number]
 Value = Annotated[float, Field(ge=-_MAX_VALUE, le=_MAX_VALUE), _Number]
 Cosine = Annotated[float, Field(ge=-1.00001, le=1.00001), _Number]
 
-Status = Literal["ok", "error", "oom", "crashed"]
+Status = Literal["ok", "error", "oom", "crashed", "refused"]
 Better = Literal["higher", "lower"]
 Weights = Literal["real", "random"]
 Basis = Literal["program", "request", "declared"]
@@ -334,7 +334,7 @@ class ClipFacts(Record):
     width_requested: Pixels | None = None
     """Asked of the model."""
     status: Status
-    """`ok`, or how it failed."""
+    """`ok`, or how it failed; `refused` is a file that could not be read, no fault of the model."""
     error: str | None
     """One line; null for a clip that is ok."""
     frames: Frames | None
@@ -349,6 +349,8 @@ class ClipFacts(Record):
     """Whether the frames come from a lossy file."""
     frames_sha256: str | None
     """Of the decoded frames, hex; null without a clip."""
+    remarks: tuple[str, ...] = ()
+    """On how its file was read: holes in its times, pixels that are not square."""
     warm: bool
     """False if the time includes what only the first clip of a shape pays."""
     latency_s: Seconds | None
@@ -379,6 +381,11 @@ class ClipFacts(Record):
                 if not (value := getattr(self, key)):
                     raise semantic(f"expected {key} above 0 of a clip that is ok, got {value}")
         return self
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the model made no clip; a file that cannot be read says nothing about that."""
+        return self.status not in ("ok", "refused")
 
     @property
     def sample(self) -> Sample:
@@ -598,6 +605,8 @@ class RunFacts(Record):
     """Where they come from."""
     expected: Expected
     """What a complete run holds."""
+    skipped: dict[str, str] = Field(default_factory=dict)
+    """File among the clips that holds none, to the reason."""
 
 
 class Run(RunFacts):

@@ -1,56 +1,212 @@
-"""Other people's videos, folders of PNG frames and pictures: read, or refused if they mislead."""
+"""Other people's videos, animations and folders of frames, read as a person would see them."""
 
+import math
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
 import av.container
 import av.error
+import av.filter
 import cv2
 import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import ColorTrc
 from numpy.typing import NDArray
+from PIL import Image
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"})
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
+"""Of frames in a folder, whatever their case."""
+
+_ANIMATION_SUFFIXES = frozenset({".gif", ".webp", ".apng", ".png"})
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".wmv", ".flv"}
+    | {".ogv", ".gif", ".webp", ".apng"}
+)
+"""Of files that hold a clip, whatever their case, and so may an animated PNG."""
 
 _LOSSLESS_CODECS = frozenset(
     {"apng", "ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "qtrle", "rawvideo", "utvideo"}
 )
+_LOSSY_PICTURES = frozenset({".gif", ".jpg", ".jpeg", ".webp"})  # a WebP does not say
+
+# A file may be a list of other files, or of addresses, which nobody meant to be read.
+_CONTAINERS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,asf,flv,ogg",
+}
 
 # A file may declare a little more than it holds; encoders round durations up.
 _MISSING_FRAMES_ALLOWED = 2
-_RATE_TOLERANCE = 0.02
-# A GIF counts in hundredths of a second, so that 12 fps alternates between 8 and 9 of them.
-_UNEVEN_FACTOR = 1.5
+
+# Writers of animations merge equal frames into one of a longer delay. A video that leaves out more
+# than this share of its frames has a variable rate.
+_HELD_SHARE_ALLOWED = 0.1
 _UNEVEN_SHARE_ALLOWED = 0.02
+_JITTER = 0.25  # of a step by which one frame may come early or late
+_DRIFT = 0.06  # by which the rate of a few frames may differ from that of the clip
+_DRIFT_FRAMES = 8
+_RATE_TOLERANCE = 0.0005  # 30 is not 30000/1001
+
+_SHORTEST_DELAY_S = 0.01  # as browsers have it: what is not longer is shown for
+_DEFAULT_DELAY_S = 0.1  # this long, which is also the grid of an animation of one frame
+
+_SDR = frozenset(
+    {
+        *(ColorTrc.BT709, ColorTrc.UNSPECIFIED, ColorTrc.GAMMA22, ColorTrc.GAMMA28),
+        *(ColorTrc.SMPTE170M, ColorTrc.SMPTE240M, ColorTrc.IEC61966_2_4, ColorTrc.BT1361_ECG),
+        *(ColorTrc.IEC61966_2_1, ColorTrc.BT2020_10, ColorTrc.BT2020_12),
+    }
+)
 
 
-def read_video(path: Path, fps: float | None = None) -> Clip:
-    """Read a video file, or a folder of PNG frames of one size in natural order, into memory.
+@dataclass(frozen=True)
+class Limits:
+    """The largest clip that is read; a larger one is refused, by its header where that says so."""
 
-    Frames are turned upright if the file says how; the clip is `lossy` unless the codec is
-    lossless. `fps` is the rate of a folder; a file carries its own. A file that is cut short, or
-    has no constant frame rate, is a ClipError. T x H x W x 3 bytes, twice while frames are stacked.
+    frames: int = 20_000
+    pixels: int = 8192 * 8192  # of a frame
+    seconds: float = 600.0
+    bytes: int = 8 * 2**30  # of decoded frames
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if type(value) not in (int, float) or not 0 < value < math.inf:
+                raise BenchError(f"limits.{each.name} must be a number above 0, got {value!r}")
+
+    def check(self, path: Path, size: tuple[int, int], frames: int = 1, seconds: float = 0) -> None:
+        """Refuse by ClipError what is larger; `size` is height and width in pixels."""
+        pixels = size[0] * size[1]
+        amounts = {
+            "pixels": pixels,
+            "frames": frames,
+            "seconds": seconds,
+            "bytes": frames * pixels * 3,
+        }
+        for key, amount in amounts.items():
+            if amount > (most := getattr(self, key)):
+                what = f"{size[1]}x{size[0]} pixels" if key == "pixels" else f"{amount:.10g} {key}"
+                raise ClipError(
+                    f"{path}: expected at most {most:.10g} {key}, got {what}: "
+                    f"shorten it, or raise model.limits.{key} of model=folder"
+                )
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class _Film:
+    """Frames in order, and how long each is shown, before they are put on a grid."""
+
+    frames: list[NDArray[np.uint8]]
+    lengths_s: NDArray[np.float64]  # one a frame, the last may be unknown (0); empty without times
+    tick_s: float  # to which times are rounded
+    rates: Sequence[float]  # that the file declares
+    lossy: bool
+    remarks: list[str] = field(default_factory=list)
+    is_animation: bool = False  # of a kind whose writers merge equal frames
+
+
+def read_video(
+    path: Path, fps: float | None = None, *, resample: float | None = None, limits: Limits = LIMITS
+) -> Clip:
+    """Read a video, an animation (GIF, WebP, APNG), or a folder of numbered frames of one size.
+
+    Frames stand on the grid of a constant rate, each repeated for as long as a player shows it, so
+    that a hole in the times is a freeze; `remarks` name such holes. A variable rate is a ClipError
+    unless `resample` gives the rate to show such a file at. Frames are upright, deinterlaced and
+    of square pixels. `fps` is the rate of a folder; a file carries its own. The clip is `lossy`
+    unless the codec is lossless. A file that is cut short is a ClipError.
     """
     if path.is_dir():
-        return _read_png_folder(path, fps)
+        return _read_frames(path, fps, limits)
+    if path.exists() and not path.is_file():
+        raise ClipError(f"{path}: expected a video, got a pipe or a device")
     try:
-        with av.open(path) as container:
-            return _decode(container, path)
-    except (av.error.FFmpegError, OSError) as error:
+        if path.suffix.lower() in _ANIMATION_SUFFIXES:
+            film = _read_animation(path, limits)
+        else:
+            with av.open(path, options=_CONTAINERS) as container:
+                film = _decode(container, path, limits)
+    except ClipError:
+        raise
+    except Exception as error:  # decoders fail in any way on what they were not made for
         reason = getattr(error, "strerror", None) or str(error)
         raise ClipError(f"{path}: expected a video, but it cannot be read: {reason}") from None
+    return _on_grid(film, resample, path, limits)
 
 
-def _decode(container: av.container.InputContainer, path: Path) -> Clip:
-    if not container.streams.video:
-        raise ClipError(f"{path}: expected a video, there is no picture in it")
-    stream = container.streams.video[0]
+def _decode(container: av.container.InputContainer, path: Path, limits: Limits) -> _Film:
+    stream = _main_stream(container, path)
+    codec = stream.codec_context
+    pixel_aspect = stream.sample_aspect_ratio or codec.sample_aspect_ratio or Fraction(1)
+    width = round(codec.width * pixel_aspect)
+    tick_s = float(stream.time_base or 0)
+    declared_s = (stream.duration or 0) * tick_s
+    limits.check(path, (codec.height, width), max(1, stream.frames), declared_s)
+    remarks = []
+    if len(container.streams.video) > 1:
+        remarks.append(f"of {len(container.streams.video)} pictures, that of stream {stream.index}")
+    if pixel_aspect != 1:
+        remarks.append(
+            f"pixels of {pixel_aspect.numerator}:{pixel_aspect.denominator} are made square, "
+            f"{codec.width}x{codec.height} is shown as {width}x{codec.height}"
+        )
+    if codec.color_trc not in _SDR:
+        name = ColorTrc(codec.color_trc).name
+        remarks.append(f"its transfer {name} is not looked at, colours are scored as they stand")
     frames: list[NDArray[np.uint8]] = []
     times_s: list[float] = []
-    reached_s = 0.0
+    last_s = 0.0
+    for frame in _deinterlaced(_frames(container, stream, path), stream, remarks):
+        limits.check(path, (frame.height, frame.width), len(frames) + 1)
+        square = round(frame.width * pixel_aspect)
+        shown = frame if square == frame.width else frame.reformat(square, format="rgb24")
+        # The display matrix turns counterclockwise, as rot90 does.
+        upright = np.rot90(shown.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+        frames.append(np.ascontiguousarray(upright))
+        if frame.time is not None and frame.time_base is not None:
+            times_s.append(frame.time)
+            last_s = float(frame.duration * frame.time_base)
+    if not frames:
+        raise ClipError(f"{path}: expected a video, there is no frame in it")
+    # AVI knows no order of presentation: frames come in order, their times may not.
+    lengths_s = np.diff(sorted(times_s), append=max(times_s) + last_s) if times_s else np.empty(0)
+    return _Film(
+        frames,
+        lengths_s if len(lengths_s) == len(frames) else np.empty(0),
+        tick_s,
+        [float(rate) for rate in (stream.average_rate, stream.base_rate) if rate],
+        lossy=codec.name not in _LOSSLESS_CODECS,
+        remarks=remarks,
+    )
+
+
+def _main_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
+    """The stream that a player shows: the default one, never a cover picture."""
+    streams = container.streams.video
+    moving = [each for each in streams if not each.disposition & Disposition.attached_pic]
+    if not moving:
+        raise ClipError(f"{path}: expected a video, there is no picture in it")
+    return next((each for each in moving if each.disposition & Disposition.default), moving[0])
+
+
+def _frames(
+    container: av.container.InputContainer, stream: av.VideoStream, path: Path
+) -> Iterator[av.VideoFrame]:
+    """All frames of a stream; ClipError if one is damaged, or more are declared."""
+    count, reached_s = 0, 0.0
     for packet in container.demux(stream, *container.streams.audio):
         if packet.pts is not None and packet.time_base is not None:
             end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -59,43 +215,42 @@ def _decode(container: av.container.InputContainer, path: Path) -> Clip:
             continue
         for frame in stream.decode(packet):
             if frame.is_corrupt:
-                raise ClipError(
-                    f"{path}: frame {len(frames)} is damaged; the file may be cut short"
-                )
-            # The display matrix turns counterclockwise, as rot90 does.
-            upright = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-            frames.append(np.ascontiguousarray(upright))
-            if frame.time is not None:
-                times_s.append(frame.time)
-    if not frames:
-        raise ClipError(f"{path}: expected a video, there is no frame in it")
-    _refuse_cut_short(container, stream, len(frames), reached_s, path)
-    # AVI knows no order of presentation: frames come in order, their times may not.
-    rate = _constant_rate(stream, sorted(times_s), len(frames), path)
-    if len({frame.shape for frame in frames}) > 1:
-        raise ClipError(f"{path}: expected frames of one size, their size changes")
-    codec = stream.codec_context.name
-    return Clip(np.stack(frames), rate, lossy=codec not in _LOSSLESS_CODECS)
+                raise ClipError(f"{path}: frame {count} is damaged; the file may be cut short")
+            count += 1
+            yield frame
+    _refuse_cut_short(container, stream, count, reached_s, path)
 
 
-def _constant_rate(stream: av.VideoStream, times_s: list[float], count: int, path: Path) -> float:
-    declared = stream.average_rate or stream.guessed_rate
-    if not declared or declared <= 0:
-        raise ClipError(f"{path}: expected a frame rate, the file gives none")
-    if len(times_s) == count > 2:
-        lengths_s = np.diff(times_s)
-        typical_s = np.median(lengths_s)
-        uneven = (lengths_s > typical_s * _UNEVEN_FACTOR) | (lengths_s * _UNEVEN_FACTOR < typical_s)
-        if uneven.mean() > _UNEVEN_SHARE_ALLOWED:
-            raise ClipError(
-                f"{path}: expected a constant frame rate, frames last from "
-                f"{lengths_s.min() * 1000:.0f} to {lengths_s.max() * 1000:.0f} ms: "
-                f"convert it first, as with ffmpeg -i IN -r {float(declared):.0f} OUT"
-            )
-        shown = (count - 1) / (times_s[-1] - times_s[0])
-        if abs(shown / float(declared) - 1) > _RATE_TOLERANCE:
-            return float(shown)  # headers can be wrong, the times are what is played
-    return float(declared)
+def _deinterlaced(
+    frames: Iterable[av.VideoFrame], stream: av.VideoStream, remarks: list[str]
+) -> Iterator[av.VideoFrame]:
+    """Frames as they are, those that consist of two fields through FFmpeg's bwdif."""
+    graph: av.filter.Graph | None = None
+    for frame in frames:
+        if graph is None and frame.interlaced_frame:
+            remarks.append("its frames are interlaced, and were deinterlaced (bwdif)")
+            graph = av.filter.Graph()
+            source = graph.add_buffer(template=stream)
+            bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+            graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
+        if graph is None:
+            yield frame
+        else:
+            graph.push(frame)
+            yield from _pulled(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _pulled(graph)
+
+
+def _pulled(graph: av.filter.Graph) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            frame = graph.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+        assert isinstance(frame, av.VideoFrame)
+        yield frame
 
 
 def _refuse_cut_short(
@@ -123,28 +278,218 @@ def _refuse_cut_short(
         raise ClipError(
             f"{path}: got {count} frames, {min(missing)} more are declared: the file is cut short"
         )
+
+
+@cache
+def is_animation(path: Path) -> bool:
+    """Whether a file of pictures, WebP or PNG, holds more than one."""
+    try:
+        with Image.open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # as in `read_video`; whoever reads it will say why
+        return False
+
+
+def _read_animation(path: Path, limits: Limits) -> _Film:
+    frames: list[NDArray[np.uint8]] = []
+    delays_s: list[float] = []
+    remarks: list[str] = []
+    limits.check(path, _size(path))
+    with Image.open(path) as image:
+        count = getattr(image, "n_frames", 1)
+        limits.check(path, (image.height, image.width), count)
+        for number in range(count):
+            image.seek(number)
+            frames.append(np.asarray(image.convert("RGB")))
+            delay_s = image.info.get("duration", 0) / 1000
+            delays_s.append(delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S)
+            if not remarks and image.has_transparency_data and not _is_opaque(image):
+                remarks.append("transparency is not looked at")
     if path.suffix.lower() == ".gif" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
         raise ClipError(f"{path}: the file is cut short, its end mark is missing")
+    return _Film(
+        frames,
+        np.array(delays_s),
+        tick_s=0.01 if path.suffix.lower() == ".gif" else 0.001,
+        rates=(),
+        lossy=path.suffix.lower() in _LOSSY_PICTURES,
+        remarks=remarks,
+        is_animation=True,
+    )
 
 
-def _read_png_folder(path: Path, fps: float | None) -> Clip:
-    files = sorted(path.glob("[!.]*.png"), key=natural_order)
-    if not files:
-        raise ClipError(f"{path}: expected PNG frames in this folder, there are none")
+def _is_opaque(image: Image.Image) -> bool:
+    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() == 255)
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Height and width by the header of a picture; nothing is decoded."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ClipError(f"{path}: {error}") from None
+
+
+def _on_grid(film: _Film, resample: float | None, path: Path, limits: Limits) -> Clip:
+    """The clip of a constant rate that shows what the film shows."""
+    if len({frame.shape for frame in film.frames}) > 1:
+        raise ClipError(f"{path}: expected frames of one size, their size changes")
+    inner_s = film.lengths_s[:-1]  # whose end is the time of another frame
+    step_s = _grid_step_s(inner_s, film.tick_s) if inner_s.size else None
+    if not inner_s.size:  # a single frame, or no times
+        counts = np.ones(len(film.frames), int)
+        if film.is_animation:
+            step_s = min(_DEFAULT_DELAY_S, film.lengths_s[0])
+            counts = np.maximum(1, np.rint(film.lengths_s / step_s)).astype(int)
+        elif not film.rates:
+            raise ClipError(f"{path}: expected a frame rate, the file gives none")
+        fps = 1 / step_s if step_s else film.rates[0]
+    else:
+        counts = np.maximum(1, np.rint(film.lengths_s / (step_s or np.median(inner_s)))).astype(int)
+        fps = _rate(step_s or float(np.median(inner_s)), len(inner_s), film)
+        is_variable = step_s is None or (counts[:-1] > 1).mean() > _HELD_SHARE_ALLOWED
+        if is_variable and not (film.is_animation and step_s):
+            described = (
+                f"frames last from {inner_s.min() * 1000:.0f} to {inner_s.max() * 1000:.0f} ms"
+            )
+            if resample is None:
+                raise ClipError(
+                    f"{path}: expected a constant frame rate, {described}: type "
+                    f"model.resample={fps:.4g} with model=folder, or convert it, as with "
+                    f"ffmpeg -i IN -r {fps:.4g} OUT"
+                )
+            times_s = np.concatenate([[0], np.cumsum(film.lengths_s)])
+            counts, fps = np.diff(np.rint(times_s * resample)).astype(int), resample
+            film.remarks.append(f"{described}, resampled to {fps:g} fps")
+        else:
+            film.remarks.extend(_held(counts, fps, film))
+    shape = film.frames[0].shape
+    total = int(counts.sum())
+    limits.check(path, shape[:2], total, total / fps)
+    frames = np.empty((total, *shape), np.uint8)
+    end = 0
+    for number, count in enumerate(counts):
+        frames[end : end + count] = film.frames[number]
+        end += count
+        film.frames[number] = frames[:0]  # so that no more than one copy is held
+    return Clip(frames, fps, film.lossy, tuple(film.remarks))
+
+
+def _grid_step_s(lengths_s: NDArray[np.float64], tick_s: float) -> float | None:
+    """Seconds between the frames of a constant rate of which some may be left out.
+
+    `lengths_s` are from each frame to the next. None if no rate fits: most of the frames that
+    follow each other at once must come within `_JITTER` of when they should, and a few of them
+    must not go faster or slower than all do.
+    """
+    shortest_s = float(lengths_s.min())
+    for guess_s in (float(np.median(lengths_s)), shortest_s, shortest_s / 2, shortest_s / 3):
+        step_s = guess_s
+        if step_s <= 0:
+            return None
+        for _ in range(2):
+            counts = np.maximum(1, np.rint(lengths_s / step_s))
+            adjacent = counts == counts.min()
+            step_s = float(lengths_s[adjacent].sum() / counts[adjacent].sum())
+        few = counts <= 3  # a long pause need not be of whole frames
+        late_s = np.abs(lengths_s - counts * step_s)[few]
+        uneven = (late_s > _JITTER * step_s + tick_s).mean()
+        run_s = (lengths_s / counts)[adjacent]
+        window = max(1, min(_DRIFT_FRAMES, len(run_s) // 2))
+        local_s = np.convolve(run_s, np.full(window, 1 / window), "valid")
+        drift = (np.abs(local_s - step_s) - tick_s / window).max() / step_s
+        if uneven <= _UNEVEN_SHARE_ALLOWED and drift <= _DRIFT:
+            return step_s
+    return None
+
+
+def _rate(step_s: float, count: int, film: _Film) -> float:
+    """The declared rate that the times bear out, else that of the times: those are played."""
+    tolerance = _RATE_TOLERANCE + film.tick_s / (count * step_s)
+    nearest = min(film.rates, key=lambda rate: abs(rate * step_s - 1), default=0.0)
+    if abs(nearest * step_s - 1) <= tolerance:
+        return nearest
+    return float(Fraction(1 / step_s).limit_denominator(1001))
+
+
+def _held(counts: NDArray[np.int_], fps: float, film: _Film) -> Iterator[str]:
+    """What to say of frames that stand longer than one step of the grid."""
+    (held,) = np.nonzero(counts > 1)
+    if held.size and film.is_animation:
+        yield f"{len(counts)} frames of unequal delay are {counts.sum()} at {fps:.4g} fps"
+    elif held.size:
+        holes = [f"frame {at} stands for {counts[at]} ({counts[at] / fps:.2f} s)" for at in held]
+        more = f" and {len(holes) - 3} more" if holes[3:] else ""
+        yield f"holes in its times: at {fps:.4g} fps {', '.join(holes[:3])}{more}"
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The pictures of a folder, in the order of their numbers.
+
+    ClipError if they are no single series without gaps; whatever is in the way is named.
+    """
+    series: defaultdict[str, dict[int, Path]] = defaultdict(dict)
+    for file in pictures(folder):
+        number = re.fullmatch(r"(.*?)(\d+)(\D*)", file.stem)
+        name = f"{number[1]}*{number[3]}" if number else file.stem
+        at = int(number[2]) if number else 0
+        if (other := series[name].get(at)) is not None:
+            raise ClipError(f"{folder}: two frames have number {at}: {other.name}, {file.name}")
+        series[name][at] = file
+    if not series:
+        raise ClipError(f"{folder}: expected frames in this folder (PNG, JPEG, WebP), got none")
+    if len(series) > 1:
+        kinds = [f"{name} ({len(each)})" for name, each in series.items()]
+        raise ClipError(
+            f"{folder}: expected one series of frames, got {', '.join(kinds[:4])}"
+            f"{' ...' if kinds[4:] else ''}: move the others away"
+        )
+    ((name, files),) = series.items()
+    numbers = sorted(files)
+    stride = min(np.diff(numbers), default=1)
+    gaps = sorted({*range(numbers[0], numbers[-1], stride)} - files.keys())
+    if gaps:
+        more = f" and {len(gaps) - 5} more" if gaps[5:] else ""
+        raise ClipError(
+            f"{folder}: expected frames {name} from {numbers[0]} to {numbers[-1]}, "
+            f"{', '.join(map(str, gaps[:5]))}{more} of them missing"
+        )
+    return [files[number] for number in numbers]
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Files of a folder that may be frames, in natural order."""
+    files = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+    return sorted((f for f in files if not f.name.startswith(".")), key=natural_order)
+
+
+def _read_frames(path: Path, fps: float | None, limits: Limits) -> Clip:
+    files = frame_files(path)
     if fps is None:
-        raise ClipError(f"{path}: PNG frames carry no rate: say it with model.fps=N")
-    frames = []
-    for file in files:
-        image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ClipError(f"{file}: expected a PNG picture, it cannot be read")
-        frames.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-        if frames[-1].shape != frames[0].shape:
+        raise ClipError(f"{path}: frames in a folder carry no rate: say it with model.fps=N")
+    shape: tuple[int, ...] = ()
+    for number, file in enumerate(files):
+        if not file.is_file() or (file.is_symlink() and file.resolve().parent != path.resolve()):
+            raise ClipError(f"{file}: expected a picture in this folder, got a link or no file")
+        try:
+            limits.check(path, _size(file), len(files), len(files) / fps)
+            image = read_image(file)
+        except ClipError:
+            raise
+        except Exception:  # as in `read_video`
+            raise ClipError(f"{file}: expected a PNG, JPEG or WebP, it cannot be read") from None
+        if number == 0:
+            shape = image.shape
+            frames = np.empty((len(files), *shape), np.uint8)
+        if image.shape != shape:
             raise ClipError(
                 f"{file}: expected frames of one size, height and width are "
-                f"{frames[-1].shape[:2]} here and {frames[0].shape[:2]} in {files[0].name}"
+                f"{image.shape[:2]} here and {shape[:2]} in {files[0].name}"
             )
-    return Clip(np.stack(frames).astype(np.uint8), fps)
+        frames[number] = image
+    lossy = any(file.suffix.lower() in _LOSSY_PICTURES for file in files)
+    return Clip(frames, fps, lossy)
 
 
 def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:

@@ -435,7 +435,7 @@ def test_one_mistake_in_a_multirun_stops_no_other_job(
 
 
 def test_any_folder_of_videos_is_scored_without_prompts(
-    bench: Main, footage: Path, tmp_path: Path
+    bench: Main, footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = tmp_path / "my videos"
     mine.mkdir()
@@ -443,12 +443,15 @@ def test_any_folder_of_videos_is_scored_without_prompts(
         whole = read_video(footage / name)
         write_preview(replace(whole, frames=whole.frames[:40]), mine / name)
     (mine / "broken.mp4").write_text("no video")
+    (mine / "notes.txt").write_text("x")
     arguments = ["model=folder", "model.path=my videos", "suite=files", "model.name=mine"]
     assert bench(*arguments) == 1
+    assert "mine: skipped (1): notes.txt (no suffix" in "".join(capsys.readouterr())
     made = result(tmp_path / "outputs/files/mine")
+    assert made["skipped"] == {"notes.txt": "no suffix of a video or a picture"}
     status = {clip["prompt"]: clip["status"] for clip in made["clips"]}
     assert status == {
-        "broken.mp4": "error",
+        "broken.mp4": "refused",
         "carphone_distorted.mp4": "ok",
         "carphone_pristine.mp4": "ok",
     }
@@ -457,6 +460,7 @@ def test_any_folder_of_videos_is_scored_without_prompts(
     assert all(0 < clip["scores"]["lag_ratio"] < 1 for clip in scored)
     page = (tmp_path / "outputs/leaderboard/README.md").read_text()
     assert "Not ranked" in page
+    assert "mine: not read, and counted as nothing: broken.mp4." in page
     # A file that was replaced is other footage: it is said, not silently scored under its name.
     shutil.copy(mine / "carphone_distorted.mp4", mine / "carphone_pristine.mp4")
     assert bench(*arguments) == 2

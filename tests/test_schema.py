@@ -143,7 +143,8 @@ def test_stages_are_whole_or_null() -> None:
         (
             "clips.0.status",
             "lost",
-            "clips[0].status: expected one of 'ok', 'error', 'oom' or 'crashed', got 'lost'",
+            "clips[0].status: expected one of 'ok', 'error', 'oom', 'crashed' or 'refused', "
+            "got 'lost'",
         ),
         ("clips.0.scores", [], "clips[0].scores: expected an object, got a list"),
         ("clips.0.scores.warp", "low", "clips[0].scores.warp: expected a number, got 'low'"),

@@ -123,7 +123,7 @@ def _compared(both: Comparison, a: Side, b: Side, metric: str) -> list[Pairs]:
 
 def _heading(both: Comparison, *sides: Side) -> Iterator[str]:
     for side, clips in zip(sides, zip(*both.clips.values(), strict=True), strict=True):
-        failed = sum(clip.status != "ok" for clip in clips)
+        failed = sum(clip.is_failure for clip in clips)
         counted = f"; {plural(failed, 'clip')} failed, a {HEADLINE} of 0 each" if failed else ""
         title = plain(side.result.card.title or side.result.model)
         yield f"{side.letter}: {title} ({side.path}){counted}"

@@ -72,7 +72,9 @@ def deliver(
         clip = read()
     except ClipError as error:
         raise Undelivered(str(error), delivery, details) from None
-    return Delivered(clip.frames, clip.fps, clip.lossy, delivery=delivery, details=details)
+    return Delivered(
+        clip.frames, clip.fps, clip.lossy, clip.remarks, delivery=delivery, details=details
+    )
 
 
 def require(sound: bool, key: str, expected: str, value: object) -> None:
@@ -186,6 +188,10 @@ class Generator(ABC):
 
         Part of the fingerprint, so that a file that was replaced is scored again.
         """
+        return {}
+
+    def skipped(self) -> Mapping[str, str]:
+        """Files among the clips that hold none, each with the reason."""
         return {}
 
     def own_prompts(self) -> list[Prompt]:

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bench.clip import Clip
-from bench.errors import BenchError, ClipError, ClipMissing, nearest
+from bench.errors import (
+    BenchError,
+    ClipError,
+    ClipMissing,
+    ClipRefused,
+    nearest,
+    printable,
+)
 from bench.generators.base import (
     Generator,
     GeneratorInfo,
@@ -33,7 +41,16 @@ from bench.generators.base import (
 from bench.prompts import Prompt
 from bench.schema import Price, Seconds
 from bench.storage import SAFE_NAME
-from bench.video import VIDEO_SUFFIXES, natural_order, read_video
+from bench.video import (
+    LIMITS,
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Limits,
+    is_animation,
+    natural_order,
+    pictures,
+    read_video,
+)
 
 Names = Literal["id", "vbench"]
 
@@ -85,22 +102,32 @@ class FolderGenerator(Generator):
     """Reads clips instead of making them.
 
     With a suite, a draw's clip is found by its name or through a manifest; without (`suite=files`)
-    every video in the folder is a clip of its own.
+    every video in the folder and its sub-folders is a clip of its own, and so is every sub-folder
+    of pictures. A file that cannot be read is refused, and says nothing about the model.
     """
 
     kind = "bench.generators.folder.FolderGenerator"
-    # `source` holds each file's name and hash; how it was found decides nothing more.
-    info = GeneratorInfo(measured=False, non_semantic=frozenset({"names", "manifest"}))
+    # `source` holds each file's name and hash, and `resample` if it is set; how a file was found,
+    # or how large it might have been, decides nothing more.
+    info = GeneratorInfo(
+        version="2",
+        measured=False,
+        non_semantic=frozenset({"names", "manifest", "resample", "limits"}),
+    )
 
-    path: str  # a folder of video files, or of sub-folders that hold PNG frames; `~` is home
-    fps: float | None = None  # of PNG frames; video files carry their own
+    path: str  # a folder of video files, or of sub-folders that hold frames; `~` is home
+    fps: float | None = None  # of frames in a folder; video files carry their own
     names: Names = "id"  # how files are called; see `stem`
     manifest: str | None = None  # its file, in place of `names`
+    resample: float | None = None  # the rate to show files of a variable rate at
+    limits: Limits = LIMITS  # of a clip
 
     def __post_init__(self) -> None:
         if not _is_text(self.path):
             raise BenchError(f"expected a folder of videos, got {self.path!r}: type model.path=DIR")
-        require(self.fps is None or is_positive(self.fps), "fps", "a number above 0", self.fps)
+        for key, rate in (("fps", self.fps), ("resample", self.resample)):
+            require(rate is None or is_positive(rate), key, "a number above 0", rate)
+        require(isinstance(self.limits, Limits), "limits", "Limits", self.limits)
         self.folder = Path(os.path.expanduser(self.path))  # noqa: PTH111 - leaves an unknown ~user alone
         if not self.folder.is_dir():
             what = "a file" if self.folder.exists() else "nothing"
@@ -116,13 +143,20 @@ class FolderGenerator(Generator):
             self.entries = read_manifest(Path(os.path.expanduser(file)))  # noqa: PTH111 - as above
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
-        """Read the clip for this prompt and seed; ClipMissing if nobody has put its file there."""
+        """Read the clip for this prompt and seed.
+
+        ClipMissing if nobody has put its file there, ClipRefused if it cannot be read.
+        """
         file = self.find(prompt, seed)
+        try:
+            clip = read_video(file, self.fps, resample=self.resample, limits=self.limits)
+        except ClipError as error:
+            raise ClipRefused(str(error)) from None
         entry = self.entries.get((prompt.id, seed))
         if entry is None or (entry.wait_s, entry.price_usd) == (None, None):
-            return read_video(file, self.fps)
+            return clip
         delivery = delivery_by("declared", latency_s=entry.wait_s, price_usd=entry.price_usd)
-        return deliver(lambda: read_video(file, self.fps), delivery)
+        return deliver(lambda: clip, delivery)
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
         """Name and hash of the file, so that a replaced file is another clip; what is declared.
@@ -131,65 +165,129 @@ class FolderGenerator(Generator):
         """
         try:
             file = self.find(prompt, seed)
-            source = {"file": _printable(file.name), "sha256": _digest(file)}
+            source = {"file": printable(file.name), "sha256": _digest(file)}
         except (ClipError, OSError):
             return {}
+        if self.resample is not None:
+            source["resample"] = f"{self.resample:g}"
         if (entry := self.entries.get((prompt.id, seed))) is not None:
             source |= {"wait_s": str(entry.wait_s), "price_usd": str(entry.price_usd)}
         return source
 
     def own_prompts(self) -> list[Prompt]:
         """One prompt without text for each video, named after its file, in natural order."""
-        ids = [_safe(path.name) for path in self.videos()]
-        if not ids and any(self.folder.glob("*.png")):
+        ids = [_safe(self._name(path)) for path in self.videos()]
+        if not ids and pictures(self.folder):
             raise BenchError(
-                f"expected sub-folders of PNG frames in {str(self.folder)!r}, it holds frames "
+                f"expected sub-folders of frames in {str(self.folder)!r}, it holds frames "
                 f"itself: type model.path={self.folder.absolute().parent}"
             )
         if not ids:
             suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
             raise BenchError(
                 f"expected videos in {str(self.folder)!r}, there are none ({suffixes}, or "
-                "sub-folders of PNG frames): type model.path=DIR"
+                "sub-folders of frames): type model.path=DIR"
             )
         return [Prompt(id=name, text="") for name in ids]
 
     def videos(self) -> list[Path]:
-        """Video files, and folders of PNG frames, in natural order."""
+        """Video files, and folders of frames, at any depth, in natural order."""
+        return [path for path, problem in self._survey() if problem is None]
+
+    def skipped(self) -> dict[str, str]:
+        """Files that hold no clip, by their path in the folder, each with the reason."""
+        return {printable(self._name(path)): why for path, why in self._survey() if why}
+
+    def find(self, prompt: Prompt, seed: int) -> Path:
+        """The file of this draw.
+
+        ClipMissing if there is none, ClipRefused if there are several or it lies elsewhere.
+        """
+        path = self._find(prompt, seed)
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise ClipRefused(f"expected {path} in {self.folder}, it leads out of that folder")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ClipRefused(f"expected a video at {path}, got a pipe or a device")
+        return path
+
+    def _find(self, prompt: Prompt, seed: int) -> Path:
+        if self.manifest is not None:
+            entry = self.entries.get((prompt.id, seed))
+            if entry is None:
+                raise ClipMissing(f"expected a line for {prompt.id}, seed {seed} in the manifest")
+            forms = [self.folder / unicodedata.normalize(f, entry.file) for f in ("NFC", "NFD")]
+            path = next((p for p in (self.folder / entry.file, *forms) if p.exists()), None)
+            if path is None:
+                raise ClipMissing(f"expected the file {entry.file} in {self.folder}")
+            return path
+        name = unicodedata.normalize("NFC", stem(prompt, seed, self.names))
+        if prompt.text:
+            files = [path for path in self.videos() if name in _names_of(path)]
+        else:
+            files = [path for path in self.videos() if _safe(self._name(path)) == prompt.id]
+        if not files:
+            raise ClipMissing(f"expected the file {name}.<mp4, mkv, ...> in {self.folder}")
+        if len(files) > 1:
+            names = ", ".join(printable(self._name(path)) for path in files)
+            raise ClipRefused(f"expected one file for {name} in {self.folder}, got {names}")
+        return files[0]
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _survey(self) -> list[tuple[Path, str | None]]:
         try:
-            return sorted(filter(_holds_video, self.folder.iterdir()), key=natural_order)
+            return list(_survey(self.folder, is_top=True))
         except OSError as error:
             raise BenchError(
                 f"expected to read the folder {str(self.folder)!r}, but {error.strerror}: "
                 "make it readable, or type model.path=DIR"
             ) from None
 
-    def find(self, prompt: Prompt, seed: int) -> Path:
-        """The file of this draw; ClipMissing if there is none, ClipError if there are several."""
-        if self.manifest is not None:
-            entry = self.entries.get((prompt.id, seed))
-            if entry is None:
-                raise ClipMissing(f"expected a line for {prompt.id}, seed {seed} in the manifest")
-            if not (path := self.folder / entry.file).exists():
-                raise ClipMissing(f"expected the file {entry.file} in {self.folder}")
-            return path
-        name = stem(prompt, seed, self.names)
-        if prompt.text:
-            files = [path for path in self.videos() if name in (path.name, path.stem)]
-        else:
-            files = [path for path in self.videos() if _safe(path.name) == prompt.id]
-        if not files:
-            raise ClipMissing(f"expected the file {name}.<mp4, mkv, ...> in {self.folder}")
-        if len(files) > 1:
-            names = ", ".join(_printable(path.name) for path in files)
-            raise ClipError(f"expected one file for {name} in {self.folder}, got {names}")
-        return files[0]
+
+def _survey(folder: Path, is_top: bool = False) -> Iterator[tuple[Path, str | None]]:
+    """What lies in a folder, and why it is no clip; None where it is one.
+
+    A sub-folder with pictures and without videos is one clip.
+    """
+    entries = sorted(folder.iterdir(), key=natural_order)
+    kinds = {path: _kind(path) for path in entries}
+    is_series = not is_top and "picture" in kinds.values() and "video" not in kinds.values()
+    if is_series:
+        yield folder, None
+    for path, kind in kinds.items():
+        if kind == "folder" and not is_series:
+            try:
+                yield from _survey(path)
+            except OSError as error:
+                yield path, f"cannot be read: {error.strerror}"
+        elif kind == "video":
+            yield path, None
+        elif kind == "folder":
+            yield path, "a folder among frames"
+        elif kind != "picture":
+            yield path, kind
+        elif not is_series:
+            yield path, "a picture, expected frames in a sub-folder of their own"
+    if not entries and not is_top:
+        yield folder, "an empty folder"
 
 
-def _holds_video(path: Path) -> bool:
+def _kind(path: Path) -> str:
+    """`video`, `picture` or `folder`; else why it is skipped."""
+    suffix = path.suffix.lower()
     if path.name.startswith("."):
-        return False
-    return any(path.glob("*.png")) if path.is_dir() else path.suffix.lower() in VIDEO_SUFFIXES
+        return "its name begins with a dot"
+    if path.is_dir():
+        return "a link to a folder" if path.is_symlink() else "folder"
+    if suffix in PICTURE_SUFFIXES and path.is_file():
+        return "video" if suffix in (".png", ".webp") and is_animation(path) else "picture"
+    return "video" if suffix in VIDEO_SUFFIXES else "no suffix of a video or a picture"
+
+
+def _names_of(path: Path) -> tuple[str, str]:
+    """With and without suffix, in the form in which equal texts are equal."""
+    return unicodedata.normalize("NFC", path.name), unicodedata.normalize("NFC", path.stem)
 
 
 def _safe(name: str) -> str:
@@ -206,15 +304,11 @@ def _safe(name: str) -> str:
     return f"{readable}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{suffix}"
 
 
-def _printable(name: str) -> str:
-    """The name as text, which file names need not be."""
-    return os.fsencode(name).decode("utf-8", errors="replace")
-
-
 def _digest(path: Path) -> str:
-    files = sorted(path.glob("*.png")) if path.is_dir() else [path]
     sha = hashlib.sha256()
-    for file in files:
+    for file in pictures(path) if path.is_dir() else [path]:
+        if not file.is_file():
+            raise ClipRefused(f"expected a picture at {file}, got a pipe or a device")
         sha.update(file.read_bytes())
     return sha.hexdigest()
 

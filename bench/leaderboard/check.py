@@ -127,8 +127,10 @@ def worth_saying(result: Result) -> Iterator[str]:
     """What is allowed and what a reader should know, one line each."""
     if len(result.clips) < result.expected_clips:
         yield f"incomplete: {len(result.clips)} of {result.expected_clips} clips"
-    if failed := sum(clip.status != "ok" for clip in result.clips):
+    if failed := sum(clip.is_failure for clip in result.clips):
         yield f"{plural(failed, 'clip')} failed; each counts as a {HEADLINE} of 0"
+    if refused := sum(clip.status == "refused" for clip in result.clips):
+        yield f"{plural(refused, 'clip')} could not be read, and counts as nothing"
     for name in result.metrics:
         made_without = [
             clip

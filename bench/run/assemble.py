@@ -97,6 +97,8 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
                 for clip in clips
             ),
         )
+    if run.skipped:
+        result = result.replace(skipped=run.skipped)
     write_record(folder.result, result)
     return result
 
@@ -147,6 +149,8 @@ def _appearance(
     name = f"{sample.prompt_id} seed {sample.seed}"
     if clip is None:
         raise Unscored(f"{name} is not made yet, and all clips of the groups are needed")
+    if clip.status == "refused":
+        raise Unscored(f"{name} could not be read, and all clips of the groups are needed")
     if clip.status != "ok":
         return None
     if entry is None:

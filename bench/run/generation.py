@@ -15,7 +15,14 @@ from typing import Any, Self
 import torch
 
 from bench.clip import Clip, write_master, write_preview
-from bench.errors import BenchError, ClipError, ClipMissing, one_line
+from bench.errors import (
+    BenchError,
+    ClipError,
+    ClipMissing,
+    ClipRefused,
+    one_line,
+    printable,
+)
 from bench.generators.base import Delivered, Generator, Undelivered
 from bench.measure.environment import device_name, software
 from bench.measure.gpu import GpuMonitor, free, is_broken, is_out_of_memory
@@ -166,7 +173,7 @@ def generate(
                     folder.tries(item.sample).unlink(missing_ok=True)
                 if isinstance(error, KeyboardInterrupt):
                     raise
-                absent += [f"{item.sample}: missing: {error}" for item in records]
+                absent += [f"{item.sample}: missing: {printable(str(error))}" for item in records]
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
     return absent
@@ -201,8 +208,10 @@ def attempt(
         name = f"{batch[0].prompt.id}, seed {batch[0].seed}"
         if not expected:
             log.info("%s", name, exc_info=True)
-        status: Status = "oom" if is_out_of_memory(error) else "error"
-        line = str(error) if expected else one_line(error)
+        status: Status = "refused" if isinstance(error, ClipRefused) else "error"
+        if is_out_of_memory(error):
+            status = "oom"
+        line = printable(str(error)) if expected else one_line(error)
     latency_s = (time.perf_counter() - start_s) / len(batch) if info.measured else None
     # Only here, where the error and with it the frames that it came through are gone.
     if is_broken(device):
@@ -433,7 +442,7 @@ def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
         write_master(clip, folder.master(item.sample))
         write_preview(clip, folder.preview(item.sample))
     except ClipError as error:
-        return str(error)
+        return printable(str(error))
     except OSError as error:
         raise BenchError(
             f"{folder.root} cannot be written: {error.strerror or error}; "
@@ -457,6 +466,7 @@ def _made(clip: Clip, took: Measured, *, timed: bool) -> Facts:
         "fps": clip.fps,
         "lossy": clip.lossy,
         "frames_sha256": clip.sha256,
+        **({"remarks": clip.remarks} if clip.remarks else {}),
         **measured,
     }
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ from bench.run.start_images import StartImages, suite_sha256
 from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
+
+log = logging.getLogger(__name__)
+
+_NAMED_ON_SCREEN = 10  # of files with something to say about; all stand in result.json
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,14 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
                 job.name, job.plan.items, job.metrics, job.backbones, job.folder, job.prompts
             )
     result = assemble(job.plan.items, job.folder)
+    if "generate" in config.stages:
+        new = {item.sample for item in job.missing}
+        remarks = {
+            str(clip.sample): "; ".join(clip.remarks)
+            for clip in result.clips
+            if clip.remarks and clip.sample in new
+        }
+        _report("read with a remark", remarks, job.name)
     failed = [
         f"{clip.sample}: {clip.status}: {clip.error}"
         for clip in result.clips
@@ -159,14 +172,25 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
         config=dict(config.resolved),
         hardware=config.hardware,
         environment=before or environment(job.device),
+        **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
     )
     write_record(folder.run, described)
     for item in missing:  # a record of another configuration must not outlive this moment
         folder.record(item.sample).unlink(missing_ok=True)
     chosen = {prompt.id for prompt in job.prompts[: config.limit]}
     with log_to(folder.log):
+        _report("skipped", described.skipped, job.name)
         todo = [item for item in missing if item.prompt.id in chosen]
         return generate(generator, job.plan, todo, folder, job.device)
+
+
+def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
+    """Say on the screen what is peculiar to some files, the first few by name."""
+    if reasons:
+        some = [f"{name} ({why})" for name, why in islice(reasons.items(), _NAMED_ON_SCREEN)]
+        hidden = len(reasons) - _NAMED_ON_SCREEN
+        more = f" and {hidden} more, all in result.json" if hidden > 0 else ""
+        log.warning("%s: %s (%d): %s%s", label, what, len(reasons), "; ".join(some), more)
 
 
 def take_clips(job: Job, config: RunConfig) -> None:
@@ -209,7 +233,7 @@ def unmixed(
 def log_to(path: Path) -> Iterator[None]:
     """Append what is logged, with tracebacks, to a file."""
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = logging.FileHandler(path, encoding="utf-8", errors="replace")
     except OSError as error:
         raise BenchError(f"expected to write {path}, but {error.strerror}: move it away") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

@@ -1,8 +1,9 @@
 import json
 import os
 import shutil
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 from conftest import moving_texture
 
 from bench.clip import Clip, write_master
-from bench.errors import BenchError, ClipError, ClipMissing
+from bench.errors import BenchError, ClipError, ClipMissing, ClipRefused
 from bench.generators.base import Delivered, delivery_by
 from bench.generators.folder import Entry, FolderGenerator, read_manifest
 from bench.prompts import Prompt
 from bench.storage import SAFE_NAME
+from bench.video import Limits
 
 
 @pytest.fixture
@@ -118,6 +120,89 @@ def test_a_file_that_cannot_be_read_fails_alone(videos: Path) -> None:
     with pytest.raises(ClipError, match="cannot be read"):
         generator.generate(Prompt("gone.mp4", ""), 0)
     assert len(generator.generate(Prompt("cat-0.mkv", ""), 0).frames) == 4
+
+
+def test_sub_folders_are_read_and_what_is_skipped_is_listed(videos: Path) -> None:
+    (videos / "a" / "b").mkdir(parents=True)
+    shutil.copy(videos / "cat-0.mkv", videos / "a" / "b" / "CAT.MKV")
+    shutil.copy(videos / "cat-0.mkv", videos / "a" / "cat-0.mkv")
+    shutil.copy(videos / "frames" / "0.png", videos / "a" / "thumb.png")
+    shutil.copy(videos / "frames" / "0.png", videos / "cover.PNG")
+    (videos / "frames" / "masks").mkdir()
+    (videos / "frames" / "Thumbs.db").write_text("x")
+    (videos / "loop").symlink_to(videos)
+    generator = FolderGenerator(str(videos), fps=8)
+    names = [path.relative_to(videos).as_posix() for path in generator.videos()]
+    assert names == ["a/b/CAT.MKV", "a/cat-0.mkv", "cat-0.mkv", "dog on a boat.mkv", "frames"]
+    assert generator.skipped() == {
+        ".hidden.mkv": "its name begins with a dot",
+        "a/thumb.png": "a picture, expected frames in a sub-folder of their own",
+        "cover.PNG": "a picture, expected frames in a sub-folder of their own",
+        "empty": "an empty folder",
+        "frames/Thumbs.db": "no suffix of a video or a picture",
+        "frames/masks": "a folder among frames",
+        "loop": "a link to a folder",
+        "notes.txt": "no suffix of a video or a picture",
+    }
+    prompts = generator.own_prompts()
+    assert len({prompt.id for prompt in prompts}) == 5
+    assert [len(generator.generate(prompt, 0).frames) for prompt in prompts] == [4, 4, 4, 5, 1]
+    with pytest.raises(ClipRefused, match=r"got a/cat-0\.mkv, cat-0\.mkv"):
+        generator.generate(Prompt("cat", "a cat"), 0)
+
+
+@pytest.mark.parametrize(("on_disk", "asked"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_name_is_the_same_in_any_unicode_form(
+    videos: Path, on_disk: Literal["NFC", "NFD"], asked: Literal["NFC", "NFD"]
+) -> None:
+    text = "a café in Zürich"
+    name = unicodedata.normalize(on_disk, text)
+    (videos / "cat-0.mkv").rename(videos / f"{name}-0.mkv")
+    prompt = Prompt("p", unicodedata.normalize(asked, text))
+    generator = FolderGenerator(str(videos), names="vbench")
+    assert len(generator.generate(prompt, 0).frames) == 4
+    listed = unicodedata.normalize(asked, f"{text}-0.mkv")
+    (videos / "list.csv").write_text(f"file,prompt,seed\n{listed},p,0\n", "utf-8")
+    generator = FolderGenerator(str(videos), manifest=str(videos / "list.csv"))
+    assert len(generator.generate(prompt, 0).frames) == 4
+
+
+def test_what_is_no_file_of_this_folder_is_refused_and_not_read(
+    videos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(videos / "cat-0.mkv", elsewhere / "secret.mkv")
+    (videos / "link.mkv").symlink_to(elsewhere / "secret.mkv")
+    (videos / "device.mkv").symlink_to("/dev/zero")
+    os.mkfifo(videos / "pipe.mkv")
+    os.mkfifo(videos / "frames" / "1.png")
+    generator = FolderGenerator(str(videos), fps=8)
+    for name, message in [
+        ("link.mkv", "leads out of that folder"),
+        ("device.mkv", "leads out of that folder"),
+        ("pipe.mkv", "got a pipe or a device"),
+    ]:
+        assert generator.source(Prompt(name, ""), 0) == {}
+        with pytest.raises(ClipRefused, match=message):
+            generator.generate(Prompt(name, ""), 0)
+    assert generator.source(Prompt("frames", ""), 0) == {}
+    with pytest.raises(ClipRefused, match=r"1\.png: expected a picture in this folder"):
+        generator.generate(Prompt("frames", ""), 0)
+    secret = os.path.relpath(elsewhere / "secret.mkv", videos)
+    (videos / "list.csv").write_text(f"file,prompt,seed\n{secret},p,0\n")
+    generator = FolderGenerator(str(videos), manifest=str(videos / "list.csv"))
+    with pytest.raises(ClipRefused, match="leads out of that folder"):
+        generator.generate(Prompt("p", "x"), 0)
+
+
+def test_limits_and_resampling_come_from_the_configuration(videos: Path) -> None:
+    prompt = Prompt("cat-0.mkv", "")
+    with pytest.raises(ClipRefused, match=r"at most 3 frames, got 4 frames: .*model\.limits"):
+        FolderGenerator(str(videos), limits=Limits(frames=3)).generate(prompt, 0)
+    with pytest.raises(BenchError, match="resample must be a number above 0"):
+        FolderGenerator(str(videos), resample=0)
+    assert "resample" not in FolderGenerator(str(videos)).source(prompt, 0)
+    assert FolderGenerator(str(videos), resample=24).source(prompt, 0)["resample"] == "24"
 
 
 def test_a_folder_that_cannot_be_listed_is_one_line(

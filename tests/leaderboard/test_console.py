@@ -64,3 +64,18 @@ def test_clips_without_a_score_say_why(tmp_path: Path) -> None:
     footage = {"name": None, "count": 2, "sha256": None}
     text = printed([fake.result("a", clips, prompts=2) | {"prompts": footage}], tmp_path, 99)
     assert "a: 1 clip not scored: 1 frame, needs 2." in text
+
+
+def test_the_reason_for_a_missing_score_is_that_of_the_headline(tmp_path: Path) -> None:
+    metrics = fake.METRICS | fake.COHERENCE
+    why = dict.fromkeys(fake.METRICS, "no cut network") | {"coherence": "0.2 s, needs 1.2"}
+    clips = [
+        fake.clip("p00", scores={"coherence": 70.0}),
+        fake.clip("p01", scores=dict.fromkeys(metrics), unscored=why),
+        fake.failed("p02", status="refused"),
+    ]
+    footage = {"name": None, "count": 3, "sha256": None}
+    content = fake.result("a", clips, prompts=3, metrics=metrics) | {"prompts": footage}
+    text = printed([content], tmp_path, 99)
+    assert "a: 1 clip not scored: 0.2 s, needs 1.2." in text
+    assert "a: not read, and counted as nothing: p02." in text

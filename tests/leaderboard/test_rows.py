@@ -45,6 +45,20 @@ def test_a_failed_clip_is_a_headline_of_0_and_nothing_else(tmp_path: Path) -> No
     assert prompt_means(result, "flicker") == {"p01": 0.1}
 
 
+def test_a_clip_that_cannot_be_read_counts_as_nothing(tmp_path: Path) -> None:
+    content = fake.result("m", score=coherent(50), prompts=2, metrics=WITH_HEADLINE)
+    content["clips"][0] = fake.failed("p00", status="refused")
+    result = load(fake.write(content, tmp_path))
+    assert prompt_means(result, "coherence") == {"p01": 50.1}
+    (group,) = board_of([content], tmp_path).groups
+    (row,) = group.partial  # as long as a clip of it is missing, whoever keeps it back
+    assert (row.scored, row.refused, row.failed, row.unscored, row.missing) == (1, 1, 0, 0, 0)
+    footage = {"prompts": {"name": None, "count": 2, "sha256": None}}
+    (group,) = board_of([content | footage], tmp_path).groups
+    (row,) = group.complete
+    assert row.mean == 50.1
+
+
 def test_rows_are_ordered_and_ranked_by_the_headline(tmp_path: Path) -> None:
     contents = [
         fake.result("a", score=coherent(50), metrics=WITH_HEADLINE),

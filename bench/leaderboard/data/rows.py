@@ -62,6 +62,7 @@ class Row:
     scores: Mapping[str, Score]  # one per metric of the group
     scored: int  # clips with a score (with a headline, where there is that metric)
     failed: int  # clips that could not be made; each counts as a headline of 0
+    refused: int  # clips whose file could not be read; they count as nothing
     speeds: Mapping[str, Speed]  # by the device it was timed on
     usable: Yield | None  # of a complete run on prompts that can be judged
 
@@ -73,7 +74,7 @@ class Row:
     @property
     def unscored(self) -> int:
         """Clips that were made and have no score."""
-        return len(self.result.clips) - self.scored - self.failed
+        return len(self.result.clips) - self.scored - self.failed - self.refused
 
     @property
     def mean(self) -> float:
@@ -222,7 +223,7 @@ def clip_value(clip: ClipResult, metric: str) -> float | None:
     if metric == GROUP_METRIC:
         return clip.cross_clip.value if clip.cross_clip else None
     if clip.status != "ok":
-        return 0.0 if metric == HEADLINE else None
+        return 0.0 if metric == HEADLINE and clip.is_failure else None
     return clip.scores.get(metric)
 
 
@@ -316,6 +317,7 @@ def _group(
     rows = []
     for result in results:
         model, (scored, failed) = result.model, _counts(result)
+        refused = sum(clip.status == "refused" for clip in result.clips)
         on_devices = devices(result, by_device)
         row = Row(
             result=result,
@@ -324,6 +326,7 @@ def _group(
             scores={n: Score(next(intervals), model in leaders.get(n, ())) for n in metrics},
             scored=scored,
             failed=failed,
+            refused=refused,
             speeds=on_devices,
             usable=yield_of(result, on_devices) if model in models and not footage else None,
         )
@@ -375,7 +378,7 @@ def _counts(result: Result) -> tuple[int, int]:
     names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
     successes = [clip for clip in result.clips if clip.status == "ok"]
     scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in successes)
-    return scored, len(result.clips) - len(successes)
+    return scored, sum(clip.is_failure for clip in result.clips)
 
 
 def _is_complete(result: Result) -> bool:

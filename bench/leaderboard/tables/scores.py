@@ -251,7 +251,11 @@ def _basis(group: Group) -> str:
 
 
 def _why_partial(row: Row) -> str:
-    gaps = {"not made yet": row.missing, "made but not scored": row.unscored}
+    gaps = {
+        "not made yet": row.missing,
+        "could not be read": row.refused,
+        "made but not scored": row.unscored,
+    }
     parts = [f"{count} {gap}" for gap, count in gaps.items() if count]
     return f"of {plural(row.result.expected_clips, 'clip')}, {', '.join(parts)}"
 
@@ -269,13 +273,21 @@ def _not_made(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
-    """A line for each row that lacks the scores of clips that were made, with the usual reason."""
+    """A line for each row that lacks scores, with the headline's usual reason, if it has one."""
     for row in rows:
+        if row.refused:
+            unread = [clip for clip in row.result.clips if clip.status == "refused"]
+            names = ", ".join(clip.prompt for clip in unread[:_NAMED_PER_MODEL])
+            hidden = len(unread) - _NAMED_PER_MODEL
+            more = f" and {hidden} more" if hidden > 0 else ""
+            yield f"{row.label}: not read, and counted as nothing: {names}{more}."
+        metrics = [HEADLINE] if HEADLINE in row.result.metrics else list(row.result.metrics)
         reasons = Counter(
-            one_line(why)
+            one_line(clip.unscored[name])
             for clip in row.result.clips
             if clip.status == "ok"
-            for why in clip.unscored.values()
+            for name in metrics
+            if name in clip.unscored
         )
         if row.unscored and reasons:
             ((usual, _),) = reasons.most_common(1)

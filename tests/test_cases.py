@@ -1,0 +1,459 @@
+"""Kinds of files that are often read wrongly: those of a shared folder, and their like."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
+from conftest import moving_texture
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.clip import Clip
+from bench.errors import BenchError, ClipError, printable
+from bench.metrics.coherence import coherence
+from bench.video import Limits, read_video
+from bench.vision.analysis import Analysis
+
+CASES = Path(__file__).parents[2] / "shared" / "cases"
+
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the shared folder of cases is missing")
+
+READ = {  # frames, height, width, rate, and what the remark says
+    "pause3s.mp4": (150, 120, 160, 30, "frame 29 stands for 91 (3.03 s)"),
+    "steady30.mp4": (60, 120, 160, 30, None),
+    "dup_pts_gap.mp4": (150, 120, 160, 30, "frame 29 stands for 91"),
+    "firstlate.mp4": (74, 120, 160, 30, "frame 0 stands for 15 (0.50 s)"),
+    "drop1of40.mp4": (41, 120, 160, 30, "frame 19 stands for 2"),
+    "gif16.gif": (16, 120, 160, 25 / 3, None),
+    "gif16_frozen.gif": (20, 120, 160, 10, None),
+    "gif16_oneheld.gif": (16, 120, 160, 25 / 3, "15 frames of unequal delay are 16"),
+    "held2.gif": (16, 120, 160, 25 / 3, "14 frames of unequal delay are 16"),
+    "sar2.mp4": (24, 120, 160, 24, "80x120 is shown as 160x120"),
+    "interlaced.mp4": (48, 120, 160, 24, "deinterlaced"),
+    "hdr_pq.mp4": (24, 120, 160, 24, "transfer SMPTE2084 is not looked at"),
+    "anim.webp": (24, 120, 160, 10, None),
+    "png_upper": (24, 120, 160, 8, None),
+    "png_mixedcase": (24, 120, 160, 8, None),
+}
+REFUSED = {
+    "vfr.mp4": r"constant frame rate, .* model=folder, .* -r 24 OUT",
+    "png_gap": r"frame_\* from 0 to 23, 10, 11, 12 of them missing",
+    "png_extra_mask": r"one series of frames, got frame_\* \(24\), mask_frame_\* \(24\)",
+}
+
+
+@needs_cases
+@pytest.mark.parametrize("name", READ)
+def test_a_shared_case_is_read_as_a_person_sees_it(name: str) -> None:
+    *shape, fps, remark = READ[name]
+    clip = read_video(CASES / name, 8 if name.startswith("png") else None)
+    assert clip.frames.shape == (*shape, 3)
+    assert clip.fps == pytest.approx(fps)
+    assert (remark or "") in "; ".join(clip.remarks)
+    assert bool(clip.remarks) == (remark is not None)
+
+
+@needs_cases
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_shared_case_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ClipError, match=REFUSED[name]):
+        read_video(CASES / name, 8)
+
+
+@needs_cases
+def test_every_shared_case_is_held() -> None:
+    assert {path.name for path in CASES.iterdir()} - {"README.md"} == READ.keys() | REFUSED.keys()
+
+
+@needs_cases
+def test_a_hole_is_a_freeze_of_the_same_frames() -> None:
+    steady, pause = (read_video(CASES / name) for name in ("steady30.mp4", "pause3s.mp4"))
+    assert (pause.frames[29:120] == pause.frames[29]).all()
+    moving = np.concatenate([pause.frames[:30], pause.frames[120:]])
+    assert np.abs(moving.astype(int) - steady.frames).mean() < 1
+
+
+@needs_cases
+@pytest.mark.slow
+@pytest.mark.weights
+def test_a_frozen_animation_scores_0(analyse: Callable[..., Analysis]) -> None:
+    clip = read_video(CASES / "gif16_frozen.gif")
+    assert coherence(analyse(clip.frames, clip.fps)) == 0
+
+
+def video(
+    path: Path,
+    times_ms: Sequence[float],
+    *,
+    pixels: str = "yuv420p",
+    codec: str = "libx264",
+    prepare: Callable[[Any], None] = lambda _stream: None,
+    frames: NDArray[np.uint8] | None = None,
+) -> Path:
+    """A video whose frames are shown from these times on."""
+    frames = moving_texture(len(times_ms), 48) if frames is None else frames
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixels
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 90000)
+        prepare(stream)
+        for array, time_ms in zip(frames, times_ms, strict=True):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format=pixels)
+            frame.pts, frame.time_base = round(time_ms * 90), Fraction(1, 90000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+STEADY = np.arange(48) * 1000 / 30
+
+
+def after(times: NDArray[np.float64], index: int, pause_ms: float) -> list[float]:
+    return (times + np.where(np.arange(len(times)) > index, pause_ms, 0)).tolist()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "mov"])
+@pytest.mark.parametrize(("index", "pause_steps"), [(0, 3), (20, 40), (46, 5)])
+def test_a_hole_anywhere_is_held_and_named(
+    tmp_path: Path, suffix: str, index: int, pause_steps: int
+) -> None:
+    times = after(STEADY, index, pause_steps * 1000 / 30)
+    codec = "libvpx-vp9" if suffix == "webm" else "libx264"
+    clip = read_video(video(tmp_path / f"a.{suffix}", times, codec=codec))
+    assert clip.fps == pytest.approx(30, rel=0.002)
+    assert len(clip.frames) == 48 + pause_steps
+    assert f"frame {index} stands for {pause_steps + 1}" in clip.remarks[0]
+    assert (clip.frames[index : index + pause_steps + 1] == clip.frames[index]).all()
+
+
+def test_a_hole_need_not_be_of_whole_frames(tmp_path: Path) -> None:
+    clip = read_video(video(tmp_path / "a.mp4", after(STEADY, 20, 1234.5)))
+    assert (clip.fps, len(clip.frames)) == (pytest.approx(30), 48 + 37)
+
+
+@pytest.mark.parametrize(("first", "then"), [(24, 30), (30, 24), (15, 30), (30, 25), (60, 24)])
+def test_two_rates_never_pass_as_their_mean(tmp_path: Path, first: int, then: int) -> None:
+    lengths = [1000 / first] * 24 + [1000 / then] * 23
+    path = video(tmp_path / "a.mp4", np.cumsum([0, *lengths]).tolist())
+    with pytest.raises(ClipError, match="constant frame rate"):
+        read_video(path)
+    resampled = read_video(path, resample=24)
+    assert resampled.fps == 24
+    assert len(resampled.frames) == pytest.approx((sum(lengths) + 1000 / then) * 0.024, abs=1)
+    assert "resampled to 24 fps" in resampled.remarks[0]
+
+
+@pytest.mark.parametrize("rate", [24, 30000 / 1001, 50, 60])
+def test_the_advice_names_the_rate_of_the_grid(tmp_path: Path, rate: float) -> None:
+    kept = np.random.default_rng(0).random(60) < 0.6
+    kept[:2] = True
+    times = (np.arange(60) * 1000 / rate)[kept].tolist()
+    with pytest.raises(ClipError, match=rf"model\.resample={rate:.4g} with"):
+        read_video(video(tmp_path / "a.mp4", times))
+
+
+def test_frames_that_come_a_little_early_or_late_are_no_variable_rate(tmp_path: Path) -> None:
+    jitter_ms = np.random.default_rng(0).uniform(-2.5, 2.5, 48)
+    clip = read_video(video(tmp_path / "phone.mp4", (3 + STEADY + jitter_ms).tolist()))
+    assert (len(clip.frames), clip.remarks) == (48, ())
+    assert clip.fps == pytest.approx(30, rel=0.01)
+
+
+def test_resampling_leaves_a_steady_file_alone(tmp_path: Path) -> None:
+    clip = read_video(video(tmp_path / "a.mp4", STEADY.tolist()), resample=24)
+    assert (clip.fps, len(clip.frames), clip.remarks) == (30, 48, ())
+
+
+ANIMATIONS = ["a.gif", "a.webp", "a.png", "a.apng"]
+
+
+def animation(path: Path, frames: NDArray[np.uint8], delays_ms: int | list[int]) -> Path:
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    kind = "PNG" if path.suffix == ".apng" else None
+    first.save(path, kind, save_all=True, append_images=rest, duration=delays_ms, loop=0)
+    return path
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+def test_an_animation_is_read(tmp_path: Path, name: str) -> None:
+    frames = moving_texture(12, 48)
+    clip = read_video(animation(tmp_path / name, frames, 80))
+    assert clip.frames.shape == frames.shape
+    assert (clip.fps, clip.remarks) == (12.5, ())
+    assert np.abs(clip.frames.astype(int) - frames).mean() < 10
+    assert clip.lossy == (not name.endswith("png"))
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+def test_frames_that_a_writer_merged_are_held(tmp_path: Path, name: str) -> None:
+    frames = moving_texture(12, 48)
+    frames[5:8] = frames[4]  # three repeats, which no writer of animations keeps
+    path = animation(tmp_path / name, frames, 80)
+    with Image.open(path) as image:
+        assert image.n_frames == 9
+    clip = read_video(path)
+    assert (len(clip.frames), clip.fps) == (12, 12.5)
+    assert (clip.frames[4:8] == clip.frames[4]).all()
+    assert "9 frames of unequal delay are 12 at 12.5 fps" in clip.remarks
+
+
+@pytest.mark.parametrize("name", ANIMATIONS[:2])
+def test_most_frames_of_an_animation_may_be_held(tmp_path: Path, name: str) -> None:
+    delays = [120, 250, 250, 250, 120, 250, 370]
+    clip = read_video(animation(tmp_path / name, moving_texture(7, 48), delays))
+    assert (len(clip.frames), clip.fps) == (1 + 2 + 2 + 2 + 1 + 2 + 3, pytest.approx(25 / 3))
+
+
+def test_an_animation_without_delays_has_those_of_browsers(tmp_path: Path) -> None:
+    assert read_video(animation(tmp_path / "a.gif", moving_texture(6, 48), 0)).fps == 10
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_an_animation_that_is_cut_short_is_refused(tmp_path: Path, name: str, share: float) -> None:
+    path = animation(tmp_path / name, moving_texture(12, 48), 80)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(ClipError, match=name):
+        read_video(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        *((each, "libx264") for each in ("mp4", "m4v", "mov", "mkv", "ts", "flv")),
+        *(("webm", "libvpx-vp9"), ("avi", "mpeg4"), ("mpg", "mpeg2video"), ("MP4", "libx264")),
+        *(("wmv", "wmv2"), ("ogv", "libtheora")),
+    ],
+)
+def test_every_container_is_read_whatever_the_case_of_its_suffix(
+    tmp_path: Path, suffix: str, codec: str
+) -> None:
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV cannot write {codec}")
+    path = tmp_path / f"a.{suffix}"
+    with av.open(path, "w", format="asf" if suffix == "wmv" else None) as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.height = stream.width = 64
+        stream.pix_fmt = "yuv420p"
+        for frame in moving_texture(30, 64):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    clip = read_video(path)
+    assert (len(clip.frames), clip.fps, clip.remarks) == (30, pytest.approx(30, rel=0.01), ())
+
+
+@pytest.mark.parametrize(("aspect", "width"), [(Fraction(2), 96), (Fraction(1, 2), 24)])
+def test_pixels_that_are_not_square_are_made_so(
+    tmp_path: Path, aspect: Fraction, width: int
+) -> None:
+    def prepare(stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = aspect
+
+    clip = read_video(video(tmp_path / "a.mkv", STEADY.tolist(), prepare=prepare))
+    assert clip.frames.shape[1:3] == (48, width)
+    assert "made square" in clip.remarks[0]
+
+
+def test_full_and_limited_range_are_told_apart(tmp_path: Path) -> None:
+    grey = np.full((4, 48, 48, 3), 40, np.uint8)
+
+    def prepare(stream: Any) -> None:
+        stream.codec_context.color_range = ColorRange.JPEG
+
+    full = video(tmp_path / "full.mkv", STEADY[:4], pixels="yuvj420p", prepare=prepare, frames=grey)
+    limited = video(tmp_path / "limited.mkv", STEADY[:4].tolist(), frames=grey)
+    for path in (full, limited):
+        assert abs(read_video(path).frames.astype(int) - 40).max() <= 3, path.name
+
+
+@pytest.mark.parametrize("transfer", [ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67, ColorTrc.LINEAR])
+def test_a_transfer_that_is_not_looked_at_is_named(tmp_path: Path, transfer: ColorTrc) -> None:
+    def prepare(stream: Any) -> None:
+        stream.codec_context.color_trc = transfer
+        stream.codec_context.color_primaries = ColorPrimaries.BT2020
+
+    clip = read_video(video(tmp_path / "a.mkv", STEADY.tolist(), prepare=prepare))
+    assert f"transfer {transfer.name} is not looked at" in clip.remarks[0]
+
+
+def test_fields_are_deinterlaced(tmp_path: Path) -> None:
+    fine = moving_texture(48, 64, step_px=3)
+    combed = fine[::2].copy()
+    combed[:, 1::2] = fine[1::2, 1::2]  # the lower field is of half a frame later
+
+    path = tmp_path / "a.mkv"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg2video", rate=24)
+        stream.height = stream.width = 64
+        stream.pix_fmt = "yuv422p"
+        stream.codec_context.options = {"flags": "+ildct+ilme"}
+        stream.bit_rate = 5_000_000
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=64, height=64, format=av.VideoFormat("yuv422p"), time_base=Fraction(1, 24)
+        )
+        graph.link_nodes(source, graph.add("setfield", "tff"), graph.add("buffersink")).configure()
+        for number, array in enumerate(combed):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format="yuv422p")
+            frame.pts, frame.time_base = number, Fraction(1, 24)
+            graph.push(frame)
+            container.mux(stream.encode(graph.pull()))
+        container.mux(stream.encode())
+    clip = read_video(path)
+    assert len(clip.frames) == 24
+    assert "deinterlaced (bwdif)" in clip.remarks[0]
+
+    def combing(frames: NDArray[np.uint8]) -> float:
+        rows = frames[4:-4, 4:-4].astype(int)
+        return float(np.abs(2 * rows[:, 1:-1] - rows[:, :-2] - rows[:, 2:]).mean())
+
+    assert combing(clip.frames) < 0.5 * combing(combed)
+
+
+def test_of_several_pictures_the_default_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(path, "w") as container:
+        streams = [container.add_stream("libx264", rate=10) for _ in range(2)]
+        for stream, size in zip(streams, (32, 64), strict=True):
+            stream.height = stream.width = size
+            stream.pix_fmt = "yuv420p"
+        streams[0].disposition = av.stream.Disposition(0)
+        streams[1].disposition = av.stream.Disposition.default
+        for stream, size in zip(streams, (32, 64), strict=True):
+            for frame in moving_texture(10, size):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    clip = read_video(path)
+    assert clip.frames.shape[1:3] == (64, 64)
+    assert "of 2 pictures, that of stream 1" in clip.remarks
+
+
+def frames_in(folder: Path, names: Sequence[str], size: int = 16) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number, name in enumerate(names):
+        image = np.full((size, size, 3), 5 * number, np.uint8)
+        (folder / name).write_bytes(cv2.imencode(Path(name.lower()).suffix, image)[1].tobytes())
+    return folder
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.png", "2.PNG", "10.Png", *(f"{n}.png" for n in range(3, 10))],
+        [f"f_{n:03d}.JPG" for n in range(10)],
+        [f"f_{n:03d}.{'jpeg' if n % 2 else 'jpg'}" for n in range(10)],
+        [f"shot 2 - {n:04d} final.webp" for n in range(10)],
+        [f"{n}.png" for n in range(0, 50, 5)],
+        ["only.png"],
+    ],
+)
+def test_frames_of_any_picture_file_are_read_in_order(tmp_path: Path, names: list[str]) -> None:
+    folder = frames_in(tmp_path / "a", names)
+    (folder / "notes.txt").write_text("x")
+    (folder / ".hidden.png").write_text("x")
+    clip = read_video(folder, 8)
+    assert len(clip.frames) == len(names)
+    levels = clip.frames.mean(axis=(1, 2, 3))
+    if len(names) > 1 and names[0] != "1.png":
+        assert (np.diff(levels) > 2).all()
+    assert clip.lossy == (not names[0].lower().endswith("png"))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["f0.png", "f1.png", "f3.png", "f4.png", "f5.png"], r"f\* from 0 to 5, 2 of them missing"),
+        ([f"{n}.png" for n in (*range(4), *range(50, 60))], "4, 5, 6, 7, 8 and 41 more"),
+        (["f0.png", "f1.png", "mask0.png"], r"got f\* \(2\), mask\* \(1\)"),
+        (["f0.png", "f1.png", "cover.jpg"], r"got cover \(1\), f\* \(2\)"),
+        (["1.png", "01.png", "2.png"], r"number 1: (01\.png, 1\.png|1\.png, 01\.png)"),
+        (["1.png", "2.png", "2.jpg"], r"number 2: 2\.jpg, 2\.png"),
+        (["x.txt"], "expected frames in this folder"),
+    ],
+)
+def test_gaps_and_strangers_among_frames_are_named(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
+    pictures = [name for name in names if not name.endswith("txt")]
+    with pytest.raises(ClipError, match=message):
+        read_video(frames_in(tmp_path / "a", pictures), 8)
+
+
+def test_limits_are_named_with_what_to_type(tmp_path: Path) -> None:
+    path = video(tmp_path / "a.mp4", STEADY.tolist())
+    for limits, key in [
+        (Limits(frames=47), "frames"),
+        (Limits(pixels=48 * 48 - 1), "pixels"),
+        (Limits(seconds=1.5), "seconds"),
+        (Limits(bytes=48**3 * 3 - 1), "bytes"),
+    ]:
+        with pytest.raises(ClipError, match=rf"model\.limits\.{key}"):
+            read_video(path, limits=limits)
+    assert len(read_video(path, limits=Limits(frames=48)).frames) == 48
+    pause = video(tmp_path / "b.mp4", after(STEADY, 3, 300_000))
+    with pytest.raises(ClipError, match=r"model\.limits\.seconds"):
+        read_video(pause, limits=Limits(seconds=300))
+    for wrong in (0, -1, float("nan"), "many"):
+        with pytest.raises(BenchError, match=r"limits\.frames must be a number above 0"):
+            Limits(frames=wrong)  # type: ignore[arg-type]
+
+
+def gif_header(width: int, height: int) -> bytes:
+    size = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    frame = b"," + b"\0\0\0\0" + size + b"\0" + b"\x02\x02\x44\x01\x00"
+    return b"GIF89a" + size + b"\x80\0\0" + b"\0\0\0\xff\xff\xff" + frame + b";"
+
+
+def png_header(width: int, height: int) -> bytes:
+    chunk = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
+    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + chunk
+    return head + zlib.crc32(chunk).to_bytes(4, "big") + b"\0\0\0\0IDAT" + b"\x35\xaf\x06\x1e"
+
+
+@pytest.mark.parametrize("side", [9000, 65535])
+def test_a_bomb_is_refused_by_its_header(
+    tmp_path: Path, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(*_: object) -> None:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(Image.Image, "convert", decoded)
+    monkeypatch.setattr(cv2, "imdecode", decoded)
+    (tmp_path / "a.gif").write_bytes(gif_header(side, side))
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "0.png").write_bytes(png_header(side, side))
+    for name in ("a.gif", "frames"):
+        with pytest.raises(ClipError, match="limit"):
+            read_video(tmp_path / name, 8)
+
+
+def test_a_list_of_other_files_is_no_video(tmp_path: Path) -> None:
+    video(tmp_path / "secret.mp4", STEADY.tolist())
+    lists = {
+        "a.mp4": "ffconcat version 1.0\nfile secret.mp4\n",
+        "b.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nsecret.mp4\n#EXT-X-ENDLIST\n",
+    }
+    for name, text in lists.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ClipError, match="cannot be read"):
+            read_video(tmp_path / name)
+
+
+def test_text_from_outside_is_made_printable() -> None:
+    assert printable("a\n b\tc\x1b[31m\x00d\udcff\u202e") == "a b c\ufffd[31m\ufffdd\ufffd\ufffd"
+    assert printable("视频 é") == "视频 é"
+    assert len(printable("x" * 5_000_000)) < 1010
+
+
+def test_a_clip_that_is_read_is_whole(tmp_path: Path) -> None:
+    clip = read_video(video(tmp_path / "a.mp4", STEADY.tolist()))
+    assert isinstance(clip, Clip)
+    assert clip.frames.flags.c_contiguous
