@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Generic, Literal, TypeVar
 
@@ -229,6 +229,12 @@ def mean(cell: Cell) -> str:
         low, high = cell.interval
         text = _with_half_width(cell.number, (high - low) / 2)
     return text if cell.count is None else f"{text} (n={cell.count})"
+
+
+def points(cell: Cell) -> str:
+    """As `mean`, no finer than a hundredth."""
+    interval = cell.interval and (round(cell.interval[0], 2), round(cell.interval[1], 2))
+    return mean(replace(cell, value=round(cell.number, 2), interval=interval))
 
 
 def _with_half_width(mean: float, half: float) -> str:
