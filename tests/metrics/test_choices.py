@@ -9,7 +9,7 @@ from bench.config import build_backbones, build_metrics, plain
 from bench.storage import CONF
 from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow
-from bench.vision.identity import AlexNetFeatures, Dino
+from bench.vision.identity import AlexNetFeatures, Dino, Dinov2
 from bench.vision.lpips import Lpips
 from bench.vision.openclip import VbenchClip
 from bench.vision.raft import Raft
@@ -23,8 +23,9 @@ OFFLINE = {
 FULL = {
     "lpips": Lpips,
     "flow": Raft,
-    "identity": Dino,
+    "identity": Dinov2,
     "cuts": TransNet,
+    "vbench_dino": Dino,
     "vbench_clip": VbenchClip,
 }
 
