@@ -143,20 +143,20 @@ def _lost(name: str, meaning: str) -> Metric:
         note = LIGHT_ASKED if light else _note(measured) if name == "motion" else None
         return Scored(lost(charges(measured, stutter(analysis)))[name], note=note)
 
-    points.__doc__ = f"{meaning} Points of the headline lost; see `lost`."
+    points.__doc__ = f"Points lost to {name}: {meaning}"
     identifier = f"{__name__}.lost_{name}"
     return metric(unit="points", better="lower", needs=NEEDS, id=identifier)(points)
 
 
-lost_tremble = _lost("tremble", "Nothing in the picture is steady, and places come apart.")
-lost_churn = _lost("churn", "Change that does not add up: boiling texture, grain.")
-lost_flicker = _lost("flicker", "Light and colour that jump back and forth.")
-lost_jumps = _lost("jumps", "Something pops up, vanishes, jumps or is cut.")
-lost_identity = _lost("identity", "Parts of the picture change or are gone for good.")
-lost_blending = _lost("blending", "Frames are mixtures of their neighbours.")
-lost_order = _lost("order", "Frames are in no order.")
-lost_stutter = _lost("stutter", "Frames repeat the one before.")
-lost_motion = _lost("motion", "Nothing happens, or not what the prompt wants moved.")
+lost_tremble = _lost("tremble", "nothing in the picture is steady, and places come apart.")
+lost_churn = _lost("churn", "change that is undone a step later, as in grain and boiling texture.")
+lost_flicker = _lost("flicker", "light and colour that jump back and forth.")
+lost_jumps = _lost("jumps", "something pops up, vanishes, jumps or is cut.")
+lost_identity = _lost("identity", "the picture changes, or parts of it are gone, for good.")
+lost_blending = _lost("blending", "frames are mixtures of their neighbours.")
+lost_order = _lost("order", "frames come in no order.")
+lost_stutter = _lost("stutter", "frames repeat the one before.")
+lost_motion = _lost("motion", "nothing happens, or not what the prompt wants moved.")
 
 
 def charges(measured: Damage, held: float) -> dict[str, float]:
