@@ -19,7 +19,7 @@ from bench.config import RunConfig, parse_run, plain
 from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
 from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
 from bench.prompts import Item, Prompt, load_suite
-from bench.run.start_images import StartImages
+from bench.run.conditioning import StartImages
 from bench.storage import write_text
 
 COMPLETE, INCOMPLETE = 0, 1

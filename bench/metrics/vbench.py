@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from bench.errors import Unscored
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
+from bench.vision.flow import Raft
 from bench.vision.identity import Dino
-from bench.vision.raft import Raft
 
 _SAMPLES_PER_S = 8
 _TOP_SHARE = 0.05

@@ -30,9 +30,9 @@ from bench.metrics.vbench import (
 from bench.vision import openclip, weights
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
+from bench.vision.flow import Raft
 from bench.vision.identity import AlexNetFeatures, Dino, Identity
 from bench.vision.openclip import VbenchClip
-from bench.vision.raft import Raft
 
 Analyse = Callable[..., Analysis]
 
