@@ -12,11 +12,10 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.commands.overrides import run_command
-from bench.config import build_backbones, build_metrics
+from bench.config import build_backbones, build_metrics, run_command
 from bench.errors import BenchError
 from bench.leaderboard.render.console import show_table
-from bench.measure.environment import resolve_device
+from bench.measure.machine import resolve_device
 from bench.progress import track
 from bench.storage import write_json, write_text
 from bench.validation import page, people_page

@@ -21,7 +21,7 @@ from bench.config import (
 )
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.measure.environment import environment, resolve_device
+from bench.measure.machine import environment, resolve_device
 from bench.metrics.base import Metric
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
