@@ -59,7 +59,8 @@ SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.008, 0.03
 CALM_COST = 0.05
 UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
-ACTIVE_NONE, ACTIVE_SURE = 0.07, 0.12
+ACTIVE_NONE, ACTIVE_SURE = 0.064, 0.08
+LOCAL_SURE, LOCAL_NONE = 0.4, 0.7
 NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
@@ -190,14 +191,16 @@ def lost(charged: Mapping[str, float]) -> dict[str, float]:
 def moving(state: MotionState, order: float, asked: Motion) -> float:
     """How surely something happens, 0..1.
 
-    Something moves against the camera; or, unless the prompt wants the subject moved, the camera
-    leaves much of the change unexplained and the frames are in order, so that it is no noise;
-    or the prompt wants the camera moved, and it does. And more than a logo's share of the picture
-    takes part. A clip in which next to nothing moves against the camera has shown little: up to
-    a twentieth is taken off, so that being still never outranks moving well.
+    Something moves against the camera; or the camera leaves much of the change unexplained and
+    the frames are in order, so that it is no noise (where the prompt wants the subject moved, this
+    counts as far as the rest of the picture stands still, so that it is no camera's); or the
+    prompt wants the camera moved, and it does. And more than a logo's share of the picture takes
+    part. A clip in which next to nothing moves against the camera has shown little: up to a
+    twentieth is taken off, so that being still never outranks moving well.
 
-    Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .02 to .04
-    short sides per second, .07 to .12 of the picture; calm from .03 down to .003.
+    Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .7 down to
+    .4 of the picture, .02 to .04 short sides per second, .064 to .08 of the picture; calm from
+    .03 down to .003.
     """
 
     def ramp(value: float, none: float, sure: float) -> float:
@@ -206,9 +209,11 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     happens = ramp(state.subject, SUBJECT_NONE, SUBJECT_SURE)
     if asked == "camera":
         happens = ramp(state.raw, CAMERA_NONE, CAMERA_SURE)
-    if asked != "subject":
-        change = ramp(state.unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE)
-        happens = max(happens, change * ramp(order, ORDER_NONE, ORDER_SURE))
+    change = ramp(state.unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE)
+    change *= ramp(order, ORDER_NONE, ORDER_SURE)
+    if asked == "subject":
+        change *= 1 - ramp(state.active, LOCAL_SURE, LOCAL_NONE)
+    happens = max(happens, change)
     calm = 0.0 if asked == "camera" else 1 - ramp(state.subject, SUBJECT_NONE, SUBJECT_LIVELY)
     return happens * ramp(state.active, ACTIVE_NONE, ACTIVE_SURE) * (1 - CALM_COST * calm)
 

@@ -335,6 +335,36 @@ def test_raters_of_the_shared_clips_agree_as_its_readme_says() -> None:
     assert [round(each.spearman or 0, 2) for each in agreed] == [0.80, 0.85, 0.73]
 
 
+@pytest.mark.slow
+@pytest.mark.weights
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"no rated clips at {SHARED}")
+def test_the_headline_agrees_with_people_on_the_shared_clips(tmp_path: Path) -> None:
+    """Half of the clips of leaderboard/people.md, the harder half: .57, 75%, flickering .42."""
+    configured = {
+        "compute": judging({"coherence": "bench.metrics.coherence.coherence"}),
+        "backbones": {
+            "lpips": {"_target_": "bench.vision.lpips.Lpips"},
+            "flow": {"_target_": "bench.vision.flow.DisFlow"},
+            "cuts": {"_target_": "bench.vision.cuts.TransNet"},
+        },
+    }
+    clips = [clip for clip in read_ratings(SHARED) if clip.path.is_file()]
+    cpu, cache = torch.device("cpu"), tmp_path / "cache"
+    given = panel(list(opinions(clips, configured, cpu, cache, workers=2)), "temporal_quality")
+    assert given is not None
+    ours = given.metric("coherence", "higher")
+    agreed = given.agreement(ours)
+    rival = given.agreement(given.metric("vbench_temporal_flickering", "higher"))
+    assert agreed.spearman > 0.52
+    assert agreed.spearman > rival.spearman
+    assert agreed.pairs > 0.7
+    means = given.means(ours)
+    assert min(means, key=lambda model: means[model]) == "Text2Video-Zero"
+    real = ours[~given.generated & given.uncut]
+    assert np.median(real) > 80
+    assert real.mean() > max(means.values())
+
+
 def test_a_clip_that_is_no_video_ends_in_one_line(tmp_path: Path) -> None:
     clips = read_ratings(write(tmp_path, HEADER, "a.gif,m,7,p,3,4"))
     configured = {"compute": judging({}), "backbones": {}}
