@@ -41,7 +41,7 @@ SCALES: Mapping[str, tuple[float, float]] = {
     "churn": (0.2, 4),
     "flicker": (0.045, 4),
     "jumps": (4.0, 2),
-    "identity": (0.12, 5),
+    "identity": (0.14, 4),
     "blending": (0.35, 4),
 }
 """Of each kind of damage the scale, at which a clip keeps 37 points, and the power."""
@@ -59,7 +59,7 @@ SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.008, 0.03
 CALM_COST = 0.05
 UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
-ACTIVE_NONE, ACTIVE_SURE = 0.064, 0.08
+ACTIVE_NONE, ACTIVE_SURE = 0.064, 0.074
 LOCAL_SURE, LOCAL_NONE = 0.4, 0.7
 NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
@@ -199,7 +199,7 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     twentieth is taken off, so that being still never outranks moving well.
 
     Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .7 down to
-    .4 of the picture, .02 to .04 short sides per second, .064 to .08 of the picture; calm from
+    .4 of the picture, .02 to .04 short sides per second, .064 to .074 of the picture; calm from
     .03 down to .003.
     """
 

@@ -13,6 +13,7 @@ clip itself shows, so that neither fast nor calm footage pays for what it is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -127,7 +128,8 @@ def jumps(analysis: Analysis, step: int, window: Window) -> float:
     D(x_t, x_t+s); e_t the mean over cells of max(0, u_t - max(u_t-s, u_t+s)), neighbours outside
     the window being 0. The value is the largest e_t as a share of the mean D(x_t, x_t+s) of the
     window, plus .02. What moves by steadily, however fast, hits a cell at most pairs and cancels;
-    a cut, or something that pops up or vanishes, does not. Range [0, about 20].
+    a cut, or something that pops up or vanishes, does not. Range [0, about 20]. Where the prompt
+    asks for changing light, D(x_t, x_t+s in the light of x_t) counts among the least as well.
     """
     unexplained, plain = _unexplained(analysis, step)
     inside = slice(window.start, window.stop - step)
@@ -165,7 +167,8 @@ def identity(analysis: Analysis, step: int, window: Window) -> float:
     added to each and taken off again: where one thing turns or goes behind another the loss is
     large and local, where the picture drifts it is everywhere. The same from the last frame
     backwards, and the lesser of both, so that what merely enters takes nothing away. Range
-    [0, about 1]; footage shows .002 to .1.
+    [0, about 1]; footage shows .002 to .1. Where the prompt asks for changing light, frame k is
+    taken in the light of the first.
     """
     lasting = (
         np.quantile(loss[len(loss) // 2 :], LASTING_QUANTILE, axis=0)
@@ -301,10 +304,21 @@ def _unexplained(analysis: Analysis, step: int) -> tuple[NDArray[np.float32], ND
     def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         first = torch.arange(len(analysis.frames) - step)
         plain = analysis.lpips_network.cells(analysis.lpips_features, first, first + step)
-        there, back = analysis.compare_warped(step).cells, analysis.compare_warped_back(step).cells
-        return np.minimum(np.minimum(there, back), plain), plain
+        explained = [analysis.compare_warped(step).cells, analysis.compare_warped_back(step).cells]
+        if analysis.prompt.lighting_change:
+            relit = map(_relit, analysis.frames[step:], analysis.frames)
+            explained.append(analysis.compare(np.arange(len(first)), relit).cells)
+        return np.minimum.reduce([plain, *explained]), plain
 
     return analysis.once(("unexplained", step), compute)
+
+
+def _relit(frame: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float32]:
+    """A frame in the light of another: every channel with the other's mean and deviation."""
+    gain = (target.std(axis=(0, 1)) + 1) / (frame.std(axis=(0, 1)) + 1)
+    relit = (frame - frame.mean(axis=(0, 1))) * gain + target.mean(axis=(0, 1))
+    in_range: NDArray[np.float32] = relit.clip(0, 255).astype(np.float32)
+    return in_range
 
 
 def _to_mean(analysis: Analysis, step: int) -> NDArray[np.float64]:
@@ -335,7 +349,9 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
             end_x, end_y = x + chain[..., 0], y + chain[..., 1]
             inside = inside & (end_x >= 0) & (end_x <= width - 1)
             inside &= (end_y >= 0) & (end_y <= height - 1)
-            pulled.append(pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255))
+            frame = pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255)
+            asked = analysis.prompt.lighting_change
+            pulled.append(_relit(frame, analysis.frames[frames[0]]) if asked else frame)
             kept.append(inside)
         count = len(pulled)
         followed = analysis.compare(np.full(count, frames[0]), pulled).cells

@@ -24,7 +24,7 @@ from bench.leaderboard.render.gallery import Curve
 
 METRICS = {
     name: {"unit": "points", "better": "higher", "version": 1, "fingerprint": "c"}
-    for name in ("coherence", "coherence_flicker")
+    for name in ("coherence", "lost_flicker")
 }
 HOSTILE = ["<script>alert(1)</script>", 'a "b" & $x_1$', "\u202eevil\x00 left", "通义万相 مولد"]
 
@@ -71,7 +71,7 @@ def test_figures_of_a_suite(tmp_path: Path) -> None:
     drawn = {figure.name: figure.draw() for figure in figures(board(tmp_path, 60, 70), lags)}
     assert list(drawn) == ["pareto-cpu-some-cpu", "parts", "lag"]
     assert {"m0", "m1", "toy, CPU, Some CPU"} <= set(texts(drawn["pareto-cpu-some-cpu"]))
-    assert {"coherence", "flicker", "m0", "m1"} <= set(texts(drawn["parts"]))
+    assert {"coherence", "lost flicker", "m0", "m1"} <= set(texts(drawn["parts"]))
     assert "lpips lag" in texts(drawn["lag"])
 
 
