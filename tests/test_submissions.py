@@ -10,8 +10,8 @@ import fake_results as fake
 import pytest
 import yaml
 
-from bench.commands.leaderboard import main
 from bench.config import build_metrics
+from bench.leaderboard.__main__ import main
 from bench.leaderboard.check import check, inspect
 from bench.leaderboard.publish import publish
 from bench.leaderboard.rules import OWN_RANGES, allowed, fits

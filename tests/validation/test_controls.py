@@ -18,9 +18,8 @@ from bench.metrics.coherence import coherence
 from bench.metrics.motion import dynamics
 from bench.prompts import Prompt
 from bench.storage import PACKAGE
-from bench.validation.checks import checks, right_steps
 from bench.validation.footage import Piece, packaged, pieces
-from bench.validation.page import render
+from bench.validation.page import checks, render, right_steps
 from bench.validation.scores import Value, by_piece, deal, measure
 from bench.validation.variants import (
     CONTENT,
