@@ -341,7 +341,12 @@ def test_raters_of_the_shared_clips_agree_as_its_readme_says() -> None:
 def test_the_headline_agrees_with_people_on_the_shared_clips(tmp_path: Path) -> None:
     """Half of the clips of leaderboard/people.md, the harder half: .57, 75%, flickering .42."""
     configured = {
-        "compute": judging({"coherence": "bench.metrics.coherence.coherence"}),
+        "compute": judging(
+            {
+                "coherence": "bench.metrics.coherence.coherence",
+                "cuts": "bench.metrics.cuts.cuts",
+            }
+        ),
         "backbones": {
             "lpips": {"_target_": "bench.vision.lpips.Lpips"},
             "flow": {"_target_": "bench.vision.flow.DisFlow"},
