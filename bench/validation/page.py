@@ -14,7 +14,6 @@ from bench.faults.registry import FAULTS
 from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.table import Cell, Column, Table, number, text_columns
 from bench.metrics.base import Metric
-from bench.metrics.coherence import MOVING
 from bench.validation.agreement import spearman
 from bench.validation.scores import Value, by_piece
 from bench.validation.variants import (
@@ -78,11 +77,6 @@ def checks(values: Iterable[Value]) -> list[Check]:
         _cut(pieces),
         *(_harmless(pieces, kind) for kind in HARMLESS),
     ]
-
-
-def moving_enough(speed: float) -> bool:
-    """Whether something other than the camera surely moves: .035 short sides per second."""
-    return speed >= MOVING
 
 
 def right_steps(pieces: Pieces, kind: str, metric: str, better: str) -> list[bool]:
