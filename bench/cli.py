@@ -127,7 +127,8 @@ def _publish(results: list[Path], board: Path) -> None:
 def _report_failures(outcome: Outcome) -> int:
     if outcome.failures:
         console.print(
-            f"{outcome.folder.root}: {_count(outcome.failures)} failed or missing", style="red"
+            f"{outcome.folder.root}: {_count(outcome.failures)} failed, missing or not read",
+            style="red",
         )
         for line in outcome.failures[:_SHOWN_FAILURES]:
             console.print(f"  {printable(line)}", highlight=False, markup=False, soft_wrap=True)

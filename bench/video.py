@@ -342,6 +342,10 @@ def _on_grid(film: _Film, resample: float | None, path: Path, limits: Limits) ->
         if film.is_animation:
             step_s = min(_DEFAULT_DELAY_S, film.lengths_s[0])
             counts = np.maximum(1, np.rint(film.lengths_s / step_s)).astype(int)
+            film.remarks.append(
+                f"1 frame that stands for {film.lengths_s[0]:.2f} s "
+                f"is {counts[0]} at {1 / step_s:g} fps"
+            )
         elif not film.rates:
             raise ClipError(f"{path}: expected a frame rate, the file gives none")
         fps = 1 / step_s if step_s else film.rates[0]

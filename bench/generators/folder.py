@@ -168,8 +168,8 @@ class FolderGenerator(Generator):
             source = {"file": printable(file.name), "sha256": _digest(file)}
         except (ClipError, OSError):
             return {}
-        if self.resample is not None:
-            source["resample"] = f"{self.resample:g}"
+        if self.resample is not None and not file.is_dir():
+            source["resample"] = str(self.resample)
         if (entry := self.entries.get((prompt.id, seed))) is not None:
             source |= {"wait_s": str(entry.wait_s), "price_usd": str(entry.price_usd)}
         return source

@@ -379,6 +379,8 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
             f"({item.prompt.id}, seed {item.seed}: {summary}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
+    if record.status == "refused":  # its file, or the limits, may be mended; reading costs little
+        return True
     return plan.retry_failed if failed else not folder.master(item.sample).exists()
 
 

@@ -184,12 +184,11 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
 
 
 def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
-    """Say on the screen what is peculiar to some files, the first few by name."""
-    if reasons:
-        some = [f"{name} ({why})" for name, why in islice(reasons.items(), _NAMED_ON_SCREEN)]
-        hidden = len(reasons) - _NAMED_ON_SCREEN
-        more = f" and {hidden} more, all in result.json" if hidden > 0 else ""
-        log.warning("%s: %s (%d): %s%s", label, what, len(reasons), "; ".join(some), more)
+    """Say on the screen what is peculiar to some files, a line for each of the first few."""
+    for name, why in islice(reasons.items(), _NAMED_ON_SCREEN):
+        log.warning("%s: %s, %s: %s", label, name, what, why)
+    if (hidden := len(reasons) - _NAMED_ON_SCREEN) > 0:
+        log.warning("%s: and %d more %s, all in result.json", label, hidden, what)
 
 
 def take_clips(job: Job, config: RunConfig) -> None:

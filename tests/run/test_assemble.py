@@ -77,7 +77,8 @@ def test_a_record_that_a_run_writes_says_everything_but_what_came_from_outside(
     folder: RunFolder,
 ) -> None:
     record = read_record(folder.record(ITEM.sample), ClipRecord)
-    assert ClipRecord.model_fields.keys() - record.model_fields_set == {"delivery", "details"}
+    outside = {"delivery", "details", "remarks"}
+    assert ClipRecord.model_fields.keys() - record.model_fields_set == outside
 
 
 @pytest.mark.parametrize(
