@@ -4,12 +4,12 @@ import hashlib
 import math
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import av.error
@@ -23,8 +23,66 @@ _MAX_RATE_DENOMINATOR = 1001  # holds 24000/1001 and its kin exactly
 
 _FPS_STORED = (0.01, 1000.0)  # Matroska counts in milliseconds
 
+HELD_BYTES = 2**30
+"""Frames that are larger than this together are decoded whenever they are asked for."""
+
 _MIN_SIDE_PX = 2  # the smallest picture that FFV1 stores
 _MIN_SIDE_OF_16_SLICES_PX = 16
+
+
+@dataclass(eq=False)
+class Streamed:
+    """Frames too many to be held: those asked for are decoded, and nothing else is kept.
+
+    It stands in for an array of uint8 `[T, H, W, 3]` that is read from front to back; going back
+    starts anew. What needs an array of all of them gets one.
+    """
+
+    shape: tuple[int, int, int, int]
+    read: Callable[[], Iterator[NDArray[np.uint8]]]  # all frames in order, `[H, W, 3]`
+    dtype = np.dtype(np.uint8)
+    _coming: Iterator[NDArray[np.uint8]] = field(default_factory=lambda: iter(()), init=False)
+    _at: int = field(default=-1, init=False)  # the frame that `_coming` gave last; -1 before any
+    _frame: NDArray[np.uint8] | None = field(default=None, init=False)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return self.read()
+
+    def __getitem__(self, which: int | slice | Iterable[int]) -> NDArray[np.uint8]:
+        every = range(len(self))
+        if isinstance(which, int | np.integer):
+            return self._get(every[which])
+        wanted = every[which] if isinstance(which, slice) else [every[index] for index in which]
+        taken = {index: self._get(index) for index in sorted(wanted)}
+        return np.stack([taken[index] for index in wanted])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401
+        return np.stack(list(self)).astype(dtype or self.dtype)
+
+    def _get(self, index: int) -> NDArray[np.uint8]:
+        if self._frame is None or index < self._at:
+            self._coming, self._at = self.read(), -1
+        while self._frame is None or self._at < index:
+            self._frame, self._at = next(self._coming), self._at + 1
+        return self._frame
+
+
+def frames_of(
+    read: Callable[[], Iterator[NDArray[np.uint8]]], shape: tuple[int, int, int, int]
+) -> NDArray[np.uint8]:
+    """Frames that can be read again, in an array if it is of at most `HELD_BYTES`.
+
+    Otherwise in what behaves like one; see `Streamed`.
+    """
+    if math.prod(shape) > HELD_BYTES:
+        return cast("NDArray[np.uint8]", Streamed(shape, read))
+    array = np.empty(shape, np.uint8)
+    for place, frame in zip(array, read(), strict=True):
+        place[:] = frame
+    return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +111,8 @@ class Clip:
     def sha256(self) -> str:
         """SHA-256 (hex) of shape and pixels; the same whatever encoder stored them."""
         sha = hashlib.sha256(repr(self.frames.shape).encode())
-        sha.update(np.ascontiguousarray(self.frames).data)
+        for frame in self.frames:
+            sha.update(np.ascontiguousarray(frame).data)
         return sha.hexdigest()
 
     @property
@@ -71,7 +130,7 @@ def write_master(clip: Clip, path: Path) -> None:
     short_side_px = min(clip.frames.shape[1:3])
     slices = "16" if short_side_px >= _MIN_SIDE_OF_16_SLICES_PX else "4"
     options = {"level": "3", "slices": slices, "slicecrc": "1"}
-    _write(clip.frames, clip.fps, path, "ffv1", "bgr0", options)
+    _write(clip, path, "ffv1", "bgr0", options)
 
 
 def read_master(path: Path, *, frames: int, sha256: str) -> Clip:
@@ -82,34 +141,37 @@ def read_master(path: Path, *, frames: int, sha256: str) -> Clip:
     try:
         with av.open(path) as container:
             stream = container.streams.video[0]
-            rate = stream.average_rate
-            decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+            rate, size = stream.average_rate, (stream.height, stream.width)
     except (av.error.FFmpegError, OSError, IndexError) as error:
         raise ClipError(f"{path}: cannot be read: {error}") from None
-    if len(decoded) != frames or rate is None:
-        raise ClipError(f"{path}: expected {frames} frames, {len(decoded)} are left in it")
-    clip = Clip(np.stack(decoded), float(rate))
+    try:
+        clip = Clip(frames_of(lambda: _stored(path), (frames, *size, 3)), float(rate or 0))
+    except ValueError:
+        raise ClipError(f"{path}: expected {frames} frames, others are left in it") from None
     if clip.sha256 != sha256:
         raise ClipError(f"{path}: the frames are not those that were written")
     return clip
 
 
+def _stored(path: Path) -> Iterator[NDArray[np.uint8]]:
+    try:
+        with av.open(path) as container:
+            for frame in container.decode(video=0):
+                yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    except (av.error.FFmpegError, OSError, IndexError) as error:
+        raise ClipError(f"{path}: cannot be read: {error}") from None
+
+
 def write_preview(clip: Clip, path: Path) -> None:
     """Write an H.264 file that every browser plays; odd sizes gain a row or column."""
-    height, width = clip.frames.shape[1:3]
-    even = np.pad(clip.frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    _write(even, clip.fps, path, "libx264", "yuv420p", {"crf": "20"})
+    _write(clip, path, "libx264", "yuv420p", {"crf": "20"})
 
 
-def _write(
-    frames: NDArray[np.uint8],
-    fps: float,
-    path: Path,
-    codec: str,
-    pixels: str,
-    options: Mapping[str, str],
-) -> None:
+def _write(clip: Clip, path: Path, codec: str, pixels: str, options: Mapping[str, str]) -> None:
     slowest, fastest = _FPS_STORED
+    fps = clip.fps
+    height, width = clip.frames.shape[1:3]
+    more = (height % 2, width % 2) if pixels == "yuv420p" else (0, 0)
     if not slowest <= fps <= fastest:
         raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, got {fps:g}")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,15 +185,16 @@ def _write(
             rate = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
             added = container.add_stream(codec, rate=rate, options=dict(options))
             stream = cast("av.VideoStream", added)
-            stream.height, stream.width = frames.shape[1:3]
+            stream.height, stream.width = height + more[0], width + more[1]
             stream.pix_fmt = pixels
             if pixels == "yuv420p":
                 stream.codec_context.color_range = ColorRange.MPEG
                 stream.codec_context.colorspace = Colorspace.ITU709
                 stream.codec_context.color_primaries = 1  # bt709
                 stream.codec_context.color_trc = 1
-            for array in frames:
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+            for array in clip.frames:
+                even = np.pad(array, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
                 if pixels == "yuv420p":
                     frame = frame.reformat(
                         format=pixels, dst_colorspace=Colorspace.ITU709, dst_color_range="MPEG"

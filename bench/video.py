@@ -3,7 +3,7 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cache
@@ -20,7 +20,7 @@ from av.video.reformatter import ColorTrc
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.clip import Clip
+from bench.clip import HELD_BYTES, Clip, frames_of
 from bench.errors import BenchError, ClipError
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
@@ -76,7 +76,7 @@ class Limits:
     frames: int = 20_000
     pixels: int = 8192 * 8192  # of a frame
     seconds: float = 600.0
-    bytes: int = 8 * 2**30  # of decoded frames
+    bytes: int = 32 * 2**30  # of decoded frames, which are held up to 1 GiB
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -105,17 +105,22 @@ class Limits:
 LIMITS = Limits()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Film:
-    """Frames in order, and how long each is shown, before they are put on a grid."""
+    """What is known of frames once all of them were read, before they are put on a grid."""
 
-    frames: list[NDArray[np.uint8]]
-    lengths_s: NDArray[np.float64]  # one a frame, the last may be unknown (0); empty without times
-    tick_s: float  # to which times are rounded
-    rates: Sequence[float]  # that the file declares
-    lossy: bool
+    lengths_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """How long each frame is shown, the last may be unknown (0); empty without times."""
+    tick_s: float = 0.0  # to which times are rounded
+    rates: Sequence[float] = ()  # that the file declares
+    lossy: bool = False
     remarks: list[str] = field(default_factory=list)
     is_animation: bool = False  # of a kind whose writers merge equal frames
+
+
+# Frames `[H, W, 3]` in order; what is to be known of them is written down on the way.
+_Frames = Iterator[NDArray[np.uint8]]
+_Reader = Callable[[_Film], _Frames]
 
 
 def read_video(
@@ -130,67 +135,105 @@ def read_video(
     unless the codec is lossless. A file that is cut short is a ClipError.
     """
     if path.is_dir():
-        return _read_frames(path, fps, limits)
+        return _read_folder(path, fps, limits)
     if path.exists() and not path.is_file():
         raise ClipError(f"{path}: expected a video, got a pipe or a device")
-    try:
-        if path.suffix.lower() in _ANIMATION_SUFFIXES:
-            film = _read_animation(path, limits)
+    decode = _animation if path.suffix.lower() in _ANIMATION_SUFFIXES else _video
+
+    def read(film: _Film) -> _Frames:
+        try:
+            yield from decode(path, limits, film)
+        except ClipError:
+            raise
+        except Exception as error:  # decoders fail in any way on what they were not made for
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ClipError(f"{path}: expected a video, but it cannot be read: {reason}") from None
+
+    film = _Film()
+    again, shape = _first_pass(read, film, path)
+    counts, rate = _on_grid(film, shape[0], resample, path)
+    shape = (int(counts.sum()), *shape[1:])
+    limits.check(path, shape[1:3], shape[0], shape[0] / rate)
+    frames = frames_of(lambda: _repeated(again(), counts), shape)
+    return Clip(frames, rate, film.lossy, tuple(film.remarks))
+
+
+def _first_pass(
+    read: _Reader, film: _Film, path: Path
+) -> tuple[Callable[[], _Frames], tuple[int, int, int, int]]:
+    """Read all frames, so that what is wrong is seen now; how to have them again, and their shape.
+
+    They are kept only up to `HELD_BYTES`.
+    """
+    kept: list[NDArray[np.uint8]] = []
+    count, shape = 0, (0, 0, 0)
+    for frame in read(film):
+        if count and frame.shape != shape:
+            raise ClipError(f"{path}: expected frames of one size, their size changes")
+        height, width, _ = shape = frame.shape
+        count += 1
+        if count * frame.nbytes <= HELD_BYTES:
+            kept.append(frame)
         else:
-            with av.open(path, options=_CONTAINERS) as container:
-                film = _decode(container, path, limits)
-    except ClipError:
-        raise
-    except Exception as error:  # decoders fail in any way on what they were not made for
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ClipError(f"{path}: expected a video, but it cannot be read: {reason}") from None
-    return _on_grid(film, resample, path, limits)
+            kept.clear()
+    if not count:
+        raise ClipError(f"{path}: expected a video, there is no frame in it")
+    again = (lambda: iter(kept)) if kept else (lambda: read(_Film()))
+    return again, (count, height, width, 3)
 
 
-def _decode(container: av.container.InputContainer, path: Path, limits: Limits) -> _Film:
+def _repeated(frames: _Frames, counts: NDArray[np.int_]) -> _Frames:
+    for frame, count in zip(frames, counts, strict=True):
+        for _ in range(count):
+            yield frame
+
+
+def _video(path: Path, limits: Limits, film: _Film) -> _Frames:
+    with av.open(path, options=_CONTAINERS) as container:
+        yield from _decoded(container, path, limits, film)
+
+
+def _decoded(
+    container: av.container.InputContainer, path: Path, limits: Limits, film: _Film
+) -> _Frames:
     stream = _main_stream(container, path)
     codec = stream.codec_context
     pixel_aspect = stream.sample_aspect_ratio or codec.sample_aspect_ratio or Fraction(1)
     width = round(codec.width * pixel_aspect)
-    tick_s = float(stream.time_base or 0)
-    declared_s = (stream.duration or 0) * tick_s
+    film.tick_s = float(stream.time_base or 0)
+    film.rates = [float(rate) for rate in (stream.average_rate, stream.base_rate) if rate]
+    film.lossy = codec.name not in _LOSSLESS_CODECS
+    declared_s = (stream.duration or 0) * film.tick_s
     limits.check(path, (codec.height, width), max(1, stream.frames), declared_s)
-    remarks = []
-    if len(container.streams.video) > 1:
-        remarks.append(f"of {len(container.streams.video)} pictures, that of stream {stream.index}")
+    if (pictures := len(container.streams.video)) > 1:
+        film.remarks.append(f"of {pictures} pictures, that of stream {stream.index}")
     if pixel_aspect != 1:
-        remarks.append(
+        film.remarks.append(
             f"pixels of {pixel_aspect.numerator}:{pixel_aspect.denominator} are made square, "
             f"{codec.width}x{codec.height} is shown as {width}x{codec.height}"
         )
     if codec.color_trc not in _SDR:
         name = ColorTrc(codec.color_trc).name
-        remarks.append(f"its transfer {name} is not looked at, colours are scored as they stand")
-    frames: list[NDArray[np.uint8]] = []
+        film.remarks.append(
+            f"its transfer {name} is not looked at, colours are scored as they stand"
+        )
+    count = 0
     times_s: list[float] = []
     last_s = 0.0
-    for frame in _deinterlaced(_frames(container, stream, path), stream, remarks):
-        limits.check(path, (frame.height, frame.width), len(frames) + 1)
+    for frame in _deinterlaced(_frames(container, stream, path), stream, film.remarks):
+        count += 1
+        limits.check(path, (frame.height, frame.width), count)
         square = round(frame.width * pixel_aspect)
         shown = frame if square == frame.width else frame.reformat(square, format="rgb24")
         # The display matrix turns counterclockwise, as rot90 does.
         upright = np.rot90(shown.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-        frames.append(np.ascontiguousarray(upright))
+        yield np.ascontiguousarray(upright)
         if frame.time is not None and frame.time_base is not None:
             times_s.append(frame.time)
             last_s = float(frame.duration * frame.time_base)
-    if not frames:
-        raise ClipError(f"{path}: expected a video, there is no frame in it")
-    # AVI knows no order of presentation: frames come in order, their times may not.
-    lengths_s = np.diff(sorted(times_s), append=max(times_s) + last_s) if times_s else np.empty(0)
-    return _Film(
-        frames,
-        lengths_s if len(lengths_s) == len(frames) else np.empty(0),
-        tick_s,
-        [float(rate) for rate in (stream.average_rate, stream.base_rate) if rate],
-        lossy=codec.name not in _LOSSLESS_CODECS,
-        remarks=remarks,
-    )
+    if times_s and len(times_s) == count:
+        # AVI knows no order of presentation: frames come in order, their times may not.
+        film.lengths_s = np.diff(sorted(times_s), append=max(times_s) + last_s)
 
 
 def _main_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
@@ -290,32 +333,26 @@ def is_animation(path: Path) -> bool:
         return False
 
 
-def _read_animation(path: Path, limits: Limits) -> _Film:
-    frames: list[NDArray[np.uint8]] = []
+def _animation(path: Path, limits: Limits, film: _Film) -> _Frames:
+    is_gif = path.suffix.lower() == ".gif"
+    film.is_animation = True
+    film.tick_s = 0.01 if is_gif else 0.001
+    film.lossy = path.suffix.lower() in _LOSSY_PICTURES
     delays_s: list[float] = []
-    remarks: list[str] = []
     limits.check(path, _size(path))
     with Image.open(path) as image:
         count = getattr(image, "n_frames", 1)
         limits.check(path, (image.height, image.width), count)
         for number in range(count):
             image.seek(number)
-            frames.append(np.asarray(image.convert("RGB")))
+            yield np.asarray(image.convert("RGB"))
             delay_s = image.info.get("duration", 0) / 1000
             delays_s.append(delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S)
-            if not remarks and image.has_transparency_data and not _is_opaque(image):
-                remarks.append("transparency is not looked at")
-    if path.suffix.lower() == ".gif" and not path.read_bytes().rstrip(b"\0").endswith(b";"):
+            if not film.remarks and image.has_transparency_data and not _is_opaque(image):
+                film.remarks.append("transparency is not looked at")
+    if is_gif and not path.read_bytes().rstrip(b"\0").endswith(b";"):
         raise ClipError(f"{path}: the file is cut short, its end mark is missing")
-    return _Film(
-        frames,
-        np.array(delays_s),
-        tick_s=0.01 if path.suffix.lower() == ".gif" else 0.001,
-        rates=(),
-        lossy=path.suffix.lower() in _LOSSY_PICTURES,
-        remarks=remarks,
-        is_animation=True,
-    )
+    film.lengths_s = np.array(delays_s)
 
 
 def _is_opaque(image: Image.Image) -> bool:
@@ -331,14 +368,14 @@ def _size(path: Path) -> tuple[int, int]:
         raise ClipError(f"{path}: {error}") from None
 
 
-def _on_grid(film: _Film, resample: float | None, path: Path, limits: Limits) -> Clip:
-    """The clip of a constant rate that shows what the film shows."""
-    if len({frame.shape for frame in film.frames}) > 1:
-        raise ClipError(f"{path}: expected frames of one size, their size changes")
+def _on_grid(
+    film: _Film, count: int, resample: float | None, path: Path
+) -> tuple[NDArray[np.int_], float]:
+    """How often each frame is shown at a constant rate, and that rate."""
     inner_s = film.lengths_s[:-1]  # whose end is the time of another frame
     step_s = _grid_step_s(inner_s, film.tick_s) if inner_s.size else None
     if not inner_s.size:  # a single frame, or no times
-        counts = np.ones(len(film.frames), int)
+        counts = np.ones(count, int)
         if film.is_animation:
             step_s = min(_DEFAULT_DELAY_S, film.lengths_s[0])
             counts = np.maximum(1, np.rint(film.lengths_s / step_s)).astype(int)
@@ -368,16 +405,7 @@ def _on_grid(film: _Film, resample: float | None, path: Path, limits: Limits) ->
             film.remarks.append(f"{described}, resampled to {fps:g} fps")
         else:
             film.remarks.extend(_held(counts, fps, film))
-    shape = film.frames[0].shape
-    total = int(counts.sum())
-    limits.check(path, shape[:2], total, total / fps)
-    frames = np.empty((total, *shape), np.uint8)
-    end = 0
-    for number, count in enumerate(counts):
-        frames[end : end + count] = film.frames[number]
-        end += count
-        film.frames[number] = frames[:0]  # so that no more than one copy is held
-    return Clip(frames, fps, film.lossy, tuple(film.remarks))
+    return counts, fps
 
 
 def _grid_step_s(lengths_s: NDArray[np.float64], tick_s: float) -> float | None:
@@ -468,32 +496,36 @@ def pictures(folder: Path) -> list[Path]:
     return sorted((f for f in files if not f.name.startswith(".")), key=natural_order)
 
 
-def _read_frames(path: Path, fps: float | None, limits: Limits) -> Clip:
+def _read_folder(path: Path, fps: float | None, limits: Limits) -> Clip:
     files = frame_files(path)
     if fps is None:
         raise ClipError(f"{path}: frames in a folder carry no rate: say it with model.fps=N")
-    shape: tuple[int, ...] = ()
-    for number, file in enumerate(files):
-        if not file.is_file() or (file.is_symlink() and file.resolve().parent != path.resolve()):
-            raise ClipError(f"{file}: expected a picture in this folder, got a link or no file")
-        try:
-            limits.check(path, _size(file), len(files), len(files) / fps)
-            image = read_image(file)
-        except ClipError:
-            raise
-        except Exception:  # as in `read_video`
-            raise ClipError(f"{file}: expected a PNG, JPEG or WebP, it cannot be read") from None
-        if number == 0:
-            shape = image.shape
-            frames = np.empty((len(files), *shape), np.uint8)
-        if image.shape != shape:
-            raise ClipError(
-                f"{file}: expected frames of one size, height and width are "
-                f"{image.shape[:2]} here and {shape[:2]} in {files[0].name}"
-            )
-        frames[number] = image
+
+    def read(_: _Film) -> _Frames:
+        shape = None
+        for file in files:
+            if not file.is_file() or (file.is_symlink() and file.resolve().parent != inside):
+                raise ClipError(f"{file}: expected a picture in this folder, got a link or no file")
+            try:
+                limits.check(path, _size(file), len(files), len(files) / fps)
+                image = read_image(file)
+            except ClipError:
+                raise
+            except Exception:  # as in `read_video`
+                raise ClipError(
+                    f"{file}: expected a PNG, JPEG or WebP, it cannot be read"
+                ) from None
+            if image.shape != (shape := shape or image.shape):
+                raise ClipError(
+                    f"{file}: expected frames of one size, height and width are "
+                    f"{image.shape[:2]} here and {shape[:2]} in {files[0].name}"
+                )
+            yield image
+
+    inside = path.resolve()
+    again, shape = _first_pass(read, _Film(), path)
     lossy = any(file.suffix.lower() in _LOSSY_PICTURES for file in files)
-    return Clip(frames, fps, lossy)
+    return Clip(frames_of(again, shape), fps, lossy)
 
 
 def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:

@@ -15,7 +15,9 @@ from conftest import moving_texture
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.clip import Clip
+from bench import clip as clip_module
+from bench import video as video_module
+from bench.clip import Clip, Streamed
 from bench.errors import BenchError, ClipError, printable
 from bench.metrics.coherence import coherence
 from bench.video import Limits, read_video
@@ -58,6 +60,19 @@ def test_a_shared_case_is_read_as_a_person_sees_it(name: str) -> None:
     assert clip.fps == pytest.approx(fps)
     assert (remark or "") in "; ".join(clip.remarks)
     assert bool(clip.remarks) == (remark is not None)
+
+
+@needs_cases
+@pytest.mark.parametrize("name", READ)
+def test_a_shared_case_too_large_to_hold_is_read_alike(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = read_video(CASES / name, 8)
+    for module in (clip_module, video_module):
+        monkeypatch.setattr(module, "HELD_BYTES", 1000)
+    streamed = read_video(CASES / name, 8)
+    assert isinstance(streamed.frames, Streamed)
+    assert (streamed.sha256, streamed.remarks) == (held.sha256, held.remarks)
 
 
 @needs_cases

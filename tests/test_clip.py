@@ -5,8 +5,11 @@ import av
 import numpy as np
 import pytest
 
-from bench.clip import Clip, read_master, write_master, write_preview
+from bench import clip as clip_module
+from bench import video as video_module
+from bench.clip import Clip, Streamed, read_master, write_master, write_preview
 from bench.errors import ClipError
+from bench.video import read_video
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -70,6 +73,30 @@ def test_a_missing_master_and_another_clips_hash_are_errors(tmp_path: Path) -> N
     write_master(clip, tmp_path / "0.mkv")
     with pytest.raises(ClipError, match="not those that were written"):
         read_master(tmp_path / "0.mkv", frames=2, sha256="0" * 64)
+
+
+def test_frames_too_many_to_hold_are_as_those_that_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Clip(noise(12, 33, 17, 3), 8)
+    write_master(held, tmp_path / "a.mkv")
+    for module in (clip_module, video_module):
+        monkeypatch.setattr(module, "HELD_BYTES", 1000)
+    stored = read_master(tmp_path / "a.mkv", frames=12, sha256=held.sha256)
+    for each in (stored, read_video(tmp_path / "a.mkv")):
+        frames = each.frames
+        assert isinstance(frames, Streamed)
+        assert (frames.shape, each.sha256, len(frames)) == (held.frames.shape, held.sha256, 12)
+        for which in (3, -1, 0, slice(2, 9), slice(None, None, 5), [7, 1, 1, 11], [0]):
+            assert np.array_equal(frames[which], held.frames[which])
+        assert np.array_equal(np.stack([*frames]), held.frames)
+        assert np.array_equal(frames, held.frames)
+        with pytest.raises(IndexError):
+            frames[12]
+    with pytest.raises(ClipError, match="not those that were written"):
+        read_master(tmp_path / "a.mkv", frames=13, sha256=held.sha256)
+    write_master(stored, tmp_path / "b.mkv")
+    assert read_master(tmp_path / "b.mkv", frames=12, sha256=held.sha256).fps == 8
 
 
 def test_the_hash_is_of_shape_and_pixels() -> None:

@@ -12,9 +12,10 @@ import json
 import os
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -192,11 +193,11 @@ class FolderGenerator(Generator):
 
     def videos(self) -> list[Path]:
         """Video files, and folders of frames, at any depth, in natural order."""
-        return [path for path, problem in self._survey() if problem is None]
+        return [path for path, problem in self._listing if problem is None]
 
     def skipped(self) -> dict[str, str]:
         """Files that hold no clip, by their path in the folder, each with the reason."""
-        return {printable(self._name(path)): why for path, why in self._survey() if why}
+        return {printable(self._name(path)): why for path, why in self._listing if why}
 
     def find(self, prompt: Prompt, seed: int) -> Path:
         """The file of this draw.
@@ -221,10 +222,7 @@ class FolderGenerator(Generator):
                 raise ClipMissing(f"expected the file {entry.file} in {self.folder}")
             return path
         name = unicodedata.normalize("NFC", stem(prompt, seed, self.names))
-        if prompt.text:
-            files = [path for path in self.videos() if name in _names_of(path)]
-        else:
-            files = [path for path in self.videos() if _safe(self._name(path)) == prompt.id]
+        files = self._by_name[name] if prompt.text else self._by_id[prompt.id]
         if not files:
             raise ClipMissing(f"expected the file {name}.<mp4, mkv, ...> in {self.folder}")
         if len(files) > 1:
@@ -235,7 +233,9 @@ class FolderGenerator(Generator):
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
 
-    def _survey(self) -> list[tuple[Path, str | None]]:
+    @cached_property
+    def _listing(self) -> list[tuple[Path, str | None]]:
+        """As `_survey`, of when it was first asked for: a folder may hold very many files."""
         try:
             return list(_survey(self.folder, is_top=True))
         except OSError as error:
@@ -243,6 +243,23 @@ class FolderGenerator(Generator):
                 f"expected to read the folder {str(self.folder)!r}, but {error.strerror}: "
                 "make it readable, or type model.path=DIR"
             ) from None
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[Path]]:
+        """Videos by their names, with and without suffix, in the form in which equals are equal."""
+        files = defaultdict(list)
+        for path in self.videos():
+            for name in {unicodedata.normalize("NFC", name) for name in (path.name, path.stem)}:
+                files[name].append(path)
+        return files
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, list[Path]]:
+        """Videos by the ids of their own prompts."""
+        files = defaultdict(list)
+        for path in self.videos():
+            files[_safe(self._name(path))].append(path)
+        return files
 
 
 def _survey(folder: Path, is_top: bool = False) -> Iterator[tuple[Path, str | None]]:
@@ -283,11 +300,6 @@ def _kind(path: Path) -> str:
     if suffix in PICTURE_SUFFIXES and path.is_file():
         return "video" if suffix in (".png", ".webp") and is_animation(path) else "picture"
     return "video" if suffix in VIDEO_SUFFIXES else "no suffix of a video or a picture"
-
-
-def _names_of(path: Path) -> tuple[str, str]:
-    """With and without suffix, in the form in which equal texts are equal."""
-    return unicodedata.normalize("NFC", path.name), unicodedata.normalize("NFC", path.stem)
 
 
 def _safe(name: str) -> str:

@@ -50,6 +50,7 @@ def test_with_a_suite_files_are_found_by_prompt_and_seed(videos: Path) -> None:
     with pytest.raises(ClipError, match="expected the file cat-1"):
         generator.generate(Prompt("cat", "a cat"), 1)
     shutil.copy(videos / "cat-0.mkv", videos / "cat-0.avi")
+    generator = FolderGenerator(str(videos))
     with pytest.raises(ClipError, match=r"got cat-0\.avi, cat-0\.mkv"):
         generator.generate(Prompt("cat", "a cat"), 0)
 
