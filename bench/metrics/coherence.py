@@ -58,6 +58,8 @@ UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
 ACTIVE_NONE, ACTIVE_SURE = 0.064, 0.074
 LOCAL_SURE, LOCAL_NONE = 0.4, 0.7
+REVEALED_NONE, REVEALED_SURE = 0.53, 0.58
+REVEALING_NONE, REVEALING_SURE = 0.03, 0.045
 NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
@@ -92,7 +94,7 @@ class Damage:
     motion: float
 
 
-@metric(unit="points", better="higher", version=2, needs=NEEDS)
+@metric(unit="points", better="higher", version=3, needs=NEEDS)
 def coherence(analysis: Analysis) -> Scored:
     """Temporal coherence, 0..100: does the clip hold together while it moves?
 
@@ -109,7 +111,7 @@ def coherence(analysis: Analysis) -> Scored:
     return Scored(value, series, _note(measured))
 
 
-@metric(unit="points", better="higher", version=2, needs=NEEDS)
+@metric(unit="points", better="higher", version=3, needs=NEEDS)
 def coherence_worst_second(analysis: Analysis) -> Scored:
     """The headline of the worst second: flicker, jumps, tremble and stutter of that second alone.
 
@@ -142,7 +144,7 @@ def _lost(name: str, meaning: str) -> Metric:
 
     points.__doc__ = f"Points lost to {name}: {meaning}"
     identifier = f"{__name__}.lost_{name}"
-    return metric(unit="points", better="lower", needs=NEEDS, id=identifier)(points)
+    return metric(unit="points", better="lower", version=2, needs=NEEDS, id=identifier)(points)
 
 
 lost_tremble = _lost("tremble", "nothing in the picture is steady, and places come apart.")
@@ -196,12 +198,15 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     the frames are in order, so that it is no noise (where the prompt wants the subject moved, this
     counts as far as the rest of the picture stands still, so that it is no camera's); or the
     prompt wants the camera moved, and it does. And more than a logo's share of the picture takes
-    part. A clip in which next to nothing moves against the camera has shown little: up to a
-    twentieth is taken off, so that being still never outranks moving well.
+    part. What moves faster than a calm portrait must also show something new, unless only the
+    camera was asked to move: else it is a still behind moving water. A clip in which next to
+    nothing moves against the camera has shown little: up to a twentieth is taken off, so that
+    being still never outranks moving well.
 
     Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .7 down to
-    .4 of the picture, .02 to .04 short sides per second, .064 to .074 of the picture; calm from
-    .03 down to .003.
+    .4 of the picture, .02 to .04 short sides per second, .064 to .074 of the picture, .53 to .58
+    of the change (asked in full from .045 short sides per second, not at all below .03); calm
+    from .03 down to .003.
     """
 
     def ramp(value: float, none: float, sure: float) -> float:
@@ -215,8 +220,13 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     if asked == "subject":
         change *= 1 - ramp(state.active, LOCAL_SURE, LOCAL_NONE)
     happens = max(happens, change)
-    calm = 0.0 if asked == "camera" else 1 - ramp(state.subject, SUBJECT_NONE, SUBJECT_LIVELY)
-    return happens * ramp(state.active, ACTIVE_NONE, ACTIVE_SURE) * (1 - CALM_COST * calm)
+    happens *= ramp(state.active, ACTIVE_NONE, ACTIVE_SURE)
+    if asked == "camera":
+        return happens
+    calm = 1 - ramp(state.subject, SUBJECT_NONE, SUBJECT_LIVELY)
+    bent = 1 - ramp(state.revealed, REVEALED_NONE, REVEALED_SURE)
+    bent *= ramp(state.subject, REVEALING_NONE, REVEALING_SURE)
+    return happens * (1 - bent) * (1 - CALM_COST * calm)
 
 
 def measure(analysis: Analysis) -> Damage:

@@ -175,6 +175,12 @@ class Analysis:
             raise Unscored(f"{len(self.frames)} frames, needs at least {stride + 1}")
         return self.once(("flow", stride), lambda: self._flow.field(self._flow_encoded, stride))
 
+    def flow_between(self, first: int, second: int) -> NDArray[np.float32]:
+        """Flow from one frame to any other, float32 `[H, W, 2]`, pixels."""
+        pair = self._flow.encode(self.frames[[first, second]])
+        onward: NDArray[np.float32] = self._flow.field(pair, 1).forward[0]
+        return onward
+
     def warped(self, stride: int) -> NDArray[np.float32]:
         """W(x_t+stride, f): each frame as the one `stride` later shows it, bilinear.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.errors import Unscored
+from bench.faults.registry import FAULTS
 from bench.generators.toy.generator import ToyGenerator
 from bench.metrics import coherence as formula
 from bench.metrics.base import Metric
@@ -28,6 +29,7 @@ from bench.metrics.coherence import (
     lost_tremble,
 )
 from bench.prompts import Prompt
+from bench.validation.footage import every, resized
 from bench.video import read_video
 from bench.vision.analysis import Analysis
 
@@ -90,6 +92,15 @@ def test_a_still_that_pretends_is_worth_nothing(analyse: Analyse, kind: str) -> 
         analysis = analyse(frames, 8.0, prompt)
         assert coherence(analysis) <= 10
         assert lost_motion.score(analysis).note == "motion: none seen"
+
+
+def test_a_still_behind_moving_water_is_worth_nothing(analyse: Analyse, footage: Path) -> None:
+    film = resized(every(read_video(footage / "bigbuckbunny.mp4"), 3), 128)
+    sound = replace(film, frames=film.frames[:16])
+    rippled = FAULTS["ripple_still"](sound.frames, 0.01, np.random.default_rng(0))
+    for prompt in (PROMPT, SUBJECT):
+        assert coherence(analyse(rippled, sound.fps, prompt)) <= 10
+        assert coherence(analyse(sound.frames, sound.fps, prompt)) > 85
 
 
 def test_a_pan_counts_where_the_camera_was_to_move(analyse: Analyse) -> None:
