@@ -32,7 +32,10 @@ RANGES: Mapping[str, Range] = {
 }
 """Unit to the least and the greatest value of a metric in it."""
 
-OWN_RANGES: Mapping[str, Range] = {"adherence_margin": (-200, 200)}
+OWN_RANGES: Mapping[str, Range] = {
+    "adherence_margin": (-200, 200),
+    "vbench_aesthetic_quality": (-inf, inf),
+}
 """Metrics whose values reach further than their unit lets others reach."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -18,8 +18,8 @@ from bench.metrics.base import Metric, Scored, metric
 from bench.prompts import load_suite
 from bench.validation import agreement as statistics
 from bench.validation.people import Opinion, judging, opinions
-from bench.validation.people_page import checks, panel, render, tables
-from bench.validation.ratings import has_ratings, read_ratings
+from bench.validation.people_page import checks, fits, panel, render, tables
+from bench.validation.ratings import QUESTIONS, has_ratings, read_ratings
 from bench.validation.ratings import main as write_suite_command
 
 SHARED = Path(__file__).parents[3] / "shared" / "people"
@@ -422,3 +422,17 @@ def test_what_makes_no_suite_is_said(
     folder = write(tmp_path, HEADER, "a.gif,m,7,p,3,4", row, clips=("a.gif", "b.gif"))
     assert write_suite_command([str(folder), str(tmp_path / "suite")]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_column_stands_under_the_question_it_answers() -> None:
+    asked = {
+        name: [question for question in QUESTIONS if fits(name, question)]
+        for name in ("appeal", "technical_quality", "adherence_min", "coherence")
+    }
+    temporal, static, alignment = QUESTIONS
+    assert asked == {
+        "appeal": [static],
+        "technical_quality": [static],
+        "adherence_min": [alignment],
+        "coherence": [temporal, static],
+    }

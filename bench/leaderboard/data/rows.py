@@ -20,7 +20,7 @@ HEADLINE = "coherence"
 
 # What stands beside the headline, and what it is made of: tables of their own, in this order,
 # where results have them.
-BESIDE = ("adherence", "dynamics")
+BESIDE = ("adherence", "appeal", "technical_quality", "dynamics")
 SUB_SCORES = (
     "coherence_worst_second",
     "lost_tremble",
