@@ -13,8 +13,7 @@ import yaml
 from bench import cli
 from bench.errors import BenchError
 from bench.leaderboard.data.files import load
-from bench.metrics import coherence
-from bench.metrics.cross_clip import STILL, pack
+from bench.metrics.cross_clip import pack
 from bench.prompts import Item, Prompt
 from bench.run.assemble import compare_groups
 from bench.schema import Appearance, ClipResult, GroupComparison, Sample
@@ -67,10 +66,6 @@ def test_a_clip_that_failed_or_stands_still_shows_no_character(broken: Mapping[s
     comparison, parts = compare_groups(ITEMS, clips, appearances)
     assert comparison.why is None
     assert (parts[SAMPLES[1]].own, parts[SAMPLES[1]].value) == (None, 0.0)
-
-
-def test_a_still_is_what_the_headline_calls_one() -> None:
-    assert STILL == coherence.STILL
 
 
 def test_without_all_clips_there_is_no_comparison_but_a_reason() -> None:

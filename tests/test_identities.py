@@ -28,6 +28,7 @@ IDS = {
     "warping": ["warp", "smoothness", "warp_mae", "warp_lpips", "occlusion"],
     "identity": ["identity_first", "identity_min", "identity_adjacent", "identity_slope"],
     "lag": ["identity_lag", "lpips_lag"],
+    "fidelity": ["i2v_first", "i2v_mean", "i2v_identity_first", "i2v_identity_mean"],
     "cuts": ["cuts_unrequested", "cuts"],
     "motion": ["dynamics", "dynamics_raw"],
     "vbench": [
@@ -51,7 +52,7 @@ def test_a_metric_keeps_its_id_wherever_it_moves() -> None:
     expected = {
         name: f"bench.metrics.{room}.{name}" for room, names in IDS.items() for name in names
     }
-    assert {name: each.id for name, each in metrics("metrics=full").items()} == expected
+    assert {name: each.id for name, each in metrics("metrics=[full,i2v]").items()} == expected
 
 
 @pytest.mark.weights

@@ -7,7 +7,7 @@ from PIL import Image
 
 from bench.leaderboard.data.files import suite_of, suites
 from bench.prompts import Prompt, load_suite
-from bench.run.start_images import suite_sha256
+from bench.run.conditioning import suite_sha256
 from bench.storage import PROMPTS
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import fake_results as fake
 import pytest
 
-from bench.commands.leaderboard import main
 from bench.errors import BenchError
+from bench.leaderboard.__main__ import main
 from bench.leaderboard.publish import publish
 from bench.storage import PACKAGE
 
@@ -165,7 +165,7 @@ def test_a_terminal_without_arrows_shows_the_rest(
 )
 def test_publishing_and_checking_need_no_networks(arguments: list[str]) -> None:
     script = (
-        "import sys; from bench.commands.leaderboard import main\n"
+        "import sys; from bench.leaderboard.__main__ import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'transformers', 'diffusers'} & sys.modules.keys()))"

@@ -20,7 +20,7 @@ from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.suite import length_tables
 from bench.prompts import Prompt, load_suite
-from bench.run.sizes import with_length
+from bench.run.conditioning import with_length
 from bench.storage import CONF
 
 ROLL = "a red ball rolls from left to right over a wooden floor"

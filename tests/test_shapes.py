@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.errors import BenchError
-from bench.run.sizes import with_aspect
+from bench.run.conditioning import with_aspect
 
 MODEL = {
     "call": {"height": 480, "width": 832, "num_frames": 81},

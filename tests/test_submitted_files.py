@@ -9,7 +9,7 @@ from typing import Any
 import fake_runs
 import pytest
 
-from bench.commands.leaderboard import main
+from bench.leaderboard.__main__ import main
 from bench.leaderboard.check import wrong_files
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards

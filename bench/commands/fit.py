@@ -14,8 +14,7 @@ from omegaconf import open_dict
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands.overrides import add_overrides, compose_config, read
-from bench.config import build_generator, plain
+from bench.config import add_overrides, build_generator, compose_config, plain, read_overrides
 from bench.errors import BenchError, attempt
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.random_weights import ARCHITECTURES
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = ArgumentParser(prog="python -m bench.fit", description=__doc__)
     add_overrides(parser)
-    options = read(parser, arguments)
+    options = read_overrides(parser, arguments)
     return attempt(lambda: _fit(options))
 
 

@@ -12,19 +12,17 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.commands.overrides import run_command
-from bench.config import build_backbones, build_metrics
+from bench.config import build_backbones, build_metrics, run_command
 from bench.errors import BenchError
 from bench.leaderboard.render.console import show_table
-from bench.measure.environment import resolve_device
+from bench.measure.machine import resolve_device
 from bench.progress import track
 from bench.storage import write_json, write_text
 from bench.validation import page, people_page
-from bench.validation.checks import Check, checks
 from bench.validation.footage import packaged, pieces
-from bench.validation.people import judging, opinions
+from bench.validation.page import Check
 from bench.validation.ratings import read_ratings
-from bench.validation.scores import Value, measure
+from bench.validation.scores import Value, judging, measure, opinions
 from bench.vision.backbones import Backbones
 
 HEALTHY, UNHEALTHY = 0, 1
@@ -55,7 +53,7 @@ def examine(config: dict[str, Any]) -> list[Check]:
     scored = measure(footage, config["metrics"], device, workers=workers, films=config["films"])
     for _ in track(footage, "health"):
         values += next(scored)
-    judged = checks(values) if paths else []
+    judged = page.checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
     said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN

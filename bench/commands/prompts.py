@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from bench.commands.overrides import add_overrides, compose_config, read
-from bench.config import RunConfig, parse_run, plain
+from bench.config import RunConfig, add_overrides, compose_config, parse_run, plain, read_overrides
 from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
 from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
 from bench.prompts import Item, Prompt, load_suite
-from bench.run.start_images import StartImages
+from bench.run.conditioning import StartImages
 from bench.storage import write_text
 
 COMPLETE, INCOMPLETE = 0, 1
@@ -79,7 +78,7 @@ def check(items: Sequence[Item], folder: FolderGenerator) -> tuple[list[str], li
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 1 if clips are missing."""
-    options = read(_parser(), arguments)
+    options = read_overrides(_parser(), arguments)
     return attempt(lambda: _run(options))
 
 

@@ -10,13 +10,13 @@ from bench.leaderboard.data.files import FILE_NAME, load, load_each, load_named
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery
-from bench.leaderboard.render.markdown import OPENING, render
+from bench.leaderboard.render.markdown import OPENING, TRUST, render
 from bench.leaderboard.render.page import MARK, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
 from bench.schema import Result
 from bench.storage import write_bytes, write_record, write_text
 
-README, PAGE, HEALTH = "README.md", "index.html", "health.md"
+README, PAGE = "README.md", "index.html"
 _HEAD_CHARACTERS = 1000
 
 
@@ -88,9 +88,9 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
         for result in board.results
     }
     beside = pictures(into)
-    health = HEALTH if (into / HEALTH).exists() else None
+    trust = [path for path in TRUST if (into / path).exists()]
     return {
-        into / README: render(suites, beside, health=health),
+        into / README: render(suites, beside, trust),
         into / PAGE: page(suites, galleries, beside, into),
     }
 

@@ -8,7 +8,6 @@ from math import inf
 from bench.leaderboard.data.files import Suite, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import named, plural
-from bench.metrics.composition import TOLERANCE, VERSIONS, composed
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
 from bench.schema import ClipResult, Likeness, Result
 from bench.storage import SAFE_NAME
@@ -38,6 +37,23 @@ OWN_RANGES: Mapping[str, Range] = {
 }
 """Metrics whose values reach further than their unit lets others reach."""
 
+HEADLINE_VERSIONS: Mapping[str, int] = {
+    "coherence": 2,
+    "lost_tremble": 1,
+    "lost_churn": 1,
+    "lost_flicker": 1,
+    "lost_jumps": 1,
+    "lost_identity": 1,
+    "lost_blending": 1,
+    "lost_order": 1,
+    "lost_stutter": 1,
+    "lost_motion": 1,
+}
+"""The headline and all that it is made of, in the versions for which the sum holds."""
+
+HEADLINE_TOLERANCE = 1e-3
+"""Points; what rounding of the parts may come to."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ROUNDING = 1e-5  # of a network's single-precision numbers: a cosine may be 1.0000002
@@ -62,12 +78,20 @@ def headline_unchecked(result: Result) -> str | None:
     """Why the headline cannot be computed again from its parts; None if it can, or is not there."""
     if HEADLINE not in result.metrics:
         return None
-    if missing := sorted(VERSIONS.keys() - result.metrics.keys()):
+    if missing := sorted(HEADLINE_VERSIONS.keys() - result.metrics.keys()):
         return f"{HEADLINE} was not computed again: there is no {', no '.join(missing)}"
-    others = [n for n, version in VERSIONS.items() if result.metrics[n].version != version]
+    others = [n for n, version in HEADLINE_VERSIONS.items() if result.metrics[n].version != version]
     if others:
         return f"{HEADLINE} was not computed again: of {', '.join(others)} it is another version"
     return None
+
+
+def composed(parts: Mapping[str, float]) -> float:
+    """The headline, 0..100, of the points that each kind of damage took from a clip.
+
+    `parts` is everything in `HEADLINE_VERSIONS` but the headline itself, whose clip is not needed.
+    """
+    return 100 - sum(parts[name] for name in HEADLINE_VERSIONS if name != "coherence")
 
 
 def groups_unchecked(result: Result) -> str | None:
@@ -177,17 +201,17 @@ def _values(result: Result, name: str) -> Iterator[str]:
 
 
 def _headline(result: Result) -> Iterator[str]:
-    """That the headline is what the formula gives of its parts; see `bench.metrics.composition`."""
+    """That the headline is what the formula gives of its parts; see `composed`."""
     bare: list[ClipResult] = []
     others: list[tuple[ClipResult, float, float]] = []
     for clip in result.clips:
-        parts = {n: value for n in VERSIONS if (value := clip.scores.get(n)) is not None}
+        parts = {n: value for n in HEADLINE_VERSIONS if (value := clip.scores.get(n)) is not None}
         ranges = {name: allowed(name, result.metrics[name].unit) for name in parts}
         if HEADLINE not in parts or any(r and not fits(parts[n], r) for n, r in ranges.items()):
             continue  # no value, or one that is wrong already
-        if parts.keys() != VERSIONS.keys():
+        if parts.keys() != HEADLINE_VERSIONS.keys():
             bare.append(clip)
-        elif abs(parts[HEADLINE] - (again := composed(parts))) > TOLERANCE:
+        elif abs(parts[HEADLINE] - (again := composed(parts))) > HEADLINE_TOLERANCE:
             others.append((clip, parts[HEADLINE], again))
     yield from _faults({f"{HEADLINE} has a value, and not all of its parts have": bare})
     if others:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from bench.measure.gpu import GpuMonitor
+from bench.measure.machine import GpuMonitor
 from bench.measure.stages import Peak, PeakMemory, Stage, StageClock
 from bench.schema import GpuState
 

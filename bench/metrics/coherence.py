@@ -50,9 +50,6 @@ PARTS = (*SCALES, "order", "stutter", "motion")
 
 ORDER_HALF, ORDER_SLOPE = 1.0, 4.0
 ORDER_NONE, ORDER_SURE = 2.0, 3.5  # deviations, below which unexplained change is but noise
-MOVING = 0.035
-"""Short sides per second against the camera, from which on footage counts as of a subject."""
-
 MOST = 12.0  # damage that leaves less than a thousandth of a point
 
 SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.008, 0.03
@@ -107,7 +104,7 @@ def coherence(analysis: Analysis) -> Scored:
         Unscored: if the clip is shorter than 1.2 s, or its short side under 64 px.
     """
     measured = measure(analysis)
-    value = headline(charges(measured, stutter(analysis)))
+    value = headline(_clip_charges(analysis))
     series = {name: [getattr(measured, name)] for name in Damage.__dataclass_fields__}
     return Scored(value, series, _note(measured))
 
@@ -139,10 +136,9 @@ def _lost(name: str, meaning: str) -> Metric:
     """The metric of the points that one part takes from the headline."""
 
     def points(analysis: Analysis) -> Scored:
-        measured = measure(analysis)
         light = name == "flicker" and analysis.prompt.lighting_change
-        note = LIGHT_ASKED if light else _note(measured) if name == "motion" else None
-        return Scored(lost(charges(measured, stutter(analysis)))[name], note=note)
+        note = LIGHT_ASKED if light else _note(measure(analysis)) if name == "motion" else None
+        return Scored(lost(_clip_charges(analysis))[name], note=note)
 
     points.__doc__ = f"Points lost to {name}: {meaning}"
     identifier = f"{__name__}.lost_{name}"
@@ -174,6 +170,11 @@ def charges(measured: Damage, held: float) -> dict[str, float]:
     charged["stutter"] = -float(np.log(max(1 - held, np.exp(-MOST))))
     charged["motion"] = -float(np.log(max(measured.motion, np.exp(-MOST))))
     return {name: min(MOST, charge) for name, charge in charged.items()}
+
+
+def _clip_charges(analysis: Analysis) -> dict[str, float]:
+    """Those of the whole clip, for the headline and all its parts."""
+    return analysis.once("charges", lambda: charges(measure(analysis), stutter(analysis)))
 
 
 def headline(charged: Mapping[str, float]) -> float:

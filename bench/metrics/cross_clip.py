@@ -45,7 +45,7 @@ NOTHING, CHANCE = 0.0, 0.5
 """What a comparison with a clip that is not there counts as: value, won."""
 
 STILL = 0.025
-"""Short sides per second of `dynamics_raw` under which nothing moves, as for the headline's gate.
+"""Short sides per second of `dynamics_raw` under which nothing moves.
 
 Of all motion, whatever the prompt says: a calm face in close-up shows who it is.
 """

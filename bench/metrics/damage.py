@@ -117,8 +117,8 @@ def flicker(analysis: Analysis, step: int, window: Window) -> float:
         swung = np.abs(after - before) / 2
     swings = swung.max(axis=-1).reshape(len(swung), -1)
     blocks = [block[np.isfinite(block)] for block in swings.T]
-    known = [float(np.median(block)) for block in blocks if len(block)]
-    return float(np.mean(known)) if known else UNFOLLOWED_FLICKER
+    medians = [float(np.median(block)) for block in blocks if len(block)]
+    return float(np.mean(medians)) if medians else UNFOLLOWED_FLICKER
 
 
 def jumps(analysis: Analysis, step: int, window: Window) -> float:
@@ -336,6 +336,7 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
     """The L of `identity`, `[K, h, w]`, from the first frame of the window, then from its last."""
     field = analysis.flow(step)
     patches = _patches(analysis)
+    light_asked = analysis.prompt.lighting_change
     forwards = list(range(window.start, window.stop, step))
     backwards = list(range(window.stop - 1, window.start - 1, -step))
     for frames, flows in ((forwards, field.forward), (backwards, field.backward)):
@@ -350,8 +351,7 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
             inside = inside & (end_x >= 0) & (end_x <= width - 1)
             inside &= (end_y >= 0) & (end_y <= height - 1)
             frame = pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255)
-            asked = analysis.prompt.lighting_change
-            pulled.append(_relit(frame, analysis.frames[frames[0]]) if asked else frame)
+            pulled.append(_relit(frame, analysis.frames[frames[0]]) if light_asked else frame)
             kept.append(inside)
         count = len(pulled)
         followed = analysis.compare(np.full(count, frames[0]), pulled).cells

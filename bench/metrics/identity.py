@@ -1,7 +1,8 @@
-"""Identity: whether what the clip shows stays the same, as an identity network sees it.
+"""Identity: whether what the clip shows stays the same, and true to the picture it began with.
 
-cos(t, u) is the cosine of the embeddings of frames t and u, in [-1, 1]; 1 is the same thing.
-A frozen clip has 1 everywhere, so none of these ranks a clip alone.
+cos(t, u) is the cosine of the identity network's embeddings of frames t and u, in [-1, 1]; 1 is the
+same thing. A frozen clip has 1 everywhere, so none of these ranks a clip alone. The columns `i2v_*`
+hold an image-to-video clip against its conditioning image.
 """
 
 from collections.abc import Callable
@@ -91,6 +92,78 @@ def lpips_lag(analysis: Analysis) -> Scored:
         Unscored: if the clip is not longer than a second, or is too small.
     """
     return _curve(analysis, "lpips", lambda lag: float(analysis.lpips(lag).mean()))
+
+
+@metric(
+    unit="LPIPS",
+    better="lower",
+    needs=["lpips"],
+    prompted=True,
+    id="bench.metrics.fidelity.i2v_first",
+)
+def i2v_first(analysis: Analysis) -> float:
+    """D(image, x_0): LPIPS of the conditioning image, cropped as the model got it, and frame 0.
+
+    Range [0, about 1]; 0 is a first frame that is the image.
+
+    Raises:
+        Unscored: if the prompt has no conditioning image.
+    """
+    return float(analysis.lpips_to_reference[0])
+
+
+@metric(
+    unit="LPIPS",
+    better="lower",
+    needs=["lpips"],
+    prompted=True,
+    id="bench.metrics.fidelity.i2v_mean",
+)
+def i2v_mean(analysis: Analysis) -> float:
+    """mean_t D(image, x_t): how far the clip as a whole is from its conditioning image.
+
+    Range [0, about 1]. It grows with motion too, so read it beside `dynamics`.
+
+    Raises:
+        Unscored: if the prompt has no conditioning image.
+    """
+    return float(analysis.lpips_to_reference.mean())
+
+
+@metric(
+    unit="cosine",
+    better="higher",
+    needs=["identity"],
+    prompted=True,
+    id="bench.metrics.fidelity.i2v_identity_first",
+)
+def i2v_identity_first(analysis: Analysis) -> float:
+    """Likeness of the conditioning image and frame 0, as the identity network sees them.
+
+    Range [-1, 1]; 1 is the same thing.
+
+    Raises:
+        Unscored: if the prompt has no conditioning image.
+    """
+    return float(analysis.likeness_to_reference[0])
+
+
+@metric(
+    unit="cosine",
+    better="higher",
+    needs=["identity"],
+    prompted=True,
+    id="bench.metrics.fidelity.i2v_identity_mean",
+)
+def i2v_identity_mean(analysis: Analysis) -> float:
+    """Likeness of the conditioning image and the clip, mean over all frames.
+
+    Range [-1, 1]; 1 is the same thing throughout.
+
+    Raises:
+        Unscored: if the prompt has no conditioning image.
+    """
+    return float(analysis.likeness_to_reference.mean())
 
 
 def _to_first(analysis: Analysis, needed: int) -> NDArray[np.float64]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from bench.errors import Unscored
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
+from bench.vision.flow import Raft
 from bench.vision.identity import Dino
-from bench.vision.raft import Raft
 
 _SAMPLES_PER_S = 8
 _TOP_SHARE = 0.05
@@ -38,20 +38,21 @@ class Rater(Protocol):
         """Aesthetic ratings `[T]`, about 0..10, of uint8 `[T, H, W, 3]`."""
 
 
-@metric(unit="cosine", better="higher", needs=["identity"])
+@metric(unit="cosine", better="higher", needs=["vbench_dino"])
 def vbench_subject_consistency(analysis: Analysis) -> float:
     """Mean over t >= 1 of s_t = (max(0, cos(t-1, t)) + max(0, cos(0, t))) / 2, with DINO ViT-B/16.
 
     Embeddings are class tokens of every frame; see `bench.vision.identity`. Range [0, 1].
 
     Raises:
-        Unscored: if `identity` is another network than DINO, or the clip has a single frame.
+        Unscored: if DINO's weights cannot be had, or `vbench_dino` is another network; or if the
+            clip has a single frame.
     """
-    network = analysis.backbone("identity")
+    network = analysis.backbone("vbench_dino")
     if not isinstance(network, Dino):
-        raise Unscored(f"VBench uses DINO ViT-B/16, identity is {type(network).__name__}")
+        raise Unscored(f"VBench uses DINO ViT-B/16, vbench_dino is {type(network).__name__}")
     _need_two(analysis)
-    return _consistency(analysis.identity.frames)
+    return _consistency(network.encode(analysis.clip.frames).frames)
 
 
 @metric(unit="cosine", better="higher", needs=["vbench_clip"])

@@ -17,8 +17,14 @@ import torch
 from bench.clip import Clip, write_master, write_preview
 from bench.errors import BenchError, ClipError, ClipMissing, one_line
 from bench.generators.base import Delivered, Generator, Undelivered
-from bench.measure.environment import device_name, software
-from bench.measure.gpu import GpuMonitor, free, is_broken, is_out_of_memory
+from bench.measure.machine import (
+    GpuMonitor,
+    device_name,
+    free,
+    is_broken,
+    is_out_of_memory,
+    software,
+)
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track

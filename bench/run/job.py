@@ -21,14 +21,13 @@ from bench.config import (
 )
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.measure.environment import environment, resolve_device
+from bench.measure.machine import environment, resolve_device
 from bench.metrics.base import Metric
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
+from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
 from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
-from bench.run.sizes import with_aspect, with_length
-from bench.run.start_images import StartImages, suite_sha256
 from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones

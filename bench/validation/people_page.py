@@ -11,10 +11,9 @@ from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.table import Cell, Column, Table, text_columns
 from bench.metrics.base import Metric
 from bench.validation.agreement import Agreement, agreement, lead, mean_of, rater_agreement
-from bench.validation.checks import HEADLINE, Check
-from bench.validation.page import checks_table
-from bench.validation.people import VBENCH, Opinion
+from bench.validation.page import HEADLINE, Check, checks_table
 from bench.validation.ratings import QUESTIONS
+from bench.validation.scores import VBENCH, Opinion
 
 TEMPORAL, STATIC, ALIGNMENT = QUESTIONS
 RIVAL = "vbench_temporal_flickering"

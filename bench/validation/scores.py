@@ -1,12 +1,19 @@
-"""What every metric says of every variant of every piece."""
+"""What every metric says of every variant of every piece, and of clips that people have rated.
 
+Scores of rated clips are kept beside the page, by clip, metrics and the code that computes them, so
+that a second run computes only what is new.
+"""
+
+import hashlib
+import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -14,12 +21,29 @@ import torch
 from numpy.typing import NDArray
 
 from bench.config import build_backbones, build_metrics
-from bench.errors import Unscored
+from bench.errors import BenchError, ClipError, Unscored
 from bench.metrics.base import Metric
+from bench.prompts import Prompt
+from bench.storage import PACKAGE, fingerprint, read_json, write_json
 from bench.validation.footage import Piece
+from bench.validation.ratings import RatedClip
 from bench.validation.variants import KINDS, variants
+from bench.video import read_video
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
+
+T = TypeVar("T")
+
+Curves = Mapping[str, Sequence[float | None]]
+
+VBENCH = (
+    "vbench_subject_consistency",
+    "vbench_background_consistency",
+    "vbench_temporal_flickering",
+    "vbench_dynamic_degree",
+    "vbench_aesthetic_quality",
+)
+"""Columns of another benchmark, to be judged beside our own."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +56,38 @@ class Value:
     level: int
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
-    series: Mapping[str, Mapping[str, Sequence[float | None]]]
+    series: Mapping[str, Curves]
 
     def as_json(self) -> dict[str, Any]:
         """The record as JSON values, without the curves."""
         return {key: value for key, value in asdict(self).items() if key != "series"}
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What people and metrics say of one clip.
+
+    Attributes:
+        file: name of the clip.
+        model: who made it.
+        prompt_id: of its prompt.
+        real: whether it is footage.
+        ratings: question to the raters' ratings, None where one gave none.
+        scores: metric to value; None where it has none.
+        unscored: metric to the reason.
+    """
+
+    file: str
+    model: str
+    prompt_id: str
+    real: bool
+    ratings: Mapping[str, Sequence[float | None]]
+    scores: Mapping[str, float | None]
+    unscored: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return asdict(self)
 
 
 def measure(
@@ -54,16 +105,11 @@ def measure(
     kinds to score beside the originals, all if empty; `films` says on how many files each kind is
     done (see `deal`), on all pieces if None.
     """
-    work = partial(_score, configured, device)
+    work = partial(_score_variants, configured, device)
     donors = [_donor(pieces, index).small.frames for index in range(len(pieces))]
     kinds = [kind for kind in KINDS if not only or kind in only]
     shares = [kinds] * len(pieces) if films is None else deal(pieces, kinds, films)
-    if workers == 1:
-        yield from map(work, pieces, donors, shares)
-        return
-    context = get_context("spawn")  # a fork of a process that has used torch may hang
-    with ProcessPoolExecutor(workers, context, one_thread) as pool:
-        yield from pool.map(work, pieces, donors, shares)
+    yield from _in_processes(workers, work, pieces, donors, shares)
 
 
 def deal(pieces: Sequence[Piece], kinds: Sequence[str], films: int) -> list[list[str]]:
@@ -78,10 +124,58 @@ def deal(pieces: Sequence[Piece], kinds: Sequence[str], films: int) -> list[list
     return shares
 
 
-Curves = Mapping[str, Sequence[float | None]]
+def judging(compute: Mapping[str, str]) -> dict[str, str]:
+    """The configured metrics and VBench's: name to import path."""
+    return dict(compute) | {name: f"bench.metrics.vbench.{name}" for name in VBENCH}
 
 
-def score(
+def opinions(
+    clips: Sequence[RatedClip],
+    configured: Mapping[str, Any],
+    device: torch.device,
+    cache: Path,
+    *,
+    workers: int = 1,
+) -> Iterator[Opinion]:
+    """Score rated clips, each under its own prompt.
+
+    Args:
+        clips: with people's ratings.
+        configured: the `metrics` of the configuration; its `compute` may hold more than is scored
+            elsewhere, see `judging`.
+        device: where networks run.
+        cache: folder of the scores of earlier runs.
+        workers: processes; each has networks of its own, and one thread.
+    """
+    work = partial(_opinion, dict(configured), device, cache, _code())
+    yield from _in_processes(workers, work, clips)
+
+
+def by_piece(values: Iterable[Value]) -> dict[str, dict[str, list[Value]]]:
+    """Values by piece and kind, each kind from its lowest level."""
+    grouped: dict[str, dict[str, list[Value]]] = defaultdict(lambda: defaultdict(list))
+    for value in sorted(values, key=lambda value: value.level):
+        grouped[value.piece][value.kind].append(value)
+    return {piece: dict(kinds) for piece, kinds in grouped.items()}
+
+
+def _in_processes(workers: int, work: Callable[..., T], *arguments: Sequence[Any]) -> Iterator[T]:
+    """Map in order, in so many processes of one thread; with one, in this one as it is."""
+    if workers == 1:
+        yield from map(work, *arguments)
+        return
+    context = get_context("spawn")  # a fork of a process that has used torch may hang
+    with ProcessPoolExecutor(workers, context, _one_thread) as pool:
+        yield from pool.map(work, *arguments)
+
+
+def _one_thread() -> None:
+    """Make a worker process use one core."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def _score_clip(
     analysis: Analysis, metrics: Mapping[str, Metric]
 ) -> tuple[dict[str, float | None], dict[str, str], dict[str, Curves]]:
     """What metrics say of a clip: values, reasons where there is none, and curves."""
@@ -98,14 +192,6 @@ def score(
     return values, unscored, series
 
 
-def by_piece(values: Iterable[Value]) -> dict[str, dict[str, list[Value]]]:
-    """Values by piece and kind, each kind from its lowest level."""
-    grouped: dict[str, dict[str, list[Value]]] = defaultdict(lambda: defaultdict(list))
-    for value in sorted(values, key=lambda value: value.level):
-        grouped[value.piece][value.kind].append(value)
-    return {piece: dict(kinds) for piece, kinds in grouped.items()}
-
-
 def _donor(pieces: Sequence[Piece], index: int) -> Piece:
     """A piece of another file if there is one, from half a list away on.
 
@@ -118,7 +204,7 @@ def _donor(pieces: Sequence[Piece], index: int) -> Piece:
 _loaded: dict[str, Any] = {}
 
 
-def loaded_backbones(configured: Mapping[str, Any], device: torch.device) -> Backbones:
+def _loaded_backbones(configured: Mapping[str, Any], device: torch.device) -> Backbones:
     """The configured backbones, one set for each process."""
     if "backbones" not in _loaded:
         _loaded["backbones"] = Backbones(build_backbones(configured["backbones"]), device)
@@ -126,7 +212,7 @@ def loaded_backbones(configured: Mapping[str, Any], device: torch.device) -> Bac
     return backbones
 
 
-def _score(
+def _score_variants(
     configured: Mapping[str, Any],
     device: torch.device,
     piece: Piece,
@@ -134,18 +220,61 @@ def _score(
     kinds: Collection[str],
 ) -> list[Value]:
     metrics = build_metrics(configured["compute"])
-    backbones = loaded_backbones(configured, device)
+    backbones = _loaded_backbones(configured, device)
     values = []
     for variant in variants(piece, donor, kinds):
         prompt = replace(piece.prompt, motion=variant.motion)
-        scores, unscored, series = score(Analysis(variant.clip, prompt, backbones), metrics)
+        scores, unscored, series = _score_clip(Analysis(variant.clip, prompt, backbones), metrics)
         values.append(
             Value(piece.name, piece.file, variant.kind, variant.level, scores, unscored, series)
         )
     return values
 
 
-def one_thread() -> None:
-    """Make a worker process use one core."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+def _opinion(
+    configured: Mapping[str, Any], device: torch.device, cache: Path, code: str, clip: RatedClip
+) -> Opinion:
+    try:
+        sha256 = hashlib.sha256(clip.path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BenchError(f"{clip.path}: expected a clip to read, got {error.strerror}") from None
+    file = cache / f"{fingerprint([sha256, clip.prompt, code, configured, str(device)])}.json"
+    if file.is_file():
+        scored = read_json(file)
+    else:
+        metrics = build_metrics(configured["compute"])
+        backbones = _loaded_backbones(configured, device)
+        prompt = Prompt(id=clip.prompt_id, text=clip.prompt)
+        try:
+            analysis = Analysis(read_video(clip.path), prompt, backbones)
+        except ClipError as error:
+            raise BenchError(str(error)) from None
+        values, unscored, _ = _score_clip(analysis, metrics)
+        scored = {"scores": values, "unscored": unscored}
+        write_json(file, scored)
+    ratings = {
+        question: [None if math.isnan(rating) else rating for rating in given]
+        for question, given in clip.ratings.items()
+    }
+    return Opinion(
+        clip.path.name,
+        clip.model,
+        clip.prompt_id,
+        clip.real,
+        ratings,
+        scored["scores"],
+        scored["unscored"],
+    )
+
+
+def _code() -> str:
+    """Hash of the code and the constants that decide what a metric says."""
+    files = [
+        *(PACKAGE / "metrics").glob("*.py"),
+        *(PACKAGE / "vision").glob("*.py"),
+        PACKAGE / "video.py",
+    ]
+    sha = hashlib.sha256()
+    for file in sorted(files):
+        sha.update(file.read_bytes())
+    return sha.hexdigest()

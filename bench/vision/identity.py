@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import cv2
 import numpy as np
@@ -27,10 +27,6 @@ MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 _GOLDEN = 0.38516
 _GOLDEN_TOLERANCE = 1e-4
 
-_DINO_URL = (
-    "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"
-)
-
 # Neighbouring position embeddings of untrained weights are at right angles (cosine 0 +- .003).
 _MIN_NEIGHBOUR_COSINE = 0.1
 
@@ -44,7 +40,7 @@ class Identity:
 
 
 class IdentityNetwork(Protocol):
-    """What fills the role `identity` in `metrics.backbones`."""
+    """What fills the roles `identity` and `vbench_dino` in `metrics.backbones`."""
 
     def encode(self, frames: NDArray[np.uint8]) -> Identity:
         """Embed uint8 `[T, H, W, 3]`, RGB, of any size; each frame is seen once."""
@@ -63,17 +59,24 @@ def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> T
     return (images - shift) / scale
 
 
-def scaled(frame: NDArray[np.uint8], device: torch.device, short_side_px: int, mode: str) -> Tensor:
-    """A frame `[H, W, 3]` at a short side, without antialias: `[1, 3, H', W']`, 0..1.
+def scaled(
+    frame: NDArray[np.uint8],
+    device: torch.device,
+    short_side_px: int,
+    mode: str,
+    *,
+    antialias: bool = False,
+) -> Tensor:
+    """A frame `[H, W, 3]` at a short side: `[1, 3, H', W']`, 0..1.
 
-    The long side is rounded down; the values are not rounded.
+    The long side is rounded down. The values are neither rounded nor cut: bicubic ones overshoot.
     """
     image = torch.from_numpy(frame).to(device).permute(2, 0, 1).float()[None]
     height, width = frame.shape[:2]
     short = min(height, width)
     size = (int(short_side_px * height / short), int(short_side_px * width / short))
     if size != (height, width):
-        image = functional.interpolate(image, size, mode=mode, antialias=False)
+        image = functional.interpolate(image, size, mode=mode, antialias=antialias)
     return image / 255
 
 
@@ -81,7 +84,7 @@ def scaled(frame: NDArray[np.uint8], device: torch.device, short_side_px: int, m
 class AlexNetFeatures:
     """ImageNet AlexNet's second and third layer: textures and parts, not subjects.
 
-    For machines that have no DINO. A patch is a cell of the third convolution's grid: relu2
+    For machines that have no DINOv2. A patch is a cell of the third convolution's grid: relu2
     (area-averaged to that grid) and relu3, each made a unit vector over channels, side by side.
     A frame is the mean of its patches. Both are made unit vectors.
     """
@@ -138,18 +141,23 @@ class AlexNetFeatures:
 
 
 @dataclass(eq=False)
-class Dino:
-    """DINO (Caron et al., ICCV 2021), ViT-B/16, in float32, as VBench feeds it.
+class _VisionTransformer:
+    """What DINO and DINOv2 share: a ViT-B whose class and patch tokens are the embeddings.
 
-    Every frame is scaled to a short side of 224 (bilinear, no antialias, no crop, not rounded)
-    and normalised by ImageNet's mean and deviation. The position embeddings are interpolated to
-    the frame's grid as DINO does (bicubic, by factors of (n + .1) / 14). Sides that 16 does not
-    divide lose their last pixels.
+    Position embeddings are interpolated to the frame's grid as both networks' own code does
+    (bicubic, by factors of (n + .1) / side of the learnt grid). Sides that a patch does not divide
+    lose their last pixels.
     """
 
     path: str | None = None  # the published state dict; None to look in the usual places
     batch_size: int = 8  # frames per forward pass; changes memory and speed, not values
     fingerprint: str = field(default="", init=False)
+
+    name: ClassVar[str]
+    url: ClassVar[str]
+    architecture: ClassVar[str]  # what timm calls it
+    role: ClassVar[str]  # whose path a message names
+    unused: ClassVar[tuple[str, ...]] = ()  # weights that only training needs
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device` and check what can be checked.
@@ -159,44 +167,45 @@ class Dino:
         must be alike, which tells trained weights from untrained ones but not one training from
         another. The fingerprint tells those.
         """
-        import timm  # takes a second, and only this network needs it
+        import timm  # takes a second, and only these networks need it
 
-        name = "DINO ViT-B/16"
-        remedy = f"download {_DINO_URL} and set metrics.backbones.identity.path=FILE"
-        file = weights.find(name, _DINO_URL, path=self.path, remedy=remedy)
-        state = weights.read(file, name)
-        network: Any = timm.create_model(
-            "vit_base_patch16_224.dino", pretrained=False, num_classes=0
-        )
-        weights.install(state, network, file, name)
+        remedy = f"download {self.url} and set metrics.backbones.{self.role}.path=FILE"
+        file = weights.find(self.name, self.url, path=self.path, remedy=remedy)
+        published = weights.read(file, self.name)
+        state = {key: value for key, value in published.items() if key not in self.unused}
+        network: Any = timm.create_model(self.architecture, pretrained=False, num_classes=0)
+        weights.install(state, network, file, self.name)
         cosine = _neighbour_cosine(network.pos_embed)
         if not cosine > _MIN_NEIGHBOUR_COSINE:
             raise BenchError(
-                f"{file}: {name} failed its self-test: expected trained weights, whose "
+                f"{file}: {self.name} failed its self-test: expected trained weights, whose "
                 f"neighbouring positions have a cosine over {_MIN_NEIGHBOUR_COSINE}, got "
                 f"{cosine:.3f}; remove the file and run again"
             )
         self._network = network.requires_grad_(False).eval().to(device)
         self._device = device
-        self.fingerprint = fingerprint({"identity": name, "weights": weights.digest(state)})
+        self.fingerprint = fingerprint({"identity": self.name, "weights": weights.digest(state)})
 
     @torch.inference_mode()
     def encode(self, frames: NDArray[np.uint8]) -> Identity:
         """The class token and the patch tokens of the last layer, of 768 components.
 
-        There are 14 patches for each 224 pixels of a side. Unscored if the shorter side is under
-        32 pixels.
+        Unscored if the shorter side is under 32 pixels.
         """
-        need_size(frames, "DINO")
+        need_size(frames, self.name.partition(" ")[0])
         whole, patches = [], []
         for part in in_batches(frames, self.batch_size):
             # One by one: a batch of 4K frames in float32 would take gigabytes.
-            images = torch.cat([scaled(frame, self._device, 224, "bilinear") for frame in part])
+            images = torch.cat([self._resized(frame) for frame in part])
             tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
             units = functional.normalize(tokens, dim=-1).cpu().numpy()
             whole.append(units[:, 0])
             patches.append(units[:, 1:])
         return Identity(np.concatenate(whole), np.concatenate(patches))
+
+    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
+        """A frame `[H, W, 3]` as the network is fed it: `[1, 3, H', W']`, 0..1."""
+        raise NotImplementedError
 
     def _tokens(self, images: Tensor) -> Tensor:
         """Tokens `[B, 1 + N, 768]` after the last norm, of images `[B, 3, H, W]`."""
@@ -213,8 +222,8 @@ class Dino:
     def _positions(self, rows: int, columns: int, square: bool) -> Tensor:
         """Position embeddings `[1, 1 + rows columns, 768]`, interpolated as DINO does.
 
-        Its own grid is left alone for square images only: 224x230 pixels have 14x14 patches too,
-        and DINO resamples for them.
+        The learnt grid is left alone for square images only: of 224x230 pixels DINO
+        makes 14x14 patches too, and resamples for them.
         """
         learnt: Tensor = self._network.pos_embed
         side = math.isqrt(learnt.shape[1] - 1)
@@ -228,6 +237,42 @@ class Dino:
             mode="bicubic",
         )
         return torch.cat([learnt[:, :1], patches.flatten(2).transpose(1, 2)], dim=1)
+
+
+@dataclass(eq=False)
+class Dino(_VisionTransformer):
+    """DINO (Caron et al., ICCV 2021), ViT-B/16, in float32, as VBench feeds it.
+
+    Every frame is scaled to a short side of 224 (bilinear, no antialias, no crop, not rounded) and
+    normalised by ImageNet's mean and deviation: 14 patches for each 224 pixels of a side.
+    """
+
+    name = "DINO ViT-B/16"
+    url = "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"
+    architecture = "vit_base_patch16_224.dino"
+    role = "vbench_dino"
+
+    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
+        return scaled(frame, self._device, 224, "bilinear")
+
+
+@dataclass(eq=False)
+class Dinov2(_VisionTransformer):
+    """DINOv2 (Oquab et al., TMLR 2024), ViT-B/14 without registers, in float32. Apache-2.0.
+
+    Every frame is scaled to a short side of 224 (bicubic, with antialias, no crop, not rounded) and
+    normalised by ImageNet's mean and deviation: 16 patches for each 224 pixels of a side. The
+    position embeddings are learnt on a grid of 37x37, for 518 pixels.
+    """
+
+    name = "DINOv2 ViT-B/14"
+    url = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth"
+    architecture = "vit_base_patch14_dinov2"
+    role = "identity"
+    unused = ("mask_token",)
+
+    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
+        return scaled(frame, self._device, 224, "bicubic", antialias=True)
 
 
 def _neighbour_cosine(positions: Tensor) -> float:

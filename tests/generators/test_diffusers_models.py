@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from bench import config as configuration
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
-from bench.run.sizes import with_aspect
+from bench.run.conditioning import with_aspect
 from bench.storage import CONF
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence", image=Path("unread.png"))

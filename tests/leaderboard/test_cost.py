@@ -12,7 +12,7 @@ from fake_results import Content, account
 
 from bench import statistics as stats
 from bench.errors import BenchError
-from bench.leaderboard.data.cost import Yield, draws_until, pass_at, yield_of
+from bench.leaderboard.data.costs import Yield, draws_until, pass_at, yield_of
 from bench.leaderboard.data.files import load
 
 GOOD: dict[str, float | None] = {

@@ -24,7 +24,7 @@ from bench.leaderboard.render.gallery import Curve
 
 METRICS = {
     name: {"unit": "points", "better": "higher", "version": 1, "fingerprint": "c"}
-    for name in ("coherence", "coherence_flicker")
+    for name in ("coherence", "lost_flicker")
 }
 HOSTILE = ["<script>alert(1)</script>", 'a "b" & $x_1$', "\u202eevil\x00 left", "通义万相 مولد"]
 
@@ -71,7 +71,7 @@ def test_figures_of_a_suite(tmp_path: Path) -> None:
     drawn = {figure.name: figure.draw() for figure in figures(board(tmp_path, 60, 70), lags)}
     assert list(drawn) == ["pareto-cpu-some-cpu", "parts", "lag"]
     assert {"m0", "m1", "toy, CPU, Some CPU"} <= set(texts(drawn["pareto-cpu-some-cpu"]))
-    assert {"coherence", "flicker", "m0", "m1"} <= set(texts(drawn["parts"]))
+    assert {"coherence", "lost flicker", "m0", "m1"} <= set(texts(drawn["parts"]))
     assert "lpips lag" in texts(drawn["lag"])
 
 
@@ -135,3 +135,8 @@ def test_models_beyond_the_colours_stay_in_the_background() -> None:
         {f"model {n:02d}": {"lpips_lag": curve} for n in range(20)}, {"lpips_lag": "lag"}
     )
     assert sum(text.startswith("model") for text in texts(svg)) == 8
+
+
+def test_a_bound_that_is_a_rounding_within_the_mean_is_drawn() -> None:
+    alike = Point("alike", (1, 1, 1), (0.1 + 0.2, 0.3, 0.3))
+    assert {"alike", "other"} <= set(texts(pareto([alike, point("other", 2, 60)], "toy")))

@@ -11,9 +11,9 @@ from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.suite import tables
 from bench.leaderboard.tables.table import Table
 
-BESIDE = ("adherence", "dynamics", "coherence_flicker")
+BESIDE = ("adherence", "dynamics", "lost_flicker")
 METRICS = fake.COHERENCE | dict.fromkeys(BESIDE, fake.METRICS["identity"])
-SCORES = {"coherence": 90.0, "adherence": 30.0, "dynamics": 0.2, "coherence_flicker": 99.0}
+SCORES = {"coherence": 90.0, "adherence": 30.0, "dynamics": 0.2, "lost_flicker": 99.0}
 
 
 def model(name: str, **changes: object) -> Content:
@@ -111,4 +111,4 @@ def test_what_nobody_knows_is_left_out_and_named(tmp_path: Path) -> None:
 
 def test_sub_scores_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
     table = table_of([model("a")], tmp_path, "Sub-scores")
-    assert table.headers == ["model", "coherence_flicker ↑"]
+    assert table.headers == ["model", "lost_flicker ↑"]

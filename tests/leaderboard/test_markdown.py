@@ -108,7 +108,7 @@ def test_page_equals_the_golden_file(tmp_path: Path) -> None:
 
 def test_page_points_to_the_metrics_own_health_where_there_is_such_a_page(tmp_path: Path) -> None:
     results = [load(fake.write(content, tmp_path)) for content in small_leaderboard()]
-    assert "[health.md](health.md)" in render(boards(results), health="health.md")
+    assert "[health.md](health.md)" in render(boards(results), trust=["health.md"])
     assert "health" not in render(boards(results))
 
 

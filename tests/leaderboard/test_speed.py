@@ -9,9 +9,9 @@ import pytest
 from fake_results import Content
 
 from bench.errors import BenchError
+from bench.leaderboard.data.costs import Speed, speeds
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.data.speed import Speed, speeds
 from bench.leaderboard.render.markdown import render
 from bench.leaderboard.tables.costs import speed_tables
 from bench.leaderboard.tables.table import NONE

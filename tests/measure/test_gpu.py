@@ -7,7 +7,7 @@ import torch
 from fake_nvml import UUID, FakeNvml
 
 from bench.measure import timing
-from bench.measure.gpu import GpuMonitor
+from bench.measure.machine import GpuMonitor
 from bench.measure.timing import Measured, measure
 
 GIB = 2**30

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.measure.gpu import is_out_of_memory
+from bench.measure.machine import is_out_of_memory
 from bench.measure.stages import Peak, PeakMemory
 
 

@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from bench.measure.gpu import is_broken
+from bench.measure.machine import is_broken
 from bench.measure.timing import measure
 
 

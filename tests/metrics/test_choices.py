@@ -8,11 +8,10 @@ from hydra import compose, initialize_config_dir
 from bench.config import build_backbones, build_metrics, plain
 from bench.storage import CONF
 from bench.vision.cuts import TransNet
-from bench.vision.flow import DisFlow
-from bench.vision.identity import AlexNetFeatures, Dino
+from bench.vision.flow import DisFlow, Raft
+from bench.vision.identity import AlexNetFeatures, Dino, Dinov2
 from bench.vision.lpips import Lpips
 from bench.vision.openclip import VbenchAesthetic, VbenchClip
-from bench.vision.raft import Raft
 
 OFFLINE = {
     "lpips": Lpips,
@@ -23,8 +22,9 @@ OFFLINE = {
 FULL = {
     "lpips": Lpips,
     "flow": Raft,
-    "identity": Dino,
+    "identity": Dinov2,
     "cuts": TransNet,
+    "vbench_dino": Dino,
     "vbench_clip": VbenchClip,
     "vbench_aesthetic": VbenchAesthetic,
 }

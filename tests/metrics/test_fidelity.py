@@ -7,7 +7,7 @@ from conftest import moving_texture
 
 from bench.clip import Clip
 from bench.errors import Unscored
-from bench.metrics.fidelity import (
+from bench.metrics.identity import (
     i2v_first,
     i2v_identity_first,
     i2v_identity_mean,

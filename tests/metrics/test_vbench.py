@@ -31,9 +31,9 @@ from bench.metrics.vbench import (
 from bench.vision import openclip, weights
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
-from bench.vision.identity import Dino, Identity
+from bench.vision.flow import Raft
+from bench.vision.identity import AlexNetFeatures, Dino, Identity
 from bench.vision.openclip import VbenchAesthetic, VbenchClip
-from bench.vision.raft import Raft
 
 Analyse = Callable[..., Analysis]
 
@@ -73,17 +73,20 @@ def test_subject_consistency_is_vbenchs_sum_over_dinos_class_tokens(
 
     monkeypatch.setattr(Dino, "load", lambda *_: None)
     monkeypatch.setattr(Dino, "encode", encode)
-    backbones = Backbones({"identity": Dino()}, torch.device("cpu"))
+    backbones = Backbones({"vbench_dino": Dino()}, torch.device("cpu"))
     analysis = Analysis(Clip(np.zeros((6, 300, 500, 3), np.uint8), 8.0), PROMPT, backbones)
     expected = published_consistency(tokens)
     assert vbench_subject_consistency(analysis) == pytest.approx(expected, abs=1e-4)
     assert seen == [(6, 300, 500, 3)]  # frames as generated
 
 
-def test_other_identity_networks_and_flows_give_no_vbench_column(analyse: Analyse) -> None:
+def test_other_networks_and_flows_give_no_vbench_column(analyse: Analyse) -> None:
     analysis = analyse(moving_texture(4, 128))
-    with pytest.raises(Unscored, match="VBench uses DINO ViT-B/16, identity is AlexNetFeatures"):
+    with pytest.raises(Unscored, match="no backbone 'vbench_dino'"):
         vbench_subject_consistency(analysis)
+    backbones = Backbones({"vbench_dino": AlexNetFeatures()}, torch.device("cpu"))
+    with pytest.raises(Unscored, match="uses DINO ViT-B/16, vbench_dino is AlexNetFeatures"):
+        vbench_subject_consistency(Analysis(analysis.clip, PROMPT, backbones))
     with pytest.raises(Unscored, match="VBench uses RAFT, flow is DisFlow"):
         vbench_dynamic_degree(analysis)
     with pytest.raises(Unscored, match="no backbone 'vbench_clip'"):
@@ -270,7 +273,7 @@ def test_one_frame_has_no_consistency(
 ) -> None:
     monkeypatch.setattr(Dino, "load", lambda *_: None)
     monkeypatch.setattr(VbenchClip, "load", lambda *_: None)
-    backbones = Backbones({"identity": Dino(), "vbench_clip": VbenchClip()}, torch.device("cpu"))
+    backbones = Backbones({"vbench_dino": Dino(), "vbench_clip": VbenchClip()}, torch.device("cpu"))
     analysis = Analysis(Clip(np.zeros((1, 64, 64, 3), np.uint8), 8.0), PROMPT, backbones)
     with pytest.raises(Unscored, match="1 frame, needs at least 2"):
         metric(analysis)

@@ -17,10 +17,10 @@ from bench.generators.folder import FolderGenerator
 from bench.metrics.base import Metric, Scored, metric
 from bench.prompts import load_suite
 from bench.validation import agreement as statistics
-from bench.validation.people import Opinion, judging, opinions
 from bench.validation.people_page import checks, fits, panel, render, tables
 from bench.validation.ratings import QUESTIONS, has_ratings, read_ratings
 from bench.validation.ratings import main as write_suite_command
+from bench.validation.scores import Opinion, judging, opinions
 
 SHARED = Path(__file__).parents[3] / "shared" / "people"
 HEADER = "file,model,prompt_id,prompt,temporal_quality_ann,temporal_quality_bob"
@@ -341,7 +341,12 @@ def test_raters_of_the_shared_clips_agree_as_its_readme_says() -> None:
 def test_the_headline_agrees_with_people_on_the_shared_clips(tmp_path: Path) -> None:
     """Half of the clips of leaderboard/people.md, the harder half: .57, 75%, flickering .42."""
     configured = {
-        "compute": judging({"coherence": "bench.metrics.coherence.coherence"}),
+        "compute": judging(
+            {
+                "coherence": "bench.metrics.coherence.coherence",
+                "cuts": "bench.metrics.cuts.cuts",
+            }
+        ),
         "backbones": {
             "lpips": {"_target_": "bench.vision.lpips.Lpips"},
             "flow": {"_target_": "bench.vision.flow.DisFlow"},
@@ -382,8 +387,8 @@ def test_scores_are_kept_by_what_decides_them(
         return Scored(1.0)
 
     monkeypatch.setattr(Metric, "score", counted)
-    monkeypatch.setattr("bench.validation.people.read_video", lambda _path: None)
-    monkeypatch.setattr("bench.validation.people.Analysis", lambda *_: None)
+    monkeypatch.setattr("bench.validation.scores.read_video", lambda _path: None)
+    monkeypatch.setattr("bench.validation.scores.Analysis", lambda *_: None)
     configured = {"compute": judging({}), "backbones": {}}
     clips = read_ratings(write(tmp_path, HEADER, "a.gif,m,7,p,3,4"))
     for _ in range(2):

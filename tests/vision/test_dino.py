@@ -1,6 +1,7 @@
-"""DINO's published weights are not at hand in tests: seeded random ones hold parity and plumbing.
+"""The published weights are not at hand in tests: seeded random ones hold parity and plumbing.
 
-The reference is written out from the paper's network, operation by operation.
+DINO's reference is written out from the paper's network, operation by operation; DINOv2's is timm's
+own network, built for the very size of the frames.
 """
 
 import math
@@ -19,32 +20,43 @@ from torchvision.transforms import v2
 
 from bench.errors import BenchError, Unscored
 from bench.vision import weights
-from bench.vision.identity import Dino
+from bench.vision.identity import Dino, Dinov2
 
 State = dict[str, Tensor]
 
 
-@pytest.fixture(scope="module")
-def state() -> State:
+def random_state(architecture: str, grid: int) -> State:
     """Random weights, large enough for attention to matter; neighbouring positions alike."""
     generator = torch.Generator().manual_seed(0)
-    network = timm.create_model("vit_base_patch16_224.dino", pretrained=False, num_classes=0)
-    made = {
+    network = timm.create_model(architecture, pretrained=False, num_classes=0)
+    state = {
         name: torch.randn(value.shape, generator=generator) * 0.05
         for name, value in network.state_dict().items()
     }
-    for name in made:
-        if "norm" in name and name.endswith("weight"):
-            made[name] += 1
+    for name in state:
+        if name.endswith("gamma") or ("norm" in name and name.endswith("weight")):
+            state[name] += 1
     coarse = torch.randn(1, 768, 4, 4, generator=generator)
-    smooth = functional.interpolate(coarse, (14, 14), mode="bilinear")
-    made["pos_embed"] = torch.cat(
+    smooth = functional.interpolate(coarse, (grid, grid), mode="bilinear")
+    state["pos_embed"] = torch.cat(
         [torch.zeros(1, 1, 768), smooth.flatten(2).transpose(1, 2)], dim=1
     )
-    return made
+    return state
 
 
-def load(network: Dino, state: State) -> None:
+@pytest.fixture(scope="module")
+def state() -> State:
+    return random_state("vit_base_patch16_224.dino", 14)
+
+
+@pytest.fixture(scope="module")
+def state_of_dinov2() -> State:
+    """As the published file has it, with the token that only training needs."""
+    mask = {"mask_token": torch.ones(1, 768)}
+    return random_state("vit_base_patch14_dinov2", 37) | mask
+
+
+def load(network: Dino | Dinov2, state: State) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "find", lambda *_, **__: Path("dino.pth"))
         patch.setattr(weights, "read", lambda *_: state)
@@ -142,3 +154,117 @@ def test_weights_that_are_untrained_or_another_networks_are_refused(
 ) -> None:
     with pytest.raises(BenchError, match=message):
         load(Dino(), damage(state))
+
+
+@pytest.fixture(scope="module")
+def dinov2(state_of_dinov2: State) -> Dinov2:
+    network = Dinov2(batch_size=2)
+    load(network, state_of_dinov2)
+    return network
+
+
+def timms_own(frames: NDArray[np.uint8], state: State) -> Tensor:
+    """Tokens of timm's network, whose grid is that of the frames, with DINOv2's positions on it."""
+    prepare = v2.Compose(
+        [
+            v2.Resize(224, interpolation=v2.InterpolationMode.BICUBIC, antialias=True),
+            v2.Lambda(lambda x: x / 255),
+            v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ]
+    )
+    images = prepare(torch.from_numpy(frames).permute(0, 3, 1, 2).float())
+    rows, columns = images.shape[2] // 14, images.shape[3] // 14
+    grid = state["pos_embed"][:, 1:].reshape(1, 37, 37, 768).permute(0, 3, 1, 2)
+    factors = ((rows + 0.1) / 37, (columns + 0.1) / 37)
+    grid = functional.interpolate(grid, scale_factor=factors, mode="bicubic")
+    positions = torch.cat([state["pos_embed"][:, :1], grid.flatten(2).transpose(1, 2)], dim=1)
+    network = timm.create_model(
+        "vit_base_patch14_dinov2", num_classes=0, img_size=(rows * 14, columns * 14)
+    ).eval()
+    used = {name: value for name, value in state.items() if name != "mask_token"}
+    network.load_state_dict(used | {"pos_embed": positions})
+    with torch.inference_mode():
+        tokens: Tensor = network.forward_features(images[:, :, : rows * 14, : columns * 14])
+    return functional.normalize(tokens, dim=-1)
+
+
+# Square; wide, reduced, with sides that 14 does not divide; enlarged.
+@pytest.mark.parametrize("size", [(224, 224), (300, 431), (120, 100)])
+def test_dinov2_equals_timms_own_network(
+    dinov2: Dinov2, state_of_dinov2: State, size: tuple[int, int]
+) -> None:
+    height, width = size
+    frames = moving_texture(2, max(size))[:, :height, :width]
+    frames[1] = 255 - frames[1]
+    embeddings = dinov2.encode(frames)
+    expected = timms_own(frames, state_of_dinov2)
+    np.testing.assert_allclose(embeddings.frames, expected[:, 0], atol=1e-5)
+    np.testing.assert_allclose(embeddings.patches, expected[:, 1:], atol=1e-5)
+    assert embeddings.frames[0] @ embeddings.frames[1] < 0.999
+
+
+def test_dinov2_is_fed_without_aliasing(dinov2: Dinov2) -> None:
+    """Every fourth line white, to a quarter: grey, where DINO as VBench feeds it sees no line."""
+    lines = np.zeros((896, 896, 3), np.uint8)
+    lines[:, ::4] = 255
+    assert float(dinov2._resized(lines).mean()) == pytest.approx(0.25, abs=0.01)
+    aliased = Dino()
+    aliased._device = torch.device("cpu")
+    assert float(aliased._resized(lines).mean()) == pytest.approx(0, abs=0.01)
+
+
+def test_dinov2_in_its_own_grid_keeps_the_learnt_positions(
+    dinov2: Dinov2, state_of_dinov2: State
+) -> None:
+    torch.testing.assert_close(dinov2._positions(37, 37, True), state_of_dinov2["pos_embed"])
+    assert dinov2._positions(37, 37, False).shape == (1, 1 + 37 * 37, 768)
+
+
+def test_the_mask_token_is_no_part_of_dinov2s_fingerprint(
+    dinov2: Dinov2, state_of_dinov2: State
+) -> None:
+    used = {name: value for name, value in state_of_dinov2.items() if name != "mask_token"}
+    without = Dinov2()
+    load(without, used)
+    assert without.fingerprint == dinov2.fingerprint
+    other = Dinov2()
+    load(other, used | {"norm.bias": used["norm.bias"] + 1})
+    assert other.fingerprint != dinov2.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda s: s | {"pos_embed": torch.randn(1, 1370, 768)}, "DINOv2 .*failed its self-test"),
+        (lambda s: s | {"register_tokens": torch.zeros(1, 4, 768)}, "register_tokens"),
+        (lambda s: {k: v for k, v in s.items() if k != "blocks.3.ls1.gamma"}, "ls1.gamma"),
+    ],
+)
+def test_weights_of_another_dinov2_are_refused(
+    state_of_dinov2: State, damage: Callable[[State], State], message: str
+) -> None:
+    with pytest.raises(BenchError, match=message):
+        load(Dinov2(), damage(state_of_dinov2))
+
+
+@pytest.mark.parametrize(
+    ("network", "file", "role"),
+    [
+        (Dinov2(), "dinov2_vitb14_pretrain.pth", "identity"),
+        (Dino(), "dino_vitbase16_pretrain.pth", "vbench_dino"),
+    ],
+)
+def test_without_weights_the_reason_is_one_line_that_says_what_to_do(
+    network: Dino | Dinov2, file: str, role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_connection(url: str, *_: object, **__: object) -> None:
+        raise OSError(f"no route to {url}")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", no_connection)
+    with pytest.raises(Unscored) as caught:
+        network.load(torch.device("cpu"))
+    reason = str(caught.value)
+    assert "\n" not in reason
+    assert file in reason
+    assert reason.endswith(f"set metrics.backbones.{role}.path=FILE")

@@ -10,7 +10,7 @@ from torchvision.models.optical_flow import raft_large
 
 from bench.errors import BenchError, Unscored
 from bench.vision import weights
-from bench.vision.raft import Raft
+from bench.vision.flow import Raft
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
     """The published suite that a result's hash of prompts stands for; None if it is none.
 
     `images` is prompt id to the SHA-256 of the picture its clips began with; the hash covers
-    these too (see `bench.run.start_images.suite_sha256`).
+    these too (see `bench.run.conditioning.suite_sha256`).
     """
     for suite in suites():
         if prompts_sha256 in {suite.sha256, fingerprint([suite.sha256, images])}:

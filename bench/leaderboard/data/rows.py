@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import statistics as stats
-from bench.leaderboard.data.cost import Yield, yield_of
+from bench.leaderboard.data.costs import Speed, Yield, devices, speeds, yield_of
 from bench.leaderboard.data.files import suite_of
-from bench.leaderboard.data.speed import Speed, devices, speeds
 from bench.metrics.cross_clip import BETTER, UNIT
 from bench.schema import ClipResult, MetricDescription, Result
 

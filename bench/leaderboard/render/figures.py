@@ -19,7 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from bench.leaderboard.data.rows import HEADLINE, Group, Row, SuiteBoard
+from bench.leaderboard.data.rows import HEADLINE, SUB_SCORES, Group, Row, SuiteBoard
 from bench.leaderboard.render.gallery import Curve
 from bench.leaderboard.tables.table import one_line, visible
 
@@ -84,7 +84,8 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
             if len(points := points_of(group, device)) > 1:
                 title = f"{board.suite}, {device}"
                 yield Drawing(f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title))
-        if parts := [name for name in group.metrics if name.startswith(f"{HEADLINE}_")]:
+        sub_scores = [name for name in SUB_SCORES if name in group.metrics]
+        if parts := [name for name in sub_scores if group.metrics[name].unit == "points"]:
             yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
         rows = [row for row in group.complete if row.result.model in lags]
         names = sorted({name for row in rows for name in lags[row.result.model]})
@@ -211,7 +212,11 @@ def pareto(points: Sequence[Point], title: str) -> bytes:
                 np.array([getattr(point, side) for point in chosen]).reshape(-1, 3).T
                 for side in "xy"
             )
-            whiskers: Any = {"xerr": (x - x_low, x_high - x), "yerr": (y - y_low, y_high - y)}
+            # Not below 0: where all draws are alike, a bound may lie a rounding within the mean.
+            whiskers: Any = {
+                "xerr": np.maximum(0, (x - x_low, x_high - x)),
+                "yerr": np.maximum(0, (y - y_low, y_high - y)),
+            }
             # Grey for all: in the colour of the front they would pass for a part of it.
             whiskers |= {"ecolor": INK, "elinewidth": 0.9, "zorder": order - 1}
             alpha = 0.55 if len(points) <= _FEW else 0.25

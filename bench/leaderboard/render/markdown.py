@@ -28,10 +28,13 @@ pairs of models. A clip that a model failed to make counts as 0 in the column th
 """
 OPENING = INTRO[: INTRO.index(":")]
 """How every page begins; a file that begins otherwise is somebody else's."""
-HEALTH = (
-    "Metric health: whether each metric sees the faults it should, and stays calm where it must, "
-    "is measured on footage that was damaged on purpose: [{path}]({path})."
-)
+TRUST = {
+    "people.md": "Agreement with people: what raters said of real models' clips, beside what every "
+    "metric says: [{path}]({path}).",
+    "health.md": "Metric health: whether each metric sees the faults it should, and stays calm "
+    "where it must, is measured on footage that was damaged on purpose: [{path}]({path}).",
+}
+"""Pages on the metrics themselves that may lie beside a leaderboard, and how it points to them."""
 _ACTS = re.compile(
     r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
 )
@@ -42,18 +45,17 @@ SOURCE = "Every number is computed from the files in `results/`."
 def render(
     suites: Sequence[SuiteBoard],
     pictures: Mapping[str, Sequence[Picture]] | None = None,
-    health: str | None = None,
+    trust: Sequence[str] = (),
 ) -> str:
     """The leaderboard page, the same bytes for the same suites and pictures.
 
-    Paths are relative to the page; `health` is that of the page on the metrics' own health.
+    Paths are relative to the page; `trust` are those of `TRUST` that lie beside it.
     """
     blocks = [INTRO.rstrip()]
     if any(HEADLINE in group.metrics for board in suites for group in board.groups):
         blocks.append(RANKS.rstrip())
     blocks.append(SOURCE)
-    if health is not None:
-        blocks.append(HEALTH.format(path=health))
+    blocks += [TRUST[path].format(path=path) for path in trust]
     for board in suites:
         blocks.append(f"## {escape(board.suite)}")
         blocks += map(escape, without_scores(board))

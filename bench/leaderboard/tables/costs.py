@@ -8,9 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from bench.leaderboard.data.cost import COHERENCE, CRITERIA, STEP, Yield
+from bench.leaderboard.data.costs import COHERENCE, CRITERIA, STEP, Speed, Yield
 from bench.leaderboard.data.rows import Group, SuiteBoard
-from bench.leaderboard.data.speed import Speed
 from bench.leaderboard.tables.table import (
     Cell,
     Column,

@@ -28,6 +28,7 @@ from bench.leaderboard.tables.table import (
     number,
     one_line,
     plural,
+    points,
     reason,
     short,
     span,
@@ -205,7 +206,7 @@ def _score_columns(group: Group, names: Sequence[str]) -> Iterator[Column[Row]]:
         yield Column(
             name,
             partial(_score, metric=name),
-            mean,
+            points if metric.unit == "points" else mean,
             better=metric.better,
             minor=metric.better is None,
             unit=metric.unit,

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, Literal, TypeVar
 
@@ -219,25 +220,29 @@ def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell: 
     return Cell(interval.mean, (interval.low, interval.high), **more)
 
 
-def mean(cell: Cell) -> str:
+def mean(cell: Cell, finest: int = 300) -> str:
     """`77.1 ±1.2 (n=6)`: two significant digits of half the interval's width.
 
-    At most four significant digits of the mean; the mean alone where there is no interval.
+    At most four significant digits of the mean and `finest` decimals; the mean alone where there
+    is no interval.
     """
-    text = number(cell.number)
+    text = number(round(cell.number, finest))
     if cell.interval is not None:
         low, high = cell.interval
-        text = _with_half_width(cell.number, (high - low) / 2)
+        text = _with_half_width(round(cell.number, finest), round((high - low) / 2, finest), finest)
     return text if cell.count is None else f"{text} (n={cell.count})"
 
 
-def _with_half_width(mean: float, half: float) -> str:
+points = partial(mean, finest=2)
+
+
+def _with_half_width(mean: float, half: float, finest: int) -> str:
     if half <= 1e-9 * abs(mean):  # all prompts alike, but for the last bits of a sum
         return f"{number(mean)} ±0"
     scale = _exponent(max(abs(mean), half))
     if not -4 <= scale < _LARGE:
         return f"({mean / 10**scale:.1f} ±{half / 10**scale:.1f})e{scale}"
-    decimals = 1 - _exponent(half)
+    decimals = min(finest, 1 - _exponent(half))
     if mean:
         decimals = min(decimals, 3 - _exponent(mean))
     return f"{mean:.{max(0, decimals)}f} ±{half:.{max(0, decimals)}f}"
