@@ -26,11 +26,12 @@ _LEAST_DETAIL = 0.5  # grey levels: what rounding to 8 bits leaves
 _SHARP = 0.5
 _TYPICAL_QUANTILE = 0.5
 _NOISE_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-_NOISE_QUANTILE, _NOISY = 0.1, 16.0
+_NOISE_QUANTILE, _NOISY = 0.1, 10.0
 _NOISE_MARGIN = 2.0  # the quietest cells show less noise than there is
 _BLOCK_PX, _LEAST_STEP, _SOUND_GRID, _GRIDDED = 8, 0.05, 1.5, 4.0
-_BAND_STEP, _BAND_SIDE_PX, _BANDED = (1.5, 12.0), 4, 0.1
-_DARKEST, _BRIGHTEST = 3, 252
+_BAND_STEP, _BAND_SIDE_PX, _BANDED = (1.5, 12.0), 4, 0.2
+_DARK, _BRIGHT = 24, 231  # beyond, noise is cut off and looks weaker
+_DARKEST, _BRIGHTEST, _CLIPPED_PX = 3, 252, 5
 
 Gray = NDArray[np.float32]
 
@@ -109,11 +110,11 @@ def technical_quality(analysis: Analysis) -> Scored:
     Raises:
         Unscored: if the short side is under 32 pixels.
     """
-    frames = analysis.clip.frames[sampled(analysis)]
+    frames = analysis.clip.frames
     short_px = min(frames.shape[1:3])
     if short_px < MIN_SIDE_PX:
         raise Unscored(f"short side is {short_px} px, needs at least {MIN_SIDE_PX}")
-    parts = [technical(frame) for frame in frames]
+    parts = [technical(frames[place]) for place in sampled(analysis)]
     values = [100 * each.product for each in parts]
     return Scored(
         float(np.mean(values)),
@@ -134,13 +135,14 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
       pixel less L blurred by one of 2, over that of 2 less 4 plus .5, both freed of noise. The
       blurs run along one line only, and the sharpest of four directions counts: what moves is
       blurred along its motion and keeps the detail across. r is the median over cells.
-    - noise: 256 / (256 + n^2). n: standard deviation by Immerkaer (1996) in the quietest tenth of
-      the cells that are neither black nor white.
+    - noise: 100 / (100 + n^2). n: standard deviation by Immerkaer (1996) in the quietest tenth of
+      the cells that are neither black nor white (mean L in 24..231).
     - blocking: 1 / (1 + max(0, g - 1.5) / 4). g: by how much steps across lines 8 pixels apart
       exceed their neighbours, over the same between those lines.
-    - banding: .1 / (.1 + b). b: contours (steps of 2 to 12 levels with 4 even pixels at either
+    - banding: .2 / (.2 + b). b: contours (steps of 2 to 12 levels with 4 even pixels at either
       side) as a share of the even pixels.
-    - clipping: the share of pixels of which not all channels are at most 3, nor at least 252.
+    - clipping: the share of pixels around which, over 5 x 5, the means of the channels are neither
+      all at most 3 nor all at least 252.
     """
     frame = _bounded(frame)
     luma = frame.astype(np.float32) @ _LUMA
@@ -149,7 +151,8 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
     sharp = _sharpness(luma, cell_px, noise)
     steps = [np.abs(np.diff(plane, axis=1)) for plane in (luma, luma.T)]
     grid = np.mean([_grid(each) for each in steps])
-    clipped = (frame.max(axis=-1) <= _DARKEST) | (frame.min(axis=-1) >= _BRIGHTEST)
+    even = cv2.blur(frame, (_CLIPPED_PX, _CLIPPED_PX))  # else noise would hide it
+    clipped = (even.max(axis=-1) <= _DARKEST) | (even.min(axis=-1) >= _BRIGHTEST)
     return Technical(
         sharpness=sharp**2 / (_SHARP**2 + sharp**2),
         noise=_NOISY**2 / (_NOISY**2 + noise**2),
@@ -172,7 +175,7 @@ def _noise(luma: Gray, cell_px: int) -> float:
     """Standard deviation of what neither lines nor slopes explain, in grey levels."""
     residual = np.abs(cv2.filter2D(luma, -1, _NOISE_KERNEL))
     cells, brightness = _cells(residual, cell_px), _cells(luma, cell_px)
-    visible = cells[(brightness > 8) & (brightness < 247)]
+    visible = cells[(brightness > _DARK) & (brightness < _BRIGHT)]
     if not visible.size:
         return 0.0
     return float(np.sqrt(np.pi / 2) / 6 * np.quantile(visible, _NOISE_QUANTILE))
