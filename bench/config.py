@@ -25,7 +25,7 @@ from pydantic import (
 from bench.errors import BenchError, attempt, nearest, one_line
 from bench.generators.base import Generator
 from bench.metrics.base import Metric
-from bench.schema import MAX_INT, Hardware, NonBlank, must_be, semantic
+from bench.schema import MAX_INT, Hardware, NonBlank, Points, must_be, semantic
 from bench.storage import CONF, SAFE_NAME
 from bench.vision.backbones import Backbone
 
@@ -63,6 +63,7 @@ _EXPECTED = {
     "overwrite": "true or false",
     "retry_failed": "true or false",
     "max_tries": "a number from 1",
+    "least_appeal": "points from 0 to 100, as 60, or null",
     "hardware": f"the keys {', '.join(Hardware.model_fields)}",
     "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
     "hardware.currency": "three capital letters, as USD or EUR",
@@ -175,6 +176,8 @@ class RunConfig(_Settings, extra="forbid"):
     """Whether failed clips are made again."""
     max_tries: Annotated[Whole, Field(ge=1)]
     """Beginnings without an end after which a clip is recorded as crashed."""
+    least_appeal: Points | None
+    """That a clip must have to be usable; None where none is asked."""
     hardware: Hardware
     """What it costs."""
     resolved: Mapping[str, Any]

@@ -95,6 +95,7 @@ Time = Annotated[float, Field(ge=0, le=1e11), _unit("s since 1970"), _Number]
 Rate = Annotated[float, Field(ge=0, le=1e4), _unit("frames/s"), _Number]
 Joules = Annotated[float, Field(ge=0, le=1e12), _unit("J"), _Number]
 Watts = Annotated[float, Field(ge=0, le=1e6), _unit("W"), _Number]
+Points = Annotated[float, Field(ge=0, le=100), _unit("points"), _Number]
 Price = Annotated[float, Field(ge=0, le=_MAX_PRICE), _Number]
 Value = Annotated[float, Field(ge=-_MAX_VALUE, le=_MAX_VALUE), _Number]
 Cosine = Annotated[float, Field(ge=-1.00001, le=1.00001), _Number]
@@ -601,6 +602,8 @@ class RunFacts(Record):
     """Of the machine that made the clips."""
     hardware: Hardware | None = None
     """What it costs."""
+    least_appeal: Points | None = None
+    """That a clip must have to be usable; null where none is asked."""
     prompts: Prompts
     """Where they come from."""
     expected: Expected

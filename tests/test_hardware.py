@@ -1,4 +1,4 @@
-"""What an hour of the hardware costs: said on the command line, kept beside the clips."""
+"""What hardware costs and what is usable: said on the command line, kept beside the clips."""
 
 import json
 import sys
@@ -62,6 +62,14 @@ def test_where_nothing_is_made_a_price_is_kept_unless_another_is_said(
     assert published(tmp_path)["hardware"]["price_per_gpu_hour"] == 3
 
 
+def test_a_least_appeal_is_kept_unless_another_is_said(bench: Main, tmp_path: Path) -> None:
+    assert bench("stages=[generate]", "least_appeal=60") == 0
+    assert published(tmp_path)["least_appeal"] == 60
+    assert bench("stages=[publish]", "least_appeal=70.5") == 0
+    assert bench("stages=[publish]") == 0
+    assert published(tmp_path)["least_appeal"] == 70.5
+
+
 @pytest.mark.parametrize(
     ("argument", "expected"),
     [
@@ -72,6 +80,7 @@ def test_where_nothing_is_made_a_price_is_kept_unless_another_is_said(
         ("hardware.gpus=1.5", "hardware.gpus must be a number from 1, got 1.5"),
         ("+hardware.gpu=2", "did you mean 'gpus'"),
         ("hardware=null", "hardware must be the keys"),
+        ("least_appeal=101", "least_appeal must be points from 0 to 100, as 60, or null, got 101"),
     ],
 )
 def test_a_mistake_is_one_line(

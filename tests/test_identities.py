@@ -22,6 +22,7 @@ IDS = {
         *("lost_jumps", "lost_identity", "lost_blending", "lost_order", "lost_stutter"),
         "lost_motion",
     ],
+    "appeal": ["appeal", "appeal_worst_second", "technical_quality"],
     "adherence": ["adherence", "adherence_min", "adherence_drift", "adherence_margin"],
     "consistency": ["lag_ratio", "flicker", "stutter", "tlpips", "lpips_far"],
     "warping": ["warp", "smoothness", "warp_mae", "warp_lpips", "occlusion"],
@@ -33,6 +34,7 @@ IDS = {
     "vbench": [
         *("vbench_subject_consistency", "vbench_background_consistency"),
         *("vbench_temporal_flickering", "vbench_dynamic_degree"),
+        "vbench_aesthetic_quality",
     ],
 }
 

@@ -249,6 +249,12 @@ _FAULTS = (
     Fault(
         whole.soften, "spread of the blur at the end, in 1/128 of the short side", (0.7, 1.5, 3), 32
     ),
+    Fault(whole.blur, "spread of the blur, in 1/128 of the short side", (0.7, 1.5, 3), 32),
+    Fault(
+        whole.open_shutter,
+        "how long the shutter is open, as a share of the step to the next frame; film has 0.5",
+        (0.25, 0.5, 1.0),
+    ),
     Fault(whole.half_resolution, "none"),
     Fault(whole.lossy, "constant rate factor of H.264", (18, 28, 35), 51),
 )

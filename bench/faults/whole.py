@@ -23,6 +23,8 @@ from bench.faults.tools import (
     to_uint8,
 )
 
+_EXPOSURES = 9  # pictures that make one of an open shutter
+
 
 def flicker(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every frame gets its own brightness."""
@@ -90,6 +92,23 @@ def soften(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Detail is lost, ever more: the picture grows blurred."""
     sigmas = np.linspace(0, level * min(frames.shape[1:3]) / 128, len(frames)).tolist()
     return each(lambda f, sigma: cv2.GaussianBlur(f, (0, 0), sigma) if sigma else f, frames, sigmas)
+
+
+def blur(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
+    """Every frame is out of focus, all alike."""
+    sigma = level * min(frames.shape[1:3]) / 128
+    return each(lambda frame: cv2.GaussianBlur(frame, (0, 0), sigma), frames)
+
+
+def open_shutter(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
+    """The shutter stays open for a part of each step: what moves is blurred along its way."""
+    last = len(frames) - 1
+
+    def exposed(t: int) -> Frame:
+        times = np.minimum(t + level * np.linspace(0, 1, _EXPOSURES), last)
+        return to_uint8(np.mean([_between(frames, float(time)) for time in times], axis=0))
+
+    return each(exposed, range(len(frames)))
 
 
 def tear(frames: Frames, level: float, rng: np.random.Generator) -> Frames:

@@ -31,7 +31,10 @@ RANGES: Mapping[str, Range] = {
 }
 """Unit to the least and the greatest value of a metric in it."""
 
-OWN_RANGES: Mapping[str, Range] = {"adherence_margin": (-200, 200)}
+OWN_RANGES: Mapping[str, Range] = {
+    "adherence_margin": (-200, 200),
+    "vbench_aesthetic_quality": (-inf, inf),
+}
 """Metrics whose values reach further than their unit lets others reach."""
 
 HEADLINE_VERSIONS: Mapping[str, int] = {

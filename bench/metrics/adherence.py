@@ -25,7 +25,7 @@ def adherence(analysis: Analysis) -> Scored:
     cut = f"the prompt has {phrase.tokens} tokens, the network reads the first {phrase.room}"
     return Scored(
         float(values.mean()),
-        series={"time_s": _times_s(analysis).tolist(), "adherence": values.tolist()},
+        series={"time_s": times_s(analysis).tolist(), "adherence": values.tolist()},
         note=cut if phrase.tokens > phrase.room else None,
     )
 
@@ -50,7 +50,7 @@ def adherence_drift(analysis: Analysis) -> float:
     values = _per_frame(analysis, _own(analysis))
     if len(values) < 2:
         raise Unscored("1 frame, needs at least 2")
-    since_mid_s = _times_s(analysis) - _times_s(analysis).mean()
+    since_mid_s = times_s(analysis) - times_s(analysis).mean()
     # Seen from the first frame, so that a frozen clip has 0 and no rounding errors.
     return float((since_mid_s @ (values - values[0])) / (since_mid_s @ since_mid_s))
 
@@ -66,7 +66,7 @@ def adherence_margin(analysis: Analysis) -> float:
     """
     own = _own(analysis)
     others = _others(analysis)
-    cosines = analysis.image_embeddings(_sampled(analysis)) @ np.stack([own.vector, *others]).T
+    cosines = analysis.image_embeddings(sampled(analysis)) @ np.stack([own.vector, *others]).T
     return float(100 * (cosines[:, 0] - cosines[:, 1:].mean(axis=1)).mean())
 
 
@@ -89,18 +89,19 @@ def _others(analysis: Analysis) -> list[NDArray[np.float32]]:
     return vectors
 
 
-def _sampled(analysis: Analysis) -> NDArray[np.intp]:
-    """Frames evenly spaced from the first to the last; all of a clip of fewer than 8."""
+def sampled(analysis: Analysis) -> NDArray[np.intp]:
+    """8 frames from the first to the last, evenly spaced, int `[N]`; all of a shorter clip."""
     count = len(analysis.clip.frames)
     spread = np.linspace(0, count - 1, min(SAMPLED_FRAMES, count))
     return np.rint(spread).astype(np.intp)
 
 
-def _times_s(analysis: Analysis) -> NDArray[np.float64]:
-    times: NDArray[np.float64] = _sampled(analysis) / analysis.clip.fps
+def times_s(analysis: Analysis) -> NDArray[np.float64]:
+    """When they are shown, float64 `[N]`."""
+    times: NDArray[np.float64] = sampled(analysis) / analysis.clip.fps
     return times
 
 
 def _per_frame(analysis: Analysis, phrase: Phrase) -> NDArray[np.float64]:
-    cosines = analysis.image_embeddings(_sampled(analysis)) @ phrase.vector
+    cosines = analysis.image_embeddings(sampled(analysis)) @ phrase.vector
     return 100 * np.maximum(cosines.astype(np.float64), 0)

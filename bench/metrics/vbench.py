@@ -1,4 +1,4 @@
-"""VBench's temporal columns, computed as VBench 1.0 computes them, to lay beside its numbers.
+"""VBench's columns, computed as VBench 1.0 computes them, to lay beside its numbers.
 
 Huang et al., "VBench: Comprehensive Benchmark Suite for Video Generative Models", CVPR 2024. The
 values are of the frames as generated, not normalised, one for each clip. VBench averages its two
@@ -31,6 +31,13 @@ class Embedder(Protocol):
         """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`."""
 
 
+class Rater(Protocol):
+    """What fills the role `vbench_aesthetic` in `metrics.backbones`."""
+
+    def ratings(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Aesthetic ratings `[T]`, about 0..10, of uint8 `[T, H, W, 3]`."""
+
+
 @metric(unit="cosine", better="higher", needs=["vbench_dino"])
 def vbench_subject_consistency(analysis: Analysis) -> float:
     """Mean over t >= 1 of s_t = (max(0, cos(t-1, t)) + max(0, cos(0, t))) / 2, with DINO ViT-B/16.
@@ -60,6 +67,19 @@ def vbench_background_consistency(analysis: Analysis) -> float:
     network = cast("Embedder", analysis.backbone("vbench_clip"))
     _need_two(analysis)
     return _consistency(network.encode(analysis.clip.frames))
+
+
+@metric(unit="share of full scale", better="higher", needs=["vbench_aesthetic"])
+def vbench_aesthetic_quality(analysis: Analysis) -> float:
+    """Mean over all frames of LAION's aesthetic rating / 10, from CLIP ViT-L/14.
+
+    About [0, 1]; a line has no bounds.
+
+    Raises:
+        Unscored: if the weights of CLIP or of the predictor cannot be had.
+    """
+    network = cast("Rater", analysis.backbone("vbench_aesthetic"))
+    return float((network.ratings(analysis.clip.frames) / 10).mean(dtype=np.float64))
 
 
 @metric(unit="share of full scale", better="higher")

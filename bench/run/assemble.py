@@ -77,6 +77,7 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         generator_version=run.generator_version,
         environment=run.environment,
         hardware=run.hardware,
+        least_appeal=run.least_appeal,
         prompts=run.prompts,
         expected=run.expected,
         aspect=run.config["suite"].get("aspect"),

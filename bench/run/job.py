@@ -170,6 +170,7 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
         generator_version=generator.info.version,
         config=dict(config.resolved),
         hardware=config.hardware,
+        least_appeal=config.least_appeal,
         environment=before or environment(job.device),
         **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
     )
@@ -192,15 +193,20 @@ def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
 
 
 def take_clips(job: Job, config: RunConfig) -> None:
-    """Take the clips that an earlier run made, at today's price if one is named."""
+    """Take the clips that an earlier run made, at today's price and bar if they are named."""
     if job.previous is None:
         raise BenchError(
             f"expected clips in {job.folder.root}, there are none: "
             "run with stages=[generate,score,publish] first, or name their place with out=DIR"
         )
+    # Made elsewhere, priced and judged here; what is not said, was said where they were made.
+    said: dict[str, Any] = {}
     if config.hardware.price_per_gpu_hour is not None:
-        # Made elsewhere, priced here; without a price, what was said where they were made holds.
-        write_record(job.folder.run, job.previous.replace(hardware=config.hardware))
+        said["hardware"] = config.hardware
+    if config.least_appeal is not None:
+        said["least_appeal"] = config.least_appeal
+    if said:
+        write_record(job.folder.run, job.previous.replace(**said))
 
 
 def unmixed(

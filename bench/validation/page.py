@@ -22,17 +22,20 @@ from bench.validation.variants import (
     FAULTY,
     HARMLESS,
     LADDERS,
+    LOOKS,
     MORE,
     NEGATIVE_CONTROLS,
     ORIGINAL,
+    SHUTTER,
 )
 
-HEADLINE, SPEED = "coherence", "dynamics"
+HEADLINE, SPEED, QUALITY = "coherence", "dynamics", "technical_quality"
 
 LEAST_REAL, LEAST_REAL_SHARE, LEAST_REAL_MEDIAN = 80.0, 0.95, 93.0
 MOST_SPEED_CORRELATION = 0.2
 MOST_NEGATIVE_CONTROL = 10.0
 LEAST_LADDER_SHARE, LEAST_CONTENT_SHARE, LEAST_FAMILY_SHARE = 0.98, 0.90, 0.93
+LEAST_LOOKS_SHARE = 0.90
 LEAST_COST = 10.0
 LEAST_COSTLY_FAMILIES = 22 / 27
 LEAST_CUT_COST = 40.0
@@ -59,7 +62,7 @@ class Check:
 
 
 def checks(values: Iterable[Value]) -> list[Check]:
-    """Hold the headline against what it promises.
+    """Hold the headline, and technical quality, against what they promise.
 
     Args:
         values: of all pieces, which were filmed. Drawn scenes keep few of these promises: what is
@@ -76,6 +79,8 @@ def checks(values: Iterable[Value]) -> list[Check]:
         _costly_families(pieces),
         _cut(pieces),
         *(_harmless(pieces, kind) for kind in HARMLESS),
+        _steps(pieces, f"{QUALITY} under damage of frames", LOOKS, LEAST_LOOKS_SHARE, QUALITY),
+        _harmless(pieces, SHUTTER, QUALITY),
     ]
 
 
@@ -138,7 +143,7 @@ def render(
     }
     blocks = [INTRO.format(arguments=arguments, footage=footage).rstrip()]
     for table in (
-        checks_table(judged, "coherence of"),
+        checks_table(judged, f"{HEADLINE}, if no other is named, of"),
         _levels(pieces),
         *(
             _by_metric(title, above, kinds, pieces, directed, cell)
@@ -208,8 +213,10 @@ def _negative_controls(pieces: Pieces) -> Check:
     )
 
 
-def _steps(pieces: Pieces, what: str, kinds: Sequence[str], least: float) -> Check:
-    right = {kind: right_steps(pieces, kind, HEADLINE, "higher") for kind in kinds}
+def _steps(
+    pieces: Pieces, what: str, kinds: Sequence[str], least: float, metric: str = HEADLINE
+) -> Check:
+    right = {kind: right_steps(pieces, kind, metric, "higher") for kind in kinds}
     steps = [step for steps in right.values() for step in steps]
     what = f"{what}: steps in the right order ≥ {least:.0%}"
     if not all(right.values()):
@@ -260,15 +267,17 @@ def _cut(pieces: Pieces) -> Check:
     )
 
 
-def _harmless(pieces: Pieces, kind: str) -> Check:
+def _harmless(pieces: Pieces, kind: str, metric: str = HEADLINE) -> Check:
     changes = np.array(
         [
-            _headline(value) - _headline(kinds[ORIGINAL][0])
+            (value.scores.get(metric) or 0.0) - original
             for kinds in pieces.values()
+            if (original := kinds[ORIGINAL][0].scores.get(metric)) is not None
             for value in kinds.get(kind, [])
         ]
     )
-    what = f"{kind}: within {MOST_HARMLESS_CHANGE:g} points on every clip"
+    of = "" if metric == HEADLINE else f"{metric} under "
+    what = f"{of}{kind}: within {MOST_HARMLESS_CHANGE:g} points on every clip"
     if not len(changes):
         return Check(what, "no clip has it", held=False)
     within = np.abs(changes) <= MOST_HARMLESS_CHANGE
@@ -379,7 +388,7 @@ BY_METRIC = (
         "What must not matter",
         "Median change of the value, as a share of its median on the untouched clips (8 frames a "
         "second); – where that is 0.",
-        HARMLESS,
+        (*HARMLESS, SHUTTER),
         _moved,
     ),
 )

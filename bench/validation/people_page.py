@@ -17,6 +17,8 @@ from bench.validation.scores import VBENCH, Opinion
 
 TEMPORAL, STATIC, ALIGNMENT = QUESTIONS
 RIVAL = "vbench_temporal_flickering"
+APPEAL = ("appeal", "appeal_worst_second", "technical_quality", "vbench_aesthetic_quality")
+"""Columns that judge frames one by one, and claim nothing of how they follow each other."""
 
 MOST_APART = 10
 """So many clips are listed on which the headline and people part most."""
@@ -203,7 +205,7 @@ def tables(
     yield checks_table(judged, "what")
     for question in QUESTIONS:
         given = panel(opinions, question)
-        names = [name for name in better if _fits(name, question)]
+        names = [name for name in better if fits(name, question)]
         if given is None:
             continue
         yield _agreement_table(given, question, {name: better[name] for name in names})
@@ -338,9 +340,11 @@ def _reasons(opinions: Iterable[Opinion], metrics: Mapping[str, Metric]) -> dict
     }
 
 
-def _fits(name: str, question: str) -> bool:
+def fits(name: str, question: str) -> bool:
     """Whether a metric claims anything about what was asked."""
-    return name.startswith("adherence") == (question == ALIGNMENT)
+    if name.startswith("adherence"):
+        return question == ALIGNMENT
+    return question == STATIC if name in APPEAL else question != ALIGNMENT
 
 
 def _rated(opinion: Opinion, question: str) -> bool:

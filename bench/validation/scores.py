@@ -41,6 +41,7 @@ VBENCH = (
     "vbench_background_consistency",
     "vbench_temporal_flickering",
     "vbench_dynamic_degree",
+    "vbench_aesthetic_quality",
 )
 """Columns of another benchmark, to be judged beside our own."""
 

@@ -50,8 +50,11 @@ FAMILIES = (
 )
 """Faults that generators show, most of a part of the picture; no constant is fitted to them."""
 
-MORE = ("swap", "drop", "half_resolution", "lossy")
-"""Faults that are only reported."""
+MORE = ("swap", "drop", "half_resolution", "lossy", "blur")
+"""Faults of which coherence promises nothing."""
+
+LOOKS = ("half_resolution", "lossy", "blur", "noise")
+"""Faults that every single frame shows, and that must cost technical quality."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,13 @@ DOUBLE, LOSSY = "twice the resolution", "H.264 crf 18"
 HARMLESS = (*RATES, DOUBLE, LOSSY)
 """Changes that must hardly change a score."""
 
+SHUTTER = "motion blur of film"
+"""Harmless to how frames look; what trembles is hidden by it."""
+
 FAULTY = (*LADDERS, *CONTENT, *FAMILIES, *MORE)
 """All faults."""
 
-KINDS = (*FAULTY, *NEGATIVE_CONTROLS, *HARMLESS)
+KINDS = (*FAULTY, *NEGATIVE_CONTROLS, *HARMLESS, SHUTTER)
 """All there is beside the original."""
 
 
@@ -120,7 +126,7 @@ def variants(
     small = piece.small
     yield Variant(ORIGINAL, 0, small)
     for kind in KINDS:
-        if kind not in kinds or kind in HARMLESS:
+        if kind not in kinds or kind in (*HARMLESS, SHUTTER):
             continue
         if kind == "cut":
             yield Variant(kind, 1, replace(small, frames=spliced(small.frames, donor)))
@@ -157,6 +163,8 @@ def _harmless(piece: Piece) -> Iterator[Variant]:
         yield Variant(DOUBLE, 0, slow)
     lossy = FAULTS["lossy"](slow.frames, 18, _rng(piece, "lossy"))
     yield Variant(LOSSY, 0, resized(replace(slow, frames=lossy), piece.size_px))
+    blurred = FAULTS["open_shutter"](small.frames, 0.5, _rng(piece, "open_shutter"))
+    yield Variant(SHUTTER, 0, replace(small, frames=blurred))
 
 
 def _rng(piece: Piece, fault: str) -> np.random.Generator:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import huggingface_hub as hub
 import numpy as np
@@ -40,6 +40,13 @@ _REACH_TIMEOUT_S = 10.0
 _OPENAI_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
 _OPENAI_URL = f"https://openaipublic.azureedge.net/clip/models/{_OPENAI_SHA256}/ViT-B-32.pt"
 _OPENAI_SIDE_PX = 224
+_OPENAI_L14_SHA256 = "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"
+_OPENAI_L14_URL = f"https://openaipublic.azureedge.net/clip/models/{_OPENAI_L14_SHA256}/ViT-L-14.pt"
+
+_AESTHETIC_SHA256 = "2cd4e60f4f24ae3bcd57b847b13c1f3ba27edc28cc1a7f9ce74ee9f421243cba"
+_AESTHETIC_URL = (
+    "https://raw.githubusercontent.com/LAION-AI/aesthetic-predictor/main/sa_0_4_vit_l_14_linear.pth"
+)
 
 # The self-test: plain pictures, and the words for them.
 _PLAIN = {
@@ -189,14 +196,19 @@ class VbenchClip:
     batch_size: int = 32  # frames per forward pass; changes memory and speed, not values
     fingerprint: str = field(default="", init=False)
 
+    title: ClassVar[str] = "CLIP ViT-B/32"
+    url: ClassVar[str] = _OPENAI_URL
+    sha256: ClassVar[str] = _OPENAI_SHA256
+    role: ClassVar[str] = "vbench_clip"
+
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device`; the file must be OpenAI's, bit for bit."""
         file = weights.find(
-            "CLIP ViT-B/32",
-            _OPENAI_URL,
+            self.title,
+            self.url,
             path=self.path,
-            sha256=_OPENAI_SHA256,
-            remedy=f"download {_OPENAI_URL} and set metrics.backbones.vbench_clip.path=FILE",
+            sha256=self.sha256,
+            remedy=f"download {self.url} and set metrics.backbones.{self.role}.path=FILE",
         )
         self._network = _read_openai(file).visual.requires_grad_(False).eval().to(device)
         self._device = device
@@ -204,7 +216,9 @@ class VbenchClip:
 
     @torch.inference_mode()
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Unit vectors, float32 `[T, 512]`, of uint8 `[T, H, W, 3]`, RGB, of any size.
+        """Unit vectors, float32 `[T, D]`, of uint8 `[T, H, W, 3]`, RGB, of any size.
+
+        D is 512 for ViT-B/32, 768 for ViT-L/14.
 
         Unscored if the shorter side is under 32 pixels.
         """
@@ -222,6 +236,45 @@ class VbenchClip:
         top, left = (round((length - side) / 2) for length in image.shape[2:])
         centre = image[..., top : top + side, left : left + side]
         return normalised(centre, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+
+
+@dataclass(eq=False)
+class VbenchAesthetic(VbenchClip):
+    """LAION's aesthetic predictor (Schuhmann, 2022): a line through CLIP ViT-L/14's embeddings.
+
+    It was fitted to ratings, 0 to 10, of pictures; frames reach it as VBench feeds them.
+    """
+
+    head: str | None = None  # LAION's file of 4 kB; None to look in the usual places
+
+    title: ClassVar[str] = "CLIP ViT-L/14"
+    url: ClassVar[str] = _OPENAI_L14_URL
+    sha256: ClassVar[str] = _OPENAI_L14_SHA256
+    role: ClassVar[str] = "vbench_aesthetic"
+
+    def load(self, device: torch.device) -> None:
+        """Load both files onto `device`; each must be the published one, bit for bit."""
+        super().load(device)
+        name = "LAION's aesthetic predictor"
+        file = weights.find(
+            name,
+            _AESTHETIC_URL,
+            path=self.head,
+            sha256=_AESTHETIC_SHA256,
+            remedy=f"download {_AESTHETIC_URL} and set metrics.backbones.{self.role}.head=FILE",
+        )
+        line = torch.nn.Linear(768, 1)
+        weights.install(weights.read(file, name), line, file, name)
+        self._line = line.requires_grad_(False)
+        self.fingerprint = fingerprint([self.fingerprint, weights.digest(line.state_dict())])
+
+    @torch.inference_mode()
+    def ratings(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What each frame of uint8 `[T, H, W, 3]` would be rated, float32 `[T]`, about 0..10."""
+        ratings: NDArray[np.float32] = self._line(torch.from_numpy(self.encode(frames)))[
+            :, 0
+        ].numpy()
+        return ratings
 
 
 def _read_openai(file: Path) -> Any:  # noqa: ANN401 - open_clip has no types

@@ -14,6 +14,8 @@ from bench import statistics as stats
 from bench.errors import BenchError
 from bench.leaderboard.data.costs import Yield, draws_until, pass_at, yield_of
 from bench.leaderboard.data.files import load
+from bench.leaderboard.data.rows import boards
+from bench.leaderboard.render.markdown import render
 
 GOOD: dict[str, float | None] = {
     "coherence": 90.0,
@@ -74,6 +76,28 @@ def test_what_no_clip_has_a_value_of_is_not_asked(tmp_path: Path) -> None:
     found = judged([good("p00", scores=scores)], tmp_path)
     assert found.usable == 1
     assert found.criteria == ("coherence",)
+
+
+def test_an_appeal_is_asked_for_only_where_a_least_one_is_set(tmp_path: Path) -> None:
+    clips = [good("p00", scores=GOOD | {"appeal": 59.9}), good("p01", scores=GOOD | {"appeal": 60})]
+    assert judged(clips, tmp_path).usable == 2
+    asked = judged(clips, tmp_path, least_appeal=60)
+    assert (asked.usable, asked.share_looser) == (1, 0.5)
+    assert "appeal" in asked.criteria
+
+
+def test_an_appeal_that_no_clip_has_is_not_asked_and_a_line_says_so(tmp_path: Path) -> None:
+    contents = [
+        fake.result(name, [good("p00", scores=GOOD | {"appeal": value})], prompts=1, **least)
+        for name, value, least in (
+            ("bare", None, {"least_appeal": 60}),
+            ("seen", 70.0, {"least_appeal": 60}),
+            ("free", 50.0, {}),
+        )
+    ]
+    page = render(boards([load(fake.write(content, tmp_path)) for content in contents]))
+    assert "as appealing as its run asks (at least 60)" in page
+    assert "Not asked, for want of appeal: as appealing as its run asks (bare)." in page
 
 
 def test_without_coherence_nothing_can_be_judged(tmp_path: Path) -> None:

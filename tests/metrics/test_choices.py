@@ -11,7 +11,7 @@ from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow, Raft
 from bench.vision.identity import AlexNetFeatures, Dino, Dinov2
 from bench.vision.lpips import Lpips
-from bench.vision.openclip import VbenchClip
+from bench.vision.openclip import VbenchAesthetic, VbenchClip
 
 OFFLINE = {
     "lpips": Lpips,
@@ -26,6 +26,7 @@ FULL = {
     "cuts": TransNet,
     "vbench_dino": Dino,
     "vbench_clip": VbenchClip,
+    "vbench_aesthetic": VbenchAesthetic,
 }
 
 
@@ -41,4 +42,4 @@ def test_a_choice_fills_every_role_that_its_metrics_need(
     metrics = build_metrics(config["metrics"]["compute"])
     assert {role for metric in metrics.values() for role in metric.needs} == {*kinds, "text"}
     vbench = {name for name in metrics if name.startswith("vbench")}
-    assert len(vbench) == (4 if choice == "full" else 0)
+    assert len(vbench) == (5 if choice == "full" else 0)

@@ -22,6 +22,7 @@ from torchvision.transforms import InterpolationMode, v2
 from bench.clip import Clip
 from bench.errors import BenchError, Unscored
 from bench.metrics.vbench import (
+    vbench_aesthetic_quality,
     vbench_background_consistency,
     vbench_dynamic_degree,
     vbench_subject_consistency,
@@ -32,7 +33,7 @@ from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.flow import Raft
 from bench.vision.identity import AlexNetFeatures, Dino, Identity
-from bench.vision.openclip import VbenchClip
+from bench.vision.openclip import VbenchAesthetic, VbenchClip
 
 Analyse = Callable[..., Analysis]
 
@@ -124,6 +125,48 @@ def test_background_consistency_equals_vbenchs_arithmetic(
     with torch.inference_mode():
         theirs = functional.normalize(clip_network.encode_image(images), dim=-1)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_aesthetic_quality_equals_vbenchs_arithmetic(monkeypatch: pytest.MonkeyPatch) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        text = {"context_length": 8, "vocab_size": 16, "width": 64, "heads": 1, "layers": 1}
+        vision = open_clip.model.CLIPVisionCfg(
+            layers=2, width=64, head_width=32, patch_size=14, image_size=224
+        )
+        network = open_clip.CLIP(
+            768, vision, open_clip.model.CLIPTextCfg(**text), quick_gelu=True
+        ).eval()
+        line = torch.nn.Linear(768, 1)
+    monkeypatch.setattr(weights, "find", lambda *_, **__: Path("file"))
+    monkeypatch.setattr(weights, "read", lambda *_: line.state_dict())
+    monkeypatch.setattr(openclip, "_read_openai", lambda _: network)
+    frames = changing(5, 240, 320)
+    backbones = Backbones({"vbench_aesthetic": VbenchAesthetic(batch_size=2)}, torch.device("cpu"))
+    prepare = v2.Compose(
+        [
+            v2.Resize(224, interpolation=InterpolationMode.BICUBIC, antialias=False),
+            v2.CenterCrop(224),
+            v2.Lambda(lambda x: x / 255),
+            v2.Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+        ]
+    )
+    with torch.inference_mode():
+        images = prepare(torch.from_numpy(frames).permute(0, 3, 1, 2).float())
+        units = functional.normalize(network.encode_image(images), dim=-1, p=2)
+        expected = float((line(units).squeeze() / 10).mean())
+    analysis = Analysis(Clip(frames, 8.0), PROMPT, backbones)
+    assert vbench_aesthetic_quality(analysis) == pytest.approx(expected, abs=1e-4)
+
+
+def test_another_line_is_not_taken_for_laions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "head.pth"
+    torch.save(torch.nn.Linear(768, 1).state_dict(), path)
+    monkeypatch.setattr(VbenchClip, "load", lambda *_: None)
+    with pytest.raises(BenchError, match=r"published weights of LAION's aesthetic predictor"):
+        VbenchAesthetic(head=str(path)).load(torch.device("cpu"))
 
 
 def test_another_file_is_not_taken_for_openais(tmp_path: Path) -> None:

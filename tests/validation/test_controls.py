@@ -30,6 +30,7 @@ from bench.validation.variants import (
     LADDERS,
     NEGATIVE_CONTROLS,
     ORIGINAL,
+    SHUTTER,
     variants,
 )
 from bench.vision.backbones import Backbones
@@ -58,7 +59,8 @@ CUBE = piece("cube", "b", "a blue cube slides from right to left over a tiled fl
 
 
 def value(name: str, kind: str, level: int, score: float | None, speed: float = 1.0) -> Value:
-    return Value(name, name, kind, level, {"coherence": score, "dynamics": speed}, {}, {})
+    scores = {"coherence": score, "technical_quality": score, "dynamics": speed}
+    return Value(name, name, kind, level, scores, {}, {})
 
 
 def healthy(name: str) -> list[Value]:
@@ -68,7 +70,7 @@ def healthy(name: str) -> list[Value]:
         values += [value(name, kind, step, 95 - 20.0 * step) for step in steps]
     values += [value(name, "cut", 2, 1.0)]
     values += [value(name, kind, 0, 2.0) for kind in NEGATIVE_CONTROLS]
-    return values + [value(name, kind, 0, 94.0) for kind in HARMLESS]
+    return values + [value(name, kind, 0, 94.0) for kind in (*HARMLESS, SHUTTER)]
 
 
 def held(values: list[Value]) -> list[bool]:
@@ -87,6 +89,7 @@ def test_a_healthy_metric_passes_and_each_illness_is_found() -> None:
         ("cut", 2, 60.0),
         ("12 fps", 0, 80.0),
         ("12 fps", 0, None),
+        (SHUTTER, 0, 80.0),
     ):
         ill = [
             value("b", kind, level, score)

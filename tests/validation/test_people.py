@@ -17,10 +17,10 @@ from bench.generators.folder import FolderGenerator
 from bench.metrics.base import Metric, Scored, metric
 from bench.prompts import load_suite
 from bench.validation import agreement as statistics
-from bench.validation.people_page import checks, panel, render, tables
-from bench.validation.ratings import has_ratings, read_ratings
+from bench.validation.people_page import checks, fits, panel, render, tables
+from bench.validation.ratings import QUESTIONS, has_ratings, read_ratings
 from bench.validation.ratings import main as write_suite_command
-from bench.validation.scores import Opinion, judging, opinions
+from bench.validation.scores import VBENCH, Opinion, judging, opinions
 
 SHARED = Path(__file__).parents[3] / "shared" / "people"
 HEADER = "file,model,prompt_id,prompt,temporal_quality_ann,temporal_quality_bob"
@@ -393,10 +393,10 @@ def test_scores_are_kept_by_what_decides_them(
     clips = read_ratings(write(tmp_path, HEADER, "a.gif,m,7,p,3,4"))
     for _ in range(2):
         list(opinions(clips, configured, torch.device("cpu"), tmp_path / "cache"))
-        assert len(calls) == 4
+        assert len(calls) == len(VBENCH)
     (tmp_path / "clips" / "a.gif").write_bytes(b"y")
     list(opinions(clips, configured, torch.device("cpu"), tmp_path / "cache"))
-    assert len(calls) == 8
+    assert len(calls) == 2 * len(VBENCH)
 
 
 def test_rated_clips_become_a_suite_that_the_folder_generator_reads(tmp_path: Path) -> None:
@@ -427,3 +427,17 @@ def test_what_makes_no_suite_is_said(
     folder = write(tmp_path, HEADER, "a.gif,m,7,p,3,4", row, clips=("a.gif", "b.gif"))
     assert write_suite_command([str(folder), str(tmp_path / "suite")]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_column_stands_under_the_question_it_answers() -> None:
+    asked = {
+        name: [question for question in QUESTIONS if fits(name, question)]
+        for name in ("appeal", "technical_quality", "adherence_min", "coherence")
+    }
+    temporal, static, alignment = QUESTIONS
+    assert asked == {
+        "appeal": [static],
+        "technical_quality": [static],
+        "adherence_min": [alignment],
+        "coherence": [temporal, static],
+    }

@@ -41,8 +41,12 @@ CRITERIA: Mapping[str, str] = {
     "cuts_unrequested": "no cut that nobody asked for",
     "lpips_far": "no still",
     "adherence_margin": "closer to its own prompt than to the suite's others",
+    "appeal": "as appealing as its run asks",
 }
 """Metric to what a usable clip needs of it."""
+
+Criteria = Mapping[str, Callable[[float], bool]]
+"""Metric to whether a value of it will do."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +220,7 @@ class Yield:
     clips: int
     usable: int
     criteria: tuple[str, ...]  # the metrics of `CRITERIA` by which clips were judged
+    unasked: tuple[str, ...]  # by which they would have been, had any clip a value
     share: stats.Interval  # the yield, 0..1; the rule of three where the bootstrap sees no spread
     share_looser: float  # if coherence need only be 10 points less
     share_stricter: float  # if it must be 10 points more
@@ -233,9 +238,11 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     None if no clip has a coherence, so that none can be judged.
     """
     successes = [clip for clip in result.clips if clip.status == "ok"]
-    criteria = tuple(
-        name for name in CRITERIA if any(clip.scores.get(name) is not None for clip in successes)
-    )
+    criteria = {
+        name: will_do
+        for name, will_do in _asked(result).items()
+        if any(clip.scores.get(name) is not None for clip in successes)
+    }
     if not result.clips or (successes and "coherence" not in criteria):
         return None
     draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
@@ -251,7 +258,8 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     return Yield(
         clips=len(result.clips),
         usable=sum(usable for _, usable in tries),
-        criteria=criteria,
+        criteria=tuple(criteria),
+        unasked=tuple(name for name in _asked(result) if name not in criteria),
         share=_share([usable / drawn for drawn, usable in tries]),
         share_looser=_share_at(COHERENCE - STEP, result.clips, criteria),
         share_stricter=_share_at(COHERENCE + STEP, result.clips, criteria),
@@ -295,21 +303,29 @@ def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None
     return hardware.gpus * hardware.price_per_gpu_hour / 3600
 
 
-def _usable(clip: ClipResult, criteria: Collection[str], coherence: float = COHERENCE) -> bool:
-    """Whether a clip is usable; one without a value that is asked for is not."""
-    holds: Mapping[str, Callable[[float], bool]] = {
-        "coherence": lambda value: value >= coherence,
+def _asked(result: Result) -> Criteria:
+    asked: Criteria = {
+        "coherence": lambda value: value >= COHERENCE,
         "cuts_unrequested": lambda value: value == 0,
         "lpips_far": lambda value: value >= STATIC_LPIPS,
         "adherence_margin": lambda value: value > MARGIN,
     }
+    least = result.least_appeal
+    return asked if least is None else {**asked, "appeal": lambda value: value >= least}
+
+
+def _usable(clip: ClipResult, criteria: Criteria) -> bool:
+    """Whether a clip is usable; one without a value that is asked for is not."""
     return clip.status == "ok" and all(
-        (value := clip.scores.get(name)) is not None and holds[name](value) for name in criteria
+        (value := clip.scores.get(name)) is not None and will_do(value)
+        for name, will_do in criteria.items()
     )
 
 
-def _share_at(coherence: float, clips: Sequence[ClipResult], criteria: Collection[str]) -> float:
-    return sum(_usable(clip, criteria, coherence) for clip in clips) / len(clips)
+def _share_at(coherence: float, clips: Sequence[ClipResult], criteria: Criteria) -> float:
+    if "coherence" in criteria:
+        criteria = {**criteria, "coherence": lambda value: value >= coherence}
+    return sum(_usable(clip, criteria) for clip in clips) / len(clips)
 
 
 def _share(per_prompt: Sequence[float]) -> stats.Interval:
@@ -376,7 +392,7 @@ def _price_usd(clip: ClipResult) -> float | None:
 
 
 def _cost(
-    tariff: _Tariff, draws: Sequence[Sequence[ClipResult]], criteria: Collection[str]
+    tariff: _Tariff, draws: Sequence[Sequence[ClipResult]], criteria: Criteria
 ) -> Cost | None:
     """The cost of draws, prompt by prompt; None if no clip has an amount."""
     clips = [clip for prompt in draws for clip in prompt]

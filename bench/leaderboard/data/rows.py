@@ -19,7 +19,7 @@ HEADLINE = "coherence"
 
 # What stands beside the headline, and what it is made of: tables of their own, in this order,
 # where results have them.
-BESIDE = ("adherence", "dynamics")
+BESIDE = ("adherence", "appeal", "dynamics")
 SUB_SCORES = (
     "coherence_worst_second",
     "lost_tremble",
@@ -35,7 +35,7 @@ SUB_SCORES = (
     "cuts_unrequested",
 )
 # The columns after the headline: those, then what sees most of the rest.
-LEAD = (*BESIDE, *SUB_SCORES, "flicker", "warp_mae", "identity_min")
+LEAD = (*BESIDE, *SUB_SCORES, "technical_quality", "flicker", "warp_mae", "identity_min")
 
 GROUP_METRIC = "cross_clip_identity"
 """The one number that is of a group of clips, and not of a clip."""

@@ -32,6 +32,8 @@ _WEB = Path(__file__).parent / "web"
 
 _CURVES = {
     "adherence": "adherence to the prompt",
+    "appeal": "appeal of the frames",
+    "technical_quality": "technical quality of the frames",
     "identity_first": "likeness to the first frame",
     "tlpips": "change from step to step",
     "flicker": "flicker",

@@ -255,6 +255,10 @@ def _amount(row: _YieldRow, of: Literal["per_clip", "per_video_s"]) -> Cell:
 def _judged(rows: Sequence[_YieldRow]) -> str:
     criteria = {name for row in rows for name in row.share.criteria}
     usable = ", ".join(words for name, words in CRITERIA.items() if name in criteria)
+    if "appeal" in criteria:
+        judged = [row for row in rows if "appeal" in row.share.criteria]
+        bars = sorted({row.result.least_appeal or 0.0 for row in judged})
+        usable += f" (at least {' or '.join(f'{bar:g}' for bar in bars)})"
     return (
         f"Usable: {usable or 'no clip was made that could be judged'}. The yield is shown for a "
         f"coherence of {COHERENCE - STEP:g} and of {COHERENCE + STEP:g} too; brackets hold 95% "
@@ -265,7 +269,7 @@ def _judged(rows: Sequence[_YieldRow]) -> str:
 def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     for name, words in CRITERIA.items():
-        exempt = [r.label for r in rows if r.share.criteria and name not in r.share.criteria]
+        exempt = [r.label for r in rows if r.share.criteria and name in r.share.unasked]
         if exempt:
             yield f"Not asked, for want of {name}: {words} ({', '.join(exempt)})."
     for row in rows:
