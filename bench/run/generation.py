@@ -33,6 +33,7 @@ from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed
+from bench.run.workers import ENDED_BY_LIMIT
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status
 from bench.storage import RunFolder, changes, fingerprint, read_record, write_record
 
@@ -45,9 +46,6 @@ Batch = Sequence[Item]
 
 Facts = dict[str, Any]
 """Of a clip, by key of its record."""
-
-ENDED_BY_LIMIT = 75
-"""Exit code of a process whose clip took longer than it may: recorded, and no death to count."""
 
 
 @dataclass(frozen=True)

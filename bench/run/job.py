@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 
 from bench.config import (
@@ -22,7 +23,7 @@ from bench.config import (
 )
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.measure.machine import environment, resolve_device
+from bench.measure.machine import environment, gpus_of, resolve_device
 from bench.metrics.base import Metric
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
@@ -30,7 +31,7 @@ from bench.run.claims import Share, held
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
 from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
-from bench.run.workers import gpus_of, in_workers, score_workers
+from bench.run.workers import cores, in_workers, score_workers
 from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
@@ -104,7 +105,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
 def _work(
     config: RunConfig, model_choice: str, work: str, count: int, number: int, again: bool
 ) -> list[str]:
-    """What one of `count` workers does of a job; a line for each failure."""
+    """What one of `count` workers does of a job, on its part of the cores; lines for failures."""
+    threads = max(1, cores() // count)
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     launch = config.launch
     mine = launch.model_copy(
         update={"jobs": launch.jobs * count, "job": launch.job * count + number}

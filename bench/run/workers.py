@@ -12,14 +12,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 
-import cv2
-import torch
-
 from bench.errors import BenchError, DeviceLost, explain, prepare_output
 from bench.progress import Bars, Step, relay_to
-from bench.run.generation import ENDED_BY_LIMIT
 
 log = logging.getLogger(__name__)
+
+ENDED_BY_LIMIT = 75
+"""Exit code of a worker that ended itself because its work took too long: no death to count."""
 
 _GRACE_S = 10.0
 """For a worker that was told to stop."""
@@ -59,16 +58,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def gpus_of(device: torch.device) -> list[str]:
-    """The GPUs that a device allows, all or one, as `CUDA_VISIBLE_DEVICES` names them."""
-    if device.type == "cpu":
-        return []
-    count = torch.cuda.device_count()  # leaves no trace on a GPU, unlike most questions
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = named.split(",")[:count] if named else [str(index) for index in range(count)]
-    return gpus if device.index is None else [gpus[device.index]]
-
-
 def score_workers(gpus: int) -> int:
     """How many processes score at once on this machine: what its cores and its memory allow."""
     free_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -86,13 +75,12 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
     Returns:
         A line for each failure that a worker tells of, each once.
     """
-    threads = max(1, cores() // count)
     running: list[_Worker] = []
     ended: list[Done] = []
     deaths = 0
     try:
         with Bars() as bars:
-            running += [_start(work, number, gpus, threads) for number in range(count)]
+            running += [_start(work, number, gpus) for number in range(count)]
             while running:
                 # A child of a worker may hold its end of the pipe open, so its death is looked for.
                 wait([worker.messages for worker in running], timeout=_LOOK_S)
@@ -117,7 +105,7 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
                             f"the last with exit code {worker.process.exitcode}: look for the "
                             "reason in bench.log and in the log of the system"
                         )
-                    running.append(_start(work, worker.number, gpus, threads, again=True))
+                    running.append(_start(work, worker.number, gpus, again=True))
     finally:
         _stop([worker.process for worker in running])
     for done in ended:
@@ -126,13 +114,11 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
     return list(dict.fromkeys(line for done in ended for line in done.failures))
 
 
-def _start(
-    work: Work, number: int, gpus: Sequence[str], threads: int, *, again: bool = False
-) -> _Worker:
+def _start(work: Work, number: int, gpus: Sequence[str], *, again: bool = False) -> _Worker:
     context = get_context("spawn")  # a fork of a process that has used torch may hang
     messages, theirs = context.Pipe(duplex=False)
     gpu = gpus[number % len(gpus)] if gpus else None
-    process = context.Process(target=_be_worker, args=(work, number, again, gpu, threads, theirs))
+    process = context.Process(target=_be_worker, args=(work, number, again, gpu, theirs))
     process.start()
     theirs.close()
     return _Worker(number, process, messages)
@@ -175,15 +161,11 @@ class _Passed(logging.Handler):
         self._messages.send(record.getMessage())
 
 
-def _be_worker(
-    work: Work, number: int, again: bool, gpu: str | None, threads: int, messages: Connection
-) -> None:
+def _be_worker(work: Work, number: int, again: bool, gpu: str | None, messages: Connection) -> None:
     """The life of a worker; whoever ends without a last word has died."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped worker did not crash
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
     parent = parent_process()
     assert parent is not None
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()

@@ -11,8 +11,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.progress import track
-from bench.run.generation import ENDED_BY_LIMIT
-from bench.run.workers import in_workers
+from bench.run.workers import ENDED_BY_LIMIT, in_workers
 
 
 def tell(folder: Path, number: int, again: bool) -> list[str]:
