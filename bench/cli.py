@@ -11,14 +11,16 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from bench.config import parse_run, plain
 from bench.errors import MISTAKE, BenchError, complain, prepare_output, printable
-from bench.leaderboard.publish import PAGE, publish
+from bench.leaderboard.publish import PAGE, README, publish
 from bench.leaderboard.render.console import show
 from bench.progress import console
+from bench.run.claims import held
 from bench.run.job import Outcome, run
 from bench.storage import CONF
 
@@ -30,12 +32,29 @@ _WIDTH_OF_A_FILE = 140  # where output is redirected, there is no terminal to as
 _SHOWN_FAILURES = 10
 
 
+OmegaConf.register_new_resolver("basename", lambda path: Path(path).resolve().name, replace=True)
+
+
+class ClipsFailed(BenchError):  # noqa: N818 - the job is done
+    """What a job in another process says of clips that failed."""
+
+
+class Elsewhere(Callback):
+    """Tells this process that the jobs of a sweep run in others, which publish for themselves."""
+
+    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
+        """Note where their leaderboard will be."""
+        if _session is not None:
+            _session.elsewhere = Path(config.out) / "leaderboard"
+
+
 class _Session:
     """What the jobs of this process came to."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.mistakes = 0
+        self.elsewhere: Path | None = None  # leaderboard of jobs in other processes
         self.unpublished: dict[Path, list[Path]] = {}  # leaderboard -> its new results
 
     @property
@@ -64,9 +83,10 @@ def _job(config: DictConfig) -> None:
     publishes = "publish" in settings.stages
     if _session is None:
         if publishes:
-            publish([outcome.folder.result], board, copy_clips=False)
+            with held(board / "leaderboard.json"):
+                publish([outcome.folder.result], board, copy_clips=False)
         if outcome.failures:
-            raise BenchError(f"{len(outcome.failures)} clips failed: {outcome.failures[0]}")
+            raise ClipsFailed(f"{len(outcome.failures)} clips failed: {outcome.failures[0]}")
     else:
         _session.outcomes.append(outcome)
         if publishes:
@@ -86,9 +106,6 @@ def main() -> int:
     """Run the jobs the command line asks for; the exit code is one of the module's first lines."""
     global _session  # Hydra drops what a job returns; this is where it lands
     _session = _Session()
-    OmegaConf.register_new_resolver(
-        "basename", lambda path: Path(path).resolve().name, replace=True
-    )
     logging.getLogger("bench").addHandler(screen := _Screen(logging.WARNING))
     prepare_output()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
@@ -96,11 +113,13 @@ def main() -> int:
         _job()
         for board, results in _session.unpublished.items():
             _publish(results, board)
-        if not (_session.outcomes or _session.mistakes) and {"-m", "--multirun"} & {*sys.argv}:
+        if _session.elsewhere is not None:
+            _say_where(_session.elsewhere)
+        elif not (_session.outcomes or _session.mistakes) and {"-m", "--multirun"} & {*sys.argv}:
             raise BenchError("expected at least one job, no model or suite matches what was given")
     except Exception as error:  # whatever Hydra and the file system may raise, in one line
         complain(error)
-        return MISTAKE
+        return CLIPS_FAILED if isinstance(error, ClipsFailed) else MISTAKE
     except KeyboardInterrupt:
         sys.stderr.write("steadybench: interrupted; the same command goes on where it stopped\n")
         return INTERRUPTED
@@ -114,14 +133,19 @@ def main() -> int:
 
 def _publish(results: list[Path], board: Path) -> None:
     """Write the leaderboard, and print the tables of the suites that were run."""
-    written = publish(results, board, copy_clips=False)
+    with held(board / "leaderboard.json"):  # jobs elsewhere may publish too
+        written = publish(results, board, copy_clips=False)
     screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     show([board for board in written.suites if board.suite in written.renewed], screen)
-    for path in (written.readme, written.readme.with_name(PAGE)):
-        screen.print(f"leaderboard: {path}", highlight=False, markup=False, soft_wrap=True)
+    _say_where(written.readme.parent)
     for folder in sorted({path.parent.parent for path in results}):
         previews = folder / "<model>" / "previews"
         screen.print(f"clips: {previews}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_where(board: Path) -> None:
+    for name in (README, PAGE):
+        sys.stdout.write(f"leaderboard: {board / name}\n")
 
 
 def _report_failures(outcome: Outcome) -> int:

@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -64,6 +65,13 @@ _EXPECTED = {
     "retry_failed": "true or false",
     "max_tries": "a number from 1",
     "least_appeal": "points from 0 to 100, as 60, or null",
+    "launch": "the keys workers, jobs and job",
+    "launch.workers": "a number from 1, or auto",
+    "launch.jobs": "a number from 1",
+    "launch.job": "a number from 0 and below launch.jobs",
+    "score": "the key workers",
+    "score.workers": "a number from 1, or auto",
+    "timeout_s": "seconds above 0, or null",
     "hardware": f"the keys {', '.join(Hardware.model_fields)}",
     "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
     "hardware.currency": "three capital letters, as USD or EUR",
@@ -88,10 +96,17 @@ def _folder(name: object) -> Path:
     return Path(name)
 
 
+def _workers(value: object) -> object:
+    if value != "auto" and not (type(value) is int and value >= 1):
+        raise ValueError
+    return value
+
+
 # A command line gives text where it should give something else, as overwrite=no or limit=abc.
 Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INT)]
 Stage = Literal["generate", "score", "publish"]
+Workers = Annotated[int | Literal["auto"], PlainValidator(_workers)]
 
 
 class _Settings(BaseModel):
@@ -149,6 +164,31 @@ class MetricsConfig(_Settings):
     """Role to the configuration of a network; an empty one is left out."""
 
 
+class LaunchConfig(_Settings):
+    """Which processes make the clips of a model; see `conf/launch/`."""
+
+    workers: Workers
+    """Processes of one machine."""
+    jobs: Annotated[Whole, Field(ge=1)]
+    """Of a cluster, each with its workers."""
+    job: Whole
+    """Which of them this is."""
+
+    @field_validator("job")
+    @classmethod
+    def _is_one_of_them(cls, job: int, others: ValidationInfo) -> int:
+        if job >= others.data.get("jobs", job + 1):
+            raise ValueError
+        return job
+
+
+class ScoreConfig(_Settings):
+    """How clips are scored."""
+
+    workers: Workers
+    """Processes of one machine."""
+
+
 class RunConfig(_Settings, extra="forbid"):
     """One job: a model on a suite; `conf/bench.yaml`, composed and checked."""
 
@@ -178,6 +218,12 @@ class RunConfig(_Settings, extra="forbid"):
     """Beginnings without an end after which a clip is recorded as crashed."""
     least_appeal: Points | None
     """That a clip must have to be usable; None where none is asked."""
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+    """After which making a clip ends its process and is recorded as failed; None for no limit."""
+    launch: LaunchConfig
+    """Who makes the clips."""
+    score: ScoreConfig
+    """Who scores them."""
     hardware: Hardware
     """What it costs."""
     resolved: Mapping[str, Any]

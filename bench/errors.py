@@ -27,6 +27,10 @@ class BenchError(Exception):
     """
 
 
+class DeviceLost(BenchError):  # noqa: N818 - what ended is the process, not the work
+    """The device can compute no more in this process; another one may go on."""
+
+
 class Unscored(Exception):  # noqa: N818 - not a fault: the honest outcome of a metric without a value
     """Raised by a metric that has no value for this clip; the message is the reason.
 

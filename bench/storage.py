@@ -67,10 +67,6 @@ class RunFolder:
         """The clip's record; that it exists is the done flag."""
         return self._of(sample, "clips", ".json")
 
-    def tries(self, sample: Sample) -> Path:
-        """How often making this clip was begun without ending in a record."""
-        return self._of(sample, "clips", ".tries")
-
     def score(self, sample: Sample) -> Path:
         """The clip's scores."""
         return self._of(sample, "scores", ".json")

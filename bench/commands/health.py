@@ -51,7 +51,7 @@ def examine(config: dict[str, Any]) -> list[Check]:
     )[: config["limit"]]
     values: list[Value] = []
     scored = measure(footage, config["metrics"], device, workers=workers, films=config["films"])
-    for _ in track(footage, "health"):
+    for _ in track(footage, "health", len(footage)):
         values += next(scored)
     judged = page.checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
@@ -78,7 +78,7 @@ def _ask_people(config: dict[str, Any]) -> list[Check]:
         into / "people_cache",
         workers=config["workers"],
     )
-    said = [next(scored) for _ in track(clips, "people")]
+    said = [next(scored) for _ in track(clips, "people", len(clips))]
     judged = people_page.checks(said, metrics)
     tables = list(people_page.tables(said, metrics, judged))
     write_text(into / "people.md", people_page.render(said, tables))

@@ -70,6 +70,10 @@ class Degraded(Generator):
         """Pass on to the generator it damages."""
         self.of.expect(draws)
 
+    def begin(self, draws: Sequence[tuple[Prompt, int]]) -> None:
+        """Pass on to the generator it damages."""
+        self.of.begin(draws)
+
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Make the other generator's clip, and damage it."""
         (clip,) = self.generate_batch(prompt, [seed])

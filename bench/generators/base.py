@@ -36,6 +36,7 @@ class GeneratorInfo:
     weights: Weights = "real"  # random: parameters mean nothing, only speed is measured
     variant: str = ""  # what sets this row apart from the model as published, for its name
     batch_size: int = 1  # how many seeds of one prompt are asked for at once
+    ahead: int = 0  # how many batches to hear of by `begin` before they are asked for
     # Of the weights, there once `check` is through: repository to commit, or folder to a hash.
     revisions: Mapping[str, str] = field(default_factory=dict)
     stages: StageClock | None = None  # times the parts of a clip while the weights are loaded
@@ -174,9 +175,15 @@ class Generator(ABC):
         """Refuse by BenchError, before weights are loaded or files written, what must fail."""
 
     def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:  # noqa: B027 - most need no notice
-        """Hear, before the first of them, which prompts and seeds will be asked for, in order.
+        """Hear, before the first of them, which prompts and seeds may be asked for.
 
-        A generator may refuse by BenchError if it lacks what they need, or begin to work ahead.
+        A generator may refuse by BenchError if it lacks what they need.
+        """
+
+    def begin(self, draws: Sequence[tuple[Prompt, int]]) -> None:  # noqa: B027 - most make one at a time
+        """Hear of a batch that is asked for next, or after `info.ahead` others.
+
+        No other process makes it, so a generator may begin to work ahead.
         """
 
     def loaded(self) -> Loaded:

@@ -58,12 +58,6 @@ class VideoApiGenerator(Generator):
     """
 
     kind = "bench.generators.video_api.VideoApiGenerator"
-    # What passes is a wait for somebody else's hardware, which the delivery holds.
-    info = GeneratorInfo(
-        measured=False,
-        non_semantic=frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"}),
-    )
-
     base_url: str  # up to and without `/v1/videos`, as http://127.0.0.1:30000
     # Sent with every request as they are. Must hold `num_frames` or `seconds`: left to itself, a
     # server may make a single frame.
@@ -103,8 +97,20 @@ class VideoApiGenerator(Generator):
             require(is_positive(getattr(self, key)), key, "seconds above 0", getattr(self, key))
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
-        self._queue: list[Draw] = []
         self._futures: dict[tuple[str, int], Future[Answer]] = {}
+
+    @property
+    def info(self) -> GeneratorInfo:
+        """As many again as are under way may stand finished or queued.
+
+        So a slow reader leaves no request idle, and a run that is stopped loses few clips that were
+        paid for.
+        """
+        return GeneratorInfo(
+            measured=False,  # a wait for somebody else's hardware, which the delivery holds
+            non_semantic=frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"}),
+            ahead=2 * self.concurrency - 1,
+        )
 
     def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of all, the same
         """The field `num_frames`, where it is a number."""
@@ -126,25 +132,16 @@ class VideoApiGenerator(Generator):
         self._client.stop()
         self._workers.shutdown(cancel_futures=True)
         self._client.close()
-        self._queue, self._futures = [], {}
+        self._futures = {}
 
-    def expect(self, draws: Sequence[Draw]) -> None:
-        """Begin with the first draws.
-
-        As many again as are under way may stand finished or queued: so a slow reader leaves no
-        worker idle, and a run that is stopped loses few clips that were paid for.
-        """
-        self._queue = list(draws)
-        for _ in range(2 * self.concurrency):
-            self._begin_next()
+    def begin(self, draws: Sequence[Draw]) -> None:
+        """Queue the requests of these draws."""
+        for prompt, seed in draws:
+            self._futures[prompt.id, seed] = self._submit(prompt, seed)
 
     def generate(self, prompt: Prompt, seed: int) -> Delivered:
         """Wait for the clip of this draw and read it; Undelivered if there is no whole one."""
-        key = (prompt.id, seed)
-        while self._queue and key not in self._futures:  # draws before it may have been skipped
-            self._begin_next()
-        future = self._futures.pop(key, None) or self._submit(prompt, seed)
-        self._begin_next()
+        future = self._futures.pop((prompt.id, seed), None) or self._submit(prompt, seed)
         delivery = delivery_by("request", concurrency=self.concurrency)
         try:
             answer = future.result()
@@ -155,11 +152,6 @@ class VideoApiGenerator(Generator):
             file.write_bytes(answer.content)
             took = delivery.replace(**answer.took)
             return deliver(lambda: read_video(file), took, {"model": answer.model})
-
-    def _begin_next(self) -> None:
-        if self._queue:
-            prompt, seed = self._queue.pop(0)
-            self._futures[prompt.id, seed] = self._submit(prompt, seed)
 
     def _submit(self, prompt: Prompt, seed: int) -> "Future[Answer]":
         fields = {"prompt": prompt.text, **self.fields}

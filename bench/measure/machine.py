@@ -66,6 +66,16 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def gpus_of(device: torch.device) -> list[str]:
+    """The GPUs that a device allows, all or one, as `CUDA_VISIBLE_DEVICES` names them."""
+    if device.type == "cpu":
+        return []
+    count = torch.cuda.device_count()  # leaves no trace on a GPU, unlike most questions
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = named.split(",")[:count] if named else [str(index) for index in range(count)]
+    return gpus if device.index is None else [gpus[device.index]]
+
+
 def device_name(device: torch.device) -> str:
     """What throughput is grouped by: the GPU's name, or `cpu`."""
     if device.type == "cuda":

@@ -122,7 +122,9 @@ class StartImages:
         except BenchError as error:  # a generator knows itself as `model`
             raise BenchError(str(error).replace("model.", "suite.images.")) from None
         with self.maker:
-            for prompt, text in zip(track(prompts, "reference images"), bare, strict=True):
+            for prompt, text in zip(
+                track(prompts, "reference images", len(prompts)), bare, strict=True
+            ):
                 try:
                     image = self.maker.generate(text, _SEED).frames[0]
                 except (ClipError, RuntimeError) as error:

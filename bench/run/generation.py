@@ -1,14 +1,17 @@
 """The stage that makes clips: whatever has no record yet is generated, timed and recorded."""
 
 import logging
+import os
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +23,7 @@ from bench.errors import (
     ClipError,
     ClipMissing,
     ClipRefused,
+    DeviceLost,
     one_line,
     printable,
 )
@@ -36,8 +40,10 @@ from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import track
 from bench.prompts import Item
+from bench.run.claims import ALL, Claim, Share, claimed
+from bench.run.workers import ENDED_BY_LIMIT
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status
-from bench.storage import RunFolder, changes, fingerprint, read_record, write_record, write_text
+from bench.storage import RunFolder, changes, fingerprint, read_record, write_record
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +67,8 @@ class Plan:
     max_tries: int = 5  # beginnings without an end after which a draw is recorded as crashed
     overwrite: bool = False  # whether clips of another configuration are made again
     retry_failed: bool = False  # whether failed clips are made again
+    share: Share = ALL  # of this process, where others work on the same folder
+    timeout_s: float | None = None  # for a batch, after which this process ends; None: no limit
 
 
 @dataclass(frozen=True)
@@ -138,51 +146,116 @@ def generate(
         ahead = 2 if device.type == "cuda" else 0
     info = generator.info
     to_make = set(missing)
-    batches = [
-        batch for batch in batches_of(plan.items, info.batch_size) if not to_make.isdisjoint(batch)
-    ]
+    batches = plan.share.ordered(
+        [b for b in batches_of(plan.items, info.batch_size) if not to_make.isdisjoint(b)],
+        lambda batch: batch[0].sample,
+    )
     gpu = GpuMonitor.of(device)
     timings: list[Timing] = []
     warm_up = WarmUp(generator, plan.warmup)
+
+    def begin(batch: Batch) -> tuple[Batch, list[Item]] | None:
+        """The batch, and what of it nobody has made since; None if that is nothing."""
+        lacking = [i for i in batch if i in to_make and not folder.record(i.sample).exists()]
+        if not lacking:
+            return None
+        generator.begin([(item.prompt, item.seed) for item in batch])
+        return batch, lacking
+
     with ExitStack() as stack:
         _open(generator, plan.label, stack)
         write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
         writer = stack.enter_context(Writer(ahead * info.batch_size))
-        for batch in track(batches, f"{plan.label}: generate", clips=info.batch_size):
-            writer.check()
-            records = {  # the others were made before, by the same batch
-                item: _described(generator, plan, item, device) for item in batch if item in to_make
-            }
-            tries = max([_begin(item, folder) for item in records])
-            clips: Sequence[object] = [None] * len(batch)
+        work = stack.enter_context(
+            closing(claimed(batches, partial(_first_record, folder), begin, info.ahead))
+        )
+        for mine in track(work, f"{plan.label}: generate", len(batches), clips=info.batch_size):
+            if mine is None:
+                continue
+            claim, (batch, lacking) = mine
+            described = {item: _described(generator, plan, item, device) for item in lacking}
             warm = False
             try:
+                writer.check()
+                tries = claim.begin()
                 if tries > 1 or plan.max_tries == 1:
                     # It may end the process, and what is still to be written be blamed with it.
                     writer.drain()
+                clips: Sequence[object] = [None] * len(batch)
                 if tries > plan.max_tries:
                     why = f"the process died {plan.max_tries} times while making this clip"
                     outcome: Measured | Failure = Failure("crashed", why)
                 else:
-                    warm = warm_up.before(batch)
-                    clips, outcome = attempt(generator, batch, device, gpu)
+                    stop = partial(_stop, described, claim, folder, plan.timeout_s, writer)
+                    with time_limit(plan.timeout_s, stop):
+                        warm = warm_up.before(batch)
+                    with time_limit(plan.timeout_s, stop):
+                        clips, outcome = attempt(generator, batch, device, gpu)
                 if isinstance(outcome, Measured) and info.measured:
                     timings.append(Timing.of(outcome, warm_up.shape(batch), warm=warm))
                     warm_up.after(batch)
-                finish = partial(_finish, outcome=outcome, folder=folder, timed=info.measured)
-                for item, clip in zip(batch, clips, strict=True):
-                    if item in records:
-                        writer.submit(partial(finish, records[item] | {"warm": warm}, clip, item))
-            except (KeyboardInterrupt, ClipMissing) as error:
-                for item in records:  # it did not die
-                    folder.tries(item.sample).unlink(missing_ok=True)
-                if isinstance(error, KeyboardInterrupt):
-                    raise
-                absent += [f"{item.sample}: missing: {printable(str(error))}" for item in records]
+                facts = {item: known | {"warm": warm} for item, known in described.items()}
+                wanted = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
+                writer.submit(
+                    partial(_finish, facts, wanted, outcome, claim, folder, timed=info.measured)
+                )
+            except ClipMissing as error:
+                claim.end()
+                absent += [f"{item.sample}: missing: {printable(str(error))}" for item in lacking]
+            except DeviceLost:
+                claim.end(died=True)
+                raise
+            except (Exception, KeyboardInterrupt, SystemExit):  # it did not die
+                claim.end()
+                raise
     for remark in remarks(timings):
         log.warning("%s: %s", plan.label, remark)
     return absent
+
+
+def _first_record(folder: RunFolder, batch: Batch) -> Path:
+    """By which a batch is claimed as a whole."""
+    return folder.record(batch[0].sample)
+
+
+@contextmanager
+def time_limit(limit_s: float | None, stop: Callable[[], None]) -> Iterator[None]:
+    """Have another thread call `stop`, then end this process, if the block takes longer.
+
+    Nothing gentler ends what hangs in a kernel or a library.
+    """
+    if limit_s is None:
+        yield
+        return
+
+    def end() -> None:
+        try:
+            stop()
+        finally:
+            os._exit(ENDED_BY_LIMIT)
+
+    timer = threading.Timer(limit_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _stop(
+    described: Mapping[Item, Facts],
+    claim: Claim,
+    folder: RunFolder,
+    limit_s: float | None,
+    writer: "Writer",
+) -> None:
+    """Record the clips that took too long, after those that wait to be written."""
+    writer.drain()
+    failure = Failure("error", f"took longer than timeout_s={limit_s:g}", limit_s)
+    facts = {item: known | {"warm": False} for item, known in described.items()}
+    _finish(facts, [None] * len(facts), failure, claim, folder, timed=True)
 
 
 def make(generator: Generator, batch: Batch) -> list[Clip]:
@@ -195,7 +268,7 @@ def attempt(
 ) -> tuple[Sequence[object], Measured | Failure]:
     """What the generator made, or nothing; and what each clip of it took, or how it failed.
 
-    BenchError if the device can compute no more. No record is left then, so that a clip which ends
+    DeviceLost if the device can compute no more. No record is left then, so that a clip which ends
     every process that makes it is recorded as crashed in the end.
     """
     info = generator.info
@@ -221,7 +294,7 @@ def attempt(
     latency_s = (time.perf_counter() - start_s) / len(batch) if info.measured else None
     # Only here, where the error and with it the frames that it came through are gone.
     if is_broken(device):
-        raise BenchError(
+        raise DeviceLost(
             f"{name}: {device} can compute no more in this process ({line}); "
             "type the same command again to go on with what is missing"
         )
@@ -409,25 +482,36 @@ def _open(generator: Generator, label: str, stack: ExitStack) -> None:
     stack.push(close)
 
 
-def _begin(item: Item, folder: RunFolder) -> int:
-    """Note that this item is begun, the how-manieth time: a crash leaves no other trace."""
-    path = folder.tries(item.sample)
-    before = path.read_text("utf-8").strip() if path.exists() else ""
-    tries = 1 + (int(before) if before.isdecimal() else 0)
-    write_text(path, f"{tries}\n")
-    return tries
-
-
 def _finish(
+    described: Mapping[Item, Facts],
+    clips: Sequence[object],
+    outcome: Measured | Failure,
+    claim: Claim,
+    folder: RunFolder,
+    *,
+    timed: bool,
+) -> None:
+    """Store each clip, then its record; only then is it done, and with the last the claim."""
+    try:
+        for (item, facts), clip in zip(described.items(), clips, strict=True):
+            write_record(
+                folder.record(item.sample),
+                ClipRecord(**_facts(facts, clip, item, outcome, folder, timed=timed)),
+            )
+    finally:
+        claim.end()
+
+
+def _facts(
     described: Facts,
     clip: object,
     item: Item,
-    *,
     outcome: Measured | Failure,
     folder: RunFolder,
+    *,
     timed: bool,
-) -> None:
-    """Store the clip, then its record; only then is the item done."""
+) -> Facts:
+    """What the record of a clip says, once the clip is stored."""
     origin = outcome if isinstance(outcome, Failure) else clip
     if isinstance(outcome, Measured) and (error := _store(clip, item, folder)):
         outcome = Failure("error", error, outcome.latency_s if timed else None)
@@ -438,8 +522,7 @@ def _finish(
         facts = described | _made(clip, outcome, timed=timed)
     if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
         facts |= {"account": origin.delivery, "details": dict(origin.details)}
-    write_record(folder.record(item.sample), ClipRecord(**facts))
-    folder.tries(item.sample).unlink(missing_ok=True)
+    return facts
 
 
 def _store(clip: object, item: Item, folder: RunFolder) -> str | None:

@@ -5,10 +5,12 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 
 from bench.config import (
@@ -22,13 +24,15 @@ from bench.config import (
 )
 from bench.errors import BenchError
 from bench.generators.base import Generator
-from bench.measure.machine import environment, resolve_device
+from bench.measure.machine import environment, gpus_of, resolve_device
 from bench.metrics.base import Metric
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
+from bench.run.claims import Share, held
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
 from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
+from bench.run.workers import cores, in_workers, score_workers
 from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
@@ -60,7 +64,6 @@ class Job:
     prompts_sha256: str | None  # of all that the suite gives to models; None without prompts
     plan: Plan
     folder: RunFolder
-    missing: Sequence[Item]  # draws of the plan that have no valid record
     previous: Run | None  # the folder's run.json, if there is one
 
 
@@ -70,25 +73,42 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     `model_choice` is the name of the model's YAML, and the row's name unless `model.name` says
     one; `taken` are the folders that other jobs of this command have filled.
     """
+    gpus = gpus_of(resolve_device(config.device))
+    asked = config.launch.workers
+    makers = (len(gpus) or 1) if asked == "auto" else asked
+    asked = config.score.workers
+    scorers = score_workers(len(gpus)) if asked == "auto" else asked
+    # Workers have their GPUs to themselves: nothing is computed here then.
+    apart = makers > 1 or config.timeout_s is not None
+
+    def share(work: str, count: int) -> list[str]:
+        return in_workers(
+            partial(_work, config, model_choice, work, count), count, gpus, config.max_tries
+        )
+
+    if apart and config.suite.images is not None and "generate" in config.stages:
+        share("prepare", 1)
     job = prepare(config, model_choice, taken)
+    there = {
+        item.sample
+        for item in job.plan.items
+        if job.folder.record(item.sample).exists() and not job.plan.overwrite
+    }
     failures: list[str] = []
-    if "generate" in config.stages:
-        failures += make_clips(job, config)
-    else:
+    if "generate" not in config.stages:
         take_clips(job, config)
+    else:
+        failures += share("generate", makers) if apart else make_clips(job, config)
     # Clips of random weights are timed, never scored.
     if "score" in config.stages and job.generator.info.weights == "real":
-        with log_to(job.folder.log):
-            failures += score(
-                job.name, job.plan.items, job.metrics, job.backbones, job.folder, job.prompts
-            )
-    result = assemble(job.plan.items, job.folder)
+        failures += share("score", scorers) if scorers > 1 else score_clips(job)
+    with held(job.folder.result):  # whoever is last has seen all that others have done
+        result = assemble(job.plan.items, job.folder)
     if "generate" in config.stages:
-        new = {item.sample for item in job.missing}
         remarks = {
             str(clip.sample): "; ".join(clip.remarks)
             for clip in result.clips
-            if clip.remarks and clip.sample in new
+            if clip.remarks and clip.sample not in there
         }
         _report("read with a remark", remarks, job.name)
     failed = [
@@ -97,6 +117,29 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         if clip.status != "ok"
     ]
     return Outcome(job.folder, failed + failures)
+
+
+def _work(
+    config: RunConfig, model_choice: str, work: str, count: int, number: int, again: bool
+) -> list[str]:
+    """What one of `count` workers does of a job, on its part of the cores; lines for failures."""
+    threads = max(1, cores() // count)
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    launch = config.launch
+    mine = launch.model_copy(
+        update={"jobs": launch.jobs * count, "job": launch.job * count + number}
+    )
+    changes = {
+        "device": "cpu" if config.device == "cpu" else "auto",  # it sees one GPU alone
+        "launch": mine,
+        "retry_failed": config.retry_failed and not again,  # or it would never come to an end
+    }
+    config = config.model_copy(update=changes)
+    job = prepare(config, model_choice)
+    if work == "generate":
+        return make_clips(job, config)
+    return score_clips(job) if work == "score" else []
 
 
 def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Job:
@@ -125,7 +168,9 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
         warmup=config.warmup,
         max_tries=config.max_tries,
         overwrite=config.overwrite and "generate" in config.stages,
-        retry_failed=config.retry_failed,
+        retry_failed=config.retry_failed and config.launch.job == 0,  # once, where many share it
+        share=Share(config.launch.job, config.launch.jobs),
+        timeout_s=config.timeout_s,
     )
     previous = read_record(folder.run, Run) if folder.run.exists() else None
     if previous is not None and not plan.overwrite:
@@ -141,7 +186,6 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
         prompts_sha256=sha256,
         plan=plan,
         folder=folder,
-        missing=find_missing(generator, plan, folder),
         previous=previous,
     )
 
@@ -149,34 +193,35 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
 def make_clips(job: Job, config: RunConfig) -> list[str]:
     """Write run.json and make what is missing; a line for each clip that nobody has supplied."""
     generator, folder = job.generator, job.folder
-    missing = job.missing
-    if missing:
-        generator.check(job.prompts)
-        missing = unmixed(missing, job.plan, generator.info.revisions, folder)
-    # The environment is that of the clips: a run that makes none must not replace it.
-    before = job.previous.environment if job.previous and not missing else None
-    described = Run(
-        schema=SCHEMA,
-        model=job.name,
-        suite=config.suite.name,
-        card=job.card,
-        measured=generator.info.measured,
-        weights=generator.info.weights,
-        prompts=Prompts(
-            name=config.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
-        ),
-        expected=Expected(prompts=tuple(p.id for p in job.prompts), seeds=config.suite.seeds),
-        functional=job.plan.model,
-        generator_version=generator.info.version,
-        config=dict(config.resolved),
-        hardware=config.hardware,
-        least_appeal=config.least_appeal,
-        environment=before or environment(job.device),
-        **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
-    )
-    write_record(folder.run, described)
-    for item in missing:  # a record of another configuration must not outlive this moment
-        folder.record(item.sample).unlink(missing_ok=True)
+    with held(folder.run):  # what is missing is settled once, and then made by whoever is there
+        missing = find_missing(generator, job.plan, folder)
+        if missing:
+            generator.check(job.prompts)
+            missing = unmixed(missing, job.plan, generator.info.revisions, folder)
+        # The environment is that of the clips: a run that makes none must not replace it.
+        before = job.previous.environment if job.previous and not missing else None
+        described = Run(
+            schema=SCHEMA,
+            model=job.name,
+            suite=config.suite.name,
+            card=job.card,
+            measured=generator.info.measured,
+            weights=generator.info.weights,
+            prompts=Prompts(
+                name=config.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
+            ),
+            expected=Expected(prompts=tuple(p.id for p in job.prompts), seeds=config.suite.seeds),
+            functional=job.plan.model,
+            generator_version=generator.info.version,
+            config=dict(config.resolved),
+            hardware=config.hardware,
+            least_appeal=config.least_appeal,
+            environment=before or environment(job.device),
+            **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
+        )
+        write_record(folder.run, described)
+        for item in missing:  # a record of another configuration must not outlive this moment
+            folder.record(item.sample).unlink(missing_ok=True)
     chosen = {prompt.id for prompt in job.prompts[: config.limit]}
     with log_to(folder.log):
         _report("skipped", described.skipped, job.name)
@@ -194,6 +239,7 @@ def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
 
 def take_clips(job: Job, config: RunConfig) -> None:
     """Take the clips that an earlier run made, at today's price and bar if they are named."""
+    find_missing(job.generator, job.plan, job.folder)  # refuses those of another configuration
     if job.previous is None:
         raise BenchError(
             f"expected clips in {job.folder.root}, there are none: "
@@ -207,6 +253,22 @@ def take_clips(job: Job, config: RunConfig) -> None:
         said["least_appeal"] = config.least_appeal
     if said:
         write_record(job.folder.run, job.previous.replace(**said))
+
+
+def score_clips(job: Job) -> list[str]:
+    """Score what is not scored; a line for each clip and each metric that broke down."""
+    plan = job.plan
+    with log_to(job.folder.log):
+        return score(
+            job.name,
+            plan.items,
+            job.metrics,
+            job.backbones,
+            job.folder,
+            job.prompts,
+            share=plan.share,
+            max_tries=plan.max_tries,
+        )
 
 
 def unmixed(
@@ -225,6 +287,7 @@ def unmixed(
     if not changed:
         return list(missing)
     if plan.overwrite:
+        folder.loaded.unlink()  # of no clip from now on, whoever comes next
         return list(plan.items)
     name = changed[0]
     raise BenchError(
@@ -272,7 +335,8 @@ def _prompts(
                 "there: run with stages=[generate] first, or name its place with out=DIR"
             )
         if missing:
-            images.make(missing, device)
+            with held(images.folder / "images.json"):  # made once, by whoever comes first
+                images.make([p for p in missing if p.image and not p.image.is_file()], device)
     return prompts, suite_sha256(sha256, prompts)
 
 

@@ -1,8 +1,9 @@
 """The stage that scores clips: whatever metric has no valid value yet is computed."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
+from bench.run.claims import ALL, Share, claimed
 from bench.schema import SCHEMA, Appearance, ClipRecord, ScoreEntry, ScoreRecord
 from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
@@ -40,6 +42,9 @@ def score(
     backbones: Backbones,
     folder: RunFolder,
     suite: Sequence[Prompt],
+    *,
+    share: Share = ALL,
+    max_tries: int = 5,
 ) -> list[str]:
     """Score every clip that was made, each metric that has no valid value yet.
 
@@ -47,11 +52,12 @@ def score(
     version and the backbones it draws on) stay the same; metrics that are not configured are left
     alone. A metric without a value gets null and the reason. Of clips of a group, what they look
     like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
-    metrics compare.
+    metrics compare. Where other processes score the same folder, `share` is this one's.
 
     Returns:
-        One line for each clip whose stored frames could not be read, and for each metric that
-        broke down on a clip; there is no score then, and the next run tries again.
+        One line for each clip whose stored frames could not be read, or that ended the process
+        `max_tries` times, and for each metric that broke down on a clip; there is no score then,
+        and the next run tries again.
     """
     # Same clip, same machine, same score: nothing may depend on which kernel was picked.
     torch.backends.cudnn.deterministic = True
@@ -70,57 +76,91 @@ def score(
     }
     grouped = any(item.prompt.group is not None for item, _ in clips_ok)
     appearance_of = appearance_fingerprint(backbones) if grouped else ""
-    pending = [
-        work
-        for item, record in clips_ok
-        if (work := _pending(item, record, folder, fingerprints, appearance_of))
-    ]
-    if not pending:
+
+    def pending(item: Item, record: ClipRecord) -> Pending | None:
+        return _pending(item, record, folder, fingerprints, appearance_of)
+
+    works = [work for item, record in clips_ok if (work := pending(item, record))]
+    if not works:
         return []
-    damaged = []
+    damaged: list[str] = []
 
-    def read(work: Pending) -> Clip:
-        return read_master(
-            folder.master(work.item.sample),
-            frames=work.record.frames or 0,
-            sha256=work.record.frames_sha256 or "",
-        )
+    def begin(before: Pending) -> tuple[Pending, Future[Clip]] | None:
+        """The work on a clip and its frames to come; None if another process has done it since."""
+        work = pending(before.item, before.record)
+        if work is None or work.scored != before.scored:
+            return None
+        return work, reader.submit(_read, work, folder)
 
-    clips = _ahead(pending, read)
-    for work in track(pending, f"{label}: score"):
-        item = work.item
-        try:
-            clip = next(clips).result()
-        except ClipError as error:
-            path = folder.record(item.sample)
-            damaged.append(f"{error}; remove {path} and run again to make it anew")
-            continue
-        analysis = Analysis(clip, item.prompt, backbones, suite)
-        facts = work.scored.given if work.scored else {}
-        entries = dict(facts.get("metrics", {}))
-        for name in work.missing:
+    with ExitStack() as stack:
+        # A clip is read while the one before it is being scored.
+        reader = stack.enter_context(ThreadPoolExecutor(1))
+        todo = share.ordered(works, lambda work: work.item.sample)
+        claims = claimed(todo, lambda work: folder.score(work.item.sample), begin, ahead=1)
+        stack.enter_context(closing(claims))
+        for mine in track(claims, f"{label}: score", len(works)):
+            if mine is None:
+                continue
+            claim, (work, clip) = mine
             try:
-                entries[name] = _entry(metrics[name], analysis, fingerprints[name])
-            except Exception as error:
-                log.info("%s of %s", name, item.prompt.id, exc_info=True)
-                entries.pop(name, None)
-                damaged.append(f"{work.record.sample}: {name} failed: {one_line(error)}")
-        if work.appearance is not None:
-            try:
-                facts["appearance"] = _appearance(analysis, work.appearance)
-            except Exception as error:
-                log.info("appearance of %s", item.prompt.id, exc_info=True)
-                facts.pop("appearance", None)
-                damaged.append(f"{work.record.sample}: appearance failed: {one_line(error)}")
-        facts |= {
-            "schema": SCHEMA,
-            "frames_sha256": work.record.frames_sha256,
-            "prompt": _asked(item.prompt),
-            "metrics": entries,
-        }
-        write_record(folder.score(item.sample), ScoreRecord(**facts))
+                if claim.begin() > max_tries:
+                    why = f"the process died {max_tries} times while scoring this clip"
+                    damaged.append(f"{work.item.sample}: {why}")
+                    continue
+                analysis = Analysis(clip.result(), work.item.prompt, backbones, suite)
+            except ClipError as error:
+                path = folder.record(work.item.sample)
+                damaged.append(f"{error}; remove {path} and run again to make it anew")
+            else:
+                damaged += _score(work, analysis, metrics, fingerprints, folder)
+            finally:
+                claim.end()
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
+    return damaged
+
+
+def _read(work: Pending, folder: RunFolder) -> Clip:
+    return read_master(
+        folder.master(work.item.sample),
+        frames=work.record.frames or 0,
+        sha256=work.record.frames_sha256 or "",
+    )
+
+
+def _score(
+    work: Pending,
+    analysis: Analysis,
+    metrics: Mapping[str, Metric],
+    fingerprints: Mapping[str, str],
+    folder: RunFolder,
+) -> list[str]:
+    """Compute what a clip lacks and write its record; a line for each metric that broke down."""
+    item = work.item
+    damaged: list[str] = []
+    facts = work.scored.given if work.scored else {}
+    entries = dict(facts.get("metrics", {}))
+    for name in work.missing:
+        try:
+            entries[name] = _entry(metrics[name], analysis, fingerprints[name])
+        except Exception as error:
+            log.info("%s of %s", name, item.prompt.id, exc_info=True)
+            entries.pop(name, None)
+            damaged.append(f"{work.record.sample}: {name} failed: {one_line(error)}")
+    if work.appearance is not None:
+        try:
+            facts["appearance"] = _appearance(analysis, work.appearance)
+        except Exception as error:
+            log.info("appearance of %s", item.prompt.id, exc_info=True)
+            facts.pop("appearance", None)
+            damaged.append(f"{work.record.sample}: appearance failed: {one_line(error)}")
+    facts |= {
+        "schema": SCHEMA,
+        "frames_sha256": work.record.frames_sha256,
+        "prompt": _asked(item.prompt),
+        "metrics": entries,
+    }
+    write_record(folder.score(item.sample), ScoreRecord(**facts))
     return damaged
 
 
@@ -164,16 +204,6 @@ def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Pro
         evidence["prompts"] = fingerprint(sorted({fingerprint(p.content) for p in suite}))
     described = {"function": metric.id, "unit": metric.unit, "better": metric.better}
     return fingerprint(described | {"version": metric.version, "backbones": evidence})
-
-
-def _ahead(pending: Sequence[Pending], read: Callable[[Pending], Clip]) -> Iterator[Future[Clip]]:
-    """Clips as they are read, each while the one before it is being scored."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(read, pending[0])
-        for following in pending[1:]:
-            clip, coming = coming, reader.submit(read, following)
-            yield clip
-        yield coming
 
 
 def _asked(prompt: Prompt) -> dict[str, Any]:

@@ -59,7 +59,10 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def run(generator: Generator, folder: RunFolder, **changed: Any) -> list[str]:
     plan = Plan("mixed", {}, ITEMS, **{"warmup": 0, **changed})
-    return generate(generator, plan, find_missing(generator, plan, folder), folder, CPU, ahead=2)
+    missing = find_missing(generator, plan, folder)
+    for item in missing:
+        folder.record(item.sample).unlink(missing_ok=True)
+    return generate(generator, plan, missing, folder, CPU, ahead=2)
 
 
 def records(folder: RunFolder) -> list[dict[str, Any] | None]:
@@ -165,8 +168,8 @@ def test_a_batch_that_ends_the_process_is_blamed_as_a_whole(folder: RunFolder) -
     for _ in range(2):
         with pytest.raises(Dies):
             run(Mixed(p0_2=die), folder, max_tries=2)
-    tries = [folder.tries(item.sample) for item in ITEMS]
-    assert [path.read_text() for path in tries if path.exists()] == ["2\n"] * 2
+    tries = [folder.record(item.sample).with_suffix(".tries") for item in ITEMS]
+    assert [path.read_text() for path in tries if path.exists()] == ["2\n"]
     run(Mixed(p0_2=die), folder, max_tries=2)
     status = [record and record["status"] for record in records(folder)]
     assert status == ["ok"] * 2 + ["crashed"] * 2 + ["ok"] * 4
@@ -187,7 +190,7 @@ def test_a_batch_that_was_stopped_or_is_not_there_did_not_die(
         with pytest.raises(error):
             run(Mixed(p0_2=happen), folder)
     assert records(folder)[2:4] == [None, None]
-    assert not any(folder.tries(item.sample).exists() for item in ITEMS)
+    assert not any(folder.record(item.sample).with_suffix(".tries").exists() for item in ITEMS)
 
 
 def test_a_damaged_model_damages_each_clip_of_a_batch_as_a_single_one() -> None:

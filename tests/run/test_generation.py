@@ -64,7 +64,7 @@ def statuses(folder: RunFolder) -> list[str | None]:
 
 
 def tries(folder: RunFolder) -> list[int | None]:
-    paths = [folder.tries(item.sample) for item in ITEMS]
+    paths = [folder.record(item.sample).with_suffix(".tries") for item in ITEMS]
     return [int(path.read_text()) if path.exists() else None for path in paths]
 
 

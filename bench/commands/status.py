@@ -1,0 +1,228 @@
+"""How far runs have come: read from their files alone, while jobs run, wherever they are seen.
+
+python -m bench.status [out=DIR] [--watch] [--json]
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from bench.errors import BenchError, attempt
+from bench.schema import Run, Sample
+from bench.storage import RunFolder, read_json, read_record
+
+RECENT = 20
+"""So many of the latest records tell the rate."""
+
+IDLE = 10
+"""After so many times what a piece of work takes without a new record, nobody seems to work."""
+
+_WATCH_S = 5.0
+_LEAST_IDLE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one run has come: counts of clips, rates, and seconds to the end.
+
+    Attributes:
+        suite: its name.
+        model: of the row.
+        expected: clips of a complete run.
+        made: clips that are there.
+        failed: clips whose record tells of a failure.
+        missing: clips without a record.
+        scored: of those that are made.
+        made_per_hour: lately; None if nobody makes any.
+        scored_per_hour: lately; None if nobody scores any.
+        left_s: None if it is not known.
+        why: `left_s` is None, or what it leaves out.
+    """
+
+    suite: str
+    model: str
+    expected: int
+    made: int
+    failed: int
+    missing: int
+    scored: int
+    made_per_hour: float | None
+    scored_per_hour: float | None
+    left_s: float | None
+    why: str | None
+
+
+class Reader:
+    """Reads runs again and again, each record once while it stays as it is."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[Path, tuple[float, str]] = {}
+
+    def read(self, folder: RunFolder, now_s: float) -> Progress:
+        """The run in a folder, at a time in seconds since 1970."""
+        run = read_record(folder.run, Run)
+        draws = itertools.product(run.expected.prompts, run.expected.seeds)
+        expected = [Sample(prompt, seed) for prompt, seed in draws]
+        made_at_s: list[float] = []
+        scored_at_s: list[float] = []
+        made = failed = 0
+        for sample in expected:
+            record = folder.record(sample)
+            written_s = _written_s(record)
+            status = written_s and self._status(record, written_s)
+            if not (written_s and status):
+                continue
+            made_at_s.append(written_s)
+            if status != "ok":
+                failed += 1
+                continue
+            made += 1
+            scored_s = _written_s(folder.score(sample))
+            if scored_s is not None and scored_s >= written_s:
+                scored_at_s.append(scored_s)
+        missing = len(expected) - made - failed
+        making, scoring = _interval_s(made_at_s, now_s), _interval_s(scored_at_s, now_s)
+        left_s, why = _left_s(missing, made - len(scored_at_s), making, scoring)
+        return Progress(
+            suite=run.suite,
+            model=run.model,
+            expected=len(expected),
+            made=made,
+            failed=failed,
+            missing=missing,
+            scored=len(scored_at_s),
+            made_per_hour=3600 / making if making else None,
+            scored_per_hour=3600 / scoring if scoring else None,
+            left_s=left_s,
+            why=why,
+        )
+
+    def _status(self, record: Path, written_s: float) -> str | None:
+        """The one thing that is read of a record; None if it is gone since."""
+        if self._statuses.get(record, (None, ""))[0] != written_s:
+            try:
+                self._statuses[record] = written_s, str(read_json(record).get("status"))
+            except BenchError:
+                if record.exists():
+                    raise
+                return None
+        return self._statuses[record][1]
+
+
+def _written_s(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def _interval_s(written_s: list[float], now_s: float) -> float | None:
+    """Seconds from one record to the next, of the latest; None if they are too few or long ago."""
+    latest = sorted(written_s)[-RECENT:]
+    if len(latest) < 2:
+        return None
+    interval_s = (latest[-1] - latest[0]) / (len(latest) - 1)
+    if now_s - latest[-1] > max(IDLE * interval_s, _LEAST_IDLE_S):
+        return None
+    return interval_s or None
+
+
+def _left_s(
+    missing: int, unscored: int, making_s: float | None, scoring_s: float | None
+) -> tuple[float | None, str | None]:
+    """Seconds to the last score, where clips are made first and scored then; or why not known."""
+    if not missing and not unscored:
+        return 0.0, None
+    if missing and making_s is None:
+        return None, "no clip was made lately"
+    if not missing and scoring_s is None:
+        return None, "no clip was scored lately"
+    if scoring_s is None:
+        return missing * (making_s or 0.0), "and scoring"
+    return missing * (making_s or 0.0) + (missing + unscored) * scoring_s, None
+
+
+def find(out: Path) -> list[RunFolder]:
+    """The runs under a folder, in order."""
+    folders = sorted(path.parent for path in out.glob("*/*/run.json"))
+    if not folders:
+        raise BenchError(f"expected runs in {out}, there are none: type out=DIR")
+    return [RunFolder(folder) for folder in folders]
+
+
+def table(runs: Sequence[Progress]) -> Table:
+    """A line for each run."""
+    columns = ("made", "failed", "missing", "scored", "made/h", "scored/h", "left")
+    shown = Table("suite", "model", box=None)
+    for name in columns:
+        shown.add_column(name, justify="right")
+    for run in runs:
+        cells = [f"{run.made}/{run.expected}", run.failed, run.missing, run.scored]
+        rates = [
+            f"{rate:.3g}" if rate else "-" for rate in (run.made_per_hour, run.scored_per_hour)
+        ]
+        left = [] if run.left_s is None else [_clock(run.left_s)]
+        left += [] if run.why is None else [run.why]
+        shown.add_row(run.suite, run.model, *map(str, cells), *rates, ", ".join(left))
+    return shown
+
+
+def _clock(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return "done" if not seconds else f"{minutes // 60}:{minutes % 60:02} h" if minutes else "1 min"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.status",
+        description="How far the runs under a folder have come, from their files alone.",
+    )
+    parser.add_argument("out", nargs="?", default="out=outputs", metavar="out=DIR")
+    parser.add_argument("--watch", action="store_true", help=f"again every {_WATCH_S:g} s")
+    parser.add_argument("--json", action="store_true", help="one JSON array, or one each time")
+    options = parser.parse_args(arguments)
+    try:
+        return attempt(lambda: _run(options))
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    out = Path(options.out.removeprefix("out="))
+    looks = _looks(out, again=options.watch)
+    if options.json:
+        for runs in looks:
+            sys.stdout.write(json.dumps([asdict(run) for run in runs]) + "\n")
+            sys.stdout.flush()
+        return 0
+    console = Console()
+    if not options.watch:
+        console.print(table(next(looks)))
+        return 0
+    with Live(console=console, auto_refresh=False) as live:
+        for runs in looks:
+            live.update(table(runs), refresh=True)
+    return 0
+
+
+def _looks(out: Path, *, again: bool) -> Iterator[list[Progress]]:
+    reader = Reader()
+    while True:
+        yield [reader.read(folder, time.time()) for folder in find(out)]
+        if not again:
+            return
+        time.sleep(_WATCH_S)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

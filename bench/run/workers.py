@@ -1,0 +1,186 @@
+"""Worker processes of this machine: one for each GPU or core, started again when they die."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
+
+from bench.errors import BenchError, DeviceLost, explain, prepare_output
+from bench.progress import Bars, Step, relay_to
+
+log = logging.getLogger(__name__)
+
+ENDED_BY_LIMIT = 75
+"""Exit code of a worker that ended itself because its work took too long: no death to count."""
+
+_GRACE_S = 10.0
+"""For a worker that was told to stop."""
+
+_LOOK_S = 1.0
+"""Between two looks at whether the workers live."""
+
+_SCORER_BYTES = 3 * 2**30
+"""Of memory, that scoring a clip may take."""
+
+_SCORERS_OF_A_GPU = 8
+"""Which keep it busy, and within its memory."""
+
+Work = Callable[[int, bool], list[str]]
+"""What a worker does, by its number and whether it is started again; a line for each failure."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The last message of a worker: lines for clips that failed, or the mistake that ended it."""
+
+    failures: list[str]
+    mistake: str | None = None
+
+
+@dataclass
+class _Worker:
+    number: int
+    process: SpawnProcess
+    messages: Connection
+    step: Step | None = None  # the last it told of
+    done: Done | None = None
+
+
+def cores() -> int:
+    """Of this machine, that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def score_workers(gpus: int) -> int:
+    """How many processes score at once on this machine: what its cores and its memory allow."""
+    free_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    allowed = min(cores(), free_bytes // _SCORER_BYTES)
+    return max(1, min(allowed, gpus * _SCORERS_OF_A_GPU) if gpus else allowed)
+
+
+def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> list[str]:
+    """Do the same work in so many processes, which see to it that they share it.
+
+    They have one of the `gpus` each, in turn, and one progress display. One that dies is started
+    again, until they died more than `max_deaths` times with nothing done in between. None outlives
+    this call, whatever ends it.
+
+    Returns:
+        A line for each failure that a worker tells of, each once.
+    """
+    running: list[_Worker] = []
+    ended: list[Done] = []
+    deaths = 0
+    try:
+        with Bars() as bars:
+            running += [_start(work, number, gpus) for number in range(count)]
+            while running:
+                # A child of a worker may hold its end of the pipe open, so its death is looked for.
+                wait([worker.messages for worker in running], timeout=_LOOK_S)
+                for worker in list(running):
+                    lives = worker.process.is_alive()
+                    if _listen(worker, bars):
+                        deaths = 0
+                    if lives:
+                        continue
+                    running.remove(worker)
+                    if worker.done is not None:
+                        ended.append(worker.done)
+                        continue
+                    if worker.process.exitcode == ENDED_BY_LIMIT and worker.step is not None:
+                        bars.advance(worker.step._replace(done=1))
+                    else:
+                        deaths += 1
+                        log.info("worker %d died: %s", worker.number, worker.process.exitcode)
+                    if deaths > max_deaths:
+                        raise BenchError(
+                            f"worker processes died {deaths} times with nothing done in between, "
+                            f"the last with exit code {worker.process.exitcode}: look for the "
+                            "reason in bench.log and in the log of the system"
+                        )
+                    running.append(_start(work, worker.number, gpus, again=True))
+    finally:
+        _stop([worker.process for worker in running])
+    for done in ended:
+        if done.mistake is not None:
+            raise BenchError(done.mistake)
+    return list(dict.fromkeys(line for done in ended for line in done.failures))
+
+
+def _start(work: Work, number: int, gpus: Sequence[str], *, again: bool = False) -> _Worker:
+    context = get_context("spawn")  # a fork of a process that has used torch may hang
+    messages, theirs = context.Pipe(duplex=False)
+    gpu = gpus[number % len(gpus)] if gpus else None
+    process = context.Process(target=_be_worker, args=(work, number, again, gpu, theirs))
+    process.start()
+    theirs.close()
+    return _Worker(number, process, messages)
+
+
+def _listen(worker: _Worker, bars: Bars) -> bool:
+    """Hear what a worker has said by now; whether something is done."""
+    advanced = False
+    with suppress(EOFError, OSError):  # it is gone
+        while worker.messages.poll():
+            said = worker.messages.recv()
+            if isinstance(said, Done):
+                worker.done = said
+            elif isinstance(said, Step):
+                worker.step = said
+                bars.advance(said)
+                advanced |= said.done > 0
+            else:
+                log.warning("%s", said)
+    return advanced
+
+
+def _stop(processes: Sequence[SpawnProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_GRACE_S)
+        process.kill()
+        process.join()
+
+
+class _Passed(logging.Handler):
+    """Has the parent show a warning."""
+
+    def __init__(self, messages: Connection) -> None:
+        super().__init__(logging.WARNING)
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.send(record.getMessage())
+
+
+def _be_worker(work: Work, number: int, again: bool, gpu: str | None, messages: Connection) -> None:
+    """The life of a worker; whoever ends without a last word has died."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped worker did not crash
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    parent = parent_process()
+    assert parent is not None
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    relay_to(messages.send)
+    logging.getLogger("bench").addHandler(_Passed(messages))
+    prepare_output()
+    try:
+        done = Done(work(number, again))
+    except (KeyboardInterrupt, DeviceLost):
+        return
+    except Exception as error:
+        done = Done([], explain(error))
+    messages.send(done)
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
