@@ -101,14 +101,17 @@ def blur(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
 
 
 def open_shutter(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
-    """The shutter stays open for a part of each step: what moves is blurred along its way."""
-    last = len(frames) - 1
+    """The shutter stays open for a part of each step: what moves is blurred along its way.
 
-    def exposed(t: int) -> Frame:
-        times = np.minimum(t + level * np.linspace(0, 1, _EXPOSURES), last)
-        return to_uint8(np.mean([_between(frames, float(time)) for time in times], axis=0))
+    The last frame, which leads nowhere, stays sharp.
+    """
+    shares = np.linspace(0, -level, _EXPOSURES).tolist()
 
-    return each(exposed, range(len(frames)))
+    def exposed(first: Frame, second: Frame) -> Frame:
+        flow = flow_between(*greys_of(np.stack([first, second])))
+        return to_uint8(np.mean([displace(first, share * flow) for share in shares], axis=0))
+
+    return np.concatenate([each(exposed, frames[:-1], frames[1:]), frames[-1:]])
 
 
 def tear(frames: Frames, level: float, rng: np.random.Generator) -> Frames:

@@ -150,7 +150,7 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
     noise = _noise(luma, cell_px)
     sharp = _sharpness(luma, cell_px, noise)
     steps = [np.abs(np.diff(plane, axis=1)) for plane in (luma, luma.T)]
-    grid = np.mean([_grid(each) for each in steps])
+    grid = float(np.mean([_grid(each) for each in steps]))
     even = cv2.blur(frame, (_CLIPPED_PX, _CLIPPED_PX))  # else noise would hide it
     clipped = (even.max(axis=-1) <= _DARKEST) | (even.min(axis=-1) >= _BRIGHTEST)
     return Technical(
@@ -168,7 +168,8 @@ def _bounded(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if scale >= 1:
         return frame
     size = (round(width * scale), round(height * scale))
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    smaller: NDArray[np.uint8] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return smaller
 
 
 def _noise(luma: Gray, cell_px: int) -> float:
@@ -207,12 +208,12 @@ def _along(luma: Gray, direction: int, spread_px: float) -> Gray:
     if direction == 3:
         return np.fliplr(_along(np.ascontiguousarray(np.fliplr(luma)), 2, spread_px))
     kernel, none = _gaussian(spread_px), np.ones(1, np.float32)
-    if direction == 0:
-        return cv2.sepFilter2D(luma, -1, kernel, none).astype(np.float32)
-    if direction == 1:
-        return cv2.sepFilter2D(luma, -1, none, kernel).astype(np.float32)
+    if direction < 2:
+        kernels = (kernel, none) if direction == 0 else (none, kernel)
+        whole: Gray = cv2.sepFilter2D(luma, -1, *kernels)
+        return whole
     # Each row moved one pixel further than the one above: diagonals become columns.
-    padded = cv2.copyMakeBorder(luma, *[_REACH_PX] * 4, cv2.BORDER_REFLECT_101)
+    padded = np.pad(luma, _REACH_PX, mode="reflect")
     height, width = padded.shape
     skewed = np.pad(padded, ((0, 0), (0, height))).ravel()[:-height].reshape(height, -1)
     blurred = cv2.sepFilter2D(skewed, -1, none, kernel)
