@@ -1,27 +1,31 @@
-# make demo: from a fresh clone to a leaderboard. make test: what must hold, in minutes.
+# make demo: from a fresh clone to a leaderboard. make install: what every run needs.
+# make test: what must hold, in minutes.
 # make test-slow: what must hold too, and takes longer.
 # make check: is the published leaderboard what its results say? make benchmark: what it costs.
 # make health: whether the metrics can be trusted.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DEVELOPED := .venv/.developed
 
-.PHONY: demo test test-slow check benchmark health lint format clean
+.PHONY: demo install test test-slow check benchmark health lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m bench -m 'model=glob(toy_*)' suite=toy
 
-test: $(INSTALLED)
+install: $(INSTALLED)
+
+test: $(DEVELOPED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not benchmark"
 
-test-slow: $(INSTALLED)
+test-slow: $(DEVELOPED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: $(INSTALLED)
 	$(BIN)/python -m bench.leaderboard --check leaderboard
 
 # Speed and memory, as ratios within one run: figures of a busy machine, so not part of test.
-benchmark: $(INSTALLED)
+benchmark: $(DEVELOPED)
 	$(BIN)/python -m pytest -m benchmark
 
 # Half an hour on two cores. `make health FOOTAGE=DIR` takes footage of your own.
@@ -29,12 +33,12 @@ FOOTAGE ?= packaged
 health: $(INSTALLED)
 	$(BIN)/python -m bench.health path=$(FOOTAGE) workers=2
 
-lint: $(INSTALLED)
+lint: $(DEVELOPED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(INSTALLED)
+format: $(DEVELOPED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -43,8 +47,12 @@ format: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt requirements-offline.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv -c constraints.txt
-	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable .
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --no-deps --requirement requirements-offline.txt
+	touch $@
+
+$(DEVELOPED): $(INSTALLED)
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:

@@ -1,0 +1,9 @@
+# steadybench on a machine with an NVIDIA GPU: docker build -t steadybench . ; see docs/renting.md.
+# The wheels of torch bring CUDA; of the host only the driver is used.
+FROM python:3.11-slim-bookworm
+RUN apt-get update && apt-get install --yes --no-install-recommends git make && rm -rf /var/lib/apt/lists/*
+WORKDIR /work
+COPY . .
+RUN make install
+ENTRYPOINT [".venv/bin/steadybench"]
+CMD ["--help"]
