@@ -1,9 +1,13 @@
-"""Compare two results, prompt by prompt: by how much do they differ, and where most?
+"""Compare two results on the prompts that both have: which is better, and where do they differ?
 
-python -m bench.compare outputs/toy/toy_steady outputs/toy/toy_wobbling
+Differences are paired, prompt by prompt, with 95% bootstrap intervals.
+
+Examples:
+  steadybench compare outputs/toy/toy_steady outputs/toy/toy_wobbling
+  steadybench compare A B --metric adherence     judged by another column
+  steadybench compare leaderboard/results/toy/toy_steady.json outputs/toy/toy_frozen
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from bench.commands import parser
 from bench.errors import BenchError, attempt, nearest
 from bench.leaderboard.data.files import FILE_NAME, find, load
 from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order, languages
@@ -61,19 +66,15 @@ class Side:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.compare",
-        description="Compare two results on the prompts that both have: paired differences with "
-        "95% bootstrap intervals.",
-    )
+    command = parser("compare", __doc__)
     for letter in "AB":
-        parser.add_argument(
+        command.add_argument(
             letter, type=Path, help="a run's folder, its result.json, or a published result"
         )
-    parser.add_argument(
+    command.add_argument(
         "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
     )
-    options = parser.parse_args(arguments)
+    options = command.parse_args(arguments)
     return attempt(lambda: _compare(options.A, options.B, options.metric))
 
 

@@ -23,11 +23,13 @@ from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.measure.machine import environment, resolve_device
 from bench.metrics.base import Metric
+from bench.progress import console
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
 from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
+from bench.run.summary import summary
 from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
@@ -86,8 +88,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     return Outcome(job.folder, failed + failures)
 
 
-def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Job:
-    """Build and check all that a job needs; of files, only start images are made."""
+def prepare(
+    config: RunConfig, model_choice: str, taken: Collection[Path] = (), *, images: bool = True
+) -> Job:
+    """Build and check all that a job needs; of files, only start images are made, if at all."""
     suite = config.suite
     device = resolve_device(config.device)
     model = with_aspect(config.model, suite.aspect, model_choice)
@@ -99,7 +103,7 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
     metrics = build_metrics(config.metrics.compute)
     networks = build_backbones(config.metrics.backbones)
     check_network(suite, networks)
-    prompts, sha256 = _prompts(config, generator, device)
+    prompts, sha256 = _prompts(config, generator, device, images=images)
     folder = RunFolder(config.out / suite.name / name)
     if folder.root in taken:
         raise BenchError(
@@ -140,6 +144,12 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
     if missing:
         generator.check(job.prompts)
         missing = unmixed(missing, job.plan, generator.info.revisions, folder)
+    todo = chosen(job, missing, config)
+    there = len(job.plan.items) - len(missing)
+    told = summary(generator, job.plan, todo, there, folder, job.device, config)
+    for line in told.lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    told.refuse()
     # The environment is that of the clips: a run that makes none must not replace it.
     before = job.previous.environment if job.previous and not missing else None
     described = Run(
@@ -162,10 +172,14 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
     write_record(folder.run, described)
     for item in missing:  # a record of another configuration must not outlive this moment
         folder.record(item.sample).unlink(missing_ok=True)
-    chosen = {prompt.id for prompt in job.prompts[: config.limit]}
     with log_to(folder.log):
-        todo = [item for item in missing if item.prompt.id in chosen]
         return generate(generator, job.plan, todo, folder, job.device)
+
+
+def chosen(job: Job, missing: Sequence[Item], config: RunConfig) -> list[Item]:
+    """Of what is missing, what this run makes."""
+    prompts = {prompt.id for prompt in job.prompts[: config.limit]}
+    return [item for item in missing if item.prompt.id in prompts]
 
 
 def take_clips(job: Job, config: RunConfig) -> None:
@@ -226,24 +240,27 @@ def log_to(path: Path) -> Iterator[None]:
 
 
 def _prompts(
-    config: RunConfig, generator: Generator, device: torch.device
+    config: RunConfig, generator: Generator, device: torch.device, *, images: bool
 ) -> tuple[list[Prompt], str | None]:
     """The prompts, with images that are made now where the suite has them made; their SHA-256."""
     suite = config.suite
     if suite.prompts is None:
         return generator.own_prompts(), None
     prompts, sha256 = load_suite(suite.prompts, suite.files)
-    images = StartImages.of(suite, config.out)
-    if images is not None:
-        prompts = images.given_to(prompts)
+    bare = prompts
+    start_images = StartImages.of(suite, config.out)
+    if start_images is not None:
+        prompts = start_images.given_to(prompts)
         missing = [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
+        if missing and not images:
+            return bare, sha256
         if missing and "generate" not in config.stages:
             raise BenchError(
                 f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "
                 "there: run with stages=[generate] first, or name its place with out=DIR"
             )
         if missing:
-            images.make(missing, device)
+            start_images.make(missing, device)
     return prompts, suite_sha256(sha256, prompts)
 
 
