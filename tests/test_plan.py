@@ -156,9 +156,9 @@ def test_plan_says_what_a_run_left_to_do(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["steadybench", "limit=2", "stages=[generate]"])
     assert run.main() == 0
-    assert "24 clips at 2 prompts: 2 to make, 0 there already" in capsys.readouterr().err
+    assert "24 clips: 2 to make (limit=2), 0 there already" in capsys.readouterr().err
     assert main(["limit=3"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.endswith("24 clips at 3 prompts: 1 to make, 2 there already, 3 to score")
+    assert first.endswith("24 clips: 1 to make (limit=3), 2 there already, 3 to score")
     assert second.startswith("time: ")
     assert "(measured here)" in second

@@ -7,11 +7,18 @@ Exit codes: 0 done, 1 done but some clips failed, 2 a mistake to mend, nothing w
 import logging
 import signal
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from bench.config import RunConfig, parse_run, plain
@@ -33,6 +40,7 @@ class _Session:
     """What the jobs of this process came to."""
 
     def __init__(self) -> None:
+        self.start_s = time.monotonic()
         self.outcomes: list[Outcome] = []
         self.mistakes = 0
         self.unpublished: dict[Path, list[Path]] = {}  # leaderboard -> its new results
@@ -79,8 +87,29 @@ def _job(config: DictConfig) -> None:
 
 def _announce(choice: str, settings: RunConfig) -> None:
     """Say what is about to happen, before the seconds in which torch is imported."""
+    line = f"{choice} on suite {settings.suite.name}"
+    job = HydraConfig.get().job
+    if _session is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
+        number, total = int(job.num), _jobs()
+        line = f"model {number + 1} of {total}: {line}"
+        if number:
+            spent_s = time.monotonic() - _session.start_s
+            left = timedelta(seconds=round(spent_s / number * (total - number)))
+            line += f"; about {left} left for all, if they take as long"
     if "torch" not in sys.modules:
-        sys.stderr.write(f"{choice} on suite {settings.suite.name}: loading torch ...\n")
+        line += ": loading torch ..."
+    elif not line.startswith("model "):
+        return
+    sys.stderr.write(line + "\n")
+
+
+def _jobs() -> int:
+    """How many jobs the sweep of the command line has; Hydra tells a job only its number."""
+    overrides = get_args_parser().parse_args(sys.argv[1:]).overrides
+    parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
+        overrides
+    )
+    return sum(map(len, BasicSweeper.split_arguments(parsed, None)))
 
 
 class _Screen(logging.Handler):

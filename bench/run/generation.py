@@ -27,7 +27,7 @@ from bench.measure.machine import (
 )
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
-from bench.progress import track
+from bench.progress import say_line, track
 from bench.prompts import Item
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status
 from bench.storage import RunFolder, changes, fingerprint, read_record, write_record, write_text
@@ -137,12 +137,15 @@ def generate(
     gpu = GpuMonitor.of(device)
     timings: list[Timing] = []
     warm_up = WarmUp(generator, plan.warmup)
+    verb = "generate" if info.measured else "collect"  # made elsewhere, or read from files
     with ExitStack() as stack:
+        if type(generator).__enter__ is not Generator.__enter__:  # it has something to load
+            say_line(f"{plan.label}: loading")
         _open(generator, plan.label, stack)
         write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
         writer = stack.enter_context(Writer(ahead * info.batch_size))
-        for batch in track(batches, f"{plan.label}: generate", clips=info.batch_size):
+        for batch in track(batches, f"{plan.label}: {verb}", clips=info.batch_size):
             writer.check()
             records = {  # the others were made before, by the same batch
                 item: _described(generator, plan, item, device) for item in batch if item in to_make

@@ -23,7 +23,7 @@ from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.measure.machine import environment, resolve_device
 from bench.metrics.base import Metric
-from bench.progress import console
+from bench.progress import say_line
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
@@ -148,7 +148,7 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
     there = len(job.plan.items) - len(missing)
     told = summary(generator, job.plan, todo, there, folder, job.device, config)
     for line in told.lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say_line(line)
     told.refuse()
     # The environment is that of the clips: a run that makes none must not replace it.
     before = job.previous.environment if job.previous and not missing else None

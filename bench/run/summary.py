@@ -69,12 +69,14 @@ def summary(
 def _clips(
     generator: Generator, plan: Plan, to_make: int, there: int, folder: RunFolder, config: RunConfig
 ) -> str:
-    counts = [f"{to_make} to make", f"{there} there already"]
+    limited = f" (limit={config.limit})" if config.limit else ""
+    counts = [f"{to_make} to make{limited}", f"{there} there already"]
     if "score" in config.stages and generator.info.weights == "real":
         scored = sum(folder.score(item.sample).exists() for item in plan.items)
         counts.append(f"{max(0, there + to_make - scored)} to score")
-    size = f"{len(plan.items)} clips" + (f" at {config.limit} prompts" if config.limit else "")
-    return f"{plan.label} on suite {config.suite.name}, {size}: {', '.join(counts)}"
+    return (
+        f"{plan.label} on suite {config.suite.name}, {len(plan.items)} clips: {', '.join(counts)}"
+    )
 
 
 Said = tuple[str, str]
