@@ -4,7 +4,7 @@ Differences are paired, prompt by prompt, with 95% bootstrap intervals.
 
 Examples:
   steadybench compare outputs/toy/toy_steady outputs/toy/toy_wobbling
-  steadybench compare A B --metric adherence     judged by another column
+  steadybench compare A B --metric adherence --all     judged by another column; every metric
   steadybench compare leaderboard/results/toy/toy_steady.json outputs/toy/toy_frozen
 """
 
@@ -26,6 +26,8 @@ from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.table import failure, plain, plural
 from bench.schema import Result, Sample
 from bench.storage import RunFolder
+
+_ROWS = 5  # metrics that answer at a glance
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument(
         "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
     )
+    command.add_argument(
+        "--all", action="store_true", help=f"all metrics, not the first {_ROWS} alone"
+    )
     options = command.parse_args(arguments)
-    return attempt(lambda: _compare(options.A, options.B, options.metric))
+    return attempt(lambda: _compare(options.A, options.B, options.metric, whole=options.all))
 
 
-def _compare(first: Path, second: Path, metric: str) -> int:
+def _compare(first: Path, second: Path, metric: str, *, whole: bool) -> int:
     a, b = Side.load("A", first), Side.load("B", second)
     both = Comparison(a.result, b.result)
     metrics = _compared(both, a, b, metric)
     screen = Console(highlight=False, soft_wrap=True)
+    screen.print(Text(plain(verdict(a.name, b.name, metrics[0])), style="bold"))
+    screen.print()
     for line in _heading(both, a, b):
         screen.print(Text(line))
-    tables = [overall(metrics)]
+    tables = [overall(metrics if whole else metrics[:_ROWS])]
     if len(both.categories) > 1:
         tables.append(by_category(metrics, both.categories))
     if metrics[0].extremes():
@@ -96,11 +103,12 @@ def _compare(first: Path, second: Path, metric: str) -> int:
             show_table(table, both.a.suite, screen)
         else:
             screen.print(Text("\n\n".join(draw(table))))
+    if (hidden := len(metrics) - _ROWS) > 0 and not whole:
+        screen.print()
+        screen.print(Text(f"{plural(hidden, 'more metric')}: add --all."))
     screen.print()
     for line in _clips(both, a, b, metrics[0]):
         screen.print(Text(line))
-    screen.print()
-    screen.print(Text(plain(verdict(a.name, b.name, metrics[0])), style="bold"))
     return 0
 
 
@@ -109,7 +117,7 @@ def _compared(both: Comparison, a: Side, b: Side, metric: str) -> list[Pairs]:
     if reasons := both.obstacles:
         raise BenchError(
             f"expected two results that compare, {a.path} and {b.path} do not: "
-            f"{'; '.join(reasons)}. Run both with the same suite, seeds and metrics"
+            f"{'; '.join(reasons)}. Run both with the same suite and metrics"
         )
     missing = both.left_out
     names = [name for name in all_metrics(both.a) if name not in missing]

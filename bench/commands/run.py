@@ -85,6 +85,18 @@ def _job(config: DictConfig) -> None:
             _session.unpublished.setdefault(board, []).append(outcome.folder.result)
 
 
+def _guess_suite() -> None:
+    """Take `suite=files` where a folder of videos is named and nothing that they answer to."""
+    keys = {argument.lstrip("+~").partition("=")[0].partition(".")[0] for argument in sys.argv[1:]}
+    named = {"model.manifest", "model.names"} & {a.partition("=")[0] for a in sys.argv[1:]}
+    if "model=folder" in sys.argv and not named and not keys & {"suite", "experiment"}:
+        sys.stderr.write(
+            "model=folder and no suite: taken for suite=files, each video as it stands; if the "
+            "videos answer prompts, add suite=NAME\n"
+        )
+        sys.argv.append("suite=files")
+
+
 def _announce(choice: str, settings: RunConfig) -> None:
     """Say what is about to happen, before the seconds in which torch is imported."""
     line = f"{choice} on suite {settings.suite.name}"
@@ -127,6 +139,7 @@ def main() -> int:
     _session = _Session()
     logging.getLogger("bench").addHandler(screen := _Screen(logging.WARNING))
     prepare_output()
+    _guess_suite()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
         _job()
