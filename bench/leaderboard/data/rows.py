@@ -136,8 +136,9 @@ def comparable(result: Result) -> Hashable:
 def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
     """In what two results differ so that they do not compare; empty if they do.
 
-    Paired, they are put side by side, metric by metric: one common metric is enough, footage
-    compares file by file, and a suite compares with itself in another language.
+    Paired, they are put side by side, draw by draw and metric by metric: whatever prompts, seeds
+    and metrics they share is enough, footage compares file by file, and a suite compares with
+    itself in another language.
     """
     a, b = _conditions(first), _conditions(other)
     same = first.prompts_sha256 == other.prompts_sha256
@@ -147,6 +148,8 @@ def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[
         judged = a.keys() - {"prompts"}
     else:
         judged = a.keys() - {"selection of the prompts"}
+    if paired:
+        judged -= {"selection of the prompts", "seeds"}
     reasons = [
         f"other {name} ({a[name][1]} and {b[name][1]})"
         for name in a
