@@ -177,6 +177,7 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
     """Write run.json and make what is missing; a line for each clip that nobody has supplied."""
     generator, folder = job.generator, job.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there
+        there = [item for item in job.plan.items if folder.record(item.sample).exists()]
         missing = find_missing(generator, job.plan, folder)
         if missing:
             generator.check(job.prompts)
@@ -201,7 +202,9 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
             environment=before or environment(job.device),
         )
         write_record(folder.run, described)
-        for item in missing:  # a record of another configuration must not outlive this moment
+        # A record of another configuration must not outlive this moment; nor must one go that
+        # somebody has written meanwhile, where there was none.
+        for item in {*missing}.intersection(there):
             folder.record(item.sample).unlink(missing_ok=True)
     chosen = {prompt.id for prompt in job.prompts[: config.limit]}
     with log_to(folder.log):
