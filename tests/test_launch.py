@@ -32,15 +32,14 @@ class Odd(ToyGenerator):
     def generate(self, prompt, seed):
         with open(self.diary, "a") as diary:
             print(os.getpid(), prompt.id, seed, flush=True, file=diary)
-        if prompt.id == "poison" and "poison" in self.odd:
-            os._exit(9)
-        if prompt.id == "unlucky" and "unlucky" in self.odd:
-            mark = Path(self.diary).with_suffix(f".{seed}")
-            if not mark.exists():
+        if seed == 0 and prompt.id in self.odd:
+            if prompt.id == "poison":
+                os._exit(9)
+            if prompt.id == "unlucky" and not (mark := Path(self.diary + ".mark")).exists():
                 mark.touch()
                 os._exit(9)
-        if prompt.id == "endless" and "endless" in self.odd:
-            time.sleep(600)
+            if prompt.id == "endless":
+                time.sleep(600)
         return super().generate(prompt, seed)
 """
 ODD = """
@@ -52,7 +51,6 @@ odd: ""
 """
 PROMPT = "a red ball rolls from left to right over a wooden floor"
 IDS = ("one", "poison", "two", "unlucky", "endless", "three")
-SEEDS = (0, 1)
 METRICS = """
 compute: {warp_mae: bench.metrics.consistency.warp_mae, dynamics: bench.metrics.motion.dynamics}
 backbones: {flow: {_target_: bench.vision.flow.DisFlow, preset: fast}}
@@ -62,6 +60,10 @@ backbones: {flow: {_target_: bench.vision.flow.DisFlow, preset: fast}}
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder with a model, a suite and metrics that cost little."""
+    return furnish(tmp_path)
+
+
+def furnish(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(MODEL)
     odd = ODD.format(diary=tmp_path / "diary")
     for group, name, text in (("model", "odd", odd), ("metrics", "little", METRICS)):
@@ -114,13 +116,13 @@ def left_over(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.suffix in (".tries", ".lock")]
 
 
-@pytest.fixture
-def alone(place: Path) -> dict[tuple[str, int], dict[str, Any]]:
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], dict[str, Any]]:
     """What one process makes of the suite."""
-    code, output = bench(place, "out=alone")
+    place = furnish(tmp_path_factory.mktemp("alone"))
+    code, output = bench(place)
     assert code == 0, output
-    (place / "diary").unlink()
-    return clips(place, "alone")
+    return clips(place, "outputs")
 
 
 def test_workers_do_what_one_process_does_and_outlive_deaths_and_hangs(
@@ -139,17 +141,14 @@ def test_workers_do_what_one_process_does_and_outlive_deaths_and_hangs(
     assert code == 1, output
     assert "poison, seed 0: crashed: the process died 2 times" in output
     odd = clips(place, "odd")
-    assert {name for name, clip in odd.items() if clip == alone[name]} == {
-        (name, seed) for name in ("one", "two", "three", "unlucky") for seed in SEEDS
+    assert {name for name, clip in odd.items() if clip != alone[name]} == {
+        ("poison", 0),
+        ("endless", 0),
     }
-    for seed in SEEDS:
-        assert odd["poison", seed]["status"] == "crashed"
-        assert odd["endless", seed]["error"] == "took longer than timeout_s=20"
-    assert made(place) == {
-        f"{name} {seed}": 2 if name in ("poison", "unlucky") else 1
-        for name in IDS
-        for seed in SEEDS
-    }
+    assert odd["poison", 0]["status"] == "crashed"
+    assert odd["endless", 0]["error"] == "took longer than timeout_s=20"
+    often = {name: times for name, times in made(place).items() if times > 1}
+    assert often == {"poison 0": 2, "unlucky 0": 2}
 
 
 def test_two_commands_on_one_folder_share_its_clips(

@@ -78,7 +78,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
 
     def share(work: str, count: int) -> list[str]:
         return in_workers(
-            partial(_work, config, model_choice, work, count), count, gpus, config.max_tries
+            partial(_work, config, model_choice, work, count),
+            count,
+            gpus,
+            max_deaths=config.max_tries * count,  # each may have such a clip in hand
         )
 
     if apart and config.suite.images is not None and "generate" in config.stages:
