@@ -72,6 +72,12 @@ _session: _Session | None = None
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="bench")
+def _main(config: DictConfig) -> None:
+    # Launchers carry this function to other processes by its code, and what it calls by name: so it
+    # finds the session of the process that it runs in.
+    _job(config)
+
+
 def _job(config: DictConfig) -> None:
     choice = str(HydraConfig.get().runtime.choices.get("model"))
     try:
@@ -159,7 +165,7 @@ def main() -> int:
     _guess_suite()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
-        _job()
+        _main()
         for board, results in _session.unpublished.items():
             _publish(results, board)
         if _session.elsewhere is not None:

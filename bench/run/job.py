@@ -84,7 +84,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
 
     def share(work: str, count: int) -> list[str]:
         return in_workers(
-            partial(_work, config, model_choice, work, count), count, gpus, config.max_tries
+            partial(_work, config, model_choice, work, count),
+            count,
+            gpus,
+            max_deaths=config.max_tries * count,  # each may have such a clip in hand
         )
 
     generates = "generate" in config.stages
@@ -239,6 +242,7 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
     """Write run.json and make what is missing; a line for each clip that nobody has supplied."""
     generator, folder = job.generator, job.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there
+        there = [item for item in job.plan.items if folder.record(item.sample).exists()]
         missing = to_make(job)
         # The environment is that of the clips: a run that makes none must not replace it.
         before = job.previous.environment if job.previous and not missing else None
@@ -262,7 +266,9 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
             **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
         )
         write_record(folder.run, described)
-        for item in missing:  # a record of another configuration must not outlive this moment
+        # A record of another configuration must not outlive this moment; nor must one go that
+        # somebody has written meanwhile, where there was none.
+        for item in {*missing}.intersection(there):
             folder.record(item.sample).unlink(missing_ok=True)
         if job.plan.overwrite and len(missing) == len(job.plan.items):
             folder.loaded.unlink(missing_ok=True)  # of no clip from now on, whoever comes next

@@ -159,7 +159,9 @@ class _Screen(logging.Handler):
 
 def _be_worker(work: Work, number: int, again: bool, gpu: str | None, messages: Connection) -> None:
     """The life of a worker; whoever ends without a last word has died."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped worker did not crash
+    # Ctrl-C reaches every process of a terminal; the parent stops this one, once and gently.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     parent = parent_process()
