@@ -2,9 +2,6 @@
 
 import sys
 
-try:
-    from bench.cli import main
-except KeyboardInterrupt:  # the imports take seconds; stopping them is no accident
-    sys.exit(130)
+from bench.cli import main
 
 sys.exit(main())

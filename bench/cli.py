@@ -1,166 +1,82 @@
-"""The command line: Hydra composes the configuration, mistakes end in one line, exit codes.
+"""The command line: `steadybench COMMAND ...`; without a command it is a run, `steadybench run`.
 
-0: done. 1: done, but some clips failed. 2: a mistake to mend; nothing was lost.
-130: interrupted; the same command goes on where it stopped.
+Here stand the commands alone, so that help costs no import; each is a module of `bench.commands`.
+Exit codes: 0 done, 1 done with something to look at, 2 a mistake to mend, 130 interrupted.
 """
 
-import logging
-import signal
 import sys
-from pathlib import Path
+from importlib import import_module
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
+from bench import __version__
+from bench.errors import MISTAKE, BenchError, complain, nearest, prepare_output
 
-from bench.config import parse_run, plain
-from bench.errors import MISTAKE, BenchError, complain, prepare_output, printable
-from bench.leaderboard.publish import PAGE, README, publish
-from bench.leaderboard.render.console import show
-from bench.progress import console
-from bench.run.claims import held
-from bench.run.job import Outcome, run
-from bench.storage import CONF
+COMMANDS = {
+    "run": ("run", "make clips of a model on a suite, score them, publish the leaderboard"),
+    "plan": ("plan", "what a run would make, download, need and take, before it begins"),
+    "status": ("status", "how far runs have come, while they go on"),
+    "suites": ("suites", "which suites of prompts there are"),
+    "metrics": ("metrics", "which metrics there are: unit, direction, what each one measures"),
+    "publish": ("publish", "copy results into a leaderboard, and draw its page"),
+    "check": ("check", "is everything in a leaderboard as it should be?"),
+    "compare": ("compare", "which of two results is better, and where do they differ?"),
+    "export": ("export", "every clip as a row, in CSV and Parquet"),
+    "prompts": ("prompts", "clips made elsewhere: which files a suite expects, and which lack"),
+    "fit": ("fit", "how large a model is, before anything is downloaded"),
+    "power": ("power", "how many prompts and seeds tell what difference between two models"),
+    "validate": ("health", "are the metrics themselves to be trusted?"),
+}
+"""What is typed, to the module of `bench.commands` that does it, and what it does in one line."""
 
-DONE, CLIPS_FAILED, INTERRUPTED = 0, 1, 130
+INTERRUPTED = 130
 
-_WIDTH_OF_A_FILE = 140  # where output is redirected, there is no terminal to ask
+_HELP = f"""\
+steadybench measures video models: does it hold together, is it what was asked, what does it cost?
 
-# How many failed clips are named on the screen; all of them stand on the leaderboard.
-_SHOWN_FAILURES = 10
+usage: steadybench COMMAND [ARGUMENTS]
 
+{"".join(f"  {name:<10}{line}{chr(10)}" for name, (_, line) in COMMANDS.items())}
+Examples:
+  steadybench                                              the toy model on the toy suite
+  steadybench run model=wan2_1_1_3b suite=smoke            a real model, in minutes
+  steadybench publish outputs/smoke/* --into leaderboard   its leaderboard
 
-OmegaConf.register_new_resolver("basename", lambda path: Path(path).resolve().name, replace=True)
-
-
-class ClipsFailed(BenchError):  # noqa: N818 - the job is done
-    """What a job in another process says of clips that failed."""
-
-
-class Elsewhere(Callback):
-    """Tells this process that the jobs of a sweep run in others, which publish for themselves."""
-
-    def on_multirun_start(self, config: DictConfig, **_: object) -> None:
-        """Note where their leaderboard will be."""
-        if _session is not None:
-            _session.elsewhere = Path(config.out) / "leaderboard"
-
-
-class _Session:
-    """What the jobs of this process came to."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-        self.mistakes = 0
-        self.elsewhere: Path | None = None  # leaderboard of jobs in other processes
-        self.unpublished: dict[Path, list[Path]] = {}  # leaderboard -> its new results
-
-    @property
-    def folders(self) -> list[Path]:
-        return [outcome.folder.root for outcome in self.outcomes]
-
-
-# Set by main(). In the worker processes of a parallel launcher it stays None: there a job
-# publishes for itself, and raises so that the launcher sees its failure.
-_session: _Session | None = None
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="bench")
-def _job(config: DictConfig) -> None:
-    choice = str(HydraConfig.get().runtime.choices.get("model"))
-    try:
-        settings = parse_run(plain(config))
-        outcome = run(settings, choice, [] if _session is None else _session.folders)
-    except Exception as error:  # whatever breaks one job of a sweep, the others go on
-        if _session is None:
-            raise
-        _session.mistakes += 1
-        complain(error)
-        return
-    board = settings.out / "leaderboard"
-    publishes = "publish" in settings.stages
-    if _session is None:
-        if publishes:
-            with held(board / "leaderboard.json"):
-                publish([outcome.folder.result], board, copy_clips=False)
-        if outcome.failures:
-            raise ClipsFailed(f"{len(outcome.failures)} clips failed: {outcome.failures[0]}")
-    else:
-        _session.outcomes.append(outcome)
-        if publishes:
-            _session.unpublished.setdefault(board, []).append(outcome.folder.result)
-
-
-class _Screen(logging.Handler):
-    """Shows the message alone; tracebacks stand in the run's bench.log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        console.print(
-            printable(record.getMessage(), 4000), markup=False, highlight=False, soft_wrap=True
-        )
+steadybench COMMAND --help says more of each; `python -m bench` is the same command.
+"""
 
 
 def main() -> int:
-    """Run the jobs the command line asks for; the exit code is one of the module's first lines."""
-    global _session  # Hydra drops what a job returns; this is where it lands
-    _session = _Session()
-    logging.getLogger("bench").addHandler(screen := _Screen(logging.WARNING))
+    """Run the command that is asked for; the exit code is one of the module's first lines."""
     prepare_output()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
-    try:
-        _job()
-        for board, results in _session.unpublished.items():
-            _publish(results, board)
-        if _session.elsewhere is not None:
-            _say_where(_session.elsewhere)
-        elif not (_session.outcomes or _session.mistakes) and {"-m", "--multirun"} & {*sys.argv}:
-            raise BenchError("expected at least one job, no model or suite matches what was given")
-    except Exception as error:  # whatever Hydra and the file system may raise, in one line
-        complain(error)
-        return CLIPS_FAILED if isinstance(error, ClipsFailed) else MISTAKE
-    except KeyboardInterrupt:
-        sys.stderr.write("steadybench: interrupted; the same command goes on where it stopped\n")
-        return INTERRUPTED
-    finally:
-        logging.getLogger("bench").removeHandler(screen)
-    failed = sum(_report_failures(outcome) for outcome in _session.outcomes)
-    if _session.mistakes:
-        return MISTAKE
-    return CLIPS_FAILED if failed else DONE
-
-
-def _publish(results: list[Path], board: Path) -> None:
-    """Write the leaderboard, and print the tables of the suites that were run."""
-    with held(board / "leaderboard.json"):  # jobs elsewhere may publish too
-        written = publish(results, board, copy_clips=False)
-    screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-    show([board for board in written.suites if board.suite in written.renewed], screen)
-    _say_where(written.readme.parent)
-    for folder in sorted({path.parent.parent for path in results}):
-        previews = folder / "<model>" / "previews"
-        screen.print(f"clips: {previews}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _say_where(board: Path) -> None:
-    for name in (README, PAGE):
-        sys.stdout.write(f"leaderboard: {board / name}\n")
-
-
-def _report_failures(outcome: Outcome) -> int:
-    if outcome.failures:
-        console.print(
-            f"{outcome.folder.root}: {_count(outcome.failures)} failed, missing or not read",
-            style="red",
+    name = sys.argv[1] if len(sys.argv) > 1 else "run"
+    if name in ("-h", "--help"):
+        sys.stdout.write(_HELP)
+        return 0
+    if name == "--version":
+        sys.stdout.write(_version())
+        return 0
+    if name in COMMANDS:
+        del sys.argv[1:2]
+    elif not name.isalpha():  # an override or a flag of Hydra
+        name = "run"
+    else:
+        there = ", ".join(COMMANDS)
+        complain(
+            BenchError(f"there is no command {name!r}{nearest(name, COMMANDS)}; they are {there}")
         )
-        for line in outcome.failures[:_SHOWN_FAILURES]:
-            console.print(f"  {printable(line)}", highlight=False, markup=False, soft_wrap=True)
-        hidden = len(outcome.failures) - _SHOWN_FAILURES
-        if hidden > 0:
-            console.print(f"  and {hidden} more, in {outcome.folder.result}", highlight=False)
-    return len(outcome.failures)
+        return MISTAKE
+    try:
+        code: int = import_module(f"bench.commands.{COMMANDS[name][0]}").main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
 
 
-def _count(lines: list[str]) -> str:
-    return f"{len(lines)} clip" + ("s" if len(lines) != 1 else "")
+def _version() -> str:
+    from bench.measure.commit import own_commit
+    from bench.storage import PACKAGE
+
+    commit, dirty = own_commit(PACKAGE)
+    changed = ", with changes" if dirty else ""
+    return f"steadybench {__version__}" + (
+        f" (commit {commit[:12]}{changed})\n" if commit else "\n"
+    )

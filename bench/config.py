@@ -11,7 +11,7 @@ import hydra
 from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -24,17 +24,19 @@ from pydantic import (
 )
 
 from bench.errors import BenchError, attempt, nearest, one_line
-from bench.generators.base import Generator
-from bench.metrics.base import Metric
 from bench.schema import MAX_INT, Hardware, NonBlank, Points, must_be, semantic
 from bench.storage import CONF, SAFE_NAME
-from bench.vision.backbones import Backbone
 
-if TYPE_CHECKING:
-    from bench.vision.backbones import TextNetwork
+if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
+    from bench.generators.base import Generator
+    from bench.metrics.base import Metric
+    from bench.vision.backbones import Backbone, TextNetwork
 
 # What a model's YAML says for people; it changes no frame, so it is in no fingerprint.
 _COSMETIC = frozenset({"name", "card"})
+
+# A folder's clips are called by the name of the folder; see `conf/model/folder.yaml`.
+OmegaConf.register_new_resolver("basename", lambda path: Path(path).resolve().name, replace=True)
 
 _TAKEN = ("leaderboard", "images")  # folders of ${out} that hold no suite
 
@@ -269,7 +271,7 @@ def functional(model: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def deciding(model: Mapping[str, Any], generator: Generator) -> dict[str, Any]:
+def deciding(model: Mapping[str, Any], generator: "Generator") -> dict[str, Any]:
     """A model's configuration less what decides no frame of it; part of every fingerprint.
 
     Classes are called by their `kind`, so that a file that moves makes no clip again.
@@ -297,8 +299,10 @@ def _without(values: Mapping[str, Any], paths: Collection[str], where: str = "")
     }
 
 
-def build_generator(model: Mapping[str, Any], where: str = "model") -> Generator:
+def build_generator(model: Mapping[str, Any], where: str = "model") -> "Generator":
     """The generator that a model's configuration describes, not yet loaded."""
+    from bench.generators.base import Generator
+
     generator = _build(functional(model), where)
     if not isinstance(generator, Generator):
         raise BenchError(
@@ -308,7 +312,7 @@ def build_generator(model: Mapping[str, Any], where: str = "model") -> Generator
     return generator
 
 
-def build_backbones(configured: Mapping[str, Any]) -> dict[str, Backbone]:
+def build_backbones(configured: Mapping[str, Any]) -> "dict[str, Backbone]":
     """The backbones of `metrics.backbones`, by role, not yet loaded; an empty one is left out."""
     return {
         role: _build(target, f"metrics.backbones.{role}")
@@ -317,7 +321,7 @@ def build_backbones(configured: Mapping[str, Any]) -> dict[str, Backbone]:
     }
 
 
-def check_network(suite: SuiteConfig, backbones: Mapping[str, Backbone]) -> None:
+def check_network(suite: SuiteConfig, backbones: "Mapping[str, Backbone]") -> None:
     """Hold the image-text network against the one that the suite names.
 
     A network that means nothing outside its own suite has to be named by it.
@@ -338,8 +342,10 @@ def check_network(suite: SuiteConfig, backbones: Mapping[str, Backbone]) -> None
         )
 
 
-def build_metrics(configured: Mapping[str, str]) -> dict[str, Metric]:
+def build_metrics(configured: Mapping[str, str]) -> "dict[str, Metric]":
     """The metrics of `metrics.compute`: column name to import path."""
+    from bench.metrics.base import Metric
+
     metrics = {}
     for name, path in configured.items():
         metric = _imported(path, f"metrics.compute.{name}")
@@ -417,11 +423,20 @@ def read_overrides(
 
 def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
     """`conf/<name>.yaml` with the overrides of a command line."""
+    return compose_choice(name, options)[0]
+
+
+def compose_choice(name: str, options: argparse.Namespace) -> tuple[DictConfig, str]:
+    """As `compose_config`, and the name of the model's YAML."""
     overrides = list(options.overrides)
     if options.config_dir is not None:
         overrides.append(f"hydra.searchpath=[file://{Path(options.config_dir).resolve()}]")
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(name, overrides)
+        config = compose(name, overrides, return_hydra_config=True)
+    choice = str(config.hydra.runtime.choices.get("model"))
+    with open_dict(config):
+        del config.hydra
+    return config, choice
 
 
 def run_command(name: str, job: Callable[[dict[str, Any]], int]) -> int:

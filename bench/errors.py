@@ -6,15 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig
-from omegaconf.errors import (
-    ConfigAttributeError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
-from yaml import YAMLError
-
 MISTAKE = 2
 """Exit code where there is something to mend."""
 
@@ -104,6 +95,17 @@ def complain(error: Exception) -> None:
 
 def explain(error: Exception) -> str:
     """What was expected, what was got, what to type; Hydra's own errors leave some of it out."""
+    if isinstance(error, BenchError):
+        return str(error)
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+    from omegaconf import DictConfig
+    from omegaconf.errors import (
+        ConfigAttributeError,
+        MissingMandatoryValue,
+        OmegaConfBaseException,
+    )
+    from yaml import YAMLError
+
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
         close = nearest(name, error.options)
@@ -122,7 +124,7 @@ def explain(error: Exception) -> str:
         return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
     if isinstance(error, MissingMandatoryValue):
         return f"a value is missing: add {error.full_key}=VALUE"
-    expected = BenchError | HydraException | OmegaConfBaseException | YAMLError
+    expected = HydraException | OmegaConfBaseException | YAMLError
     if isinstance(error, expected) or type(error).__module__.startswith("hydra"):
         return str(error)
     return f"unexpected {type(error).__name__}: {error}; if it arose in a run, see its bench.log"

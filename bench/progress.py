@@ -1,6 +1,13 @@
-"""The progress bar of long work, with rate and time left; on stderr, so that stdout stays clean."""
+"""The progress of long work, with rate and time left; on stderr, so that stdout stays clean.
 
+A bar on a terminal; elsewhere, as under nohup or Slurm, a line a minute. The run's bench.log has
+the line in any case. What worker processes do, their parent shows.
+"""
+
+import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
@@ -20,7 +27,11 @@ from rich.text import Text
 
 T = TypeVar("T")
 
+EVERY_S = 60.0
+
 console = Console(stderr=True)
+
+log = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
@@ -34,17 +45,14 @@ class Step(NamedTuple):
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        speed = (task.finished_speed or task.speed or 0) * task.fields["clips"]
-        if not speed:
-            return Text("")
-        return Text(f"{speed:.1f} clips/s" if speed >= 1 else f"{1 / speed:.1f} s/clip")
+        return Text(_rate((task.finished_speed or task.speed or 0) * task.fields["clips"]))
 
 
-class Bars:
-    """One bar for each label, whichever process works at it."""
+class Display:
+    """A bar, or a line a minute, for each label, whichever process works at it."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
+        self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -53,11 +61,16 @@ class Bars:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
+            disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._lines: set[str] = set()
+        self._ended = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bars.start()
+        self._ticker.start()
         return self
 
     def __exit__(
@@ -66,22 +79,47 @@ class Bars:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        self._ended.set()
+        self._ticker.join()
+        self._bars.stop()
+        for task in self._bars.tasks:
+            _say(task)
 
     def advance(self, step: Step) -> None:
         """Show that so many more pieces are done."""
         if step.label not in self._tasks:
-            self._tasks[step.label] = self._progress.add_task(
+            self._tasks[step.label] = self._bars.add_task(
                 step.label, total=step.total, clips=step.clips
             )
-        self._progress.advance(self._tasks[step.label], step.done)
+        self._bars.advance(self._tasks[step.label], step.done)
+
+    def say(self, line: str) -> None:
+        """Show a line of text once, however many processes have it to say."""
+        if line not in self._lines:
+            self._lines.add(line)
+            say_line(line)
+
+    def _tick(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            for task in self._bars.tasks:
+                if not task.finished:
+                    _say(task)
 
 
-_relay: Callable[[Step], None] | None = None
+def _say(task: Task) -> None:
+    spent_s = task.finished_time or task.elapsed or 0.0
+    done, total = round(task.completed), round(task.total or 0)
+    line = f"{task.description}: {told(done, total, task.fields['clips'], spent_s)}"
+    log.info("%s", line)
+    if not console.is_terminal:
+        say_line(line)
 
 
-def relay_to(send: Callable[[Step], None]) -> None:
-    """Have another process show how far this one has come."""
+_relay: Callable[[Step | str], None] | None = None
+
+
+def relay_to(send: Callable[[Step | str], None]) -> None:
+    """Have another process show how far this one has come, and what it says."""
     global _relay
     _relay = send
 
@@ -99,8 +137,38 @@ def track(items: Iterable[T], label: str, total: int, clips: int = 1) -> Iterato
             if item is not None:
                 _relay(start._replace(done=1))
         return
-    with Bars() as bars:
-        bars.advance(start)
+    with Display() as display:
+        display.advance(start)
         for item in items:
             yield item
-            bars.advance(start._replace(done=1))
+            display.advance(start._replace(done=1))
+
+
+def say_line(line: str) -> None:
+    """A line of text as it stands, however long."""
+    if _relay is not None:
+        _relay(line)
+    else:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def told(done: int, total: int, clips: int, spent_s: float) -> str:
+    """How far work has come whose items are of so many clips each, in one line."""
+    parts = [f"{done}/{total}"]
+    if done and spent_s:
+        parts.append(_rate(done * clips / spent_s))
+    parts.append(f"{_duration(spent_s)} so far")
+    if 0 < done < total:
+        parts.append(f"{_duration(spent_s / done * (total - done))} left")
+    return ", ".join(parts)
+
+
+def _rate(speed: float) -> str:
+    """Clips a second in words; nothing where it is unknown."""
+    if not speed:
+        return ""
+    return f"{speed:.1f} clips/s" if speed >= 1 else f"{1 / speed:.1f} s/clip"
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

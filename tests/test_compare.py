@@ -116,11 +116,53 @@ def test_a_run_that_goes_on_compares_on_what_both_have(
     assert code == 0
     assert "21 common prompts, 21 clips each, of 24." in out
     assert "| coherence ↑ | 60 | 65 | -5 | -5 to -5 | B | 21 | points |" in out
-    last = out.splitlines()[-1]
-    assert last == (
+    assert out.splitlines()[0] == (
         "On prompts like these 21, B (b) is better than A (a) in coherence, by 5 "
         "(points; 95% interval)."
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "counted"),
+    [
+        ({"prompts": 23}, "23 common prompts, 23 clips each"),
+        ({"seeds": [0, 1]}, "24 common prompts, 24 clips each"),
+        ({"seeds": [1, 2], "prompts": 40}, None),
+    ],
+)
+def test_what_both_have_is_enough_whoever_has_more(
+    changes: dict[str, Any],
+    counted: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, err = run(capsys, write(tmp_path, "a"), write(tmp_path, "b", 5.0, **changes))
+    if counted is None:
+        assert code == 2
+        assert "no clips of the same prompt and seed" in err
+    else:
+        assert code == 0
+        assert counted in out
+        assert "B (b) is better than A (a) in coherence, by 5 " in out.splitlines()[0]
+
+
+def test_five_metrics_are_shown_unless_all_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["coherence", "adherence", "dynamics", "lost_jumps", "flicker", "identity_min", "warp"]
+    metrics = dict.fromkeys(names, fake.COHERENCE["coherence"])
+    folders = [
+        fake.write(
+            fake.result(m, score=lambda p, _: dict.fromkeys(names, float(p)), metrics=metrics),
+            tmp_path,
+        ).parent
+        for m in "ab"
+    ]
+    few, every = run(capsys, *folders)[1], run(capsys, *folders, "--all")[1]
+    assert "| warp ↑ |" not in few
+    assert "2 more metrics: add --all." in few
+    assert all(f"| {name} ↑ |" in every for name in names)
+    assert "--all" not in every
 
 
 def test_clips_of_the_widest_differences_are_shown_where_they_lie(
@@ -202,7 +244,7 @@ def test_characters_are_paired_group_by_group(
     assert "| g00 | 0.550 | 0.250 | 0.300 |" in out
     assert "p00, seed 0:" in out
     assert "p20, seed 0:" not in out  # of the same group, and differs less
-    assert out.splitlines()[-1].startswith("On groups like these 20, A (a) is better than B (b)")
+    assert out.startswith("On groups like these 20, A (a) is better than B (b)")
     by_category = out[out.index("by category") : out.index("Where")]
     assert "cross_clip_identity" not in by_category
 
@@ -231,8 +273,6 @@ def test_metrics_that_differ_are_left_out_and_named(
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"prompts": 23}, "other selection of the prompts (24 and 23)"),
-        ({"seeds": [0, 1]}, "other seeds (0 and 0, 1)"),
         ({"weights": "random"}, "b has no scores"),
         ({"metrics": {}}, "b has no scores"),
         ({"metrics": fake.METRICS | {"flicker": fake.METRICS["identity"]}}, "of every metric"),

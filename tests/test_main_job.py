@@ -21,6 +21,8 @@ from bench import cli
 from bench.clip import write_preview
 from bench.generators.base import GeneratorInfo
 from bench.generators.toy.generator import ToyGenerator
+from bench.prompts import Item
+from bench.run import job
 from bench.video import read_video
 
 Main = Callable[..., int]
@@ -296,6 +298,29 @@ def test_a_run_grows_by_seeds_and_does_not_shrink_unseen(
     assert "leaves out (seed 1," in stderr_line(capsys)
 
 
+def test_what_others_write_while_a_run_begins_is_left_alone(
+    bench: Main, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench("out=other", "stages=[generate]") == 0
+    theirs, ours = (tmp_path / out / "four/toy_steady/clips/p1" for out in ("other", "outputs"))
+    to_make = job.to_make
+    calls: list[Path] = []
+
+    def slowly(begun: job.Job) -> list[Item]:
+        missing: list[Item] = to_make(begun)
+        calls.append(ours)
+        if len(calls) == 2:  # the first is for what is said before anything is made
+            shutil.copytree(theirs, ours)
+        return missing
+
+    monkeypatch.setattr(job, "to_make", slowly)
+    assert bench("stages=[generate]", "limit=2") == 0
+    assert len(calls) == 2
+    assert (ours / "0.json").read_bytes() == (theirs / "0.json").read_bytes()
+    made = result(tmp_path / "outputs/four/toy_steady")
+    assert [clip["prompt"] for clip in made["clips"]] == ["p0", "p1"]
+
+
 def test_a_lost_clip_is_made_again(bench: Main, tmp_path: Path) -> None:
     assert bench("limit=1") == 0
     master = tmp_path / "outputs/four/toy_steady/clips/p0/0.mkv"
@@ -415,7 +440,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 ) -> None:
     (tmp_path / "taken").write_text("a file")
     assert bench("out=taken") == 2
-    assert "out=DIR" in stderr_line(capsys)
+    assert "out=DIR" in capsys.readouterr().err.splitlines()[-1]
     assert (tmp_path / "taken").read_text() == "a file"
 
 

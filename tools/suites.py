@@ -25,7 +25,8 @@ NEAR = 0.5
 """Texts at least this similar are near-duplicates."""
 
 _GRAM = 4
-_ASIDE = {"toy", "toy_groups", "dance"}  # drawn scenes; pictures and poses that users supply
+# Drawn scenes; pictures and poses that users supply; a part of `standard`.
+_ASIDE = {"toy", "toy_groups", "dance", "evening"}
 
 
 class Pair(NamedTuple):
@@ -37,7 +38,7 @@ class Pair(NamedTuple):
 
 
 def published() -> dict[str, list[Prompt]]:
-    """The suites of `prompts/` by name, less those of drawn scenes and of supplied files."""
+    """The suites of `prompts/` by name, less those that stand for themselves."""
     names = sorted(path.stem for path in PROMPTS.glob("*.jsonl"))
     return {name: load_suite(f"{name}.jsonl")[0] for name in names if name not in _ASIDE}
 

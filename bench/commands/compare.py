@@ -1,9 +1,13 @@
-"""Compare two results, prompt by prompt: by how much do they differ, and where most?
+"""Compare two results on the prompts that both have: which is better, and where do they differ?
 
-python -m bench.compare outputs/toy/toy_steady outputs/toy/toy_wobbling
+Differences are paired, prompt by prompt, with 95% bootstrap intervals.
+
+Examples:
+  steadybench compare outputs/toy/toy_steady outputs/toy/toy_wobbling
+  steadybench compare A B --metric adherence --all     judged by another column; every metric
+  steadybench compare leaderboard/results/toy/toy_steady.json outputs/toy/toy_frozen
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from bench.commands import parser
 from bench.errors import BenchError, attempt, nearest
 from bench.leaderboard.data.files import FILE_NAME, find, load
 from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order, languages
@@ -21,6 +26,8 @@ from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.table import failure, plain, plural
 from bench.schema import Result, Sample
 from bench.storage import RunFolder
+
+_ROWS = 5  # metrics that answer at a glance
 
 
 @dataclass(frozen=True)
@@ -61,30 +68,31 @@ class Side:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.compare",
-        description="Compare two results on the prompts that both have: paired differences with "
-        "95% bootstrap intervals.",
-    )
+    command = parser("compare", __doc__)
     for letter in "AB":
-        parser.add_argument(
+        command.add_argument(
             letter, type=Path, help="a run's folder, its result.json, or a published result"
         )
-    parser.add_argument(
+    command.add_argument(
         "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
     )
-    options = parser.parse_args(arguments)
-    return attempt(lambda: _compare(options.A, options.B, options.metric))
+    command.add_argument(
+        "--all", action="store_true", help=f"all metrics, not the first {_ROWS} alone"
+    )
+    options = command.parse_args(arguments)
+    return attempt(lambda: _compare(options.A, options.B, options.metric, whole=options.all))
 
 
-def _compare(first: Path, second: Path, metric: str) -> int:
+def _compare(first: Path, second: Path, metric: str, *, whole: bool) -> int:
     a, b = Side.load("A", first), Side.load("B", second)
     both = Comparison(a.result, b.result)
     metrics = _compared(both, a, b, metric)
     screen = Console(highlight=False, soft_wrap=True)
+    screen.print(Text(plain(verdict(a.name, b.name, metrics[0])), style="bold"))
+    screen.print()
     for line in _heading(both, a, b):
         screen.print(Text(line))
-    tables = [overall(metrics)]
+    tables = [overall(metrics if whole else metrics[:_ROWS])]
     if len(both.categories) > 1:
         tables.append(by_category(metrics, both.categories))
     if metrics[0].extremes():
@@ -95,11 +103,12 @@ def _compare(first: Path, second: Path, metric: str) -> int:
             show_table(table, both.a.suite, screen)
         else:
             screen.print(Text("\n\n".join(draw(table))))
+    if (hidden := len(metrics) - _ROWS) > 0 and not whole:
+        screen.print()
+        screen.print(Text(f"{plural(hidden, 'more metric')}: add --all."))
     screen.print()
     for line in _clips(both, a, b, metrics[0]):
         screen.print(Text(line))
-    screen.print()
-    screen.print(Text(plain(verdict(a.name, b.name, metrics[0])), style="bold"))
     return 0
 
 
@@ -108,7 +117,7 @@ def _compared(both: Comparison, a: Side, b: Side, metric: str) -> list[Pairs]:
     if reasons := both.obstacles:
         raise BenchError(
             f"expected two results that compare, {a.path} and {b.path} do not: "
-            f"{'; '.join(reasons)}. Run both with the same suite, seeds and metrics"
+            f"{'; '.join(reasons)}. Run both with the same suite and metrics"
         )
     missing = both.left_out
     names = [name for name in all_metrics(both.a) if name not in missing]

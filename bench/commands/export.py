@@ -1,15 +1,20 @@
 """Export results: every clip as a row of a table, for spreadsheets and data frames.
 
-python -m bench.export leaderboard --into DIR
+Writes clips.csv, metrics.csv, which says what the scores mean, and clips.parquet.
+
+Examples:
+  steadybench export leaderboard --into tables             all that is published
+  steadybench export outputs/toy --into tables             a suite's runs
+  steadybench export outputs --into tables --only csv      one of the forms
 """
 
-import argparse
 import io
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from bench.commands import parser
 from bench.errors import BenchError, attempt
 from bench.leaderboard.data.files import find, load_each
 from bench.leaderboard.data.rows import all_metrics
@@ -165,18 +170,15 @@ def _text(value: Value) -> Value:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.export",
-        description="Export results: every clip as a row, in CSV and Parquet.",
-    )
-    parser.add_argument(
+    command = parser("export", __doc__)
+    command.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="results, run folders or a leaderboard"
     )
-    parser.add_argument("--into", required=True, type=Path, metavar="DIR", help="where to write")
-    parser.add_argument(
+    command.add_argument("--into", required=True, type=Path, metavar="DIR", help="where to write")
+    command.add_argument(
         "--only", nargs="+", choices=FORMS, default=list(FORMS), help="some of the forms alone"
     )
-    options = parser.parse_args(arguments)
+    options = command.parse_args(arguments)
     return attempt(lambda: export(options.paths, options.into, options.only))
 
 

@@ -1,38 +1,45 @@
-"""How large is a model, before anything is downloaded? Needs `model=NAME`.
+"""How large is a model, before anything is downloaded? Parameters and GiB of each network.
 
-Builds the networks on the meta device, which takes seconds and next to no memory, from a local
+The networks are built without weights, which takes seconds and next to no memory, from a local
 folder or the hub's configuration files; where the hub cannot be read, from a table of the package.
+
+Examples:
+  steadybench fit model=wan2_1_1_3b
+  steadybench fit model=wan2_1_14b model.load.dtype=float16
+  steadybench fit model=mine --config-dir conf           a model of your own
 """
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from omegaconf import open_dict
-from rich.console import Console
-from rich.table import Table
-
+from bench.commands import parser
 from bench.config import add_overrides, build_generator, compose_config, plain, read_overrides
 from bench.errors import BenchError, attempt
-from bench.generators.diffusers.generator import DiffusersGenerator
-from bench.generators.diffusers.random_weights import ARCHITECTURES
+
+if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
+    from bench.generators.diffusers.generator import DiffusersGenerator
 
 _GIB = 2**30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = ArgumentParser(prog="python -m bench.fit", description=__doc__)
-    add_overrides(parser)
-    options = read_overrides(parser, arguments)
+    command = parser("fit", __doc__)
+    add_overrides(command)
+    options = read_overrides(command, arguments)
     return attempt(lambda: _fit(options))
 
 
 def _fit(options: Namespace) -> int:
     if not any(override.startswith("model=") for override in options.overrides):
-        raise BenchError("expected a model: type python -m bench.fit model=wan2_1_1_3b")
+        raise BenchError("expected a model: type steadybench fit model=wan2_1_1_3b")
+    from omegaconf import open_dict
+
+    from bench.generators.diffusers.generator import DiffusersGenerator
+
     config = compose_config("bench", options)
     with open_dict(config):
         config.model.pop("videos", None)  # what drives a model does not decide its size
@@ -46,7 +53,13 @@ def _fit(options: Namespace) -> int:
     return 0
 
 
-def _show(generator: DiffusersGenerator) -> None:
+def _show(generator: "DiffusersGenerator") -> None:
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from bench.generators.diffusers.random_weights import ARCHITECTURES
+
     parts = generator.parts()
     parameters, weight = sum(p.parameters for p in parts), sum(p.weight_bytes for p in parts)
     table = Table(show_footer=True)

@@ -1,29 +1,19 @@
-"""Are the metrics healthy? Score known faults, print and write what the metrics make of them.
+"""Are the metrics to be trusted? Score known faults, print and write what the metrics make of them.
 
-python -m bench.health [path=DIR]
-python -m bench.health people=DIR     do they agree with people? DIR holds clips and ratings.csv
-
-Exit code 0 if everything that must hold does, 1 if not, 2 on a mistake.
+What can be typed stands in `conf/health.yaml`.
 """
 
 import sys
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from bench.config import build_backbones, build_metrics, run_command
 from bench.errors import BenchError
-from bench.leaderboard.render.console import show_table
-from bench.measure.machine import resolve_device
-from bench.progress import track
 from bench.storage import write_json, write_text
-from bench.validation import page, people_page
-from bench.validation.footage import packaged, pieces
-from bench.validation.page import Check
-from bench.validation.ratings import read_ratings
-from bench.validation.scores import Value, judging, measure, opinions
-from bench.vision.backbones import Backbones
+
+if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
+    from bench.validation.page import Check
+    from bench.validation.scores import Value
 
 HEALTHY, UNHEALTHY = 0, 1
 
@@ -33,11 +23,18 @@ PACKAGED, TOY = "packaged", "toy"
 DRAWN = "The footage is drawn: scenes of the toy world, which are shown and not judged."
 
 
-def examine(config: dict[str, Any]) -> list[Check]:
+def examine(config: dict[str, Any]) -> "list[Check]":
     """Measure all controls, write `health.md` and `health.json`; or `people.md` and `people.json`.
 
     Returns what must hold, and whether it does; nothing where the footage is drawn.
     """
+    from bench.measure.machine import resolve_device
+    from bench.progress import track
+    from bench.validation import page
+    from bench.validation.footage import pieces
+    from bench.validation.scores import measure
+    from bench.vision.backbones import Backbones
+
     workers = config["workers"]
     if not isinstance(workers, int) or workers < 1:
         raise BenchError(f"expected workers to be a number from 1, got {workers!r}")
@@ -64,7 +61,16 @@ def examine(config: dict[str, Any]) -> list[Check]:
     return judged
 
 
-def _ask_people(config: dict[str, Any]) -> list[Check]:
+def _ask_people(config: dict[str, Any]) -> "list[Check]":
+    from rich.console import Console
+
+    from bench.leaderboard.render.console import show_table
+    from bench.measure.machine import resolve_device
+    from bench.progress import track
+    from bench.validation import people_page
+    from bench.validation.ratings import read_ratings
+    from bench.validation.scores import judging, opinions
+
     if not isinstance(config["people"], str):
         raise BenchError(f"expected a folder, got {config['people']!r}: type people=DIR")
     clips = read_ratings(Path(config["people"]).expanduser())
@@ -97,6 +103,8 @@ def _said_path(path: str | list[str]) -> str:
 
 def folders(path: str | list[str]) -> list[str]:
     """The folders that `path` names; none for the toy world."""
+    from bench.validation.footage import packaged
+
     named = [path] if isinstance(path, str) else path
     if named == [TOY]:
         return []
@@ -109,6 +117,8 @@ def main() -> int:
 
 
 def _report(config: dict[str, Any]) -> int:
+    from rich.console import Console
+
     judged = examine(config)
     screen = Console()
     for check in judged:

@@ -1,6 +1,13 @@
 """How many prompts and seeds tell what difference between two models.
 
-python -m bench.power outputs/toy/* --metric adherence warp_mae
+Judged by the spread of results that are there: of two models or more, on one suite, with two seeds
+or more. The first table says how much values vary, the second which difference a suite of so many
+prompts and seeds finds four times out of five.
+
+Examples:
+  steadybench power outputs/standard/* --metric coherence
+  steadybench power leaderboard/results/smoke/*.json --metric coherence adherence
+  steadybench power outputs/toy_groups/* --metric adherence warp_mae
 
 A value is taken as y[m, p, s] = model + prompt + (model x prompt) + seed. What is hard about a
 prompt is so for both models and leaves their difference; what remains gives it the standard error
@@ -11,7 +18,6 @@ prompt is so for both models and leaves their difference; what remains gives it 
 lower the whole of it, seeds only their own part.
 """
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
@@ -21,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bench.commands import parser
 from bench.errors import BenchError, attempt, nearest
 from bench.leaderboard.data.files import find, load
 from bench.schema import Result, Sample
@@ -119,16 +126,12 @@ def render(spreads: dict[str, Spread]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.power",
-        description="How many prompts and seeds tell what difference between two models, judged "
-        "by the spread of results that are there.",
-    )
-    parser.add_argument(
+    command = parser("power", __doc__)
+    command.add_argument(
         "paths", nargs="+", metavar="PATH", type=Path, help="results or run folders"
     )
-    parser.add_argument("--metric", nargs="+", required=True, metavar="NAME", help="columns")
-    options = parser.parse_args(arguments)
+    command.add_argument("--metric", nargs="+", required=True, metavar="NAME", help="columns")
+    options = command.parse_args(arguments)
     return attempt(lambda: _print_tables(options.paths, options.metric))
 
 

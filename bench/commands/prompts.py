@@ -1,7 +1,9 @@
 """Which files a suite expects of clips made elsewhere: a list to work through, and what is missing.
 
-python -m bench.prompts export suite=toy --format csv > clips/manifest.csv
-python -m bench.prompts check clips suite=toy
+Examples:
+  steadybench prompts export suite=standard --format csv > clips/manifest.csv
+  steadybench prompts export suite=standard --names vbench
+  steadybench prompts check clips suite=standard
 """
 
 import argparse
@@ -14,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from bench.commands import parser
 from bench.config import RunConfig, add_overrides, compose_config, parse_run, plain, read_overrides
 from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
 from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
@@ -100,21 +103,18 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.prompts",
-        description="Clips made elsewhere: list the files a suite expects, and what is missing.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+    command = parser("prompts", __doc__)
+    commands = command.add_subparsers(dest="command", required=True)
     export_ = commands.add_parser("export", help="list the files to save clips under")
     check_ = commands.add_parser("check", help="say which files are still missing")
     check_.add_argument("folder", metavar="DIR", help="folder of the clips")
     check_.add_argument("--manifest", metavar="FILE", help="which file is which draw")
     export_.add_argument("--format", choices=("csv", "jsonl"), default="csv")
     export_.add_argument("--into", metavar="FILE", help="write there instead of to the screen")
-    for command in (export_, check_):
-        command.add_argument("--names", choices=get_args(Names), default="id")
-        add_overrides(command)
-    return parser
+    for each in (export_, check_):
+        each.add_argument("--names", choices=get_args(Names), default="id")
+        add_overrides(each)
+    return command
 
 
 def _asked(prompt: Prompt, aspect: str | None) -> dict[str, str | float]:

@@ -1,6 +1,9 @@
 """How far runs have come: read from their files alone, while jobs run, wherever they are seen.
 
-python -m bench.status [out=DIR] [--watch] [--json]
+Examples:
+  steadybench status                          every run under outputs
+  steadybench status out=/shared/out --watch  of jobs elsewhere, again every five seconds
+  steadybench status --json                   for programs
 """
 
 import argparse
@@ -16,6 +19,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from bench.commands import parser
 from bench.errors import BenchError, attempt
 from bench.schema import Run, Sample
 from bench.storage import RunFolder, read_json, read_record
@@ -183,14 +187,13 @@ def _clock(seconds: float) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.status",
-        description="How far the runs under a folder have come, from their files alone.",
+    command = parser("status", __doc__)
+    command.add_argument(
+        "out", nargs="?", default="out=outputs", metavar="out=DIR", help="default: out=outputs"
     )
-    parser.add_argument("out", nargs="?", default="out=outputs", metavar="out=DIR")
-    parser.add_argument("--watch", action="store_true", help=f"again every {_WATCH_S:g} s")
-    parser.add_argument("--json", action="store_true", help="one JSON array, or one each time")
-    options = parser.parse_args(arguments)
+    command.add_argument("--watch", action="store_true", help=f"again every {_WATCH_S:g} s")
+    command.add_argument("--json", action="store_true", help="one JSON array, or one each time")
+    options = command.parse_args(arguments)
     try:
         return attempt(lambda: _run(options))
     except KeyboardInterrupt:

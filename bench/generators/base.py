@@ -7,17 +7,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, Self, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, cast
 
 import numpy as np
-import torch
 from pydantic import TypeAdapter, ValidationError
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
-from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Basis, Delivery, Loaded, Weights
+
+if TYPE_CHECKING:  # clips that are read from files need no torch
+    import torch
+
+    from bench.measure.stages import StageClock
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,16 @@ class GeneratorInfo:
     ahead: int = 0  # how many batches to hear of by `begin` before they are asked for
     # Of the weights, there once `check` is through: repository to commit, or folder to a hash.
     revisions: Mapping[str, str] = field(default_factory=dict)
-    stages: StageClock | None = None  # times the parts of a clip while the weights are loaded
+    stages: "StageClock | None" = None  # times the parts of a clip while the weights are loaded
+
+
+class Needs(NamedTuple):
+    """What the weights of a generator take, before they are loaded."""
+
+    parts: Mapping[str, int]  # network to bytes of its weights, as they are loaded
+    repo: str | None = None  # on the hub, where they are downloaded from
+    offload: str | None = None  # how they wait in main memory for their turn on the GPU
+    quantised: bool = False  # whether they take less on the GPU
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -126,7 +138,7 @@ class Generator(ABC):
 
     kind: str = ""
     """What the class is called in every clip's fingerprint, wherever it moves; empty: its path."""
-    device: torch.device = torch.device("cpu")
+    device: "torch.device"
     """Where to compute; set before the weights are loaded."""
 
     def __init_subclass__(cls) -> None:
@@ -173,6 +185,10 @@ class Generator(ABC):
 
     def check(self, prompts: Sequence[Prompt]) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse by BenchError, before weights are loaded or files written, what must fail."""
+
+    def needs(self) -> Needs | None:
+        """What its weights take, in seconds and without them; None where none are loaded here."""
+        return None
 
     def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:  # noqa: B027 - most need no notice
         """Hear, before the first of them, which prompts and seeds may be asked for.

@@ -101,11 +101,15 @@ class Comparison:
     def left_out(self) -> dict[str, str]:
         """Metrics of either result that do not compare, and why."""
         a, b = all_metrics(self.a), all_metrics(self.b)
-        return {
+        reasons = {
             name: "other version or backbones" if name in a and name in b else "not in both"
             for name in sorted(a.keys() | b.keys())
             if a.get(name) != b.get(name)
         }
+        # A clip's likeness to its group depends on which other clips there are.
+        if GROUP_METRIC in a.keys() & b.keys() and self.a.expected != self.b.expected:
+            reasons.setdefault(GROUP_METRIC, "other prompts or seeds")
+        return reasons
 
     @property
     def categories(self) -> dict[str, set[str]]:

@@ -1,18 +1,19 @@
-"""The machine: its GPU as the driver tells of it, versions, and the commit a result came from."""
+"""The machine: its GPU as the driver tells of it, and versions."""
 
 import gc
 import os
 import platform
 import re
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pynvml
 import torch
 
 from bench.errors import BenchError
+from bench.measure.commit import own_commit
 from bench.schema import Environment, Gpu, GpuState, software_name
 from bench.storage import PACKAGE
 
@@ -88,6 +89,19 @@ def software(device: torch.device) -> str:
     return software_name(torch.__version__, torch.version.cuda if device.type == "cuda" else None)
 
 
+def main_memory_bytes() -> int:
+    """Main memory that this process may still take: of the machine, or of its container."""
+    free = int(psutil.virtual_memory().available)
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = int((group / "memory.max").read_text("utf-8"))
+        used = int((group / "memory.current").read_text("utf-8"))
+        stat = dict(line.split() for line in (group / "memory.stat").open(encoding="utf-8"))
+    except (OSError, ValueError):  # no container, or one without a limit
+        return free
+    return min(free, most - used + int(stat["file"]))  # cached files make room when asked
+
+
 def environment(device: torch.device) -> Environment:
     """Everything about this machine that can change output or speed."""
     commit, dirty = own_commit(PACKAGE)
@@ -105,22 +119,6 @@ def environment(device: torch.device) -> Environment:
         commit=commit,
         dirty=dirty,
     )
-
-
-def own_commit(package: Path) -> tuple[str | None, bool | None]:
-    """The commit this package was run from, and whether files were changed since.
-
-    A package installed into an environment that happens to lie inside somebody's repository
-    must not report that repository's commit: the file at hand has to be tracked there. Outside a
-    checkout of its own, (None, None).
-    """
-    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
-        return None, None
-    commit = _git(package, "rev-parse", "HEAD")
-    if commit is None:  # a repository before its first commit
-        return None, None
-    changed = _git(package, "status", "--porcelain", "--untracked-files=no")
-    return commit, None if changed is None else bool(changed)
 
 
 class GpuMonitor:
@@ -249,22 +247,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OUT_OF_MEMORY)
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    # GIT_DIR and its kin, set inside a git hook, would point at another repository.
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=clean,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
 
 
 def _version(package: str) -> str | None:

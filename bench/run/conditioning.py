@@ -10,10 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
-import torch
 
 from bench.config import SuiteConfig, build_generator, deciding
 from bench.errors import BenchError, ClipError, one_line
@@ -21,6 +20,9 @@ from bench.generators.base import Generator
 from bench.progress import track
 from bench.prompts import Prompt
 from bench.storage import fingerprint, write_bytes
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +115,7 @@ class StartImages:
         """Every prompt with its image, there or not; one that has one keeps it."""
         return [p if p.image else replace(p, image=self._place(p)) for p in prompts]
 
-    def make(self, prompts: Sequence[Prompt], device: torch.device) -> None:
+    def make(self, prompts: Sequence[Prompt], device: "torch.device") -> None:
         """Make the image of each prompt, and keep it without loss."""
         bare = [replace(prompt, text=_request(prompt), image=None) for prompt in prompts]
         self.maker.device = device

@@ -38,7 +38,7 @@ from bench.measure.machine import (
 )
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
-from bench.progress import track
+from bench.progress import say_line, track
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed
 from bench.run.workers import ENDED_BY_LIMIT
@@ -153,6 +153,7 @@ def generate(
     gpu = GpuMonitor.of(device)
     timings: list[Timing] = []
     warm_up = WarmUp(generator, plan.warmup)
+    verb = "generate" if info.measured else "collect"  # made elsewhere, or read from files
 
     def begin(batch: Batch) -> tuple[Batch, list[Item]] | None:
         """The batch, and what of it nobody has made since; None if that is nothing."""
@@ -163,6 +164,8 @@ def generate(
         return batch, lacking
 
     with ExitStack() as stack:
+        if type(generator).__enter__ is not Generator.__enter__:  # it has something to load
+            say_line(f"{plan.label}: loading")
         _open(generator, plan.label, stack)
         write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
@@ -170,7 +173,7 @@ def generate(
         work = stack.enter_context(
             closing(claimed(batches, partial(_first_record, folder), begin, info.ahead))
         )
-        for mine in track(work, f"{plan.label}: generate", len(batches), clips=info.batch_size):
+        for mine in track(work, f"{plan.label}: {verb}", len(batches), clips=info.batch_size):
             if mine is None:
                 continue
             claim, (batch, lacking) = mine

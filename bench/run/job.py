@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,12 +26,14 @@ from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.measure.machine import environment, gpus_of, resolve_device
 from bench.metrics.base import Metric
+from bench.progress import say_line
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
 from bench.run.claims import Share, held
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
 from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
+from bench.run.summary import summary
 from bench.run.workers import cores, in_workers, score_workers
 from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
@@ -74,8 +76,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     one; `taken` are the folders that other jobs of this command have filled.
     """
     gpus = gpus_of(resolve_device(config.device))
-    asked = config.launch.workers
-    makers = (len(gpus) or 1) if asked == "auto" else asked
+    makers = _makers(config)
     asked = config.score.workers
     scorers = score_workers(len(gpus)) if asked == "auto" else asked
     # Workers have their GPUs to themselves: nothing is computed here then.
@@ -83,10 +84,14 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
 
     def share(work: str, count: int) -> list[str]:
         return in_workers(
-            partial(_work, config, model_choice, work, count), count, gpus, config.max_tries
+            partial(_work, config, model_choice, work, count),
+            count,
+            gpus,
+            max_deaths=config.max_tries * count,  # each may have such a clip in hand
         )
 
-    if apart and config.suite.images is not None and "generate" in config.stages:
+    generates = "generate" in config.stages
+    if apart and config.suite.images is not None and generates:
         share("prepare", 1)
     job = prepare(config, model_choice, taken)
     there = {
@@ -94,17 +99,20 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         for item in job.plan.items
         if job.folder.record(item.sample).exists() and not job.plan.overwrite
     }
-    failures: list[str] = []
-    if "generate" not in config.stages:
-        take_clips(job, config)
+    if generates:
+        foretell(job, to_make(job), config, say_line)
     else:
-        failures += share("generate", makers) if apart else make_clips(job, config)
-    # Clips of random weights are timed, never scored.
-    if "score" in config.stages and job.generator.info.weights == "real":
-        failures += share("score", scorers) if scorers > 1 else score_clips(job)
+        take_clips(job, config)
+    failures: list[str] = []
+    with log_to(job.folder.log):
+        if generates:
+            failures += share("generate", makers) if apart else make_clips(job, config)
+        # Clips of random weights are timed, never scored.
+        if "score" in config.stages and job.generator.info.weights == "real":
+            failures += share("score", scorers) if scorers > 1 else score_clips(job)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
-    if "generate" in config.stages:
+    if generates:
         remarks = {
             str(clip.sample): "; ".join(clip.remarks)
             for clip in result.clips
@@ -117,6 +125,12 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         if clip.status != "ok"
     ]
     return Outcome(job.folder, failed + failures)
+
+
+def _makers(config: RunConfig) -> int:
+    """How many processes of this machine make the clips."""
+    asked = config.launch.workers
+    return (len(gpus_of(resolve_device(config.device))) or 1) if asked == "auto" else asked
 
 
 def _work(
@@ -137,13 +151,16 @@ def _work(
     }
     config = config.model_copy(update=changes)
     job = prepare(config, model_choice)
-    if work == "generate":
-        return make_clips(job, config)
-    return score_clips(job) if work == "score" else []
+    if work == "prepare":
+        return []
+    with log_to(job.folder.log):
+        return make_clips(job, config) if work == "generate" else score_clips(job)
 
 
-def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Job:
-    """Build and check all that a job needs; of files, only start images are made."""
+def prepare(
+    config: RunConfig, model_choice: str, taken: Collection[Path] = (), *, images: bool = True
+) -> Job:
+    """Build and check all that a job needs; of files, only start images are made, if at all."""
     suite = config.suite
     device = resolve_device(config.device)
     model = with_aspect(config.model, suite.aspect, model_choice)
@@ -155,7 +172,7 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
     metrics = build_metrics(config.metrics.compute)
     networks = build_backbones(config.metrics.backbones)
     check_network(suite, networks)
-    prompts, sha256 = _prompts(config, generator, device)
+    prompts, sha256 = _prompts(config, generator, device, images=images)
     folder = RunFolder(config.out / suite.name / name)
     if folder.root in taken:
         raise BenchError(
@@ -190,14 +207,43 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
     )
 
 
+def to_make(job: Job) -> list[Item]:
+    """What is missing, and what clips of other weights leave to be made again.
+
+    BenchError for what the generator refuses, and for clips that must not be mixed.
+    """
+    missing = find_missing(job.generator, job.plan, job.folder)
+    if missing:
+        job.generator.check(job.prompts)
+        missing = unmixed(missing, job.plan, job.generator.info.revisions, job.folder)
+    return missing
+
+
+def foretell(
+    job: Job, missing: Sequence[Item], config: RunConfig, say: Callable[[str], None]
+) -> None:
+    """Say what a run makes of what is missing, and needs for it; BenchError if it cannot work."""
+    todo = chosen(job, missing, config) if "generate" in config.stages else []
+    there = len(job.plan.items) - len(missing)
+    makers = _makers(config) * config.launch.jobs
+    told = summary(job.generator, job.plan, todo, there, job.folder, job.device, config, makers)
+    for line in told.lines:
+        say(line)
+    told.refuse()
+
+
+def chosen(job: Job, missing: Sequence[Item], config: RunConfig) -> list[Item]:
+    """Of what is missing, what this run makes."""
+    prompts = {prompt.id for prompt in job.prompts[: config.limit]}
+    return [item for item in missing if item.prompt.id in prompts]
+
+
 def make_clips(job: Job, config: RunConfig) -> list[str]:
     """Write run.json and make what is missing; a line for each clip that nobody has supplied."""
     generator, folder = job.generator, job.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there
-        missing = find_missing(generator, job.plan, folder)
-        if missing:
-            generator.check(job.prompts)
-            missing = unmixed(missing, job.plan, generator.info.revisions, folder)
+        there = [item for item in job.plan.items if folder.record(item.sample).exists()]
+        missing = to_make(job)
         # The environment is that of the clips: a run that makes none must not replace it.
         before = job.previous.environment if job.previous and not missing else None
         described = Run(
@@ -220,13 +266,14 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
             **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
         )
         write_record(folder.run, described)
-        for item in missing:  # a record of another configuration must not outlive this moment
+        # A record of another configuration must not outlive this moment; nor must one go that
+        # somebody has written meanwhile, where there was none.
+        for item in {*missing}.intersection(there):
             folder.record(item.sample).unlink(missing_ok=True)
-    chosen = {prompt.id for prompt in job.prompts[: config.limit]}
-    with log_to(folder.log):
-        _report("skipped", described.skipped, job.name)
-        todo = [item for item in missing if item.prompt.id in chosen]
-        return generate(generator, job.plan, todo, folder, job.device)
+        if job.plan.overwrite and len(missing) == len(job.plan.items):
+            folder.loaded.unlink(missing_ok=True)  # of no clip from now on, whoever comes next
+    _report("skipped", described.skipped, job.name)
+    return generate(generator, job.plan, chosen(job, missing, config), folder, job.device)
 
 
 def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
@@ -258,17 +305,16 @@ def take_clips(job: Job, config: RunConfig) -> None:
 def score_clips(job: Job) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
     plan = job.plan
-    with log_to(job.folder.log):
-        return score(
-            job.name,
-            plan.items,
-            job.metrics,
-            job.backbones,
-            job.folder,
-            job.prompts,
-            share=plan.share,
-            max_tries=plan.max_tries,
-        )
+    return score(
+        job.name,
+        plan.items,
+        job.metrics,
+        job.backbones,
+        job.folder,
+        job.prompts,
+        share=plan.share,
+        max_tries=plan.max_tries,
+    )
 
 
 def unmixed(
@@ -287,7 +333,6 @@ def unmixed(
     if not changed:
         return list(missing)
     if plan.overwrite:
-        folder.loaded.unlink()  # of no clip from now on, whoever comes next
         return list(plan.items)
     name = changed[0]
     raise BenchError(
@@ -300,6 +345,7 @@ def unmixed(
 def log_to(path: Path) -> Iterator[None]:
     """Append what is logged, with tracebacks, to a file."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8", errors="replace")
     except OSError as error:
         raise BenchError(f"expected to write {path}, but {error.strerror}: move it away") from None
@@ -318,25 +364,28 @@ def log_to(path: Path) -> Iterator[None]:
 
 
 def _prompts(
-    config: RunConfig, generator: Generator, device: torch.device
+    config: RunConfig, generator: Generator, device: torch.device, *, images: bool
 ) -> tuple[list[Prompt], str | None]:
     """The prompts, with images that are made now where the suite has them made; their SHA-256."""
     suite = config.suite
     if suite.prompts is None:
         return generator.own_prompts(), None
     prompts, sha256 = load_suite(suite.prompts, suite.files)
-    images = StartImages.of(suite, config.out)
-    if images is not None:
-        prompts = images.given_to(prompts)
+    bare = prompts
+    start_images = StartImages.of(suite, config.out)
+    if start_images is not None:
+        prompts = start_images.given_to(prompts)
         missing = [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
+        if missing and not images:
+            return bare, sha256
         if missing and "generate" not in config.stages:
             raise BenchError(
                 f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "
                 "there: run with stages=[generate] first, or name its place with out=DIR"
             )
         if missing:
-            with held(images.folder / "images.json"):  # made once, by whoever comes first
-                images.make([p for p in missing if p.image and not p.image.is_file()], device)
+            with held(start_images.folder / "images.json"):  # made once, by whoever comes first
+                start_images.make([p for p in missing if p.image and not p.image.is_file()], device)
     return prompts, suite_sha256(sha256, prompts)
 
 

@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 
-from bench.errors import BenchError, DeviceLost, explain, prepare_output
-from bench.progress import Bars, Step, relay_to
+from bench.errors import BenchError, DeviceLost, explain, prepare_output, printable
+from bench.progress import Display, Step, relay_to, say_line
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +79,14 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
     ended: list[Done] = []
     deaths = 0
     try:
-        with Bars() as bars:
+        with Display() as display:
             running += [_start(work, number, gpus) for number in range(count)]
             while running:
                 # A child of a worker may hold its end of the pipe open, so its death is looked for.
                 wait([worker.messages for worker in running], timeout=_LOOK_S)
                 for worker in list(running):
                     lives = worker.process.is_alive()
-                    if _listen(worker, bars):
+                    if _listen(worker, display):
                         deaths = 0
                     if lives:
                         continue
@@ -95,7 +95,7 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
                         ended.append(worker.done)
                         continue
                     if worker.process.exitcode == ENDED_BY_LIMIT and worker.step is not None:
-                        bars.advance(worker.step._replace(done=1))
+                        display.advance(worker.step._replace(done=1))
                     else:
                         deaths += 1
                         log.info("worker %d died: %s", worker.number, worker.process.exitcode)
@@ -124,7 +124,7 @@ def _start(work: Work, number: int, gpus: Sequence[str], *, again: bool = False)
     return _Worker(number, process, messages)
 
 
-def _listen(worker: _Worker, bars: Bars) -> bool:
+def _listen(worker: _Worker, display: Display) -> bool:
     """Hear what a worker has said by now; whether something is done."""
     advanced = False
     with suppress(EOFError, OSError):  # it is gone
@@ -134,10 +134,10 @@ def _listen(worker: _Worker, bars: Bars) -> bool:
                 worker.done = said
             elif isinstance(said, Step):
                 worker.step = said
-                bars.advance(said)
+                display.advance(said)
                 advanced |= said.done > 0
             else:
-                log.warning("%s", said)
+                display.say(said)
     return advanced
 
 
@@ -150,27 +150,25 @@ def _stop(processes: Sequence[SpawnProcess]) -> None:
         process.join()
 
 
-class _Passed(logging.Handler):
-    """Has the parent show a warning."""
-
-    def __init__(self, messages: Connection) -> None:
-        super().__init__(logging.WARNING)
-        self._messages = messages
+class _Screen(logging.Handler):
+    """Has the parent show the message."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._messages.send(record.getMessage())
+        say_line(printable(record.getMessage(), 4000))
 
 
 def _be_worker(work: Work, number: int, again: bool, gpu: str | None, messages: Connection) -> None:
     """The life of a worker; whoever ends without a last word has died."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped worker did not crash
+    # Ctrl-C reaches every process of a terminal; the parent stops this one, once and gently.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     parent = parent_process()
     assert parent is not None
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     relay_to(messages.send)
-    logging.getLogger("bench").addHandler(_Passed(messages))
+    logging.getLogger("bench").addHandler(_Screen(logging.WARNING))
     prepare_output()
     try:
         done = Done(work(number, again))

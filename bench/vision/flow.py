@@ -11,8 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
-from torchvision.models.optical_flow._utils import make_coords_grid, upsample_flow
 
 from bench.errors import BenchError, Unscored
 from bench.storage import fingerprint
@@ -31,7 +29,7 @@ _PRESETS = {
 
 # Of the published files, the one that the authors trained on FlyingChairs and FlyingThings3D
 # ("raft-things"), carried over to torchvision: VBench uses it.
-_RAFT_URL = Raft_Large_Weights.C_T_V1.url
+_RAFT_URL = "https://download.pytorch.org/models/raft_large_C_T_V1-22a6c225.pth"
 
 MIN_PADDED_PX = 128  # the correlation pyramid halves a grid of 1/8 three times
 MAX_CORRELATION_BYTES = 8 * 2**30  # 1920x1088 takes 5.6 GB
@@ -157,6 +155,8 @@ class Raft:
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device`; the file must have the hash that its name tells."""
+        from torchvision.models.optical_flow import raft_large  # as slow to import as torch
+
         file = weights.find(
             "RAFT",
             _RAFT_URL,
@@ -234,6 +234,8 @@ class Raft:
 
         torchvision's own forward pass encodes both frames of every pair anew; otherwise the same.
         """
+        from torchvision.models.optical_flow._utils import make_coords_grid, upsample_flow
+
         network = self._network
         for start in range(0, len(a), self.batch_size):
             part = slice(start, start + self.batch_size)

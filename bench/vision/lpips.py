@@ -1,11 +1,11 @@
 """LPIPS v0.1 (AlexNet) with every frame's features computed once and compared many times."""
 
 import itertools
-import warnings
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-import lpips
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,6 +20,67 @@ MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 # LPIPS between the two frames of `golden_frames`, with the published weights.
 _GOLDEN = 0.78091
 _GOLDEN_TOLERANCE = 1e-4
+
+# Of torchvision's AlexNet: index of a convolution to its arguments, and those after a max-pooling.
+_CONVOLUTIONS = {
+    0: (3, 64, 11, 4, 2),
+    3: (64, 192, 5, 1, 2),
+    6: (192, 384, 3, 1, 1),
+    8: (384, 256, 3, 1, 1),
+    10: (256, 256, 3, 1, 1),
+}
+_POOLED = (3, 6)
+_HEADS = "weights/v0.1/alex.pth"
+
+
+class _Trunk(torch.nn.Module):
+    """AlexNet's convolutions, in five slices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for number, (index, arguments) in enumerate(_CONVOLUTIONS.items(), 1):
+            layers: OrderedDict[str, torch.nn.Module] = OrderedDict()
+            if index in _POOLED:
+                layers[str(index - 1)] = torch.nn.MaxPool2d(3, 2)
+            layers[str(index)] = torch.nn.Conv2d(*arguments)
+            layers[str(index + 1)] = torch.nn.ReLU(inplace=True)
+            self.add_module(f"slice{number}", torch.nn.Sequential(layers))
+
+    def forward(self, batch: Tensor) -> list[Tensor]:
+        """What each slice makes of scaled frames `[N, 3, H, W]`."""
+        layers = []
+        for part in self.children():
+            batch = part(batch)
+            layers.append(batch)
+        return layers
+
+
+class _Network(torch.nn.Module):
+    """Trunk and heads, named as in the `lpips` package, so that they have one digest.
+
+    The package itself imports torchvision, and with it torch._dynamo: as long as torch takes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = _Trunk()
+        self.scaling_layer: Any = torch.nn.Module()
+        for name, values in (("shift", (-0.030, -0.088, -0.188)), ("scale", (0.458, 0.448, 0.450))):
+            self.scaling_layer.register_buffer(name, torch.tensor(values)[None, :, None, None])
+        self.lins = torch.nn.ModuleList()
+        for number, arguments in enumerate(_CONVOLUTIONS.values()):
+            head = torch.nn.Module()
+            weight = torch.nn.Conv2d(arguments[1], 1, 1, bias=False)
+            head.model = torch.nn.Sequential(torch.nn.Dropout(), weight)
+            self.lins.append(head)
+            self.add_module(f"lin{number}", head)
+
+    def forward(self, frames: Tensor) -> list[Tensor]:
+        """Unit features of frames `[N, 3, H, W]`, -1..1, layer by layer."""
+        layers: list[Tensor] = self.net(
+            (frames - self.scaling_layer.shift) / self.scaling_layer.scale
+        )
+        return [layer / ((layer**2).sum(dim=1, keepdim=True).sqrt() + 1e-10) for layer in layers]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,25 +125,27 @@ class Lpips:
             BenchError: if the self-test fails.
         """
         trunk = weights.alexnet_features(self.trunk)
-        with warnings.catch_warnings():
-            # The package asks torchvision for an untrained trunk with an argument that
-            # torchvision has renamed; the trained weights are loaded below.
-            warnings.filterwarnings("ignore", module="torchvision.models._utils")
-            self._net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-        slices = self._net.net
-        convolutions = [
-            layer
-            for part in (slices.slice1, slices.slice2, slices.slice3, slices.slice4, slices.slice5)
-            for layer in part
-            if isinstance(layer, torch.nn.Conv2d)
-        ]
-        for layer, index in zip(convolutions, (0, 3, 6, 8, 10), strict=True):
-            layer.load_state_dict(
-                {kind: trunk[f"features.{index}.{kind}"] for kind in ("weight", "bias")}
-            )
+        file = weights.package_file("lpips", _HEADS)
+        if file is None:
+            raise weights.WeightsMissing("LPIPS heads not found: pip install lpips")
+        heads = weights.read(file, "LPIPS")
+        self._net = _Network()
+        state = {
+            f"net.slice{number}.{index}.{kind}": trunk[f"features.{index}.{kind}"]
+            for number, index in enumerate(_CONVOLUTIONS, 1)
+            for kind in ("weight", "bias")
+        }
+        for number in range(len(_CONVOLUTIONS)):
+            for name in (f"lin{number}", f"lins.{number}"):
+                state[f"{name}.model.1.weight"] = heads[f"lin{number}.model.1.weight"]
+        scaling = self._net.scaling_layer.state_dict(prefix="scaling_layer.")
+        weights.install(state | scaling, self._net, file, "LPIPS")
         self._net.requires_grad_(False).eval().to(device)
         self._device = device
-        self._root_heads = [head.model[-1].weight.sqrt() for head in self._net.lins]
+        self._root_heads = [
+            self._net.get_parameter(f"lin{number}.model.1.weight").sqrt()
+            for number in range(len(_CONVOLUTIONS))
+        ]
         self.fingerprint = weights.digest(self._net.state_dict())
         golden = self.features(golden_frames())
         measured = self.distance(golden, torch.tensor([0]), torch.tensor([1]))
@@ -271,11 +334,8 @@ class Lpips:
         """One batch's weighted unit features, layer by layer."""
         batch = torch.from_numpy(frames).to(self._device)
         scaled = batch.permute(0, 3, 1, 2).float() / 127.5 - 1
-        layers = self._net.net(self._net.scaling_layer(scaled))
-        return [
-            lpips.normalize_tensor(layer) * root
-            for layer, root in zip(layers, self._root_heads, strict=True)
-        ]
+        layers = self._net(scaled)
+        return [layer * root for layer, root in zip(layers, self._root_heads, strict=True)]
 
 
 def _on_grid(squared: Iterable[Tensor], grid: tuple[int, int]) -> Tensor:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import huggingface_hub as hub
 import numpy as np
-import open_clip
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -80,6 +79,8 @@ class OpenClip:
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device` and pass the self-test."""
+        import open_clip  # with transformers and torchvision: longer to import than torch
+
         with _root_logger_left_alone():
             self._network, self._preprocess, self._tokenizer = create(self._model, self.pretrained)
             described = open_clip.get_model_config(self._model)
@@ -231,6 +232,8 @@ class VbenchClip:
 
     def _prepare(self, frame: NDArray[np.uint8]) -> Tensor:
         """One frame `[H, W, 3]` as the network reads it, `[1, 3, 224, 224]`."""
+        import open_clip
+
         side = _OPENAI_SIDE_PX
         image = scaled(frame, self._device, side, "bicubic")
         top, left = (round((length - side) / 2) for length in image.shape[2:])
@@ -278,6 +281,8 @@ class VbenchAesthetic(VbenchClip):
 
 
 def _read_openai(file: Path) -> Any:  # noqa: ANN401 - open_clip has no types
+    import open_clip
+
     with warnings.catch_warnings():
         # The file is a TorchScript archive; torch discourages its reader.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -293,6 +298,8 @@ def create(name: str, pretrained: str | None) -> tuple[Any, Preprocess, Any]:
     open_clip itself fills a network with random weights when it finds none; this never does:
     WeightsMissing if they would have to be downloaded, and cannot be.
     """
+    import open_clip
+
     source = _source(name, pretrained)
     if source is not None:
         _reach(name, source)
@@ -327,6 +334,8 @@ def _source(name: str, pretrained: str | None) -> str | None:
         if not (folder / "open_clip_config.json").is_file():
             raise BenchError(f"expected open_clip_config.json in {folder}, there is none")
         return None
+    import open_clip
+
     known = open_clip.list_models()
     if name not in known:
         raise BenchError(
@@ -379,6 +388,8 @@ def _one_line(error: Exception) -> str:
 
 def _count(tokenizer: Any, text: str) -> int:  # noqa: ANN401 - open_clip's tokenizers share no base
     """Tokens of the whole text, with the marks of its beginning and end."""
+    import open_clip
+
     if isinstance(tokenizer, open_clip.SimpleTokenizer):
         return len(tokenizer.encode(text)) + 2
     return len(tokenizer.tokenizer(tokenizer.clean_fn(text), verbose=False).input_ids)

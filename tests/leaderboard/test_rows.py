@@ -8,8 +8,10 @@ import fake_results as fake
 import pytest
 from fake_results import Content, Score
 
+from bench.leaderboard.check import check
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_means
+from bench.leaderboard.publish import publish
 
 OTHER_PROMPTS = "other prompts (toy.jsonl, sha256 5ca1ab1e and toy.jsonl, sha256 0ther)"
 WITH_HEADLINE = fake.METRICS | fake.COHERENCE
@@ -113,6 +115,65 @@ def test_an_incomplete_model_stands_apart_and_moves_no_rank(lost: str, tmp_path:
     (row,) = group.partial
     assert (row.label, row.rank) == ("half", None)
     assert (row.missing, row.unscored) == ((19, 0) if lost == "missing" else (0, 1))
+
+
+def first(prompts: int, name: str, level: float) -> Content:
+    """Of a suite of 40 prompts and two seeds, the first so many, as `limit` makes them."""
+    content = fake.result(
+        name, score=coherent(level), prompts=40, seeds=(0, 1), metrics=WITH_HEADLINE
+    )
+    del content["clips"][2 * prompts :]
+    return content
+
+
+def test_what_all_have_ranks_whoever_has_more(tmp_path: Path) -> None:
+    contents = [first(22, "a", 50), first(40, "b", 70), first(25, "c", 60), first(3, "few", 99)]
+    contents[1]["clips"][0] = fake.failed("p00")  # counts, as a 0
+    (group,) = board_of(contents, tmp_path).groups
+    ranked = [(row.label, row.rank, len(row.result.clips)) for row in group.complete]
+    assert ranked == [("b", (1, 1), 44), ("c", (2, 2), 44), ("a", (3, 3), 44)]
+    assert group.of_prompts == 40
+    assert [row.label for row in group.partial] == ["few"]
+    mean = sum(60 + prompt / 10 + 0.5 for prompt in range(22)) / 22
+    assert group.complete[1].mean == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(("a", "b"), [(19, 40), (19, 19), (40, 3)])
+def test_too_few_in_common_rank_nobody(a: int, b: int, tmp_path: Path) -> None:
+    (group,) = board_of([first(a, "a", 50), first(b, "b", 70)], tmp_path).groups
+    assert not any(row.rank for row in group.rows)
+    assert group.of_prompts is None
+    assert [len(row.result.clips) for row in sorted(group.rows, key=lambda row: row.label)] == [
+        2 * a,
+        2 * b,
+    ]
+
+
+def test_complete_runs_are_never_cut_down(tmp_path: Path) -> None:
+    contents = [first(40, "a", 50), first(40, "b", 70), first(30, "c", 60)]
+    (group,) = board_of(contents, tmp_path).groups
+    assert [len(row.result.clips) for row in group.complete] == [80, 80]
+    assert [row.label for row in group.partial] == ["c"]
+
+
+def test_a_prompt_that_lacks_a_seed_of_anybody_does_not_count(tmp_path: Path) -> None:
+    contents = [first(22, "a", 50), first(22, "b", 70)]
+    del contents[0]["clips"][5]
+    contents[1]["clips"][0]["scores"] = {"flicker": 0.1}
+    (group,) = board_of(contents, tmp_path).groups
+    assert {row.result.expected_prompts for row in group.complete} == {
+        tuple(f"p{n:02d}" for n in range(22) if n not in (0, 2))
+    }
+
+
+def test_a_board_of_what_all_have_says_so_and_passes_its_check(tmp_path: Path) -> None:
+    files = [fake.write(first(20, name, level), tmp_path) for name, level in (("a", 50), ("b", 70))]
+    board = publish(files, tmp_path / "board").readme
+    assert "20 prompts that all have, of 40, x 2 seeds" in board.read_text("utf-8")
+    wrong = [f.text for f in check(tmp_path / "board").findings if f.wrong and "page" in f.text]
+    assert wrong == []
+    publish(files, tmp_path / "again")
+    assert board.read_bytes() == (tmp_path / "again" / "README.md").read_bytes()
 
 
 def test_a_model_with_failures_is_complete_and_pays_for_them(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.measure.machine import environment, own_commit, resolve_device
+from bench.measure.commit import own_commit
+from bench.measure.machine import environment, resolve_device
 from bench.storage import PACKAGE
 
 IDENTITY = ["-c", "user.name=t", "-c", "user.email=t@t"]

@@ -241,7 +241,7 @@ def test_the_page_is_the_same_every_time() -> None:
     ("flags", "shown"),
     [
         (["--cfg", "job", "limit=3"], "\nlimit: 3\n"),
-        (["--help"], "python -m bench.health people=DIR"),
+        (["--help"], "steadybench validate people=DIR"),
         (["--info", "config"], "path: packaged"),
     ],
 )

@@ -19,6 +19,7 @@ from bench.errors import BenchError, ClipError, nearest
 from bench.generators.base import (
     Generator,
     GeneratorInfo,
+    Needs,
     is_positive,
     require,
     require_choice,
@@ -50,6 +51,7 @@ class DiffusersGenerator(Generator):
     """Loads a pipeline, calls it, and refuses what is no video."""
 
     kind = "bench.generators.diffusers.DiffusersGenerator"
+    device = torch.device("cpu")
 
     pipeline: str  # name of its class in diffusers
     call: Mapping[str, Any]  # keyword arguments of every call, as the pipeline takes them
@@ -145,6 +147,16 @@ class DiffusersGenerator(Generator):
 
         return parts(self.description, self.load, self.dtypes)
 
+    def needs(self) -> Needs:
+        """From parameters and dtypes; an estimate."""
+        options = self.options
+        return Needs(
+            parts={part.name: part.weight_bytes for part in self.parts()},
+            repo=self.repo if self.path is None and self.weights == "real" else None,
+            offload=options.offload,
+            quantised=options.quantise is not None,
+        )
+
     def check(self, prompts: Sequence[Prompt]) -> None:
         """Refuse, before weights are loaded, what the pipeline would refuse or quietly change."""
         kind = resolve_class(self.pipeline, "model.pipeline")
@@ -174,7 +186,7 @@ class DiffusersGenerator(Generator):
         with _quiet():
             self.options.check(self.device, random_weights=self.weights == "random")
             if self.weights == "real":
-                self.revisions = self._find_revisions()
+                self.revisions = self.revisions or self._find_revisions()
 
     def __enter__(self) -> Self:
         try:
@@ -271,8 +283,6 @@ class DiffusersGenerator(Generator):
     def _load(self) -> None:
         kind = resolve_class(self.pipeline, "model.pipeline")
         with _quiet():
-            if self.device.type == "cuda" and not (self.options.offload or self.options.quantise):
-                self._check_memory()
             if self.weights == "random":
                 from bench.generators.diffusers.random_weights import random_pipeline
 
@@ -286,17 +296,6 @@ class DiffusersGenerator(Generator):
             apply(self.options, self.pipe, self.dtypes["default"])
             place(self.options, self.pipe, self.device)
         self.clock = StageClock(self.pipe, self.device)
-
-    def _check_memory(self) -> None:
-        """Refuse weights that do not fit a CUDA device; that is an estimate, and said as one."""
-        needed = sum(part.weight_bytes for part in self.parts())
-        available = torch.cuda.get_device_properties(self.device).total_memory
-        if needed > available:
-            raise BenchError(
-                f"{self.pipeline} needs about {needed / 2**30:.0f} GiB for its weights alone (an "
-                f"estimate, from parameters and dtype), this GPU has {available / 2**30:.0f}: "
-                "type model.options.offload=model, or model.options.quantise=float8"
-            )
 
     @property
     def _size(self) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -13,7 +13,7 @@ from bench import statistics as stats
 from bench.leaderboard.data.costs import Speed, Yield, devices, speeds, yield_of
 from bench.leaderboard.data.files import suite_of
 from bench.metrics.cross_clip import BETTER, UNIT
-from bench.schema import ClipResult, MetricDescription, Result
+from bench.schema import ClipResult, Expected, MetricDescription, Result
 
 HEADLINE = "coherence"
 
@@ -92,6 +92,7 @@ class Group:
     partial: tuple[Row, ...]  # lack clips, so that their means are over other clips than the rest
     differs: tuple[str, ...]  # in what from the first group of the suite; empty for the first
     unranked: str | None  # why no row has a rank; None if they have
+    of_prompts: int | None  # of the suite, where rows are cut down to what they have in common
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -136,8 +137,9 @@ def comparable(result: Result) -> Hashable:
 def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
     """In what two results differ so that they do not compare; empty if they do.
 
-    Paired, they are put side by side, metric by metric: one common metric is enough, footage
-    compares file by file, and a suite compares with itself in another language.
+    Paired, they are put side by side, draw by draw and metric by metric: whatever prompts, seeds
+    and metrics they share is enough, footage compares file by file, and a suite compares with
+    itself in another language.
     """
     a, b = _conditions(first), _conditions(other)
     same = first.prompts_sha256 == other.prompts_sha256
@@ -147,6 +149,8 @@ def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[
         judged = a.keys() - {"prompts"}
     else:
         judged = a.keys() - {"selection of the prompts"}
+    if paired:
+        judged -= {"selection of the prompts", "seeds"}
     reasons = [
         f"other {name} ({a[name][1]} and {b[name][1]})"
         for name in a
@@ -274,9 +278,50 @@ def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
         by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
     groups = tuple(
-        _group(group, labels, by_device, differences(members[0][0], group[0])) for group in members
+        _group(
+            _on_common(group),
+            labels,
+            by_device,
+            differences(members[0][0], group[0]),
+            len(group[0].expected_prompts),
+        )
+        for group in members
     )
     return SuiteBoard(suite, labels, tuple(results), groups, by_device)
+
+
+def _on_common(results: Sequence[Result]) -> list[Result]:
+    """Results of one group, cut down to the prompts that they have in common, where that ranks.
+
+    As they are where two are complete, which rank over all prompts, or where two have fewer than
+    20 in common. Who has fewest prompts stays out if the others would be left with too few.
+    """
+    if results[0].prompts_sha256 is None or sum(map(_is_complete, results)) > 1:
+        return list(results)
+    whole = {result.model: _whole_prompts(result) for result in results}
+    common, members = set(results[0].expected_prompts), set()
+    for model in sorted(whole, key=lambda model: (-len(whole[model]), model)):
+        if len(common & whole[model]) >= stats.MIN_PROMPTS:
+            common &= whole[model]
+            members.add(model)
+    if len(members) < 2:
+        return list(results)
+    return [_cut(result, common) if result.model in members else result for result in results]
+
+
+def _whole_prompts(result: Result) -> set[str]:
+    """Prompts of which every seed counts."""
+    counts = Counter(clip.prompt for clip in result.clips if _counts_as(result, clip))
+    return {prompt for prompt, count in counts.items() if count == len(result.seeds)}
+
+
+def _cut(result: Result, prompts: Collection[str]) -> Result:
+    """As if the suite had these prompts alone."""
+    expected = tuple(prompt for prompt in result.expected_prompts if prompt in prompts)
+    return result.replace(
+        clips=tuple(clip for clip in result.clips if clip.prompt in prompts),
+        expected=Expected(prompts=expected, seeds=result.seeds),
+    )
 
 
 def _labels(results: Sequence[Result]) -> dict[str, str]:
@@ -294,6 +339,7 @@ def _group(
     labels: Mapping[str, str],
     by_device: Mapping[str, Sequence[Speed]],
     differs: tuple[str, ...],
+    prompts: int,
 ) -> Group:
     footage = results[0].prompts_sha256 is None
     order = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
@@ -341,6 +387,9 @@ def _group(
         partial=tuple(row for row in rows if row.result.model not in models),
         differs=differs,
         unranked=_why_unranked(footage, complete, HEADLINE in metrics, ranking),
+        of_prompts=(
+            prompts if any(len(each.expected_prompts) < prompts for each in results) else None
+        ),
     )
 
 
@@ -374,10 +423,14 @@ def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.flo
 
 def _counts(result: Result) -> tuple[int, int]:
     """How many clips have a score, and how many failed."""
+    failed = sum(clip.is_failure for clip in result.clips)
+    return sum(_counts_as(result, clip) for clip in result.clips) - failed, failed
+
+
+def _counts_as(result: Result, clip: ClipResult) -> bool:
+    """Whether a clip has a score (a headline, where there is that metric), or failed."""
     names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
-    successes = [clip for clip in result.clips if clip.status == "ok"]
-    scored = sum(any(clip.scores.get(name) is not None for name in names) for clip in successes)
-    return scored, sum(clip.is_failure for clip in result.clips)
+    return clip.is_failure or any(clip.scores.get(name) is not None for name in names)
 
 
 def _is_complete(result: Result) -> bool:

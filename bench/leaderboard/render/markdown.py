@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
-from bench.leaderboard.render.pictures import Picture
 from bench.leaderboard.tables.suite import tables, without_scores
 from bench.leaderboard.tables.table import Table, plain
+
+if TYPE_CHECKING:  # drawing takes a second to import, and text needs none
+    from bench.leaderboard.render.pictures import Picture
 
 INTRO = """\
 # Leaderboard
@@ -44,7 +47,7 @@ SOURCE = "Every number is computed from the files in `results/`."
 
 def render(
     suites: Sequence[SuiteBoard],
-    pictures: Mapping[str, Sequence[Picture]] | None = None,
+    pictures: Mapping[str, Sequence["Picture"]] | None = None,
     trust: Sequence[str] = (),
 ) -> str:
     """The leaderboard page, the same bytes for the same suites and pictures.
@@ -76,7 +79,7 @@ def escape(text: str) -> str:
     return re.sub(_ACTS, r"\\\g<0>", plain(text))
 
 
-def _pictures(pictures: Sequence[Picture]) -> Iterator[str]:
+def _pictures(pictures: Sequence["Picture"]) -> Iterator[str]:
     """Pictures; contact sheets, of which there are as many as models, are folded away."""
     sheets = [picture for picture in pictures if picture.model]
     yield from (_image(picture) for picture in pictures if not picture.model)
@@ -86,7 +89,7 @@ def _pictures(pictures: Sequence[Picture]) -> Iterator[str]:
         yield "</details>"
 
 
-def _image(picture: Picture) -> str:
+def _image(picture: "Picture") -> str:
     return f"![{escape(picture.alt)}]({quote(picture.path)})"
 
 

@@ -245,9 +245,10 @@ def _basis(group: Group) -> str:
     if group.footage:
         return "Footage without prompts."
     first = group.rows[0].result
+    common = f" that all have, of {group.of_prompts}," if group.of_prompts else ""
     return (
-        f"{plural(len(first.expected_prompts), 'prompt')} x {plural(len(first.seeds), 'seed')}, "
-        f"prompts sha256 {short(first.prompts_sha256)}."
+        f"{plural(len(first.expected_prompts), 'prompt')}{common} x "
+        f"{plural(len(first.seeds), 'seed')}, prompts sha256 {short(first.prompts_sha256)}."
     )
 
 

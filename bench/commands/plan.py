@@ -1,0 +1,42 @@
+"""Plan: what a run would make, download, need and take; nothing is made, downloaded or written.
+
+What cannot work is refused, as by the run itself.
+
+Examples:
+  steadybench plan model=wan2_1_1_3b suite=standard
+  steadybench plan model=wan2_1_14b suite=smoke model.options.offload=model
+  steadybench plan model=ltx_video_2b suite=standard hardware.price_per_gpu_hour=2.49
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from bench.commands import parser
+from bench.config import add_overrides, compose_choice, parse_run, plain, read_overrides
+from bench.errors import attempt
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; exit code 0, or 2 if the run could not work."""
+    command = parser("plan", __doc__)
+    add_overrides(command)
+    options = read_overrides(command, arguments)
+    return attempt(lambda: _plan(*compose_choice("bench", options)))
+
+
+def _plan(composed: Any, choice: str) -> int:  # noqa: ANN401 - a configuration of Hydra
+    config = parse_run(plain(composed))
+    from bench.run.generation import find_missing
+    from bench.run.job import foretell, prepare
+
+    job = prepare(config, choice, images=False)
+    missing = find_missing(job.generator, job.plan, job.folder)
+    foretell(job, missing, config, print)
+    if missing and "generate" in config.stages:
+        job.generator.check(job.prompts)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""What a job is about to make, and what that needs: said, or refused, before anything is loaded."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from bench.config import RunConfig
+from bench.errors import BenchError, one_line
+from bench.generators.base import Generator, Needs
+from bench.leaderboard.data.files import FILE_NAME, load
+from bench.measure.machine import device_name, main_memory_bytes
+from bench.prompts import Item
+from bench.run.generation import Plan
+from bench.schema import ClipFacts, ClipRecord
+from bench.storage import RunFolder, read_record
+
+_GIB = 2**30
+
+# Of a lossless clip, per pixel: 15 MB for 81 frames of 480x832, 65 MB for 129 of 720x1280. Grain
+# takes two to three times as much.
+_BYTES_PER_PIXEL = 0.5
+_GRAIN = 3
+
+_HUB_TIMEOUT_S = 5.0
+_MOST_READ = 50  # records, for the time that a clip takes
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Lines to read, and what cannot work; nothing if all can."""
+
+    lines: list[str]
+    obstacles: list[str]
+
+    def refuse(self) -> None:
+        """Raise BenchError for the first thing that cannot work."""
+        if self.obstacles:
+            raise BenchError(self.obstacles[0])
+
+
+def summary(
+    generator: Generator,
+    plan: Plan,
+    todo: Sequence[Item],
+    there: int,
+    folder: RunFolder,
+    device: torch.device,
+    config: RunConfig,
+    makers: int = 1,
+) -> Summary:
+    """What making `todo` of a plan comes to, where so many clips are there already.
+
+    So many processes, the `makers`, share the work.
+    """
+    lines = [_clips(generator, plan, len(todo), there, folder, config)]
+    obstacles: list[str] = []
+    if todo:
+        needs = (*_weights(generator, plan.label, device), _disk(generator, todo, folder.root))
+        for line, obstacle in needs:
+            lines += [line] if line else []
+            obstacles += [obstacle] if obstacle else []
+        if generator.info.measured:
+            lines.append(_time(generator, plan, todo, folder, device_name(device), config, makers))
+    return Summary(lines, obstacles)
+
+
+def _clips(
+    generator: Generator, plan: Plan, to_make: int, there: int, folder: RunFolder, config: RunConfig
+) -> str:
+    limited = f" (limit={config.limit})" if config.limit else ""
+    counts = [f"{to_make} to make{limited}", f"{there} there already"]
+    if "score" in config.stages and generator.info.weights == "real":
+        scored = sum(folder.score(item.sample).exists() for item in plan.items)
+        counts.append(f"{max(0, there + to_make - scored)} to score")
+    return (
+        f"{plan.label} on suite {config.suite.name}, {len(plan.items)} clips: {', '.join(counts)}"
+    )
+
+
+Said = tuple[str, str]
+"""A line, and what cannot work; either may be empty."""
+
+
+def _weights(generator: Generator, label: str, device: torch.device) -> Iterator[Said]:
+    """Of the networks: the download, the GPU's memory, main memory."""
+    try:
+        needs = generator.needs()
+    except Exception as error:  # an estimate must stop nothing that would work
+        yield f"size unknown: {error if isinstance(error, BenchError) else one_line(error)}", ""
+        return
+    if needs is None:
+        return
+    total, largest = sum(needs.parts.values()), max(needs.parts.values(), default=0)
+    if needs.repo is not None and (lacking := total - _cached_bytes(needs.repo)) > total / 100:
+        yield f"to download: about {_gib(lacking)} from {needs.repo}{_gate(needs.repo)}", ""
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        yield _on_gpu(needs, total, largest, device)
+    if not on_gpu or needs.offload:
+        memory = main_memory_bytes()
+        line = f"main memory: {_gib(total)} of weights, {_gib(memory)} free"
+        yield (
+            line,
+            f"{label} needs {_gib(total)} of main memory for its weights alone, {_gib(memory)} "
+            "are free: take a machine with more, or a smaller model"
+            if total > memory
+            else "",
+        )
+
+
+def _on_gpu(needs: "Needs", total: int, largest: int, device: torch.device) -> Said:
+    memory = torch.cuda.get_device_properties(device).total_memory
+    resident = largest if needs.offload else total
+    what = "its largest network" if needs.offload else "weights"
+    line = f"GPU memory: {_gib(resident)} of {what}, the GPU has {_gib(memory)}"
+    if resident <= memory or needs.quantised:
+        return line, ""
+    remedy = "offload=group" if needs.offload else "offload=model"
+    return line, (
+        f"{what} of {_gib(resident)} do not fit this GPU, which has {_gib(memory)}: "
+        f"type model.options.{remedy}, or model.options.quantise=float8"
+        if needs.offload != "sequential" and needs.offload != "group"
+        else ""
+    )
+
+
+def _cached_bytes(repo: str) -> int:
+    """What the hub's cache holds of a repository."""
+    from huggingface_hub import constants
+
+    blobs = Path(constants.HF_HUB_CACHE, f"models--{repo.replace('/', '--')}", "blobs")
+    return sum(path.stat().st_size for path in blobs.glob("*") if path.is_file())
+
+
+def _gate(repo: str) -> str:
+    """What to do first about a repository whose terms must be accepted; nothing for any other."""
+    from huggingface_hub import HfApi
+
+    try:
+        gated = HfApi().model_info(repo, timeout=_HUB_TIMEOUT_S).gated
+    except Exception as error:  # whatever its transport raises
+        return f" (the hub cannot be asked whether it is gated: {one_line(error)[:80]})"
+    accept = f" (gated: accept its terms at https://huggingface.co/{repo}, then `hf auth login`)"
+    return accept if gated else ""
+
+
+def _disk(generator: Generator, todo: Sequence[Item], root: Path) -> Said:
+    size = generator.info.size_requested
+    frames = [generator.frames_requested(item.prompt) for item in todo]
+    if size is None or None in size or None in frames:
+        return "", ""
+    needed = sum(filter(None, frames)) * size[0] * size[1] * _BYTES_PER_PIXEL
+    folder = next(path for path in (root, *root.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    line = (
+        f"disk: {_gib(needed)} without loss, up to {_gib(_GRAIN * needed)} with grain; "
+        f"{_gib(free)} free in {folder}"
+    )
+    if needed <= free:
+        return line, ""
+    return line, (
+        f"{len(todo)} clips take {_gib(needed)} or more, {folder} has {_gib(free)}: make room, "
+        "choose another with out=DIR, or fewer prompts with limit=N"
+    )
+
+
+def _time(
+    generator: Generator,
+    plan: Plan,
+    todo: Sequence[Item],
+    folder: RunFolder,
+    device: str,
+    config: RunConfig,
+    makers: int,
+) -> str:
+    seconds, source = _seconds_per_clip(generator, plan, todo[0], folder, device, config)
+    if seconds is None:
+        return f"time: unknown, nobody has timed {plan.label} on {device}; limit=1 does"
+    total_s = seconds * len(todo)
+    how = f"by {makers} processes, " if makers > 1 else ""
+    how += f"at {seconds:.3g} s a clip ({source})"
+    line = f"time: {_duration(total_s / makers)} to make them, {how}"
+    price, gpus = config.hardware.price_per_gpu_hour, config.hardware.gpus
+    if price is None or device == "cpu":
+        return line
+    return f"{line}; {total_s / 3600 * price * gpus:.2f} {config.hardware.currency}"
+
+
+def _seconds_per_clip(
+    generator: Generator, plan: Plan, item: Item, folder: RunFolder, device: str, config: RunConfig
+) -> tuple[float | None, str]:
+    """Median of clips of this length and size on this device, and where they were timed."""
+    size = generator.info.size_requested or (None, None)
+    asked = (generator.frames_requested(item.prompt), *size)
+
+    def timed(clips: Iterator[ClipFacts]) -> list[float]:
+        return [
+            clip.latency_s
+            for clip in clips
+            if clip.latency_s is not None
+            and clip.status == "ok"
+            and clip.device == device
+            and (clip.frames_requested, clip.height_requested, clip.width_requested) == asked
+        ]
+
+    paths = (folder.record(draw.sample) for draw in plan.items)
+    own = islice((path for path in paths if path.exists()), _MOST_READ)
+    if seconds := timed(read_record(path, ClipRecord) for path in own):
+        return median(seconds), "measured here"
+    others = [
+        *config.out.glob(f"*/{plan.label}/{FILE_NAME}"),
+        *Path("leaderboard").glob(f"results/*/{plan.label}.json"),
+    ]
+    for path in others:
+        if seconds := timed(iter(load(path).clips)):
+            return median(seconds), f"as in {path}"
+    declared = (config.model.get("card") or {}).get("declared_s_per_video_s")
+    frames, fps = asked[0], getattr(generator, "fps", None)
+    if declared is not None and frames and fps:
+        return declared * frames / fps, "as its maker declares, on the maker's hardware"
+    return None, ""
+
+
+def _gib(size: float) -> str:
+    return f"{size / _GIB:.1f} GiB" if size >= _GIB / 10 else f"{size / 2**20:.0f} MiB"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 10 else str(timedelta(seconds=round(seconds)))

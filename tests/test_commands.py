@@ -1,0 +1,143 @@
+"""The front door: one command with verbs, each with help that shows what to type."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from bench import __version__, cli
+from bench.clip import Clip, write_preview
+from bench.commands.metrics import describe
+from bench.commands.suites import suites
+from bench.config import build_metrics
+from bench.storage import CONF, PACKAGE
+
+Output = pytest.CaptureFixture[str]
+
+
+def type_(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """The exit code of `steadybench ARGUMENTS`."""
+    monkeypatch.setattr(sys, "argv", ["steadybench", *arguments])
+    try:
+        return cli.main()
+    except SystemExit as ended:
+        return ended.code
+
+
+def test_help_names_every_command(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    assert type_(monkeypatch, "--help") == 0
+    said = capsys.readouterr().out
+    assert all(re.search(rf"^  {name} ", said, re.MULTILINE) for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_shows_three_examples_of_itself(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    assert not type_(monkeypatch, name, "--help")
+    said = capsys.readouterr().out
+    examples = said[said.index("Examples:") :].partition("\n\n")[0].splitlines()[1:]
+    assert sum(line.strip().startswith(f"steadybench {name}") for line in examples) >= 2
+    assert len(examples) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["publsh", "x"], "there is no command 'publsh', did you mean 'publish'?"),
+        (["limit"], "there is no command 'limit'"),
+        (["limt=3"], "there is no 'limt', did you mean 'limit'?"),
+        (["run", "limt=3"], "there is no 'limt', did you mean 'limit'?"),
+    ],
+)
+def test_a_slip_is_one_line(
+    arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    assert type_(monkeypatch, *arguments) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_the_version_tells_the_commit(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    commit = "0123456789abcdef"
+    for found, line in (
+        ((commit, False), f"steadybench {__version__} (commit 0123456789ab)\n"),
+        ((commit, True), f"steadybench {__version__} (commit 0123456789ab, with changes)\n"),
+        ((None, None), f"steadybench {__version__}\n"),
+    ):
+        monkeypatch.setattr("bench.measure.commit.own_commit", lambda _, found=found: found)
+        assert type_(monkeypatch, "--version") == 0
+        assert capsys.readouterr().out == line
+
+
+COMPUTED = {
+    name: path
+    for file in sorted((CONF / "metrics").glob("*.yaml"))
+    for name, path in yaml.safe_load(file.read_text("utf-8")).get("compute", {}).items()
+}
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_a_metric_is_described_without_being_imported(name: str) -> None:
+    metric = build_metrics({name: COMPUTED[name]})[name]
+    described = describe(COMPUTED[name])
+    assert (described.unit, described.better) == (metric.unit, metric.better)
+    document = (metric.function.__doc__ or "").partition("\n")[0]
+    assert described.line[10:] in document
+    assert len(described.line) > 10
+
+
+def test_a_metric_of_another_make_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_metrics.py").write_text(
+        "from bench.metrics.base import metric\n"
+        "def length(analysis):\n    'How long it is.'\n    return 1.0\n"
+        "settings = dict(unit='s', better=None)\nlong = metric(**settings)(length)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert describe("my_metrics.long") == ("s", None, "How long it is.")
+
+
+def test_every_suite_is_listed_with_its_counts(tmp_path: Path) -> None:
+    mine = tmp_path / "suite"
+    mine.mkdir()
+    (tmp_path / "two.jsonl").write_text('{"id": "a", "seconds": 4}\n{"id": "b", "seconds": 9}\n')
+    (mine / "mine.yaml").write_text(
+        f"# My own. And more.\nname: mine\nprompts: {tmp_path / 'two.jsonl'}\nseeds: [0, 1, 2]\n"
+        "follow_seconds: true\n"
+    )
+    listed = {suite.name: suite for suite in suites([CONF, tmp_path])}
+    assert listed.keys() == {p.stem for p in (CONF / "suite").glob("*.yaml")} | {"mine"}
+    assert listed["mine"] == ("mine", 2, 3, "4-9", "My own")
+    assert listed["standard"][1:4] == (100, 4, "model's")
+    assert listed["files"].prompts is None
+    assert all(suite.title for suite in listed.values())
+
+
+def test_a_folder_of_videos_needs_no_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frames = np.zeros((4, 32, 32, 3), np.uint8)
+    write_preview(Clip(frames, 8.0), tmp_path / "clips" / "a.mp4")
+    folder = ["model=folder", "model.path=clips", "stages=[generate]"]
+    assert type_(monkeypatch, *folder) == 0
+    assert "taken for suite=files" in capsys.readouterr().err
+    assert (tmp_path / "outputs/files/clips/result.json").is_file()
+    type_(monkeypatch, *folder, "suite=smoke")
+    assert "taken for suite=files" not in capsys.readouterr().err
+
+
+def test_old_forms_are_the_same_commands(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    from bench.leaderboard.__main__ import main
+
+    board = str(PACKAGE.parent / "leaderboard")
+    assert main(["--check", board]) == 0
+    old = capsys.readouterr().out
+    assert type_(monkeypatch, "check", board) == 0
+    assert capsys.readouterr().out == old

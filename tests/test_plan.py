@@ -1,0 +1,164 @@
+"""What a run is about to do and needs is said before it begins; what cannot work is refused."""
+
+import shutil
+from collections import namedtuple
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from bench.clip import Clip
+from bench.commands.plan import main
+from bench.config import RunConfig
+from bench.errors import BenchError
+from bench.generators.base import Generator, GeneratorInfo, Needs
+from bench.prompts import Item, Prompt
+from bench.run import summary as stage
+from bench.run.generation import Plan
+from bench.run.summary import Summary, summary
+from bench.schema import Hardware
+from bench.storage import RunFolder
+
+GIB = 2**30
+CUDA = torch.device("cuda")
+ITEMS = [Item(Prompt(id=f"p{n}", text="a cat"), seed) for n in range(10) for seed in (0, 1)]
+Usage = namedtuple("Usage", "total used free")
+
+
+class Sized(Generator):
+    """81 frames of 480x832, from weights of so many GiB."""
+
+    info = GeneratorInfo(size_requested=(480, 832))
+    fps = 16.0
+
+    def __init__(
+        self, parts_gib: Mapping[str, float], repo: str | None = None, offload: str | None = None
+    ) -> None:
+        self._needs = Needs(
+            {name: round(size * GIB) for name, size in parts_gib.items()}, repo, offload
+        )
+
+    def needs(self) -> Needs:
+        return self._needs
+
+    def frames_requested(self, prompt: Prompt) -> int:  # noqa: ARG002
+        return 81
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summary]:
+    """The summary for 24 GiB on the GPU, 32 GiB of main memory, and 10 GiB of disk."""
+    gpu = SimpleNamespace(total_memory=24 * GIB)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: gpu)
+    monkeypatch.setattr(stage, "device_name", lambda device: device.type)
+    monkeypatch.setattr(stage, "main_memory_bytes", lambda: 32 * GIB)
+    monkeypatch.setattr(stage, "_cached_bytes", lambda _: 0)
+    monkeypatch.setattr(stage, "_gate", lambda _: " (gated)")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 10 * GIB))
+    monkeypatch.chdir(tmp_path)
+
+    def tell(
+        generator: Generator, *, device: torch.device = CUDA, clips: int = 20, **keys: object
+    ) -> Summary:
+        todo = (ITEMS * (1 + clips // 20))[:clips]
+        config = RunConfig.model_construct(
+            suite=SimpleNamespace(name="smoke"),
+            stages=frozenset({"generate", "score"}),
+            out=tmp_path,
+            limit=None,
+            model=keys.pop("model", {}),
+            hardware=Hardware(price_per_gpu_hour=3.6),
+        )
+        plan = Plan(label="mine", model={}, items=ITEMS)
+        folder = RunFolder(tmp_path / "smoke" / "mine")
+        return summary(generator, plan, todo, 4, folder, device, config)
+
+    return tell
+
+
+def test_it_says_what_is_made_downloaded_and_needed(told: Callable[..., Summary]) -> None:
+    card = {"card": {"declared_s_per_video_s": 10.0}}
+    lines = told(Sized({"transformer": 3, "text_encoder": 10}, "a/b"), model=card).lines
+    assert lines == [
+        "mine on suite smoke, 20 clips: 20 to make, 4 there already, 24 to score",
+        "to download: about 13.0 GiB from a/b (gated)",
+        "GPU memory: 13.0 GiB of weights, the GPU has 24.0 GiB",
+        f"disk: 0.3 GiB without loss, up to 0.9 GiB with grain; 10.0 GiB free in {Path.cwd()}",
+        "time: 0:16:52 to make them, at 50.6 s a clip (as its maker declares, on the maker's "
+        "hardware); 1.01 USD",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("generator", "device", "clips", "refused"),
+    [
+        (
+            Sized({"transformer": 20, "text_encoder": 10}),
+            "cuda",
+            20,
+            "do not fit this GPU.*offload=model",
+        ),
+        (Sized({"transformer": 20, "text_encoder": 10}, offload="model"), "cuda", 20, ""),
+        (Sized({"transformer": 28, "vae": 1}, offload="model"), "cuda", 20, "offload=group"),
+        (Sized({"transformer": 28, "vae": 1}, offload="group"), "cuda", 20, ""),
+        (Sized({"transformer": 28, "vae": 9}, offload="group"), "cuda", 20, "main memory"),
+        (Sized({"transformer": 33}), "cpu", 20, "33.0 GiB of main memory"),
+        (Sized({"transformer": 1}), "cpu", 800, "12.1 GiB or more.*out=DIR"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    told: Callable[..., Summary], generator: Sized, device: str, clips: int, refused: str
+) -> None:
+    report = told(generator, device=torch.device(device), clips=clips)
+    if refused:
+        with pytest.raises(BenchError, match=refused):
+            report.refuse()
+    else:
+        report.refuse()
+
+
+def test_a_size_that_cannot_be_told_stops_nothing(
+    told: Callable[..., Summary], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Sized) -> Needs:
+        raise KeyError("transformer")
+
+    monkeypatch.setattr(Sized, "needs", fail)
+    report = told(Sized({}))
+    report.refuse()
+    assert "size unknown: KeyError: 'transformer'" in report.lines
+
+
+def test_a_random_model_that_no_memory_holds_is_refused_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stage, "main_memory_bytes", lambda: 23 * GIB)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["model=wan2_1_1_3b", "suite=smoke", "device=cpu", "model.weights=random"]
+    arguments.append("model.options.dtype=float32")
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert "main memory: 26.9 GiB of weights, 23.0 GiB free" in said.out
+    assert "needs 26.9 GiB of main memory for its weights alone" in said.err
+    assert not any(tmp_path.iterdir())
+
+
+def test_plan_says_what_a_run_left_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench.commands import run
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["steadybench", "limit=2", "stages=[generate]"])
+    assert run.main() == 0
+    assert "24 clips: 2 to make (limit=2), 0 there already" in capsys.readouterr().err
+    assert main(["limit=3"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("24 clips: 1 to make (limit=3), 2 there already, 3 to score")
+    assert second.startswith("time: ")
+    assert "(measured here)" in second

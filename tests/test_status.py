@@ -1,0 +1,111 @@
+"""How far runs have come: counts, rates and time left, from files alone."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.commands.status import Reader, main
+from bench.errors import BenchError
+from bench.schema import Card, Environment, Expected, Hardware, Prompts, Run, Sample
+from bench.storage import RunFolder, write_record, write_text
+
+NOW_S = 1_000_000.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run of ten clips of which nothing is made."""
+    folder = RunFolder(tmp_path / "outputs" / "five" / "toy")
+    described = Run(
+        schema=1,
+        model="toy",
+        suite="five",
+        card=Card(),
+        measured=True,
+        weights="real",
+        prompts=Prompts(name="five.jsonl", count=5, sha256="0"),
+        expected=Expected(prompts=tuple(f"p{n}" for n in range(5)), seeds=(0, 1)),
+        functional={},
+        generator_version="1",
+        config={},
+        hardware=Hardware(),
+        environment=Environment(device="cpu", versions={}, commit=None, dirty=None),
+    )
+    write_record(folder.run, described)
+    return folder
+
+
+def put(path: Path, ago_s: float, status: str = "ok") -> None:
+    write_text(path, json.dumps({"status": status}))
+    os.utime(path, (NOW_S - ago_s, NOW_S - ago_s))
+
+
+def test_counts_rates_and_time_left(folder: RunFolder) -> None:
+    for number in range(4):  # one every ten seconds, the last but one failed
+        sample = Sample(f"p{number}", 0)
+        put(folder.record(sample), 30 - 10 * number, "ok" if number != 2 else "oom")
+    for number in range(2):  # scored in two seconds each
+        put(folder.score(Sample(f"p{number}", 0)), 2 - 2 * number)
+    progress = Reader().read(folder, NOW_S)
+    assert (progress.expected, progress.made, progress.failed) == (10, 3, 1)
+    assert (progress.missing, progress.scored) == (6, 2)
+    assert (progress.made_per_hour, progress.scored_per_hour) == (360, 1800)
+    assert progress.left_s == 6 * 10 + (6 + 1) * 2
+    assert progress.why is None
+
+
+def test_what_nobody_works_on_has_no_time_left(folder: RunFolder) -> None:
+    for number in range(4):
+        put(folder.record(Sample(f"p{number}", 0)), 5000 - 10 * number)
+    progress = Reader().read(folder, NOW_S)
+    assert (progress.made, progress.made_per_hour, progress.left_s) == (4, None, None)
+    assert progress.why == "no clip was made lately"
+
+
+def test_a_clip_that_was_made_again_is_not_scored(folder: RunFolder) -> None:
+    put(folder.score(Sample("p0", 0)), 10)
+    put(folder.record(Sample("p0", 0)), 5)
+    assert Reader().read(folder, NOW_S).scored == 0
+
+
+def test_a_run_that_is_done(folder: RunFolder) -> None:
+    for prompt in range(5):
+        for seed in (0, 1):
+            put(folder.record(Sample(f"p{prompt}", seed)), 9000)
+            put(folder.score(Sample(f"p{prompt}", seed)), 8000)
+    progress = Reader().read(folder, NOW_S)
+    assert (progress.scored, progress.missing, progress.left_s) == (10, 0, 0.0)
+
+
+def test_only_what_changed_is_read_again(folder: RunFolder) -> None:
+    put(folder.record(Sample("p0", 0)), 9)
+    reader = Reader()
+    assert reader.read(folder, NOW_S).made == 1
+    path = folder.record(Sample("p0", 0))
+    path.write_text("torn")
+    os.utime(path, (NOW_S - 9, NOW_S - 9))
+    assert reader.read(folder, NOW_S).made == 1
+    os.utime(path, (NOW_S - 1, NOW_S - 1))
+    with pytest.raises(BenchError, match="expected JSON"):
+        reader.read(folder, NOW_S)
+
+
+def test_the_command(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    out = f"out={folder.root.parent.parent}"
+    put(folder.record(Sample("p0", 0)), 9)
+    assert main([out, "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert (run["suite"], run["model"], run["made"], run["left_s"]) == ("five", "toy", 1, None)
+    assert main([out]) == 0
+    assert "1/10" in capsys.readouterr().out
+    assert main(["out=nowhere"]) == 2
+    assert "there are none" in capsys.readouterr().err
+
+
+def test_it_waits_for_no_network() -> None:
+    code = "import sys, bench.status; sys.exit(bool({'torch', 'numpy', 'cv2'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
