@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from bench.errors import BenchError, ClipError, nearest
 from bench.generators.base import is_whole, require
+from bench.generators.diffusers.load import is_modular
 from bench.prompts import Prompt
 
 # What the generator passes itself; a YAML that sets one of these would be overruled unseen.
@@ -118,6 +120,27 @@ class FrameRule:
         return min(counts, key=lambda count: (abs(count - seconds * fps), -count), default=own)
 
 
+def parameters(pipeline: Any) -> Mapping[str, inspect.Parameter]:  # noqa: ANN401 - a class
+    """What a pipeline may be called with, and which of it must be; of a modular one, its blocks'."""
+    if not is_modular(pipeline):
+        return inspect.signature(pipeline.__call__).parameters
+    import diffusers
+
+    blocks = getattr(diffusers, pipeline.default_blocks_name)()
+    # They also list what one block makes for another.
+    own, nothing = set(blocks.intermediate_output_names), inspect.Parameter.empty
+    takeable = {}
+    for each in blocks.inputs:
+        if each.name is not None:
+            needed = each.required and each.default is None and each.name not in own
+            takeable[each.name] = inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=nothing if needed else each.default,
+            )
+    return takeable
+
+
 def check_call(
     pipeline: type, call: Mapping[str, Any], inputs: Mapping[str, str], also: tuple[str, ...] = ()
 ) -> None:
@@ -126,24 +149,23 @@ def check_call(
     `inputs` maps our names to the pipeline's, where they differ; `also` are arguments that the
     generator will add.
     """
-    name = pipeline.__name__
-    parameters = inspect.signature(pipeline.__call__).parameters
-    takes = [key for key in parameters if key not in _OURS]
+    name, takeable = pipeline.__name__, parameters(pipeline)
+    takes = [key for key in takeable if key not in _OURS]
     for key in call:
         if key in _OURS:
             raise BenchError(f"model.call.{key} is set by the run itself: leave it out")
-        if key not in parameters:
+        if key not in takeable:
             # A key of the wrong model may be near to nothing: then all are named.
             close = difflib.get_close_matches(key, takes, n=1, cutoff=0.6)
             mend = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(takes)}"
             raise BenchError(f"model.call.{key}: {name} takes no {key!r}; {mend}")
     for ours, theirs in inputs.items():
-        if theirs not in parameters:
-            close_name = nearest(theirs, parameters)
+        if theirs not in takeable:
+            close_name = nearest(theirs, takeable)
             raise BenchError(f"model.inputs.{ours}: {name} takes no {theirs!r}{close_name}")
     present = {*call, *inputs.values(), *also}
     for key in takes:
-        parameter = parameters[key]
+        parameter = takeable[key]
         variable = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
         if parameter.default is parameter.empty and not variable and key not in present:
             raise BenchError(f"{name} needs {key!r}: add +model.call.{key}=VALUE")
@@ -174,13 +196,15 @@ def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
             )
 
 
-def check_images(pipeline: type, task: str, prompts: Sequence[Prompt], *, sized: bool) -> None:
+def check_images(
+    pipeline: type, task: str, prompts: Sequence[Prompt], *, key: str, sized: bool
+) -> None:
     """Refuse a task that is not the pipeline's, and prompts without an image that it needs.
 
-    `sized` is whether it is clear to what size images are cropped.
+    `key` is what it calls its image; `sized` is whether it is clear to what size images are cropped.
     """
     name = pipeline.__name__
-    image = inspect.signature(pipeline.__call__).parameters.get("image")
+    image = parameters(pipeline).get(key)
     if image is None and task != "t2v":
         raise BenchError(f"{name} takes no image: type model.task=t2v")
     if image is not None and image.default is image.empty and task != "i2v":
@@ -219,6 +243,14 @@ def repeated(arguments: Mapping[str, Any], pipeline: str, size: int) -> dict[str
     names = ["prompt", "negative_prompt"] + (["image"] if pipeline not in _ONE_IMAGE else [])
     several = {name: [arguments[name]] * size for name in names if arguments.get(name) is not None}
     return {**arguments, **several}
+
+
+def to_image(pixels: NDArray[np.uint8], key: str) -> Any:  # noqa: ANN401 - as a pipeline takes it
+    """An image `[H, W, 3]` as an argument of this name: a `video` is a clip of one frame.
+
+    Such a clip is floats in 0..1, `[1, 1, H, W, 3]`.
+    """
+    return pixels[None, None] / np.float32(255) if key == "video" else Image.fromarray(pixels)
 
 
 def random_state(device: torch.device) -> bytes:
