@@ -43,7 +43,13 @@ class Opened(NamedTuple):
     clips: list[Clip]
 
 
-@pytest.fixture(scope="module", params=TINY)
+SLOW = ("anyflow_far", "helios_distilled", "helios_mid")  # over 5 s
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in TINY],
+)
 def opened(
     request: pytest.FixtureRequest, tiny: Callable[[str], Path], prompt: Prompt
 ) -> Iterator[Opened]:

@@ -34,7 +34,7 @@ _TESTED = frozenset(
         *("SanaVideoPipeline", "SanaImageToVideoPipeline", "SkyReelsV2Pipeline"),
         *("SkyReelsV2ImageToVideoPipeline", "SkyReelsV2DiffusionForcingPipeline"),
         *("StableVideoDiffusionPipeline", "TextToVideoSDPipeline"),
-        *("WanPipeline", "WanImageToVideoPipeline"),
+        *("WanPipeline", "WanImageToVideoPipeline", "WanModularPipeline", "AnyFlowFARPipeline"),
     }
 )
 
@@ -46,14 +46,21 @@ _ONE_IMAGE = frozenset(
 _BREAKS = "cannot make several clips with a seed each"
 _WHY_NOT = {
     "AllegroPipeline": _BREAKS,
+    "Cosmos3OmniPipeline": _BREAKS,
+    "EasyAnimateInpaintPipeline": _BREAKS,
     "HeliosPipeline": _BREAKS,
+    "HeliosPyramidPipeline": _BREAKS,
     "HunyuanVideo15ImageToVideoPipeline": _BREAKS,
     "HunyuanVideo15Pipeline": _BREAKS,
     "I2VGenXLPipeline": "draws a part of its random numbers once for all clips",
     "Kandinsky5I2VPipeline": "makes other clips in a batch than one by one",
     "LTX2ImageToVideoPipeline": _BREAKS,
+    "LTXI2VLongMultiPromptPipeline": _BREAKS,
+    "MiniMaxH3ModularPipeline": _BREAKS,
     "LattePipeline": "reads the prompt with its padding in a batch, and without it for one clip",
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": "adds noise of no seed's own to the image",
     "TextToVideoZeroPipeline": _BREAKS,
+    "WanVACEPipeline": _BREAKS,
 }
 _WHY_NOT_WITH_IMAGES = {"LTXConditionPipeline": "encodes the image by the first seed for all clips"}
 
@@ -121,7 +128,7 @@ class FrameRule:
 
 
 def parameters(pipeline: Any) -> Mapping[str, inspect.Parameter]:  # noqa: ANN401 - a class
-    """What a pipeline may be called with, and which of it must be; of a modular one, its blocks'."""
+    """What a pipeline, or the blocks of a modular one, may be called with, and what it must be."""
     if not is_modular(pipeline):
         return inspect.signature(pipeline.__call__).parameters
     import diffusers
@@ -201,7 +208,7 @@ def check_images(
 ) -> None:
     """Refuse a task that is not the pipeline's, and prompts without an image that it needs.
 
-    `key` is what it calls its image; `sized` is whether it is clear to what size images are cropped.
+    `key` is its name for an image; `sized` is whether it is clear to what size images are cropped.
     """
     name = pipeline.__name__
     image = parameters(pipeline).get(key)

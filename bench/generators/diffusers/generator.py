@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import hashlib
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -354,7 +355,7 @@ def _quiet() -> Iterator[None]:
     libraries: tuple[Any, ...] = (diffusers.utils.logging, transformers.logging)
     before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in libraries]
     for log in libraries:
-        log.set_verbosity_error()
+        log.set_verbosity(logging.CRITICAL)
         log.disable_progress_bar()
     hub: Any = huggingface_hub.utils.logging
     hub_verbosity = hub.get_verbosity()

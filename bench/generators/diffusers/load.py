@@ -247,6 +247,7 @@ def _load_modular(kind: Any, source: str, load: Load, settings: Mapping[str, Any
     """Part by part: diffusers' own `load_components` goes on without those that fail."""
     place = _without_none({"revision": load.revision})
     pipe = from_hub(source, lambda: kind(pretrained_model_name_or_path=source, **place))
+    _hide_bars(pipe._blocks)
     names = set(pipe.pretrained_component_names)
     if load.workflow is not None:
         require_choice("load.workflow", pipe.blocks.available_workflows, load.workflow)
@@ -267,6 +268,13 @@ def _load_modular(kind: Any, source: str, load: Load, settings: Mapping[str, Any
             )
             pipe.update_components(**{name: part})
     return pipe
+
+
+def _hide_bars(blocks: Any) -> None:  # noqa: ANN401 - of a modular pipeline, which hides none within
+    if hasattr(blocks, "set_progress_bar_config"):
+        blocks.set_progress_bar_config(disable=True)
+    for block in blocks.sub_blocks.values():
+        _hide_bars(block)
 
 
 def _load_part(spec: Any, **settings: Any) -> Any:  # noqa: ANN401 - a ComponentSpec, and its component
@@ -440,12 +448,12 @@ def _easyanimate_first_frame(pipe: Any) -> None:  # noqa: ANN401 - any diffusers
     import diffusers
 
     class FromFirstFrame(diffusers.EasyAnimateInpaintPipeline):  # type: ignore[misc]  # not typed
-        def __call__(self, video: Any, num_frames: int, **call: Any) -> Any:  # noqa: ANN401
+        def __call__(self, prompt: str, video: Any, num_frames: int, **call: Any) -> Any:  # noqa: ANN401
             first = torch.from_numpy(video).permute(0, 4, 1, 2, 3)
             frames = first.repeat(1, 1, num_frames, 1, 1)
             mask = torch.full_like(frames[:, :1], 255)
             mask[:, :, 0] = 0
-            return super().__call__(video=frames, mask_video=mask, num_frames=num_frames, **call)
+            return super().__call__(prompt, num_frames, frames, mask, **call)
 
     pipe.__class__ = FromFirstFrame
 
