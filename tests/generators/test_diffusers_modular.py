@@ -63,7 +63,9 @@ def test_mistakes_are_named_before_weights_are_read(tiny: Callable[[str], Path])
         generator("wan_modular", folder, call={"num_frame": 9}).check([PROMPT])
     with pytest.raises(BenchError, match=r"takes no image: type model\.task=t2v"):
         generator("wan_modular", folder, task="i2v").check([PROMPT])
-    with pytest.raises(BenchError, match=r"workflow must be one of .*, got 'fl2v', did you mean 'fl2va'"):
+    with pytest.raises(
+        BenchError, match=r"workflow must be one of .*, got 'fl2v', did you mean 'fl2va'"
+    ):
         generator("minimax_h3", tiny("minimax_h3"), load={"workflow": "fl2v"}).__enter__()
     with pytest.raises(BenchError, match=r"holds no modular_model_index\.json"):
         generator("wan_modular", tiny("wan")).check([PROMPT])

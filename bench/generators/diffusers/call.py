@@ -58,6 +58,7 @@ _WHY_NOT = {
     "LTXI2VLongMultiPromptPipeline": _BREAKS,
     "MiniMaxH3ModularPipeline": _BREAKS,
     "LattePipeline": "reads the prompt with its padding in a batch, and without it for one clip",
+    "SanaWMPipeline": _BREAKS,
     "SkyReelsV2DiffusionForcingImageToVideoPipeline": "adds noise of no seed's own to the image",
     "TextToVideoZeroPipeline": _BREAKS,
     "WanVACEPipeline": _BREAKS,

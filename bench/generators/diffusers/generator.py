@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 import torch
 from PIL import Image
@@ -35,15 +35,13 @@ from bench.generators.diffusers.load import (
 from bench.generators.diffusers.options import Options, apply, place, reset_attention
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
-from bench.schema import Loaded, Weights
+from bench.schema import Loaded, Task, Weights
 from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
     from bench.generators.diffusers.random_weights import Description, Part
 
 T = TypeVar("T")
-
-Task = Literal["t2v", "i2v", "ti2v"]
 
 
 @dataclass(eq=False)
