@@ -314,7 +314,7 @@ TINY: dict[str, Tiny] = {
             "output": "videos",
             "frames": "17k+5",
             "multiple": 32,
-            "load": {"workflow": "fl2va"},
+            "load": {"components": {"transformer_ref": None}},
         },
     ),
 }

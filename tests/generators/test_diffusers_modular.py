@@ -49,7 +49,7 @@ def test_a_part_that_cannot_be_loaded_stops_the_run(
         generator("wan_modular", folder).__enter__()
 
 
-def test_only_the_parts_of_the_workflow_are_loaded(tiny: Callable[[str], Path]) -> None:
+def test_a_part_that_is_left_out_is_not_loaded(tiny: Callable[[str], Path]) -> None:
     folder = tiny("minimax_h3")
     index = json.loads((folder / "modular_model_index.json").read_text())
     assert "transformer_ref" in index  # of another workflow, and twice the weights
@@ -63,9 +63,18 @@ def test_mistakes_are_named_before_weights_are_read(tiny: Callable[[str], Path])
         generator("wan_modular", folder, call={"num_frame": 9}).check([PROMPT])
     with pytest.raises(BenchError, match=r"takes no image: type model\.task=t2v"):
         generator("wan_modular", folder, task="i2v").check([PROMPT])
-    with pytest.raises(
-        BenchError, match=r"workflow must be one of .*, got 'fl2v', did you mean 'fl2va'"
-    ):
-        generator("minimax_h3", tiny("minimax_h3"), load={"workflow": "fl2v"}).__enter__()
     with pytest.raises(BenchError, match=r"holds no modular_model_index\.json"):
         generator("wan_modular", tiny("wan")).check([PROMPT])
+
+
+def test_its_networks_are_counted_and_filled_without_weights(tiny: Callable[[str], Path]) -> None:
+    each = generator("wan_modular", tiny("wan_modular"), weights="random")
+    assert {part.name for part in each.parts()} == {"text_encoder", "transformer", "vae"}
+    each.check([PROMPT])
+    with each:
+        assert each.generate(PROMPT, 0).frames.shape == (9, 32, 32, 3)
+    huge = DiffusersGenerator(
+        "MiniMaxH3ModularPipeline", {}, 24, repo="MiniMaxAI/MiniMax-H3", weights="random"
+    )
+    with pytest.raises(BenchError, match="need its tokenizers: connect once"):
+        huge.__enter__()

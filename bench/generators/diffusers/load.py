@@ -54,7 +54,6 @@ class Load:
     # `class` (the published one by default), and what changes in its configuration.
     scheduler: Mapping[str, Any] | None = None
     guider: Mapping[str, Any] | None = None  # what changes in its configuration
-    workflow: str | None = None  # of a modular pipeline's, the one whose parts are loaded
     # Each `repo`, its `revision` and `file`, and a `weight` (1 by default).
     loras: Sequence[Mapping[str, Any]] = ()
     patches: Sequence[str] = ()  # of PATCHES: what it needs before it runs as published
@@ -248,12 +247,8 @@ def _load_modular(kind: Any, source: str, load: Load, settings: Mapping[str, Any
     place = _without_none({"revision": load.revision})
     pipe = from_hub(source, lambda: kind(pretrained_model_name_or_path=source, **place))
     _hide_bars(pipe._blocks)
-    names = set(pipe.pretrained_component_names)
-    if load.workflow is not None:
-        require_choice("load.workflow", pipe.blocks.available_workflows, load.workflow)
-        names &= set(pipe.blocks.get_workflow(load.workflow).component_names)
     dtypes, quantised = settings["dtype"], settings.get("quantization_config")
-    for name in sorted(names):
+    for name in pipe.pretrained_component_names:
         spec = pipe.get_component_spec(name)
         if name in settings:
             pipe.update_components(**{name: settings[name]})
