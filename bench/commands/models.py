@@ -52,7 +52,7 @@ def catalogue() -> Iterator[Listed]:
     for path in sorted((CONF / "model").glob("*.yaml")):
         if not path.stem.startswith("toy_"):
             model = _composed(path.stem)
-            if model["card"]["title"] is not None:
+            if model.get("card", {}).get("title") is not None:
                 yield _listed(path.stem, model)
 
 
