@@ -23,8 +23,25 @@ _MAX_RATE_DENOMINATOR = 1001  # holds 24000/1001 and its kin exactly
 
 _FPS_STORED = (0.01, 1000.0)  # Matroska counts in milliseconds
 
+_LAYOUTS = {1: "mono", 2: "stereo"}  # channels to what PyAV calls them
+
 _MIN_SIDE_PX = 2  # the smallest picture that FFV1 stores
 _MIN_SIDE_OF_16_SLICES_PX = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """What a model makes beside the frames; kept and played, never scored."""
+
+    samples: NDArray[np.float32]
+    """`[channels, N]`, one or two channels, -1..1."""
+    rate_hz: int
+    """Samples per second and channel."""
+
+    def __post_init__(self) -> None:
+        channels, count = self.samples.shape
+        if channels not in _LAYOUTS or not count or not np.isfinite(self.samples).all():
+            raise ClipError(f"expected sound of one or two channels, got {[channels, count]}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +54,8 @@ class Clip:
     """Frames per second, > 0."""
     lossy: bool = False
     """Whether the frames come from a lossy file and no lossless one exists."""
+    sound: Sound | None = None
+    """What is heard with them; no part of the hash."""
 
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype
@@ -63,13 +82,15 @@ class Clip:
 def write_master(clip: Clip, path: Path) -> None:
     """Store the frames exactly: FFV1 version 3 with a checksum per slice, in Matroska.
 
+    Sound goes along, in 16 bits.
+
     The file stands whole under its name or not at all. A rate outside 0.01..1000 frames per
     second is a ClipError.
     """
     short_side_px = min(clip.frames.shape[1:3])
     slices = "16" if short_side_px >= _MIN_SIDE_OF_16_SLICES_PX else "4"
     options = {"level": "3", "slices": slices, "slicecrc": "1"}
-    _write(clip.frames, clip.fps, path, "ffv1", "bgr0", options)
+    _write(clip, clip.frames, path, "ffv1", "bgr0", options)
 
 
 def read_master(path: Path, *, frames: int, sha256: str) -> Clip:
@@ -96,20 +117,21 @@ def write_preview(clip: Clip, path: Path) -> None:
     """Write an H.264 file that every browser plays; odd sizes gain a row or column."""
     height, width = clip.frames.shape[1:3]
     even = np.pad(clip.frames, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    _write(even, clip.fps, path, "libx264", "yuv420p", {"crf": "20"})
+    _write(clip, even, path, "libx264", "yuv420p", {"crf": "20"})
 
 
 def _write(
+    clip: Clip,
     frames: NDArray[np.uint8],
-    fps: float,
     path: Path,
     codec: str,
     pixels: str,
     options: Mapping[str, str],
 ) -> None:
     slowest, fastest = _FPS_STORED
-    if not slowest <= fps <= fastest:
-        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, got {fps:g}")
+    if not slowest <= clip.fps <= fastest:
+        asked = f"got {clip.fps:g}"
+        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, {asked}")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
@@ -118,7 +140,7 @@ def _write(
         # The index at the front lets a browser start before it has the whole file.
         muxer = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
         with av.open(temporary, "w", options=muxer) as container:
-            rate = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
+            rate = Fraction(clip.fps).limit_denominator(_MAX_RATE_DENOMINATOR)
             added = container.add_stream(codec, rate=rate, options=dict(options))
             stream = cast("av.VideoStream", added)
             stream.height, stream.width = frames.shape[1:3]
@@ -128,6 +150,8 @@ def _write(
                 stream.codec_context.colorspace = Colorspace.ITU709
                 stream.codec_context.color_primaries = 1  # bt709
                 stream.codec_context.color_trc = 1
+            if clip.sound is not None:
+                _write_sound(container, clip.sound, "aac" if path.suffix == ".mp4" else "pcm_s16le")
             for array in frames:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
                 if pixels == "yuv420p":
@@ -142,3 +166,14 @@ def _write(
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_sound(container: av.container.OutputContainer, sound: Sound, codec: str) -> None:
+    """To a file whose streams are all there, before their frames: it knows each by its time."""
+    layout = _LAYOUTS[len(sound.samples)]
+    track = cast("av.AudioStream", container.add_stream(codec, rate=sound.rate_hz, layout=layout))
+    samples = np.ascontiguousarray(sound.samples.clip(-1, 1), np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+    frame.sample_rate = sound.rate_hz
+    container.mux(track.encode(frame))
+    container.mux(track.encode())

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from bench.clip import Sound
 from bench.errors import BenchError, ClipError, nearest
 from bench.generators.base import is_whole, require
 from bench.generators.diffusers.load import is_modular
@@ -299,3 +300,19 @@ def to_frames(answer: Any, *, flat_allowed: bool = False) -> NDArray[np.uint8]: 
         )
     whole: NDArray[np.uint8] = np.rint(frames.clip(0, 1) * 255).astype(np.uint8)
     return whole
+
+
+def to_sound(answer: Any, pipe: Any) -> Sound | None:  # noqa: ANN401 - of any pipeline
+    """What a pipeline made beside one clip; None where that is nothing, or of a rate not said."""
+    audio = getattr(answer, "audio", None)
+    vocoder = getattr(getattr(pipe, "vocoder", None), "config", None)
+    rates = (
+        getattr(answer, "sampling_rate", None),
+        getattr(pipe, "audio_sample_rate", None),
+        getattr(vocoder, "output_sampling_rate", None),
+    )
+    rate_hz = next((int(rate) for rate in rates if rate), None)
+    if audio is None or rate_hz is None:
+        return None
+    samples = torch.as_tensor(audio[0]).float().cpu().numpy()
+    return Sound(np.atleast_2d(samples), rate_hz)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 import torch
 from PIL import Image
 
-from bench.clip import Clip
+from bench.clip import Clip, Sound
 from bench.errors import BenchError, ClipError, nearest
 from bench.generators.base import (
     Generator,
@@ -246,12 +246,14 @@ class DiffusersGenerator(Generator):
         several = frames if len(seeds) > 1 else [frames]
         if len(several) != len(seeds):
             raise ClipError(f"expected {len(seeds)} clips of the pipeline, got {len(several)}")
-        return [self._clip(*pair) for pair in zip(several, seeds, strict=True)]
+        sound = calls.to_sound(answer, self.pipe) if len(seeds) == 1 else None
+        return [self._clip(*pair, sound) for pair in zip(several, seeds, strict=True)]
 
-    def _clip(self, frames: Any, seed: int) -> Clip:  # noqa: ANN401 - whatever the pipeline makes
+    def _clip(self, frames: Any, seed: int, sound: Sound | None) -> Clip:  # noqa: ANN401 - of a pipeline
         try:
             flat_allowed = self.weights == "random"
-            return Clip(calls.to_frames(frames, flat_allowed=flat_allowed), self.fps)
+            pixels = calls.to_frames(frames, flat_allowed=flat_allowed)
+            return Clip(pixels, self.fps, sound=sound)
         except ClipError as error:  # the whole batch fails by it
             where = f"seed {seed}: " if self.options.batch_size > 1 else ""
             raise ClipError(f"{where}{error}") from None
