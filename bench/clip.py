@@ -25,6 +25,7 @@ _FPS_STORED = (0.01, 1000.0)  # Matroska counts in milliseconds
 
 HELD_BYTES = 2**30
 """Frames that are larger than this together are decoded whenever they are asked for."""
+_LAYOUTS = {1: "mono", 2: "stereo"}  # channels to what PyAV calls them
 
 _MIN_SIDE_PX = 2  # the smallest picture that FFV1 stores
 _MIN_SIDE_OF_16_SLICES_PX = 16
@@ -86,6 +87,21 @@ def frames_of(
 
 
 @dataclass(frozen=True, eq=False)
+class Sound:
+    """What a model makes beside the frames; kept and played, never scored."""
+
+    samples: NDArray[np.float32]
+    """`[channels, N]`, one or two channels, -1..1."""
+    rate_hz: int
+    """Samples per second and channel."""
+
+    def __post_init__(self) -> None:
+        channels, count = self.samples.shape
+        if channels not in _LAYOUTS or not count or not np.isfinite(self.samples).all():
+            raise ClipError(f"expected sound of one or two channels, got {[channels, count]}")
+
+
+@dataclass(frozen=True, eq=False)
 class Clip:
     """One generated or loaded video; a ClipError if the frames or the rate are anything else."""
 
@@ -97,6 +113,8 @@ class Clip:
     """Whether the frames come from a lossy file and no lossless one exists."""
     remarks: tuple[str, ...] = ()
     """On how its file was read, one line each: holes in its times, pixels that are not square."""
+    sound: Sound | None = None
+    """What is heard with them; no part of the hash."""
 
     def __post_init__(self) -> None:
         shape, dtype = self.frames.shape, self.frames.dtype
@@ -123,6 +141,8 @@ class Clip:
 
 def write_master(clip: Clip, path: Path) -> None:
     """Store the frames exactly: FFV1 version 3 with a checksum per slice, in Matroska.
+
+    Sound goes along, in 16 bits.
 
     The file stands whole under its name or not at all. A rate outside 0.01..1000 frames per
     second is a ClipError.
@@ -182,7 +202,7 @@ def _write(clip: Clip, path: Path, codec: str, pixels: str, options: Mapping[str
         # The index at the front lets a browser start before it has the whole file.
         muxer = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
         with av.open(temporary, "w", options=muxer) as container:
-            rate = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
+            rate = Fraction(clip.fps).limit_denominator(_MAX_RATE_DENOMINATOR)
             added = container.add_stream(codec, rate=rate, options=dict(options))
             stream = cast("av.VideoStream", added)
             stream.height, stream.width = height + more[0], width + more[1]
@@ -192,6 +212,8 @@ def _write(clip: Clip, path: Path, codec: str, pixels: str, options: Mapping[str
                 stream.codec_context.colorspace = Colorspace.ITU709
                 stream.codec_context.color_primaries = 1  # bt709
                 stream.codec_context.color_trc = 1
+            if clip.sound is not None:
+                _write_sound(container, clip.sound, "aac" if path.suffix == ".mp4" else "pcm_s16le")
             for array in clip.frames:
                 even = np.pad(array, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
@@ -207,3 +229,14 @@ def _write(clip: Clip, path: Path, codec: str, pixels: str, options: Mapping[str
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_sound(container: av.container.OutputContainer, sound: Sound, codec: str) -> None:
+    """To a file whose streams are all there, before their frames: it knows each by its time."""
+    layout = _LAYOUTS[len(sound.samples)]
+    track = cast("av.AudioStream", container.add_stream(codec, rate=sound.rate_hz, layout=layout))
+    samples = np.ascontiguousarray(sound.samples.clip(-1, 1), np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+    frame.sample_rate = sound.rate_hz
+    container.mux(track.encode(frame))
+    container.mux(track.encode())

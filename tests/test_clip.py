@@ -7,7 +7,7 @@ import pytest
 
 from bench import clip as clip_module
 from bench import video as video_module
-from bench.clip import Clip, Streamed, read_master, write_master, write_preview
+from bench.clip import Clip, Sound, Streamed, read_master, write_master, write_preview
 from bench.errors import ClipError
 from bench.video import read_video
 
@@ -150,3 +150,30 @@ def test_the_preview_keeps_its_colours(tmp_path: Path) -> None:
 def test_what_is_no_clip_is_refused(frames: np.ndarray, fps: float) -> None:
     with pytest.raises(ClipError, match="expected"):
         Clip(frames, fps)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_sound_goes_along_and_changes_no_frame(tmp_path: Path, channels: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8)
+    wave = np.sin(np.arange(32_000) / 20).astype(np.float32)
+    clip = Clip(frames, 8, sound=Sound(np.stack([wave] * channels), 32_000))
+    write_master(clip, tmp_path / "clip.mkv")
+    write_preview(clip, tmp_path / "clip.mp4")
+    again = read_master(tmp_path / "clip.mkv", frames=8, sha256=clip.sha256)
+    assert again.fps == 8
+    assert clip.sha256 == Clip(frames, 8).sha256
+    heard = {}
+    for suffix in ("mkv", "mp4"):
+        with av.open(tmp_path / f"clip.{suffix}") as container:
+            (track,) = container.streams.audio
+            assert (track.rate, track.channels) == (32_000, channels)
+            resampler = av.AudioResampler(format="fltp", layout=track.layout)
+            pieces = [
+                r.to_ndarray() for f in container.decode(track) for r in resampler.resample(f)
+            ]
+            heard[suffix] = np.concatenate(pieces, axis=1)
+    assert heard["mkv"] == pytest.approx(clip.sound.samples, abs=1e-3)
+    assert heard["mp4"].shape[1] == pytest.approx(32_000, abs=3_000)
+    assert np.abs(heard["mp4"]).max() > 0.9
+    with pytest.raises(ClipError, match=r"one or two channels, got \[3, 4\]"):
+        Sound(np.zeros((3, 4), np.float32), 8_000)

@@ -15,8 +15,11 @@ from bench.storage import CONF
 
 CLOSED = (
     *("runway_gen3_alpha", "pika_2_0", "sora", "kling", "veo_3", "seedance", "lumiere"),
-    *("hailuo", "pixverse", "luma", "vidu", "hidream", "magicvideo_v2"),
+    *("hailuo", "pixverse", "luma", "vidu", "hidream", "magicvideo_v2", "runway_gen4_5"),
+    *("seedance_2_0", "wan_2_6", "wan_2_7", "happyhorse"),
 )
+
+PROGRAMS = ("longcat_video", "magi_1", "magi_2", "magicanimate")
 
 
 def composed(*overrides: str) -> dict[str, Any]:
@@ -45,9 +48,12 @@ def test_a_closed_system_takes_a_folder_and_its_facts_have_sources(
 @pytest.mark.parametrize(
     ("kind", "overrides"),
     [
-        (CommandGenerator, ["model=magicanimate", "model.workdir=."]),
         (VideoApiGenerator, ["model=sglang_diffusion"]),
         (VideoApiGenerator, ["model=vllm_omni"]),
+        (VideoApiGenerator, ["model=fastwan2_2_5b"]),
+        (VideoApiGenerator, ["model=davinci_magihuman"]),
+        (VideoApiGenerator, ["model=ltx_2_two_stages"]),
+        *((CommandGenerator, [f"model={name}", "model.workdir=."]) for name in PROGRAMS),
         (
             VideoApiGenerator,
             ["model=video_gateway", "model.base_url=https://host", "model.fields.model=x"],

@@ -235,10 +235,10 @@ def test_clips_somebody_else_made_take_a_row(
     assert "p3, seed 0: missing: expected the file p3-0" in capsys.readouterr().err
     page = tmp_path / "outputs/leaderboard/README.md"
     (partial,) = table(page, "Incomplete runs")
-    assert (partial["model"], partial["clips"]) == ("Kling 1.6 (lossy)", "3/4")
+    assert (partial["model"], partial["clips"]) == ("Kling 3.0 (lossy)", "3/4")
     assert partial["failed"] == "0"
     assert partial["why"] == "of 4 clips, 1 not made yet"
-    assert "Kling 1.6 lacks p3 seed 0." in page.read_text()
+    assert "Kling 3.0 lacks p3 seed 0." in page.read_text()
     assert "### Headline\n" not in page.read_text()
 
     (mine / "p3_0.mp4").rename(mine / "p3-0.mp4")
@@ -247,8 +247,8 @@ def test_clips_somebody_else_made_take_a_row(
     (scores,) = table(page, "Headline")
     assert scores["clips"] == "4/4"
     (declared,) = table(page, "Declared")
-    assert declared == {"model": "Kling 1.6", "largest": "1920x1080"}
-    assert scores["max duration s"] == "10"
+    assert declared == {"model": "Kling 3.0", "largest": "1920x1080"}
+    assert scores["max duration s"] == "15"
     assert (scores["open weights"], scores["licence"]) == ("no", "closed service")
     assert "s per s of video ↓" not in scores
 

@@ -81,6 +81,21 @@ def wan_i2v(
     )
 
 
+def wan_vace() -> Any:
+    transformer = net.wan_transformer(
+        diffusers.WanVACETransformer3DModel, vace_layers=[0], vace_in_channels=96
+    )
+    return _wan(diffusers.WanVACEPipeline, transformer, net.unipc_flow())
+
+
+def wan_modular() -> Any:
+    """In blocks, of the same networks as `wan`."""
+    pipe = diffusers.WanModularPipeline()
+    parts = wan().components
+    pipe.update_components(**{name: parts[name] for name in pipe.pretrained_component_names})
+    return pipe
+
+
 def skyreels_v2(kind: Any = diffusers.SkyReelsV2Pipeline) -> Any:
     network = net.wan_transformer(diffusers.SkyReelsV2Transformer3DModel)
     return _wan(
@@ -92,7 +107,7 @@ def skyreels_v2_i2v() -> Any:
     return wan_i2v(diffusers.SkyReelsV2ImageToVideoPipeline, diffusers.SkyReelsV2Transformer3DModel)
 
 
-def helios() -> Any:
+def _helios(kind: Any, scheduler: Any, **more: Any) -> Any:
     transformer = net.made(
         diffusers.HeliosTransformer3DModel,
         patch_size=(1, 2, 2),
@@ -112,8 +127,22 @@ def helios() -> Any:
         zero_history_timestep=True,
         is_amplify_history=False,
     )
+    return _wan(kind, transformer, scheduler, **more)
+
+
+def helios() -> Any:
     scheduler = diffusers.HeliosScheduler(stage_range=[0, 1], stages=1, use_dynamic_shifting=True)
-    return _wan(diffusers.HeliosPipeline, transformer, scheduler)
+    return _helios(diffusers.HeliosPipeline, scheduler)
+
+
+def helios_mid() -> Any:
+    scheduler = diffusers.HeliosScheduler(use_dynamic_shifting=True)
+    return _helios(diffusers.HeliosPyramidPipeline, scheduler, is_cfg_zero_star=True)
+
+
+def helios_distilled() -> Any:
+    scheduler = diffusers.HeliosDMDScheduler(use_dynamic_shifting=True)
+    return _helios(diffusers.HeliosPyramidPipeline, scheduler, is_distilled=True)
 
 
 def ltx(kind: Any = diffusers.LTXPipeline) -> Any:
@@ -293,9 +322,13 @@ def allegro() -> Any:
     )
 
 
-def anyflow() -> Any:
+def anyflow(
+    kind: Any = diffusers.AnyFlowPipeline,
+    network: Any = diffusers.AnyFlowTransformer3DModel,
+    **settings: Any,
+) -> Any:
     transformer = net.made(
-        diffusers.AnyFlowTransformer3DModel,
+        network,
         patch_size=(1, 2, 2),
         num_attention_heads=2,
         attention_head_dim=12,
@@ -309,9 +342,20 @@ def anyflow() -> Any:
         rope_max_seq_len=32,
         gate_value=0.25,
         deltatime_type="r",
+        **settings,
     )
     scheduler = diffusers.FlowMapEulerDiscreteScheduler(shift=5.0)
-    return _wan(diffusers.AnyFlowPipeline, transformer, scheduler)
+    return _wan(kind, transformer, scheduler)
+
+
+def anyflow_far() -> Any:
+    return anyflow(
+        diffusers.AnyFlowFARPipeline,
+        diffusers.AnyFlowFARTransformer3DModel,
+        compressed_patch_size=(1, 4, 4),
+        full_chunk_limit=3,
+        chunk_partition=(1, 1, 1),
+    )
 
 
 def wan_animate() -> Any:

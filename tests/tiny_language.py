@@ -51,6 +51,57 @@ def sana_video_i2v() -> Any:
     return sana_video(diffusers.SanaImageToVideoPipeline)
 
 
+def _ltx_2_vae() -> Any:
+    return net.made(
+        diffusers.AutoencoderKLLTX2Video,
+        latent_channels=4,
+        block_out_channels=(8,),
+        decoder_block_out_channels=(8,),
+        layers_per_block=(1,),
+        decoder_layers_per_block=(1, 1),
+        spatio_temporal_scaling=(True,),
+        decoder_spatio_temporal_scaling=(True,),
+        decoder_inject_noise=(False, False),
+        downsample_type=("spatial",),
+        upsample_residual=(False,),
+        upsample_factor=(1,),
+        patch_size=1,
+        patch_size_t=1,
+    )
+
+
+def sana_wm() -> Any:
+    text_encoder = net.encoder(
+        transformers.Gemma2ForCausalLM,
+        head_dim=16,
+        hidden_size=8,
+        intermediate_size=32,
+        num_attention_heads=2,
+        num_hidden_layers=1,
+        num_key_value_heads=2,
+        vocab_size=300,
+    )
+    transformer = net.made(
+        diffusers.SanaWMTransformer3DModel,
+        in_channels=4,
+        num_layers=4,
+        hidden_size=32,
+        num_attention_heads=2,
+        linear_head_dim=16,
+        chunk_plucker_channels=12,  # 6 for each frame of a latent one
+        chunk_plucker_post_attn_blocks=4,
+        caption_channels=8,
+        image_size=32,
+    )
+    return diffusers.SanaWMPipeline(
+        transformer=transformer,
+        vae=_ltx_2_vae(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
+        text_encoder=text_encoder,
+        tokenizer=stub.gemma_tokenizer(),
+    )
+
+
 def ltx_2(kind: Any = diffusers.LTX2Pipeline) -> Any:
     width, layers = 32, 2
     torch.manual_seed(0)
@@ -107,22 +158,7 @@ def ltx_2(kind: Any = diffusers.LTX2Pipeline) -> Any:
         rope_double_precision=False,
         rope_type="split",
     )
-    vae = net.made(
-        diffusers.AutoencoderKLLTX2Video,
-        latent_channels=4,
-        block_out_channels=(8,),
-        decoder_block_out_channels=(8,),
-        layers_per_block=(1,),
-        decoder_layers_per_block=(1, 1),
-        spatio_temporal_scaling=(True,),
-        decoder_spatio_temporal_scaling=(True,),
-        decoder_inject_noise=(False, False),
-        downsample_type=("spatial",),
-        upsample_residual=(False,),
-        upsample_factor=(1,),
-        patch_size=1,
-        patch_size_t=1,
-    )
+    vae = _ltx_2_vae()
     audio_vae = net.made(
         diffusers.AutoencoderKLLTX2Audio,
         base_channels=4,
@@ -300,3 +336,131 @@ def easyanimate() -> Any:
         text_encoder=transformers.Qwen2VLForConditionalGeneration(config).eval(),
         tokenizer=stub.qwen_tokenizer(),
     )
+
+
+def easyanimate_inpaint() -> Any:
+    """From the text-to-video pipeline; its network also sees the given frames and a mask."""
+    parts = dict(easyanimate().components)
+    parts["transformer"] = net.made(
+        diffusers.EasyAnimateTransformer3DModel,
+        **{
+            **{k: v for k, v in parts["transformer"].config.items() if not k.startswith("_")},
+            "in_channels": 9,
+        },
+    )
+    parts["vae"].register_to_config(cache_mag_vae=True)  # as published; no argument of its class
+    return diffusers.EasyAnimateInpaintPipeline(**parts)
+
+
+def _seeing_tokenizer() -> Any:
+    tokenizer = stub.qwen_tokenizer()
+    names = ("vision_start", "vision_end", "image_pad", "video_pad")
+    tokenizer.add_tokens([f"<|{name}|>" for name in names], special_tokens=True)
+    return tokenizer
+
+
+def cosmos3() -> Any:
+    transformer = net.made(
+        diffusers.Cosmos3OmniTransformer,
+        head_dim=6,
+        hidden_act="relu2",
+        hidden_size=6,
+        intermediate_size=12,
+        latent_channel=16,
+        latent_patch_size=1,
+        num_attention_heads=1,
+        num_hidden_layers=1,
+        num_key_value_heads=1,
+        patch_latent_dim=16,
+        qk_norm_for_text=False,
+        rope_axes_dim=[1, 1, 1],
+        vocab_size=600,
+    )
+    return diffusers.Cosmos3OmniPipeline(
+        transformer=transformer,
+        text_tokenizer=_seeing_tokenizer(),
+        vae=net.wan_vae(),
+        scheduler=diffusers.UniPCMultistepScheduler(),
+        enable_safety_checker=False,
+    )
+
+
+def minimax_h3() -> Any:
+    """Tiny but for the depth of its text encoder, of which it reads the fiftieth layer."""
+    torch.manual_seed(0)
+    tokenizer = _seeing_tokenizer()
+    config = transformers.Qwen3VLConfig(
+        text_config={**net.QWEN_TEXT, "head_dim": 8, "num_hidden_layers": 51, "vocab_size": 600},
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "out_hidden_size": 16,
+            "deepstack_visual_indexes": [0],
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
+        video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
+    )
+    transformer = net.made(
+        diffusers.MiniMaxH3Transformer3DModel,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        hidden_size=24,
+        num_layers=1,
+        num_refiner_layers=1,
+        ffn_dim=32,
+        in_channels=4,
+        audio_in_channels=8,
+        text_dim=16,
+        freq_dim=8,
+        time_embed_hidden_dim=24,
+        time_embed_dim=16,
+        rope_freq_dim=2,
+    )
+    vae = net.made(
+        diffusers.AutoencoderKLMiniMaxH3,
+        latent_channels=4,
+        block_out_channels=(8,) * 4,
+        layers_per_block=1,
+        spatial_downsample_factors=(2, 2, 2, 2),
+        temporal_downsample_factors=(1, 2, 2, 1),
+        norm_num_groups=8,
+        decoder_num_layers=1,
+        decoder_num_attention_heads=2,
+        decoder_attention_head_dim=8,
+        decoder_ffn_mult=2,
+        latents_mean=(0.0,) * 4,
+        latents_std=(1.0,) * 4,
+    )
+    audio_vae = net.made(
+        diffusers.AutoencoderKLMiniMaxH3Audio,
+        encoder_dim=4,
+        encoder_rates=(2, 2),
+        latent_dim=32,
+        latent_channels=8,
+        num_attention_heads=2,
+        decoder_dim=16,
+        decoder_rates=(2, 2),
+        decoder_kernel_sizes=(4, 4),
+        resblock_kernel_sizes=(3,),
+        resblock_dilation_sizes=((1,),),
+        latents_mean=[0.0] * 8,
+        latents_std=[1.0] * 8,
+    )
+    pipe = diffusers.MiniMaxH3ModularPipeline()
+    pipe.update_components(
+        text_encoder=transformers.Qwen3VLForConditionalGeneration(config).eval(),
+        tokenizer=tokenizer,
+        processor=transformers.Qwen3VLProcessor(
+            image_processor=transformers.Qwen2VLImageProcessor(patch_size=16),
+            tokenizer=tokenizer,
+            video_processor=transformers.Qwen3VLVideoProcessor(),
+        ),
+        vae=vae,
+        audio_vae=audio_vae,
+        scheduler=diffusers.MiniMaxH3Scheduler(),
+        audio_scheduler=diffusers.MiniMaxH3Scheduler(shift=3.0),
+        transformer=transformer,
+    )
+    return pipe

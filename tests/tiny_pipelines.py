@@ -32,7 +32,8 @@ class Tiny:
     def arguments(self, path: str) -> dict[str, Any]:
         """Of `DiffusersGenerator`, and of a YAML."""
         size = {"height": 32, "width": 32, "num_inference_steps": 2}
-        call = {key: value for key, value in (size | dict(self.call)).items() if value is not None}
+        absent = {key for key in size if self.call.get(key, 0) is None}
+        call = {key: value for key, value in {**size, **self.call}.items() if key not in absent}
         load = {"dtype": "float32", **self.more.get("load", {})}
         rest = {key: value for key, value in self.more.items() if key != "load"}
         defaults = {"pipeline": self.pipeline, "path": path, "fps": 8, "multiple": 8}
@@ -43,6 +44,14 @@ I2V = {"task": "i2v"}
 NINE = {"num_frames": 9}
 SHORT = {**NINE, "max_sequence_length": 16}
 GUIDED = {**SHORT, "guidance_scale": 5.0}
+PYRAMID = {
+    **SHORT,
+    "num_frames": 33,
+    "height": 128,
+    "width": 128,
+    "num_inference_steps": None,
+    "pyramid_num_inference_steps_list": [1, 1, 1],
+}
 SANA = {"frames": 9, "max_sequence_length": 16, "use_resolution_binning": False}
 SANA_FRAMES = {"inputs": {"num_frames": "frames"}}
 PLAIN_TEMPLATE = {"prompt_template": {"template": "{}", "crop_start": 0}}
@@ -174,6 +183,30 @@ TINY: dict[str, Tiny] = {
         {**SHORT, "num_frames": 33},
         {"task": "ti2v", "frames": "33k"},
     ),
+    "helios_mid": Tiny(
+        "HeliosPyramidPipeline",
+        dits.helios_mid,
+        {**PYRAMID, "guidance_scale": 5.0},
+        {"task": "ti2v", "frames": "33k"},
+    ),
+    "helios_distilled": Tiny(
+        "HeliosPyramidPipeline",
+        dits.helios_distilled,
+        {**PYRAMID, "guidance_scale": 1.0, "is_amplify_first_chunk": True},
+        {"task": "ti2v", "frames": "33k"},
+    ),
+    "wan_vace": Tiny("WanVACEPipeline", dits.wan_vace, GUIDED, {"frames": "4k+1", "multiple": 16}),
+    "wan_modular": Tiny(
+        "WanModularPipeline",
+        dits.wan_modular,
+        SHORT,
+        {
+            "output": "videos",
+            "frames": "4k+1",
+            "multiple": 16,
+            "load": {"guider": {"guidance_scale": 4.0}},
+        },
+    ),
     "sana_video": Tiny(
         "SanaVideoPipeline", language.sana_video, SANA, {**SANA_FRAMES, "frames": "4k+1"}
     ),
@@ -184,6 +217,30 @@ TINY: dict[str, Tiny] = {
         {**SANA_FRAMES, **I2V, "frames": "4k+1"},
     ),
     "anyflow": Tiny("AnyFlowPipeline", dits.anyflow, SHORT, {"frames": "4k+1", "multiple": 16}),
+    "anyflow_far": Tiny(
+        "AnyFlowFARPipeline",
+        dits.anyflow_far,
+        SHORT,
+        {"task": "ti2v", "inputs": {"image": "video"}, "frames": 9, "multiple": 16},
+    ),
+    "skyreels_v2_df_i2v": Tiny(
+        "SkyReelsV2DiffusionForcingImageToVideoPipeline",
+        lambda: dits.skyreels_v2(diffusers.SkyReelsV2DiffusionForcingImageToVideoPipeline),
+        {**GUIDED, "addnoise_condition": 20},
+        {**I2V, "frames": "4k+1", "multiple": 16},
+    ),
+    "ltx_long": Tiny(
+        "LTXI2VLongMultiPromptPipeline",
+        lambda: dits.ltx(diffusers.LTXI2VLongMultiPromptPipeline),
+        {**SHORT, "frame_rate": 25, "seed": None},
+        {
+            "task": "ti2v",
+            "inputs": {"image": "cond_image"},
+            "frames": "8k+1",
+            "multiple": 32,
+            "load": {"scheduler": {"class": "LTXEulerAncestralRFScheduler"}},
+        },
+    ),
     "ltx_2": Tiny(
         "LTX2Pipeline", language.ltx_2, {**SHORT, "frame_rate": 24.0}, {"frames": "8k+1"}
     ),
@@ -217,6 +274,48 @@ TINY: dict[str, Tiny] = {
         language.easyanimate,
         {"num_frames": 5, "negative_prompt": "blurry"},
         {"frames": "4k+1", "multiple": 16},
+    ),
+    "easyanimate_i2v": Tiny(
+        "EasyAnimateInpaintPipeline",
+        language.easyanimate_inpaint,
+        {"num_frames": 5, "negative_prompt": "blurry"},
+        {
+            **I2V,
+            "inputs": {"image": "video"},
+            "frames": "4k+1",
+            "multiple": 16,
+            "load": {"patches": ["easyanimate_first_frame"]},
+        },
+    ),
+    "sana_wm": Tiny(
+        "SanaWMPipeline",
+        language.sana_wm,
+        {
+            "num_frames": 9,
+            "action": "w-8",
+            "intrinsics": [16.0, 16.0, 16.0, 16.0],
+            "max_sequence_length": 16,
+            "guidance_scale": 5.0,
+        },
+        {**I2V, "frames": "8k+1"},
+    ),
+    "cosmos3": Tiny(
+        "Cosmos3OmniPipeline",
+        language.cosmos3,
+        {"num_frames": 5, "use_system_prompt": False},
+        {"task": "ti2v", "output": "video", "frames": "4k+1"},
+    ),
+    "minimax_h3": Tiny(
+        "MiniMaxH3ModularPipeline",
+        language.minimax_h3,
+        {"num_frames": 124},
+        {
+            "task": "ti2v",
+            "output": "videos",
+            "frames": "17k+5",
+            "multiple": 32,
+            "load": {"components": {"transformer_ref": None}},
+        },
     ),
 }
 

@@ -1,15 +1,19 @@
 """Every YAML of a diffusers model: composed as a user would, held against the installed version."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
 from bench import config as configuration
+from bench.generators.diffusers.call import parameters
 from bench.generators.diffusers.generator import DiffusersGenerator
+from bench.generators.diffusers.load import is_modular
 from bench.prompts import Prompt
 from bench.run.conditioning import with_aspect
 from bench.storage import CONF
@@ -23,11 +27,20 @@ MODELS = sorted(
 )
 
 
+VIDEOS = {
+    "wan2_2_animate": ("pose_video", "face_video"),
+    "wan2_2_animate_2": ("driving_video",),
+    "wan2_2_animate_2_distilled": ("driving_video",),
+}
+
+# By which of its arguments a pipeline shows that it makes video.
+FRAMES = {"num_frames", "frames", "video_length", "segment_frame_length", "video", "control_video"}
+
+
 @cache
 def composed(name: str) -> dict[str, Any]:
     """The configuration, with any file where one is asked for."""
-    animate = [f"model.videos.{video}={__file__}" for video in ("pose_video", "face_video")]
-    overrides = animate if name == "wan2_2_animate" else []
+    overrides = [f"model.videos.{video}={__file__}" for video in VIDEOS.get(name, ())]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         whole: dict[str, Any] = configuration.plain(
             compose("bench", [f"model={name}", *overrides])
@@ -54,8 +67,30 @@ def built(model: dict[str, Any]) -> DiffusersGenerator:
 
 
 def test_the_catalogue_is_here() -> None:
-    assert len(MODELS) >= 58
+    assert len(MODELS) >= 80
     assert not [name for name in MODELS if name.startswith("toy_")]  # the demo runs toy_*
+
+
+def test_every_class_that_makes_video_has_a_yaml_or_a_reason() -> None:
+    kinds = {name: getattr(diffusers, name) for name in dir(diffusers) if name.endswith("Pipeline")}
+    bases = {"DiffusionPipeline", "ModularPipeline"}
+    making = {
+        name
+        for name, kind in kinds.items()
+        if name not in bases
+        and (
+            "videos" in getattr(diffusers, kind.default_blocks_name)().output_names
+            if is_modular(kind)
+            else FRAMES & parameters(kind).keys()
+        )
+    }
+    text = (CONF.parent / "docs/models.md").read_text("utf-8").split("<!-- without -->")[1]
+    without = re.findall(r"`(\w+Pipeline)`", text)
+    yamls = [(CONF / "model" / f"{name}.yaml").read_text() for name in MODELS]
+    made = {yaml.split("\npipeline: ")[1].split("\n")[0] for yaml in yamls}
+    assert making == made | set(without)
+    assert len(without) == len(set(without))
+    assert not made & set(without)
 
 
 def test_a_yaml_composes_and_binds_to_its_pipeline(model: dict[str, Any]) -> None:

@@ -43,7 +43,13 @@ class Opened(NamedTuple):
     clips: list[Clip]
 
 
-@pytest.fixture(scope="module", params=TINY)
+SLOW = ("anyflow_far", "helios_distilled", "helios_mid")  # over 5 s
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in TINY],
+)
 def opened(
     request: pytest.FixtureRequest, tiny: Callable[[str], Path], prompt: Prompt
 ) -> Iterator[Opened]:
@@ -77,6 +83,7 @@ def test_the_same_seed_gives_the_same_clip_bit_for_bit(
     assert clip.fps == 8
     assert all(dtypes == ["float32"] for dtypes in loaded.dtypes.values())
     assert all(used for used in loaded.attention.values())
+    assert (clip.sound is not None) == name.startswith(("ltx_2", "minimax_h3"))
 
 
 def test_a_clip_of_a_batch_is_that_of_its_seed_alone_or_refused(opened: Opened) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from bench.clip import Sound
 from bench.errors import BenchError, ClipError, nearest
 from bench.generators.base import is_whole, require
+from bench.generators.diffusers.load import is_modular
 from bench.prompts import Prompt
 
 # What the generator passes itself; a YAML that sets one of these would be overruled unseen.
@@ -32,7 +35,7 @@ _TESTED = frozenset(
         *("SanaVideoPipeline", "SanaImageToVideoPipeline", "SkyReelsV2Pipeline"),
         *("SkyReelsV2ImageToVideoPipeline", "SkyReelsV2DiffusionForcingPipeline"),
         *("StableVideoDiffusionPipeline", "TextToVideoSDPipeline"),
-        *("WanPipeline", "WanImageToVideoPipeline"),
+        *("WanPipeline", "WanImageToVideoPipeline", "WanModularPipeline", "AnyFlowFARPipeline"),
     }
 )
 
@@ -44,14 +47,22 @@ _ONE_IMAGE = frozenset(
 _BREAKS = "cannot make several clips with a seed each"
 _WHY_NOT = {
     "AllegroPipeline": _BREAKS,
+    "Cosmos3OmniPipeline": _BREAKS,
+    "EasyAnimateInpaintPipeline": _BREAKS,
     "HeliosPipeline": _BREAKS,
+    "HeliosPyramidPipeline": _BREAKS,
     "HunyuanVideo15ImageToVideoPipeline": _BREAKS,
     "HunyuanVideo15Pipeline": _BREAKS,
     "I2VGenXLPipeline": "draws a part of its random numbers once for all clips",
     "Kandinsky5I2VPipeline": "makes other clips in a batch than one by one",
     "LTX2ImageToVideoPipeline": _BREAKS,
+    "LTXI2VLongMultiPromptPipeline": _BREAKS,
+    "MiniMaxH3ModularPipeline": _BREAKS,
     "LattePipeline": "reads the prompt with its padding in a batch, and without it for one clip",
+    "SanaWMPipeline": _BREAKS,
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": "adds noise of no seed's own to the image",
     "TextToVideoZeroPipeline": _BREAKS,
+    "WanVACEPipeline": _BREAKS,
 }
 _WHY_NOT_WITH_IMAGES = {"LTXConditionPipeline": "encodes the image by the first seed for all clips"}
 
@@ -118,6 +129,27 @@ class FrameRule:
         return min(counts, key=lambda count: (abs(count - seconds * fps), -count), default=own)
 
 
+def parameters(pipeline: Any) -> Mapping[str, inspect.Parameter]:  # noqa: ANN401 - a class
+    """What a pipeline, or the blocks of a modular one, may be called with, and what it must be."""
+    if not is_modular(pipeline):
+        return inspect.signature(pipeline.__call__).parameters
+    import diffusers
+
+    blocks = getattr(diffusers, pipeline.default_blocks_name)()
+    # They also list what one block makes for another.
+    own, nothing = set(blocks.intermediate_output_names), inspect.Parameter.empty
+    takeable = {}
+    for each in blocks.inputs:
+        if each.name is not None:
+            needed = each.required and each.default is None and each.name not in own
+            takeable[each.name] = inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=nothing if needed else each.default,
+            )
+    return takeable
+
+
 def check_call(
     pipeline: type, call: Mapping[str, Any], inputs: Mapping[str, str], also: tuple[str, ...] = ()
 ) -> None:
@@ -126,24 +158,23 @@ def check_call(
     `inputs` maps our names to the pipeline's, where they differ; `also` are arguments that the
     generator will add.
     """
-    name = pipeline.__name__
-    parameters = inspect.signature(pipeline.__call__).parameters
-    takes = [key for key in parameters if key not in _OURS]
+    name, takeable = pipeline.__name__, parameters(pipeline)
+    takes = [key for key in takeable if key not in _OURS]
     for key in call:
         if key in _OURS:
             raise BenchError(f"model.call.{key} is set by the run itself: leave it out")
-        if key not in parameters:
+        if key not in takeable:
             # A key of the wrong model may be near to nothing: then all are named.
             close = difflib.get_close_matches(key, takes, n=1, cutoff=0.6)
             mend = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(takes)}"
             raise BenchError(f"model.call.{key}: {name} takes no {key!r}; {mend}")
     for ours, theirs in inputs.items():
-        if theirs not in parameters:
-            close_name = nearest(theirs, parameters)
+        if theirs not in takeable:
+            close_name = nearest(theirs, takeable)
             raise BenchError(f"model.inputs.{ours}: {name} takes no {theirs!r}{close_name}")
     present = {*call, *inputs.values(), *also}
     for key in takes:
-        parameter = parameters[key]
+        parameter = takeable[key]
         variable = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
         if parameter.default is parameter.empty and not variable and key not in present:
             raise BenchError(f"{name} needs {key!r}: add +model.call.{key}=VALUE")
@@ -174,13 +205,15 @@ def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
             )
 
 
-def check_images(pipeline: type, task: str, prompts: Sequence[Prompt], *, sized: bool) -> None:
+def check_images(
+    pipeline: type, task: str, prompts: Sequence[Prompt], *, key: str, sized: bool
+) -> None:
     """Refuse a task that is not the pipeline's, and prompts without an image that it needs.
 
-    `sized` is whether it is clear to what size images are cropped.
+    `key` is its name for an image; `sized` is whether it is clear to what size images are cropped.
     """
     name = pipeline.__name__
-    image = inspect.signature(pipeline.__call__).parameters.get("image")
+    image = parameters(pipeline).get(key)
     if image is None and task != "t2v":
         raise BenchError(f"{name} takes no image: type model.task=t2v")
     if image is not None and image.default is image.empty and task != "i2v":
@@ -221,6 +254,14 @@ def repeated(arguments: Mapping[str, Any], pipeline: str, size: int) -> dict[str
     return {**arguments, **several}
 
 
+def to_image(pixels: NDArray[np.uint8], key: str) -> Any:  # noqa: ANN401 - as a pipeline takes it
+    """An image `[H, W, 3]` as an argument of this name: a `video` is a clip of one frame.
+
+    Such a clip is floats in 0..1, `[1, 1, H, W, 3]`.
+    """
+    return pixels[None, None] / np.float32(255) if key == "video" else Image.fromarray(pixels)
+
+
 def random_state(device: torch.device) -> bytes:
     """Of the global generators, from which a batch must not draw: they know no clip's seed."""
     states = [torch.get_rng_state()]
@@ -259,3 +300,19 @@ def to_frames(answer: Any, *, flat_allowed: bool = False) -> NDArray[np.uint8]: 
         )
     whole: NDArray[np.uint8] = np.rint(frames.clip(0, 1) * 255).astype(np.uint8)
     return whole
+
+
+def to_sound(answer: Any, pipe: Any) -> Sound | None:  # noqa: ANN401 - of any pipeline
+    """What a pipeline made beside one clip; None where that is nothing, or of a rate not said."""
+    audio = getattr(answer, "audio", None)
+    vocoder = getattr(getattr(pipe, "vocoder", None), "config", None)
+    rates = (
+        getattr(answer, "sampling_rate", None),
+        getattr(pipe, "audio_sample_rate", None),
+        getattr(vocoder, "output_sampling_rate", None),
+    )
+    rate_hz = next((int(rate) for rate in rates if rate), None)
+    if audio is None or rate_hz is None:
+        return None
+    samples = torch.as_tensor(audio[0]).float().cpu().numpy()
+    return Sound(np.atleast_2d(samples), rate_hz)

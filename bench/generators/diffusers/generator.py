@@ -3,18 +3,18 @@
 import contextlib
 import gc
 import hashlib
-import inspect
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 import torch
 from PIL import Image
 
-from bench.clip import Clip
+from bench.clip import Clip, Sound
 from bench.errors import BenchError, ClipError, nearest
 from bench.generators.base import (
     Generator,
@@ -28,6 +28,7 @@ from bench.generators.diffusers import call as calls
 from bench.generators.diffusers.load import (
     Load,
     find_revisions,
+    is_modular,
     load_pipeline,
     read_back,
     resolve_class,
@@ -35,15 +36,13 @@ from bench.generators.diffusers.load import (
 from bench.generators.diffusers.options import Options, apply, place, reset_attention
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
-from bench.schema import Loaded, Weights
+from bench.schema import Loaded, Task, Weights
 from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
     from bench.generators.diffusers.random_weights import Description, Part
 
 T = TypeVar("T")
-
-Task = Literal["t2v", "i2v", "ti2v"]
 
 
 @dataclass(eq=False)
@@ -62,7 +61,8 @@ class DiffusersGenerator(Generator):
     path: str | None = None  # in its place, a folder that `save_pretrained` wrote
     task: Task = "t2v"  # which never gets an image; i2v must, ti2v gets one where the prompt has it
     load: Load = field(default_factory=Load)  # by its keys
-    inputs: Mapping[str, str] | None = None  # {num_frames: NAME} where the pipeline's is another
+    # {num_frames: NAME} and {image: NAME} where the pipeline's is another.
+    inputs: Mapping[str, str] | None = None
     output: str = "frames"  # field of the answer that holds them
     frames: str | int = "any"  # which counts come back as asked; see `FrameRule.parse`
     multiple: int = 8  # of which height and width must be, in pixels
@@ -98,6 +98,7 @@ class DiffusersGenerator(Generator):
         self.rule = calls.FrameRule.parse(self.frames)
         self._videos = {name: Path(file) for name, file in (self.videos or {}).items()}
         self._frames_key = (self.inputs or {}).get("num_frames", "num_frames")
+        self._image_key = (self.inputs or {}).get("image", "image")
         self.pipe: Any = None  # there within `with`
         self.clock: StageClock | None = None
         self.revisions: dict[str, str] = {}
@@ -160,10 +161,11 @@ class DiffusersGenerator(Generator):
     def check(self, prompts: Sequence[Prompt]) -> None:
         """Refuse, before weights are loaded, what the pipeline would refuse or quietly change."""
         kind = resolve_class(self.pipeline, "model.pipeline")
-        if self.path is not None and not (Path(self.path) / "model_index.json").is_file():
+        index = "modular_model_index.json" if is_modular(kind) else "model_index.json"
+        if self.path is not None and not (Path(self.path) / index).is_file():
             raise BenchError(
                 f"expected a folder that save_pretrained wrote at {self.path!r}, "
-                "it holds no model_index.json: type model.path=DIR"
+                f"it holds no {index}: type model.path=DIR"
             )
         calls.check_call(kind, self.call, self.inputs or {}, tuple(self._videos))
         if (frames := self.call.get(self._frames_key)) is not None:
@@ -171,7 +173,8 @@ class DiffusersGenerator(Generator):
         if self._size is not None:
             where = "call" if self.image_size is None else "image_size"
             calls.check_size(self.image_size or self.call, self.multiple, where)
-        calls.check_images(kind, self.task, prompts, sized=self._size is not None)
+        sized = self._size is not None
+        calls.check_images(kind, self.task, prompts, key=self._image_key, sized=sized)
         if torch.float16 in self.dtypes.values() and self.device.type == "cpu":
             raise BenchError(
                 f"{self.pipeline} in float16 does not run on a CPU: "
@@ -240,10 +243,11 @@ class DiffusersGenerator(Generator):
             with _quiet():
                 answer = self.pipe(**arguments, output_type="np")
         except torch.OutOfMemoryError:
-            self.pipe.maybe_free_model_hooks()
+            if not is_modular(type(self.pipe)):
+                self.pipe.maybe_free_model_hooks()
             raise
         if not hasattr(answer, self.output):
-            names = ", ".join(answer.keys())
+            names = ", ".join(getattr(answer, "values", answer))  # of a modular one, its state's
             raise ClipError(f"{self.pipeline} gave {names} and no {self.output}: see model.output")
         if len(seeds) > 1 and calls.random_state(self.device) != before:
             raise ClipError(
@@ -254,12 +258,14 @@ class DiffusersGenerator(Generator):
         several = frames if len(seeds) > 1 else [frames]
         if len(several) != len(seeds):
             raise ClipError(f"expected {len(seeds)} clips of the pipeline, got {len(several)}")
-        return [self._clip(*pair) for pair in zip(several, seeds, strict=True)]
+        sound = calls.to_sound(answer, self.pipe) if len(seeds) == 1 else None
+        return [self._clip(*pair, sound) for pair in zip(several, seeds, strict=True)]
 
-    def _clip(self, frames: Any, seed: int) -> Clip:  # noqa: ANN401 - whatever the pipeline makes
+    def _clip(self, frames: Any, seed: int, sound: Sound | None) -> Clip:  # noqa: ANN401 - of a pipeline
         try:
             flat_allowed = self.weights == "random"
-            return Clip(calls.to_frames(frames, flat_allowed=flat_allowed), self.fps)
+            pixels = calls.to_frames(frames, flat_allowed=flat_allowed)
+            return Clip(pixels, self.fps, sound=sound)
         except ClipError as error:  # the whole batch fails by it
             where = f"seed {seed}: " if self.options.batch_size > 1 else ""
             raise ClipError(f"{where}{error}") from None
@@ -309,11 +315,13 @@ class DiffusersGenerator(Generator):
         arguments = dict(self.call)
         if (frames := self.frames_requested(prompt)) is not None:
             arguments[self._frames_key] = frames
-        if "prompt" in inspect.signature(type(self.pipe).__call__).parameters:
+        if "prompt" in calls.parameters(type(self.pipe)):
             arguments["prompt"] = prompt.text + self.prompt_suffix
         if self.task != "t2v" and prompt.image is not None:
             assert self._size is not None
-            arguments["image"] = Image.fromarray(crop_to(read_image(prompt.image), *self._size))
+            arguments[self._image_key] = calls.to_image(
+                crop_to(read_image(prompt.image), *self._size), self._image_key
+            )
         for name, file in self._videos.items():
             arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
         return arguments
@@ -346,7 +354,7 @@ def _quiet() -> Iterator[None]:
     libraries: tuple[Any, ...] = (diffusers.utils.logging, transformers.logging)
     before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in libraries]
     for log in libraries:
-        log.set_verbosity_error()
+        log.set_verbosity(logging.CRITICAL)
         log.disable_progress_bar()
     hub: Any = huggingface_hub.utils.logging
     hub_verbosity = hub.get_verbosity()

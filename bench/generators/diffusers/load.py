@@ -227,9 +227,56 @@ def load_pipeline(
         "quantization_config": quantization,
     }
     settings: dict[str, Any] = {"dtype": dict(dtypes), **components, **_without_none(optional)}
-    pipe = from_hub(source, lambda: kind.from_pretrained(source, **settings))  # type: ignore[attr-defined]
+    if is_modular(kind):
+        pipe = _load_modular(kind, source, load, settings)
+    else:
+        pipe = from_hub(source, lambda: kind.from_pretrained(source, **settings))  # type: ignore[attr-defined]
     finish(pipe, load)
     return pipe
+
+
+def is_modular(kind: type) -> bool:
+    """Whether a pipeline is one of blocks: `ModularPipeline`, not `DiffusionPipeline`."""
+    import diffusers
+
+    return issubclass(kind, diffusers.ModularPipeline)
+
+
+def _load_modular(kind: Any, source: str, load: Load, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a pipeline
+    """Part by part: diffusers' own `load_components` goes on without those that fail."""
+    place = _without_none({"revision": load.revision})
+    pipe = from_hub(source, lambda: kind(pretrained_model_name_or_path=source, **place))
+    _hide_bars(pipe._blocks)
+    dtypes, quantised = settings["dtype"], settings.get("quantization_config")
+    for name in pipe.pretrained_component_names:
+        spec = pipe.get_component_spec(name)
+        if name in settings:
+            pipe.update_components(**{name: settings[name]})
+        elif spec.pretrained_model_name_or_path is not None:  # else the repository has none
+            optional = {
+                "variant": settings.get("variant"),
+                "quantization_config": quantised and quantised.quant_mapping.get(name),
+            }
+            dtype = dtypes.get(name, dtypes["default"])
+            part = from_hub(
+                source, partial(_load_part, spec, dtype=dtype, **_without_none(optional))
+            )
+            pipe.update_components(**{name: part})
+    return pipe
+
+
+def _hide_bars(blocks: Any) -> None:  # noqa: ANN401 - of a modular pipeline, which hides none within
+    if hasattr(blocks, "set_progress_bar_config"):
+        blocks.set_progress_bar_config(disable=True)
+    for block in blocks.sub_blocks.values():
+        _hide_bars(block)
+
+
+def _load_part(spec: Any, **settings: Any) -> Any:  # noqa: ANN401 - a ComponentSpec, and its component
+    try:
+        return spec.load(**settings)
+    except ValueError as error:  # which stands for whatever went wrong
+        raise error.__context__ or error from None
 
 
 def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipeline
@@ -241,9 +288,9 @@ def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipel
         changed = {key: value for key, value in load.scheduler.items() if key != "class"}
         name = load.scheduler.get("class")
         cls = resolve_class(name, "model.load.scheduler.class") if name else type(pipe.scheduler)
-        pipe.scheduler = cls.from_config(pipe.scheduler.config, **changed)
+        replace_part(pipe, "scheduler", cls.from_config(pipe.scheduler.config, **changed))
     if load.guider is not None:
-        pipe.guider = pipe.guider.new(**load.guider)
+        replace_part(pipe, "guider", pipe.guider.new(**load.guider))
     if load.loras:
         names = [f"lora{number}" for number in range(len(load.loras))]
         for lora, name in zip(load.loras, names, strict=True):
@@ -253,6 +300,14 @@ def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipel
         PATCHES[patch](pipe)
     for path in load.after:
         method(pipe, path, "load.after")()
+
+
+def replace_part(pipe: Any, name: str, part: Any) -> None:  # noqa: ANN401 - any pipeline and part
+    """Set a component; a modular pipeline keeps account of its own."""
+    if is_modular(type(pipe)):
+        pipe.update_components(**{name: part})
+    else:
+        setattr(pipe, name, part)
 
 
 def read_back(pipe: Any, device: torch.device) -> dict[str, Any]:  # noqa: ANN401 - any diffusers pipeline
@@ -383,7 +438,23 @@ def _consisid_faces(pipe: Any) -> None:  # noqa: ANN401 - any diffusers pipeline
     pipe.__class__ = WithFaces
 
 
+def _easyanimate_first_frame(pipe: Any) -> None:  # noqa: ANN401 - any diffusers pipeline
+    """Let EasyAnimate's inpainting be given its first frame, and mask all others."""
+    import diffusers
+
+    class FromFirstFrame(diffusers.EasyAnimateInpaintPipeline):  # type: ignore[misc]  # not typed
+        def __call__(self, prompt: str, video: Any, num_frames: int, **call: Any) -> Any:  # noqa: ANN401
+            first = torch.from_numpy(video).permute(0, 4, 1, 2, 3)
+            frames = first.repeat(1, 1, num_frames, 1, 1)
+            mask = torch.full_like(frames[:, :1], 255)
+            mask[:, :, 0] = 0
+            return super().__call__(prompt, num_frames, frames, mask, **call)
+
+    pipe.__class__ = FromFirstFrame
+
+
 PATCHES: Mapping[str, Callable[[Any], None]] = {
     "clip_text_model_alias": _clip_text_model_alias,
     "consisid_faces": _consisid_faces,
+    "easyanimate_first_frame": _easyanimate_first_frame,
 }

@@ -191,7 +191,9 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
 
 def place(options: Options, pipe: Any, device: torch.device) -> None:  # noqa: ANN401 - any pipeline
     """Bring the weights to where they compute, all at once or as `options.offload` says."""
-    if options.offload == "model":
+    if options.offload and hasattr(pipe, "update_components"):  # a modular one has a manager
+        _offload_modular(options.offload, pipe, device)
+    elif options.offload == "model":
         pipe.enable_model_cpu_offload(device=device)
     elif options.offload == "sequential":
         pipe.enable_sequential_cpu_offload(device=device)
@@ -199,6 +201,21 @@ def place(options: Options, pipe: Any, device: torch.device) -> None:  # noqa: A
         pipe.enable_group_offload(device, offload_type="leaf_level", use_stream=True)
     else:
         pipe.to(device)
+
+
+def _offload_modular(kind: str, pipe: Any, device: torch.device) -> None:  # noqa: ANN401 - a pipeline
+    from diffusers import ComponentsManager
+
+    if kind != "model":
+        raise BenchError(
+            f"model.options.offload={kind}: {type(pipe).__name__} is modular, and moves whole "
+            "models: type model.options.offload=model"
+        )
+    manager = ComponentsManager()
+    for name, part in pipe.components.items():
+        if isinstance(part, torch.nn.Module):
+            manager.add(name, part)
+    manager.enable_auto_cpu_offload(device=device)
 
 
 def denoisers(pipe: Any) -> dict[str, Any]:  # noqa: ANN401 - any pipeline

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import string
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,7 @@ from bench.generators.diffusers.load import (
     UnavailableError,
     describe,
     finish,
+    is_modular,
     load_pipeline,
     resolve_class,
 )
@@ -94,7 +96,8 @@ def parts(description: Description, load: Load, dtypes: Mapping[str, torch.dtype
 def hollow(description: Description, load: Load) -> dict[str, torch.nn.Module]:
     """The networks of a pipeline with parameters on the meta device; buffers are real."""
     modules = {}
-    with init_empty_weights(include_buffers=False):
+    with warnings.catch_warnings(), init_empty_weights(include_buffers=False):
+        warnings.simplefilter("ignore")  # of libraries, about what others of them do
         for name, source in _sources(description, load).items():
             try:
                 module = _network(*source)
@@ -118,6 +121,8 @@ def random_pipeline(
     device: torch.device,
 ) -> Any:  # noqa: ANN401 - any diffusers pipeline
     """The pipeline at its real size with random weights, made on the device."""
+    if is_modular(kind) and not isinstance(description, Path):
+        raise BenchError(f"random weights of {kind.__name__} need its tokenizers: connect once")
     generator = torch.Generator(device).manual_seed(0)
     filled = {
         name: fill(module, dtypes.get(name, dtypes["default"]), device, generator)
@@ -178,11 +183,13 @@ def _dtype(module: torch.nn.Module, key: str, asked: torch.dtype) -> torch.dtype
 
 def _sources(description: Description, load: Load) -> dict[str, Source]:
     if isinstance(description, Path):
-        index = json.loads((description / "model_index.json").read_text("utf-8"))
+        files = (description / f"{prefix}model_index.json" for prefix in ("", "modular_"))
+        index = json.loads(next(filter(Path.is_file, files)).read_text("utf-8"))
+        # A modular one also says where to load each part from.
         sources: dict[str, Source] = {
-            name: (_listed_class(*entry), description / name)
+            name: (_listed_class(*entry[:2]), description / name)
             for name, entry in index.items()
-            if isinstance(entry, list) and len(entry) == 2 and all(entry)
+            if isinstance(entry, list) and len(entry) >= 2 and all(entry[:2])
         }
     else:
         entries = description.items()

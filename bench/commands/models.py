@@ -1,0 +1,141 @@
+"""Which models are there, how large are they, and may they be used? From their YAMLs alone.
+
+python -m bench.models --fits 24 --commercial --task i2v
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+import yaml
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import attempt
+from bench.schema import Task
+from bench.storage import CONF
+
+_RUNS_BY = {
+    "DiffusersGenerator": "diffusers",
+    "CommandGenerator": "command",
+    "VideoApiGenerator": "server",
+    "FolderGenerator": "clips",
+}
+
+_STEPS = ("num_inference_steps", "pyramid_num_inference_steps_list")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One model of the catalogue; None where nobody says."""
+
+    name: str
+    title: str
+    runs_by: str  # diffusers, command, server, or clips that others made
+    task: Task | None  # t2v, i2v or ti2v; not said of what runs elsewhere
+    parameters: str | None
+    weights_gib: float | None  # of the whole pipeline, in its dtype
+    licence: str | None
+    commercial_use: bool | None
+    sizes: Sequence[str]
+    seconds: float | None  # of the longest clip
+    steps: int | None
+    published: str | None  # seconds for a clip, and who says so
+
+
+def catalogue() -> Iterator[Listed]:
+    """Every model but those that render toys, and those that a name or folder completes."""
+    for path in sorted((CONF / "model").glob("*.yaml")):
+        if not path.stem.startswith("toy_"):
+            model = _composed(path.stem)
+            if model.get("card", {}).get("title") is not None:
+                yield _listed(path.stem, model)
+
+
+def _composed(name: str) -> Mapping[str, Any]:
+    """As Hydra would, in a hundredth of the time."""
+    values = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text("utf-8"))
+    bases = [_composed(base) for base in values.pop("defaults", ()) if base != "_self_"]
+    merged = OmegaConf.to_container(OmegaConf.merge(*bases, values))
+    assert isinstance(merged, dict)
+    return {str(key): value for key, value in merged.items()}
+
+
+def _listed(name: str, model: Mapping[str, Any]) -> Listed:
+    card = model["card"]
+    call = model.get("call") or model.get("fields") or {}
+    steps = next((call[key] for key in _STEPS if call.get(key)), None)
+    sizes = card.get("sizes") or [size for size in (card.get("resolution"),) if size]
+    return Listed(
+        name=name,
+        title=card["title"],
+        runs_by=_RUNS_BY[model["_target_"].rpartition(".")[2]],
+        task=model.get("task"),
+        parameters=card.get("parameters"),
+        weights_gib=card.get("weights_gib"),
+        licence=card.get("licence"),
+        commercial_use=card.get("commercial_use"),
+        sizes=sizes,
+        seconds=card.get("max_seconds"),
+        steps=sum(steps) if isinstance(steps, list) else steps,
+        published=card.get("published"),
+    )
+
+
+HEADINGS = (
+    *("model", "task", "parameters", "GiB", "licence", "commercial use", "sizes", "seconds"),
+    *("steps", "published"),
+)
+
+
+def cells(model: Listed) -> list[str]:
+    """A row of text, under HEADINGS; `-` where nobody says."""
+    allowed = {True: "yes", False: "no", None: None}[model.commercial_use]
+    gib = model.weights_gib and f"{model.weights_gib:.1f}"
+    sizes = ", ".join(model.sizes)
+    values = (
+        *(model.name, model.task or model.runs_by, model.parameters, gib, model.licence, allowed),
+        *(sizes, model.seconds, model.steps, model.published),
+    )
+    return ["-" if value in (None, "") else str(value) for value in values]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m bench.models", description=__doc__)
+    parser.add_argument(
+        "--fits", type=float, metavar="GIB", help="whose weights are known to take no more"
+    )
+    parser.add_argument(
+        "--commercial", action="store_true", help="whose licence is known to allow commercial use"
+    )
+    parser.add_argument("--task", choices=get_args(Task), help="ti2v takes part in t2v and i2v")
+    parser.add_argument("--json", action="store_true", help="as a list of objects")
+    options = parser.parse_args(arguments)
+    return attempt(lambda: _show(options))
+
+
+def _show(options: argparse.Namespace) -> int:
+    models = [
+        model
+        for model in catalogue()
+        if (options.fits is None or (model.weights_gib or float("inf")) <= options.fits)
+        and (not options.commercial or model.commercial_use)
+        and (options.task is None or model.task in (options.task, "ti2v"))
+    ]
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(model) for model in models], indent=2) + "\n")
+        return 0
+    table = Table(*HEADINGS)
+    for model in models:
+        table.add_row(*cells(model))
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The list of models: what it says is so, and it is quick."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from test_model_cards import composed
+
+from bench.commands.models import catalogue, main
+from bench.config import build_generator
+from bench.generators.diffusers.generator import DiffusersGenerator
+from bench.generators.diffusers.random_weights import architectures, parts
+from bench.storage import CONF
+from tools.document_models import MARK, PAGE, table
+
+MODELS = {model.name: model for model in catalogue()}
+
+
+def names(capsys: pytest.CaptureFixture[str], *arguments: str) -> set[str]:
+    assert main([*arguments, "--json"]) == 0
+    return {model["name"] for model in json.loads(capsys.readouterr().out)}
+
+
+def test_the_page_holds_the_list_of_today() -> None:
+    """Else: python -m tools.document_models."""
+    assert PAGE.read_text("utf-8").split(MARK)[1] == f"\n{table()}"
+
+
+def test_filters_keep_what_is_known_to_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    everything = names(capsys)
+    assert {"minimax_h3", "kling", "magicanimate", "wan2_1_1_3b"} <= everything
+    assert not {"diffusers", "folder", "video_gateway", "toy_steady"} & everything
+    small = names(capsys, "--fits", "24")
+    assert "wan2_1_1_3b" in small
+    assert not {"wan2_1_14b", "kling", "magicanimate"} & small  # too large, or of unknown size
+    assert not {"svd", "minimax_h3"} & names(capsys, "--commercial")
+    assert "wan2_1_14b" in names(capsys, "--commercial")
+    assert "minimax_h3" in names(capsys, "--task", "i2v") & names(capsys, "--task", "t2v")
+    assert "svd" not in names(capsys, "--task", "t2v")
+    with pytest.raises(SystemExit):
+        main(["--task", "v2t"])
+
+
+def test_a_row_says_what_its_yaml_says(capsys: pytest.CaptureFixture[str]) -> None:
+    mid, server = MODELS["helios_mid"], MODELS["fastwan2_2_5b"]
+    assert (mid.task, mid.steps, mid.sizes) == ("ti2v", 60, ["640x384", "384x640"])
+    assert (server.runs_by, server.task, server.steps) == ("server", None, 3)
+    assert MODELS["kling"].sizes == ["1920x1080"]
+    main([])
+    assert "of 480p in about" in capsys.readouterr().out.replace("\n", " ")
+
+
+def countable() -> dict[str, str]:
+    """Models whose networks are known without a hub: one for each repository."""
+    repos = {}
+    for name, model in MODELS.items():
+        yaml_text = (CONF / "model" / f"{name}.yaml").read_text()
+        repo = yaml.safe_load(yaml_text).get("repo")
+        if repo in architectures("models") and model.weights_gib is not None:
+            repos[repo] = name
+    return repos
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", countable().values())
+def test_sizes_are_those_that_are_counted(name: str) -> None:
+    generator = build_generator(composed(f"model={name}"))
+    assert isinstance(generator, DiffusersGenerator)
+    entry = architectures("models")[str(generator.repo)]
+    counted = sum(p.weight_bytes for p in parts(entry, generator.load, generator.dtypes)) / 2**30
+    assert MODELS[name].weights_gib == pytest.approx(counted, abs=0.06)
+
+
+def test_no_network_library_is_imported() -> None:
+    code = "import sys, bench.commands.models as m; m.main(['--json']); print(sorted(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = run.stdout.splitlines()[-1]
+    assert "'omegaconf'" in loaded
+    assert not [name for name in ("torch", "diffusers", "transformers") if f"'{name}'" in loaded]
