@@ -87,6 +87,7 @@ def main() -> int:
     OmegaConf.register_new_resolver(
         "basename", lambda path: Path(path).resolve().name, replace=True
     )
+    OmegaConf.register_new_resolver("half", lambda count: max(1, count // 2), replace=True)
     logging.getLogger("bench").addHandler(screen := _Screen(logging.WARNING))
     prepare_output()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash

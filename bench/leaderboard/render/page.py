@@ -36,6 +36,8 @@ _CURVES = {
     "tlpips": "change from step to step",
     "flicker": "flicker",
     "coherence_worst_second": "coherence, second by second",
+    "base_lpips": "distance to the base's clip",
+    "base_ssim": "likeness to the base's clip",
 }
 """What the curves under the clips are called; first these and then any other."""
 _VALUES = ("adherence", "coherence_worst_second")
