@@ -69,7 +69,9 @@ def variant_tables(board: SuiteBoard) -> Iterator[Table]:
     for result in board.results:
         base = by_name.get(result.card.base or "")
         if base is not None and base is not result:
-            clock = next(iter(_clocks(base).keys() & _clocks(result).keys()), "")
+            clocks = sorted(_clocks(base))
+            common = (clock for clock in clocks if clock in _clocks(result))
+            clock = next(common, clocks[0] if clocks else "")
             row = _variant(board, result, base, clock, usable.get(result.model))
             rows[base.model, clock].append(row)
     explained = [_EXPLAINED]
