@@ -392,7 +392,11 @@ def test_the_ladder_of_acceleration_ends_in_a_table_of_what_speed_costs(
     assert failed == ["outputs/one/tiny_wan-attention-native_cudnn: 1 clip failed or missing"]
     page = (tmp_path / "outputs/leaderboard/README.md").read_text()
     table = page.split("### What speed costs: Tiny Wan")[1].split("###")[0]
-    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| Tiny Wan")]
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in table.splitlines()
+        if line.startswith("| Tiny Wan")
+    ]
     assert rows[0][0] == "Tiny Wan"
     assert {row[0].removeprefix("Tiny Wan, ") for row in rows[1:]} == {
         *(f"FirstBlockCache {threshold}" for threshold in ("0.05", "0.1", "0.2")),

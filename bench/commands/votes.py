@@ -65,8 +65,8 @@ def _count(paths: Sequence[Path]) -> int:
     ballots = [path for path in paths if path.suffix == ".jsonl"]
     places = [path for path in paths if path.suffix != ".jsonl"]
     if not ballots or not places:
-        missing = "the results" if ballots else "votes (*.jsonl)"
-        raise BenchError(f"expected votes and results, got no {missing}: see --help")
+        missing = "results" if ballots else "votes (*.jsonl)"
+        raise BenchError(f"expected votes (*.jsonl) and results, got no {missing}: see --help")
     results = list(load_each(find(places), "give one of them").values())
     votes, unread = read_votes(ballots)
     usable, strangers = matching(votes, results)

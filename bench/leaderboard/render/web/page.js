@@ -441,7 +441,7 @@
         this.told,
       );
       this.asked = make("p", { class: "asked" });
-      this.stage = make("div", { class: "stage two" });
+      this.stage = make("div", { class: "stage two", tabIndex: -1 });
       this.bar = make("progress", { "aria-label": "Votes of all there can be" });
       this.tally = make("output", { "aria-live": "polite" });
       const key = (choice, label, keys) => {
@@ -477,6 +477,7 @@
       for (const other of players) other.pause();
       this.title.textContent = this.question.value.trim() || QUESTION;
       this.box.showModal();
+      this.stage.focus();
       this.next();
     }
 
@@ -557,6 +558,9 @@
         : "You have seen every two clips that there are. Close, and export your votes.");
       this.stage.replaceChildren(...clips.map((clip, place) => make("figure", {},
         make("figcaption", {}, ["Left", "Right"][place]), this.video(clip.source, ["left clip", "right clip"][place]))));
+      // Wide clips lie above each other where the screen is narrow, and tall ones beside.
+      for (const video of this.videos) video.addEventListener("loadedmetadata", () =>
+        this.stage.classList.toggle("wide", video.videoWidth > video.videoHeight));
       if (pair) this.play();
     }
 
