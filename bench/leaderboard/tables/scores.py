@@ -175,15 +175,16 @@ def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequen
         [*_lead(ranked), *_score_columns(group, _headline_metrics(group)), *facts],
         rows,
         above=(*above, *where),
-        below=(*_not_made(rows), *_why_unscored(rows), *_preferred(group)),
+        below=(*_not_made(rows), *_why_unscored(rows), *_preferred(group, rows)),
         summary=True,
         empty="name",
     )
 
 
-def _preferred(group: Group) -> Iterator[str]:
+def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
     """What the column `preferred` says, and how many votes it still lacks."""
-    if given := group.preference:
+    given = group.preference
+    if given and any(row.result.model in given.models for row in rows):
         voters = len({vote.voter for vote in given.votes})
         labels = {row.result.model: row.label for row in group.rows}
         yield (
