@@ -38,6 +38,9 @@ _COSMETIC = frozenset({"name", "card"})
 # A folder's clips are called by the name of the folder; see `conf/model/folder.yaml`.
 OmegaConf.register_new_resolver("basename", lambda path: Path(path).resolve().name, replace=True)
 
+# An option of half the steps: see `conf/experiment/acceleration.yaml`.
+OmegaConf.register_new_resolver("half", lambda count: max(1, count // 2), replace=True)
+
 _TAKEN = ("leaderboard", "images")  # folders of ${out} that hold no suite
 
 _MAPPING = "keys and values"

@@ -167,7 +167,9 @@ def prepare(
     model = with_length(model, suite.follow_seconds, model_choice)
     generator = build_generator(model)
     generator.device = device
-    name = check_name(model.get("name") or _row_name(model_choice, generator))
+    name = check_name(
+        model.get("name") or _row_name(model_choice, generator, generator.info.variant)
+    )
     check_seeds(suite.seeds, generator.info.batch_size)
     metrics = build_metrics(config.metrics.compute)
     networks = build_backbones(config.metrics.backbones)
@@ -194,7 +196,7 @@ def prepare(
         _refuse_to_shrink(previous.expected, prompts, suite.seeds, folder)
     return Job(
         name=name,
-        card=_card(model, generator),
+        card=_card(model, model_choice, generator),
         device=device,
         generator=generator,
         metrics=metrics,
@@ -304,7 +306,7 @@ def take_clips(job: Job, config: RunConfig) -> None:
 
 def score_clips(job: Job) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
-    plan = job.plan
+    plan, named = job.plan, job.card.base
     return score(
         job.name,
         plan.items,
@@ -312,6 +314,7 @@ def score_clips(job: Job) -> list[str]:
         job.backbones,
         job.folder,
         job.prompts,
+        base=RunFolder(job.folder.root.parent / check_name(named)) if named else None,
         share=plan.share,
         max_tries=plan.max_tries,
     )
@@ -389,18 +392,22 @@ def _prompts(
     return prompts, suite_sha256(sha256, prompts)
 
 
-def _row_name(choice: str, generator: Generator) -> str:
+def _row_name(choice: str, generator: Generator, variant: str) -> str:
     """The YAML's name, and what sets this row apart from the model as published."""
     random = "random" if generator.info.weights == "random" else ""
-    return "-".join(filter(None, (choice, random, generator.info.variant)))
+    return "-".join(filter(None, (choice, random, variant)))
 
 
-def _card(model: Mapping[str, Any], generator: Generator) -> Card:
-    """The card, whose title says what sets this row apart from the model as published."""
+def _card(model: Mapping[str, Any], choice: str, generator: Generator) -> Card:
+    """The card; with options, its title says which, and its base is the row without any."""
     text = json.dumps(model.get("card") or {})
     card = parse(Card, text, "model.card", "mend the YAML of the model")
     variant = generator.info.variant.replace("-", " ")
-    return card.replace(title=f"{card.title}, {variant}") if variant and card.title else card
+    if not variant:
+        return card
+    base = card.base or _row_name(choice, generator, variant="")
+    title = card.title and f"{card.title}, {variant}"
+    return card.replace(base=base, title=title)
 
 
 def _refuse_to_shrink(

@@ -1,9 +1,9 @@
 """The stage that scores clips: whatever metric has no valid value yet is computed."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
 from bench.run.claims import ALL, Share, claimed
-from bench.schema import SCHEMA, Appearance, ClipRecord, ScoreEntry, ScoreRecord
+from bench.schema import SCHEMA, Appearance, ClipRecord, Sample, ScoreEntry, ScoreRecord
 from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
@@ -33,6 +33,7 @@ class Pending:
     scored: ScoreRecord | None  # so far; None if there is none that holds
     missing: list[str]  # metrics
     appearance: str | None  # fingerprint of what is to compute it; None if nobody needs it
+    base: ClipRecord | None  # what the base made of the same draw, where a metric asks
 
 
 def score(
@@ -43,6 +44,7 @@ def score(
     folder: RunFolder,
     suite: Sequence[Prompt],
     *,
+    base: RunFolder | None = None,
     share: Share = ALL,
     max_tries: int = 5,
 ) -> list[str]:
@@ -52,7 +54,8 @@ def score(
     version and the backbones it draws on) stay the same; metrics that are not configured are left
     alone. A metric without a value gets null and the reason. Of clips of a group, what they look
     like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
-    metrics compare. Where other processes score the same folder, `share` is this one's.
+    metrics compare; `base` is the run that this one is a variant of. Where other processes score
+    the same folder, `share` is this one's.
 
     Returns:
         One line for each clip whose stored frames could not be read, or that ended the process
@@ -63,34 +66,37 @@ def score(
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
-    clips_ok = [
-        (item, record)
-        for item in items
-        if folder.record(item.sample).exists()
-        and (record := read_record(folder.record(item.sample), ClipRecord)).status == "ok"
-    ]
+    clips_ok = [(item, record) for item in items if (record := _ok_record(folder, item.sample))]
     if not clips_ok:  # nothing to score: no network need be there
         return []
     fingerprints = {
         name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
     }
+    based = {name for name, metric in metrics.items() if metric.based}
     grouped = any(item.prompt.group is not None for item, _ in clips_ok)
     appearance_of = appearance_fingerprint(backbones) if grouped else ""
 
     def pending(item: Item, record: ClipRecord) -> Pending | None:
-        return _pending(item, record, folder, fingerprints, appearance_of)
+        return _pending(item, record, folder, fingerprints, appearance_of, based, base)
 
     works = [work for item, record in clips_ok if (work := pending(item, record))]
     if not works:
         return []
     damaged: list[str] = []
 
-    def begin(before: Pending) -> tuple[Pending, Future[Clip]] | None:
+    def read(work: Pending) -> tuple[Clip, Clip | None]:
+        clip, other = _master(folder, work.record), None
+        if base is not None and work.base is not None:
+            with suppress(ClipError):  # that run's trouble; here it is only not at hand
+                other = _master(base, work.base)
+        return clip, other
+
+    def begin(before: Pending) -> tuple[Pending, Future[tuple[Clip, Clip | None]]] | None:
         """The work on a clip and its frames to come; None if another process has done it since."""
         work = pending(before.item, before.record)
         if work is None or work.scored != before.scored:
             return None
-        return work, reader.submit(_read, work, folder)
+        return work, reader.submit(read, work)
 
     with ExitStack() as stack:
         # A clip is read while the one before it is being scored.
@@ -101,31 +107,26 @@ def score(
         for mine in track(claims, f"{label}: score", len(works)):
             if mine is None:
                 continue
-            claim, (work, clip) = mine
+            claim, (work, clips) = mine
             try:
                 if claim.begin() > max_tries:
                     why = f"the process died {max_tries} times while scoring this clip"
                     damaged.append(f"{work.item.sample}: {why}")
                     continue
-                analysis = Analysis(clip.result(), work.item.prompt, backbones, suite)
+                clip, other = clips.result()
             except ClipError as error:
                 path = folder.record(work.item.sample)
                 damaged.append(f"{error}; remove {path} and run again to make it anew")
             else:
+                prompt = work.item.prompt
+                compared = None if other is None else Analysis(other, prompt, backbones)
+                analysis = Analysis(clip, prompt, backbones, suite, base=compared)
                 damaged += _score(work, analysis, metrics, fingerprints, folder)
             finally:
                 claim.end()
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
-
-
-def _read(work: Pending, folder: RunFolder) -> Clip:
-    return read_master(
-        folder.master(work.item.sample),
-        frames=work.record.frames or 0,
-        sha256=work.record.frames_sha256 or "",
-    )
 
 
 def _score(
@@ -160,6 +161,9 @@ def _score(
         "prompt": _asked(item.prompt),
         "metrics": entries,
     }
+    if any(metric.based for metric in metrics.values()):
+        at_hand = work.base is not None and analysis.base is not None
+        facts["base_sha256"] = work.base.frames_sha256 if work.base and at_hand else None
     write_record(folder.score(item.sample), ScoreRecord(**facts))
     return damaged
 
@@ -170,14 +174,20 @@ def _pending(
     folder: RunFolder,
     fingerprints: Mapping[str, str],
     appearance_of: str,
+    based: Collection[str],
+    base: RunFolder | None,
 ) -> Pending | None:
     """What is left to compute of a clip, by fingerprints of what would compute it now."""
     scored = _valid(item, record, folder)
     entries = scored.metrics if scored else {}
+    other = _ok_record(base, item.sample) if base is not None and based else None
+    before, now_sha256 = scored and scored.base_sha256, other and other.frames_sha256
     missing = [
         name
         for name, now in fingerprints.items()
-        if name not in entries or entries[name].fingerprint != now
+        if name not in entries
+        or entries[name].fingerprint != now
+        or (name in based and before != now_sha256)
     ]
     stored = scored.appearance if scored else None
     unseen = item.prompt.group is not None and (
@@ -185,7 +195,22 @@ def _pending(
     )
     if not missing and not unseen:
         return None
-    return Pending(item, record, scored, missing, appearance_of if unseen else None)
+    return Pending(item, record, scored, missing, appearance_of if unseen else None, other)
+
+
+def _ok_record(folder: RunFolder, sample: Sample) -> ClipRecord | None:
+    """The record of a clip that was made; None if there is none."""
+    path = folder.record(sample)
+    record = read_record(path, ClipRecord) if path.exists() else None
+    return record if record and record.status == "ok" else None
+
+
+def _master(folder: RunFolder, record: ClipRecord) -> Clip:
+    return read_master(
+        folder.master(record.sample),
+        frames=record.frames or 0,
+        sha256=record.frames_sha256 or "",
+    )
 
 
 def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
