@@ -1,6 +1,9 @@
 """Which models are there, how large are they, and may they be used? From their YAMLs alone.
 
-python -m bench.models --fits 24 --commercial --task i2v
+Examples:
+  steadybench models                                   all of them
+  steadybench models --fits 24 --commercial --task i2v what a card of 24 GiB may earn money with
+  steadybench models --json                            for programs
 """
 
 import argparse
@@ -15,6 +18,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from bench.commands import parser
 from bench.errors import attempt
 from bench.schema import Task
 from bench.storage import CONF
@@ -106,16 +110,16 @@ def cells(model: Listed) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m bench.models", description=__doc__)
-    parser.add_argument(
+    command = parser("models", __doc__)
+    command.add_argument(
         "--fits", type=float, metavar="GIB", help="whose weights are known to take no more"
     )
-    parser.add_argument(
+    command.add_argument(
         "--commercial", action="store_true", help="whose licence is known to allow commercial use"
     )
-    parser.add_argument("--task", choices=get_args(Task), help="ti2v takes part in t2v and i2v")
-    parser.add_argument("--json", action="store_true", help="as a list of objects")
-    options = parser.parse_args(arguments)
+    command.add_argument("--task", choices=get_args(Task), help="ti2v takes part in t2v and i2v")
+    command.add_argument("--json", action="store_true", help="as a list of objects")
+    options = command.parse_args(arguments)
     return attempt(lambda: _show(options))
 
 

@@ -1,6 +1,12 @@
 """What did speed cost, of clips that somebody else made? A manifest names models and bases.
 
-python -m bench.variants CLIPS/manifest.csv --into outputs/variants text=none
+The manifest, CSV, lies beside the clips; its columns: file, prompt, seed, model, base, text. The
+base is empty for a model that is no variant. wait_s and price_usd may follow.
+
+Examples:
+  steadybench variants CLIPS/manifest.csv                            score them, and show the tables
+  steadybench variants CLIPS/manifest.csv --into outputs/variants    where runs and tables go
+  steadybench variants CLIPS/manifest.csv metrics=full text=none     with other networks
 """
 
 import argparse
@@ -15,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from bench.commands import parser
 from bench.config import add_overrides, check_name, compose_config, parse_run, plain, read_overrides
 from bench.errors import BenchError, attempt
 from bench.generators.folder import NEEDED, OPTIONAL
@@ -22,7 +29,6 @@ from bench.leaderboard.publish import publish
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.variants import variant_tables
-from bench.run.job import run
 from bench.storage import write_text
 
 COLUMNS = (*NEEDED, "model", "base", "text")
@@ -33,21 +39,17 @@ Row = Mapping[str, str]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.variants",
-        description="Score clips of models and of faster variants of them, and say what speed "
-        "cost. The manifest, CSV, lies beside the clips and has the columns "
-        f"{', '.join(COLUMNS)}; base is empty for a model that is no variant. "
-        f"{' and '.join(DELIVERY)} may follow.",
-    )
-    parser.add_argument("manifest", type=Path, help="a CSV file, a clip a line")
-    parser.add_argument("--into", type=Path, default=Path("outputs/variants"), metavar="DIR")
-    add_overrides(parser)
-    options = read_overrides(parser, arguments)
+    command = parser("variants", __doc__)
+    command.add_argument("manifest", type=Path, help="a CSV file, a clip a line")
+    command.add_argument("--into", type=Path, default=Path("outputs/variants"), metavar="DIR")
+    add_overrides(command)
+    options = read_overrides(command, arguments)
     return attempt(lambda: _variants(options))
 
 
 def _variants(options: argparse.Namespace) -> int:
+    from bench.run.job import run
+
     models, bases, texts = read_variants(options.manifest)
     into: Path = options.into
     prompts = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]

@@ -1,9 +1,13 @@
-"""Which model do we prefer? Strengths from people's votes, and which metrics agree with them.
+"""Which model do we prefer? Votes that were cast in a leaderboard's page are counted.
 
-python -m bench.votes votes/*.jsonl leaderboard
+Strengths with 95% intervals, agreement between voters, and how well each metric agrees with them.
+
+Examples:
+  steadybench votes votes/*.jsonl leaderboard          with the results of a leaderboard
+  steadybench votes ana.jsonl ben.jsonl outputs/toy/*  of two voters, with those of runs
+  steadybench votes votes/*.jsonl                      the strengths alone
 """
 
-import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bench import statistics as stats
+from bench.commands import parser
 from bench.errors import BenchError, attempt
 from bench.leaderboard.data.files import find, load_each
 from bench.leaderboard.data.rows import HEADLINE, Group, SuiteBoard, boards, in_order
@@ -49,15 +54,11 @@ MOST_FAULTS = 20
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.votes",
-        description="Count votes that were cast in a leaderboard's page: strengths with 95% "
-        "intervals, agreement between voters, and how well each metric agrees with them.",
-    )
-    parser.add_argument(
+    command = parser("votes", __doc__)
+    command.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help="votes (*.jsonl), and the results"
     )
-    options = parser.parse_args(arguments)
+    options = command.parse_args(arguments)
     return attempt(lambda: _count(options.paths))
 
 
