@@ -108,7 +108,7 @@ class Clip:
     frames: NDArray[np.uint8]
     """`[T, H, W, 3]`, RGB, T >= 1."""
     fps: float
-    """Frames per second, > 0."""
+    """Frames per second, 0.01 to 1000."""
     lossy: bool = False
     """Whether the frames come from a lossy file and no lossless one exists."""
     remarks: tuple[str, ...] = ()
@@ -122,8 +122,11 @@ class Clip:
             raise ClipError(f"expected uint8 frames [T, H, W, 3], got {dtype} {list(shape)}")
         if min(shape[1:3]) < _MIN_SIDE_PX:
             raise ClipError(f"expected frames of at least 2x2 pixels, got {list(shape[1:3])}")
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise ClipError(f"expected a frame rate above 0, got {self.fps}")
+        slowest, fastest = _FPS_STORED
+        if not slowest <= self.fps <= fastest:
+            raise ClipError(
+                f"expected {slowest:g} to {fastest:g} frames per second, got {self.fps:g}"
+            )
 
     @cached_property
     def sha256(self) -> str:
@@ -144,8 +147,7 @@ def write_master(clip: Clip, path: Path) -> None:
 
     Sound goes along, in 16 bits.
 
-    The file stands whole under its name or not at all. A rate outside 0.01..1000 frames per
-    second is a ClipError.
+    The file stands whole under its name or not at all.
     """
     short_side_px = min(clip.frames.shape[1:3])
     slices = "16" if short_side_px >= _MIN_SIDE_OF_16_SLICES_PX else "4"
@@ -188,12 +190,8 @@ def write_preview(clip: Clip, path: Path) -> None:
 
 
 def _write(clip: Clip, path: Path, codec: str, pixels: str, options: Mapping[str, str]) -> None:
-    slowest, fastest = _FPS_STORED
-    fps = clip.fps
     height, width = clip.frames.shape[1:3]
     more = (height % 2, width % 2) if pixels == "yuv420p" else (0, 0)
-    if not slowest <= fps <= fastest:
-        raise ClipError(f"a file holds {slowest:g} to {fastest:g} frames per second, got {fps:g}")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)

@@ -625,6 +625,19 @@ class Run(RunFacts):
     config: dict[str, Json]
     """All of the configuration, resolved."""
 
+    @model_validator(mode="after")
+    def _says_its_aspect(self) -> Self:
+        suite = self.config.get("suite")
+        if not isinstance(suite, dict) or not isinstance(suite.get("aspect"), str | None):
+            raise semantic("expected config.suite with an aspect, a text or null")
+        return self
+
+    @property
+    def aspect(self) -> str | None:
+        """Width to height that was asked of every model."""
+        suite: dict[str, Any] = self.config["suite"]
+        return suite.get("aspect")
+
 
 class Result(RunFacts):
     """`result.json`: one model on one suite; the one file of a run that is published."""
@@ -726,7 +739,7 @@ def parse(kind: type[R], content: str | bytes, where: str, mend: str) -> R:
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
-        raise _refusal(error, where, mend) from None
+        raise refusal(error, where, mend) from None
 
 
 def dump(record: Record) -> str:
@@ -781,7 +794,7 @@ _EXPECTED = {
 """What pydantic calls a fault, in the words of this project."""
 
 
-def _refusal(error: ValidationError, where: str, mend: str) -> ResultError:
+def refusal(error: ValidationError, where: str, mend: str) -> ResultError:
     """Pydantic's report, one line for each fault."""
     details = error.errors(include_url=False)
     if details[0]["type"] == "json_invalid":

@@ -151,6 +151,7 @@ def read_video(
 
     film = _Film()
     again, shape = _first_pass(read, film, path)
+    limits.check(path, shape[1:3], shape[0], float(film.lengths_s.sum()))
     counts, rate = _on_grid(film, shape[0], resample, path)
     shape = (int(counts.sum()), *shape[1:])
     limits.check(path, shape[1:3], shape[0], shape[0] / rate)
@@ -387,8 +388,11 @@ def _on_grid(
             raise ClipError(f"{path}: expected a frame rate, the file gives none")
         fps = 1 / step_s if step_s else film.rates[0]
     else:
-        counts = np.maximum(1, np.rint(film.lengths_s / (step_s or np.median(inner_s)))).astype(int)
-        fps = _rate(step_s or float(np.median(inner_s)), len(inner_s), film)
+        usual_s = step_s or float(np.median(inner_s))
+        if usual_s <= 0:
+            raise ClipError(f"{path}: expected one frame after the other, most have the same time")
+        counts = np.maximum(1, np.rint(film.lengths_s / usual_s)).astype(int)
+        fps = _rate(usual_s, len(inner_s), film)
         is_variable = step_s is None or (counts[:-1] > 1).mean() > _HELD_SHARE_ALLOWED
         if is_variable and not (film.is_animation and step_s):
             described = (
@@ -418,12 +422,14 @@ def _grid_step_s(lengths_s: NDArray[np.float64], tick_s: float) -> float | None:
     shortest_s = float(lengths_s.min())
     for guess_s in (float(np.median(lengths_s)), shortest_s, shortest_s / 2, shortest_s / 3):
         step_s = guess_s
-        if step_s <= 0:
-            return None
         for _ in range(2):
+            if step_s <= 0:  # frames of the same time
+                return None
             counts = np.maximum(1, np.rint(lengths_s / step_s))
             adjacent = counts == counts.min()
             step_s = float(lengths_s[adjacent].sum() / counts[adjacent].sum())
+        if step_s <= 0:
+            return None
         few = counts <= 3  # a long pause need not be of whole frames
         late_s = np.abs(lengths_s - counts * step_s)[few]
         uneven = (late_s > _JITTER * step_s + tick_s).mean()

@@ -56,3 +56,14 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert target.exists(), link
         if heading:
             assert heading in anchors(target), f"{link}#{heading}"
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "strangers.md").read_text("utf-8")))
+    defined = {
+        name
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)
+    }
+    assert named
+    assert named <= defined

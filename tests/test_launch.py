@@ -132,6 +132,8 @@ def test_workers_do_what_one_process_does_and_outlive_deaths_and_hangs(
     code, output = bench(place, *both, "out=two", "device=cpu")
     assert code == 0, output
     assert clips(place, "two") == alone
+    assert output.count("odd on suite six, 12 clips: 12 to make, ") == 1
+    assert "odd: generate: 12/12, " in (place / "two" / "six" / "odd" / "bench.log").read_text()
     assert set(made(place).values()) == {1}
     assert not left_over(place / "two")
 

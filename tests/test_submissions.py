@@ -67,6 +67,25 @@ def hardware(price: float) -> Content:
     return {"price_per_gpu_hour": price, "currency": "USD", "gpus": 1}
 
 
+def frozen(start: int, stop: int) -> Callable[[Content], None]:
+    """Clips in which nothing moves, by what is measured, with the best of headlines."""
+
+    def change(content: Content) -> None:
+        for clip in content["clips"][start:stop]:
+            lost = {name: 0.0 for name in clip["scores"] if name.startswith("lost_")}
+            clip["scores"] |= lost | {"coherence": 100.0, "stutter": 1.0}
+
+    return change
+
+
+def drop(name: str, count: int) -> Callable[[Content], None]:
+    def change(content: Content) -> None:
+        for clip in content["clips"][:count]:
+            del clip["scores"][name]
+
+    return change
+
+
 def without(name: str) -> Callable[[Content], None]:
     def change(content: Content) -> None:
         del content["metrics"][name]
@@ -133,6 +152,12 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (set_score(2, "coherence", 99.5), "coherence is 99.5, expected 99.3"),
         (set_score(2, "lost_order", 50.0), "which its parts give"),
         (lambda c: c["clips"][2]["scores"].pop("lost_stutter"), "and not all of its parts have"),
+        (frozen(0, 24), "coherence and lost_stutter are not what stutter gives"),
+        (frozen(2, 3), "coherence and lost_stutter are not what stutter gives"),
+        (set_score(2, "stutter", 0.05), "coherence and lost_stutter are not what stutter gives"),
+        (set_clip(2, latency_s=0), "was made in 0 s"),
+        (set_score(2, "adherence_min", 99.0), "adherence_min is above adherence"),
+        (drop("warp", 13), "13 clips of 24 have neither a value of warp nor a reason"),
         (set_score(2, "warp", None), "warp has no value, and no reason is given"),
         (set_clip(2, unscored={"warp": "why"}), "has a value, and a reason for having none"),
     ],
@@ -224,8 +249,38 @@ def test_the_same_frames_from_different_seeds_are_said(board: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("share", "hidden", "wrong"),
+    [(1.0, (), True), (1.0, ("frames_sha256",), True), (1.0, ("scores",), True), (0.2, (), False)],
+)
+def test_a_row_under_another_name_is_said(
+    board: Path, share: float, hidden: tuple[str, ...], wrong: bool
+) -> None:
+    steady = json.loads(STEADY.read_text("utf-8"))
+    content = json.loads(STEADY.with_name("toy_wobbling.json").read_text("utf-8"))
+    copied = int(share * len(steady["clips"]))
+    for number, clip in enumerate(steady["clips"][:copied]):
+        changed = {key: content["clips"][number][key] for key in hidden}
+        content["clips"][number] = clip | changed
+    content["model"] = "other"
+    path = board / "results" / "toy" / "other.json"
+    path.write_text(json.dumps(content), "utf-8")
+    found = [line for line in said(board, wrong=wrong) if "very frames or scores of" in line]
+    assert len(found) == 1
+    assert ("as if it were other under another name" in found[0]) == wrong
+
+
+def test_a_headline_without_motion_is_said(board: Path) -> None:
+    def change(content: Content) -> None:
+        for clip in content["clips"]:
+            clip["scores"]["dynamics"] = 0.0
+
+    spoil(board, change)
+    assert any("next to nothing moves by dynamics" in line for line in said(board, wrong=False))
+
+
 def test_a_result_that_shares_no_table_says_why(board: Path) -> None:
-    content = json.loads(STEADY.read_text("utf-8"))
+    content = json.loads(STEADY.with_name("toy_wobbling.json").read_text("utf-8"))
     content["model"] = "other"
     content["metrics"]["warp"]["fingerprint"] = "0" * 64
     path = board.parent / "other.json"

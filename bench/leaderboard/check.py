@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product, starmap, takewhile, zip_longest
+from itertools import combinations, product, starmap, takewhile, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,11 +28,20 @@ from bench.leaderboard.render.gallery import (
     load_gallery,
     preview_path,
 )
-from bench.leaderboard.rules import allowed, broken_rules, groups_unchecked, headline_unchecked
+from bench.leaderboard.rules import (
+    allowed,
+    broken_rules,
+    groups_unchecked,
+    headline_unchecked,
+    uncomputed,
+)
 from bench.leaderboard.tables.table import named, plural, short
+from bench.metrics.coherence import SUBJECT_NONE
 from bench.schema import ClipResult, Result, ResultError, Sample
 
 _BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be
+
+_SOUND = 50.0  # points, which no clip has that shows nothing
 
 _SVG_TAGS = frozenset(
     {"svg", "defs", "g", "path", "rect", "text", "tspan", "use", "clipPath", "style", "metadata"}
@@ -114,6 +123,7 @@ def inspect(folder: Path) -> Inspection:
             findings.append(Finding(path, f"expected what it holds at {place}", True))
         findings += (Finding(path, text, True) for text in broken_rules(result))
         findings += (Finding(path, text, False) for text in worth_saying(result))
+    findings += _twins(results)
     spoilt = {finding.file for finding in findings if finding.wrong}
     path_of = {(r.suite, r.model): path for path, r in results.items() if path not in spoilt}
     votes, unread = read_votes(sorted(folder.parent.glob(VOTES)))
@@ -138,9 +148,7 @@ def worth_saying(result: Result) -> Iterator[str]:
         yield f"{plural(refused, 'clip')} could not be read, and counts as nothing"
     for name in result.metrics:
         made_without = [
-            clip
-            for clip in result.clips
-            if clip.status == "ok" and name not in clip.scores and name not in clip.unscored
+            clip for clip in result.clips if clip.status == "ok" and uncomputed(clip, name)
         ]
         if made_without and not result.random_weights:
             yield f"{name} was not computed for {named(made_without)}"
@@ -148,6 +156,17 @@ def worth_saying(result: Result) -> Iterator[str]:
     if unknown := sorted({m.unit for n, m in result.metrics.items() if not allowed(n, m.unit)}):
         yield f"ranges were not checked of metrics in {', '.join(unknown)}"
     yield from _frozen(result)
+    still = [
+        clip
+        for clip in result.clips
+        if (clip.scores.get(HEADLINE) or 0) > _SOUND
+        and (clip.scores.get("dynamics") or 0) < SUBJECT_NONE
+        and "dynamics" in clip.scores
+    ]
+    if 2 * len(still) > len(result.clips):
+        yield (
+            f"{named(still)}: a {HEADLINE} above {_SOUND:g}, and next to nothing moves by dynamics"
+        )
     if result.prompts_sha256 is not None and suite_of_result(result) is None:
         yield (
             f"stands apart: its prompts, sha256 {short(result.prompts_sha256)}, are those of no "
@@ -168,6 +187,26 @@ def _frozen(result: Result) -> Iterator[str]:
             varied = [key for key in keys if len({getattr(clip, key) for clip in clips}) > 1]
             ignored = " and ".join(varied)
             yield f"{named(clips)}: the very same frames, as if the {ignored} were ignored"
+
+
+def _twins(results: Mapping[Path, Result]) -> Iterator[Finding]:
+    """Rows of one suite that have clips in common: frames, or all scores to the last digit."""
+
+    def marks(clip: ClipResult) -> set[object]:
+        telling = 0 < (clip.scores.get(HEADLINE) or 0) < 100  # a frozen clip is like another
+        scores = [tuple(sorted(clip.scores.items()))] if telling else []
+        return {mark for mark in (clip.frames_sha256, *scores) if mark}
+
+    for (_, first), (path, second) in combinations(results.items(), 2):
+        if first.suite != second.suite or second.prompts_sha256 is None:
+            continue  # of footage everybody may show the same
+        known = set().union(*map(marks, first.clips))
+        same = [clip for clip in second.clips if marks(clip) & known]
+        if same:
+            is_copy = 2 * len(same) > len(second.clips)
+            name = f", as if it were {first.model} under another name" if is_copy else ""
+            text = f"{named(same)}: the very frames or scores of {first.model}{name}"
+            yield Finding(path, text, wrong=is_copy)
 
 
 # ---- Figures and clips beside them ----

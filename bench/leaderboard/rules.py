@@ -3,11 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from math import inf
+from math import exp, inf, log
 
 from bench.leaderboard.data.files import Suite, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import named, plural
+from bench.metrics.coherence import MOST
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
 from bench.schema import ClipResult, Likeness, Result
 from bench.storage import SAFE_NAME
@@ -171,12 +172,24 @@ def _clips(result: Result) -> Iterator[str]:
         "is of random weights, but has scores": [
             c for c in ok if result.random_weights and _is_scored(c)
         ],
+        "was made in 0 s": [c for c in ok if c.latency_s == 0],
+        "adherence_min is above adherence": [c for c in ok if _least_above_mean(c)],
     }
     yield from _faults(faults)
 
 
+def _least_above_mean(clip: ClipResult) -> bool:
+    least, mean = clip.scores.get("adherence_min"), clip.scores.get("adherence")
+    return least is not None and mean is not None and not fits(least, (0, mean))
+
+
 def _is_scored(clip: ClipResult) -> bool:
     return any(value is not None for value in clip.scores.values())
+
+
+def uncomputed(clip: ClipResult, name: str) -> bool:
+    """Whether nothing is said of a metric."""
+    return name not in clip.scores and name not in clip.unscored
 
 
 def _values(result: Result, name: str) -> Iterator[str]:
@@ -188,6 +201,12 @@ def _values(result: Result, name: str) -> Iterator[str]:
         least = f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
         clips = named([clip for clip, _ in out])
         yield f"{clips}: {name} is {out[0][1]:g}, expected {least} ({unit})"
+    unexplained = [c for c in result.clips if c.status == "ok" and uncomputed(c, name)]
+    if not result.random_weights and 2 * len(unexplained) > len(result.clips):
+        yield (
+            f"{plural(len(unexplained), 'clip')} of {len(result.clips)} have neither a value of "
+            f"{name} nor a reason"
+        )
     yield from _faults(
         {
             f"{name} has no value, and no reason is given": [
@@ -204,6 +223,7 @@ def _headline(result: Result) -> Iterator[str]:
     """That the headline is what the formula gives of its parts; see `composed`."""
     bare: list[ClipResult] = []
     others: list[tuple[ClipResult, float, float]] = []
+    held: list[ClipResult] = []
     for clip in result.clips:
         parts = {n: value for n in HEADLINE_VERSIONS if (value := clip.scores.get(n)) is not None}
         ranges = {name: allowed(name, result.metrics[name].unit) for name in parts}
@@ -213,11 +233,32 @@ def _headline(result: Result) -> Iterator[str]:
             bare.append(clip)
         elif abs(parts[HEADLINE] - (again := composed(parts))) > HEADLINE_TOLERANCE:
             others.append((clip, parts[HEADLINE], again))
-    yield from _faults({f"{HEADLINE} has a value, and not all of its parts have": bare})
+        elif not _charged_for_stutter(parts, clip.scores.get("stutter")):
+            held.append(clip)
+    yield from _faults(
+        {
+            f"{HEADLINE} has a value, and not all of its parts have": bare,
+            f"{HEADLINE} and lost_stutter are not what stutter gives": held,
+        }
+    )
     if others:
         _, value, again = others[0]
         clips = named([clip for clip, _, _ in others])
         yield f"{clips}: {HEADLINE} is {value:.6g}, expected {again:.6g}, which its parts give"
+
+
+def _charged_for_stutter(parts: Mapping[str, float], stutter: float | None) -> bool:
+    """Whether frames that repeat the one before cost what they do in the headline.
+
+    Its charge d is the root of the sum of the squares of its parts' charges, and points are lost
+    in proportion to those squares; that of stutter is -ln(1 - stutter), 12 at most.
+    """
+    if stutter is None or not fits(stutter, (0, 1)):
+        return True
+    charge = -log(max(1 - stutter, exp(-MOST)))
+    whole = -log(max(parts[HEADLINE], 1e-300) / 100)
+    lost = (100 - parts[HEADLINE]) * (charge / whole) ** 2 if whole > 0 else 100 * (charge > 0)
+    return abs(lost - parts["lost_stutter"]) <= HEADLINE_TOLERANCE
 
 
 def _groups(result: Result, suite: Suite | None) -> Iterator[str]:

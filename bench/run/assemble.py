@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from bench.errors import BenchError, Unscored
 from bench.metrics import cross_clip
@@ -21,6 +22,7 @@ from bench.schema import (
     Run,
     Sample,
     ScoreRecord,
+    refusal,
 )
 from bench.storage import RunFolder, fingerprint, read_record, write_record
 
@@ -67,25 +69,28 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         )
     deciding = [run.functional, run.generator_version, run.prompts.json_values]
     meanings = {name: described.json_values for name, described in metrics.items()}
-    result = Result(
-        schema=SCHEMA,
-        model=run.model,
-        suite=run.suite,
-        card=run.card,
-        measured=run.measured,
-        weights=run.weights,
-        generator_version=run.generator_version,
-        environment=run.environment,
-        hardware=run.hardware,
-        least_appeal=run.least_appeal,
-        prompts=run.prompts,
-        expected=run.expected,
-        aspect=run.config["suite"].get("aspect"),
-        loaded=read_record(folder.loaded, Loaded) if folder.loaded.exists() else Loaded(),
-        metrics=metrics,
-        fingerprint=fingerprint([*deciding, meanings]),
-        clips=tuple(clips),
-    )
+    try:
+        result = Result(
+            schema=SCHEMA,
+            model=run.model,
+            suite=run.suite,
+            card=run.card,
+            measured=run.measured,
+            weights=run.weights,
+            generator_version=run.generator_version,
+            environment=run.environment,
+            hardware=run.hardware,
+            least_appeal=run.least_appeal,
+            prompts=run.prompts,
+            expected=run.expected,
+            aspect=run.aspect,
+            loaded=read_record(folder.loaded, Loaded) if folder.loaded.exists() else Loaded(),
+            metrics=metrics,
+            fingerprint=fingerprint([*deciding, meanings]),
+            clips=tuple(clips),
+        )
+    except ValidationError as error:
+        raise refusal(error, str(folder.run), "remove the file and run again") from None
     if any(item.prompt.group is not None for item in items):
         comparison, likenesses = compare_groups(items, clips, appearances)
         result = result.replace(

@@ -1,5 +1,7 @@
 """Worker processes: started again when they die, given up at last, never left behind."""
 
+import io
+import logging
 import os
 import signal
 import threading
@@ -8,15 +10,19 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from bench import progress
 from bench.errors import BenchError
-from bench.progress import track
+from bench.progress import say_line, track
 from bench.run.workers import ENDED_BY_LIMIT, in_workers
 
 
 def tell(folder: Path, number: int, again: bool) -> list[str]:
     """Fails in the same way in every worker, and in one of its own."""
     (folder / f"{number}-{os.environ.get('CUDA_VISIBLE_DEVICES')}").touch()
+    say_line("loading")
+    logging.getLogger("bench").warning("slow\x1b[2J")
     for _ in track(range(3), "work", 6):
         pass
     return ["all", f"worker {number}{' again' if again else ''}"]
@@ -50,8 +56,16 @@ def lives(pid: int) -> bool:
     return True
 
 
-def test_each_worker_has_a_gpu_and_every_failure_is_told_once(tmp_path: Path) -> None:
-    failures = in_workers(partial(tell, tmp_path), 2, ["3", "5"], 5)
+def test_each_worker_has_a_gpu_and_everything_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "console", Console(file=(file := io.StringIO())))
+    with caplog.at_level(logging.INFO, "bench.progress"):
+        failures = in_workers(partial(tell, tmp_path), 2, ["3", "5"], 5)
+    *lines, last = file.getvalue().splitlines()
+    assert sorted(lines) == ["loading", "slow\ufffd[2J"]
+    assert last.startswith("work: 6/6, ")
+    assert caplog.messages == [last]
     assert sorted(failures) == ["all", "worker 0", "worker 1"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0-3", "1-5"]
 
