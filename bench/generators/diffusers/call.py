@@ -303,7 +303,7 @@ def to_frames(answer: Any, *, flat_allowed: bool = False) -> NDArray[np.uint8]: 
 
 
 def to_sound(answer: Any, pipe: Any) -> Sound | None:  # noqa: ANN401 - of any pipeline
-    """What a pipeline made beside one clip; None where that is nothing, or of a rate not said."""
+    """What is to be heard with one clip; None where that is nothing, or no rate is said."""
     audio = getattr(answer, "audio", None)
     vocoder = getattr(getattr(pipe, "vocoder", None), "config", None)
     rates = (
@@ -314,5 +314,5 @@ def to_sound(answer: Any, pipe: Any) -> Sound | None:  # noqa: ANN401 - of any p
     rate_hz = next((int(rate) for rate in rates if rate), None)
     if audio is None or rate_hz is None:
         return None
-    samples = torch.as_tensor(audio[0]).float().cpu().numpy()
-    return Sound(np.atleast_2d(samples), rate_hz)
+    samples = np.atleast_2d(torch.as_tensor(audio[0]).float().cpu().numpy())
+    return Sound(samples, rate_hz) if np.isfinite(samples).all() else None
