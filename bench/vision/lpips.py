@@ -167,11 +167,13 @@ class Lpips:
         short_side = min(frames.shape[1:3])
         if short_side < MIN_SIDE_PX:
             raise Unscored(f"short side is {short_side} px, LPIPS needs at least {MIN_SIDE_PX}")
-        batches = [
-            self._layers(frames[start : start + self.batch_size])
-            for start in range(0, len(frames), self.batch_size)
-        ]
-        return [torch.cat(parts) for parts in zip(*batches, strict=True)]
+        layers: list[Tensor] = []  # filled as they come: joined at the end, they are there twice
+        for start in range(0, len(frames), self.batch_size):
+            batch = self._layers(frames[start : start + self.batch_size])
+            layers = layers or [part.new_empty(len(frames), *part.shape[1:]) for part in batch]
+            for layer, part in zip(layers, batch, strict=True):
+                layer[start : start + len(part)] = part
+        return layers
 
     @torch.inference_mode()
     def distance(
