@@ -8,7 +8,14 @@ import torch
 
 from bench.clip import Clip
 from bench.faults.registry import FAULTS
-from bench.generators.base import Generator, GeneratorInfo, require, require_choice, rng_from
+from bench.generators.base import (
+    Generator,
+    GeneratorInfo,
+    Needs,
+    require,
+    require_choice,
+    rng_from,
+)
 from bench.prompts import Prompt
 from bench.schema import Loaded
 
@@ -50,6 +57,10 @@ class Degraded(Generator):
     @device.setter
     def device(self, device: torch.device) -> None:
         self.of.device = device
+
+    def needs(self) -> Needs | None:
+        """As the generator it damages."""
+        return self.of.needs()
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """As the generator it damages."""

@@ -283,6 +283,8 @@ class DiffusersGenerator(Generator):
     def _load(self) -> None:
         kind = resolve_class(self.pipeline, "model.pipeline")
         with _quiet():
+            if self.device.type == "cuda" and not (self.options.offload or self.options.quantise):
+                self._check_memory()
             if self.weights == "random":
                 from bench.generators.diffusers.random_weights import random_pipeline
 
@@ -296,6 +298,17 @@ class DiffusersGenerator(Generator):
             apply(self.options, self.pipe, self.dtypes["default"])
             place(self.options, self.pipe, self.device)
         self.clock = StageClock(self.pipe, self.device)
+
+    def _check_memory(self) -> None:
+        """Refuse weights that do not fit a CUDA device; that is an estimate, and said as one."""
+        needed = sum(part.weight_bytes for part in self.parts())
+        available = torch.cuda.get_device_properties(self.device).total_memory
+        if needed > available:
+            raise BenchError(
+                f"{self.pipeline} needs about {needed / 2**30:.0f} GiB for its weights alone (an "
+                f"estimate, from parameters and dtype), this GPU has {available / 2**30:.0f}: "
+                "type model.options.offload=model, or model.options.quantise=float8"
+            )
 
     @property
     def _size(self) -> tuple[int, int] | None:
