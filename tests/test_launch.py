@@ -92,7 +92,10 @@ def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
 def bench(place: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and output of `python -m bench ARGUMENTS`."""
     process = start(place, *arguments)
-    output, _ = process.communicate(timeout=600)
+    try:
+        output, _ = process.communicate(timeout=600)
+    finally:
+        process.kill()
     return process.returncode, output
 
 
@@ -167,13 +170,17 @@ def test_two_commands_on_one_folder_share_its_clips(
 def test_a_command_that_is_stopped_leaves_nobody_and_no_blame(
     place: Path, sent: signal.Signals
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     command = start(place, "launch=gpus", "launch.workers=2", "model.odd=endless")
     diary = place / "diary"
-    while not diary.exists() or "endless" not in diary.read_text():
-        assert command.poll() is None, command.stdout and command.stdout.read()
-        time.sleep(0.1)
-    command.send_signal(sent)
-    output, _ = command.communicate(timeout=60)
+    try:
+        while not diary.exists() or "endless" not in diary.read_text():
+            assert command.poll() is None, command.communicate()[0]
+            time.sleep(0.1)
+        command.send_signal(sent)
+        output, _ = command.communicate(timeout=60)
+    finally:
+        command.kill()
     assert command.returncode == 130, output
     assert "Traceback" not in output
     for line in diary.read_text().splitlines():
