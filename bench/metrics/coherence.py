@@ -194,14 +194,14 @@ def lost(charged: Mapping[str, float]) -> dict[str, float]:
 def moving(state: MotionState, order: float, asked: Motion) -> float:
     """How surely something happens, 0..1.
 
-    Something moves against the camera; or the camera leaves much of the change unexplained and
-    the frames are in order, so that it is no noise (where the prompt wants the subject moved, this
-    counts as far as the rest of the picture stands still, so that it is no camera's); or the
-    prompt wants the camera moved, and it does. And more than a logo's share of the picture takes
-    part. What moves faster than a calm portrait must also show something new, unless only the
-    camera was asked to move: else it is a still behind moving water. A clip in which next to
-    nothing moves against the camera has shown little: up to a twentieth is taken off, so that
-    being still never outranks moving well.
+    Something moves against the camera; or neither the camera nor any bending of the first or last
+    frame explains much of the change, and the frames are in order, so that it is no noise (where
+    the prompt wants the subject moved, this counts as far as the rest of the picture stands still,
+    so that it is no camera's); or the prompt wants the camera moved, and it does. And more than a
+    logo's share of the picture takes part. What moves faster than a calm portrait must also show
+    something new, unless only the camera was asked to move: else it is a still behind moving
+    water. A clip in which next to nothing moves against the camera has shown little: up to a
+    twentieth is taken off, so that being still never outranks moving well.
 
     Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .7 down to
     .4 of the picture, .02 to .04 short sides per second, .064 to .074 of the picture, .53 to .58
@@ -215,8 +215,9 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     happens = ramp(state.subject, SUBJECT_NONE, SUBJECT_SURE)
     if asked == "camera":
         happens = ramp(state.raw, CAMERA_NONE, CAMERA_SURE)
+    shown = ramp(state.revealed, REVEALED_NONE, REVEALED_SURE)
     change = ramp(state.unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE)
-    change *= ramp(order, ORDER_NONE, ORDER_SURE)
+    change *= ramp(order, ORDER_NONE, ORDER_SURE) * shown
     if asked == "subject":
         change *= 1 - ramp(state.active, LOCAL_SURE, LOCAL_NONE)
     happens = max(happens, change)
@@ -224,8 +225,7 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     if asked == "camera":
         return happens
     calm = 1 - ramp(state.subject, SUBJECT_NONE, SUBJECT_LIVELY)
-    bent = 1 - ramp(state.revealed, REVEALED_NONE, REVEALED_SURE)
-    bent *= ramp(state.subject, REVEALING_NONE, REVEALING_SURE)
+    bent = (1 - shown) * ramp(state.subject, REVEALING_NONE, REVEALING_SURE)
     return happens * (1 - bent) * (1 - CALM_COST * calm)
 
 
