@@ -33,6 +33,7 @@ _SHOWN_FAILURES = 10
 
 
 OmegaConf.register_new_resolver("basename", lambda path: Path(path).resolve().name, replace=True)
+OmegaConf.register_new_resolver("half", lambda count: max(1, count // 2), replace=True)
 
 
 class ClipsFailed(BenchError):  # noqa: N818 - the job is done

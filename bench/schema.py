@@ -163,6 +163,8 @@ class Card(Record):
 
     title: Text | None = None
     """Name for people."""
+    base: Text | None = None
+    """Name of the row that this one is a faster, smaller or distilled sibling of."""
     licence: Text | None = None
     """Of the weights, or how they may be used."""
     parameters: Text | None = None
@@ -525,6 +527,8 @@ class ScoreRecord(Record):
     """Of the frames that were scored, hex."""
     prompt: dict[str, Json] | None = None
     """What of the prompt decides the scores."""
+    base_sha256: str | None = None
+    """Of the frames of the base's clip that was compared, hex; null where none was."""
     metrics: dict[str, ScoreEntry]
     """Name to score."""
     appearance: Appearance | None = None

@@ -377,3 +377,32 @@ def test_fit_says_what_a_model_weighs(
     ):
         assert fit.main(arguments) == 2
         assert expected in stderr_line(capsys)
+
+
+@pytest.mark.slow
+def test_the_ladder_of_acceleration_ends_in_a_table_of_what_speed_costs(
+    bench: Main, tiny: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = own_model(tmp_path, "wan", tiny("wan"), card={"title": "Tiny Wan"})
+    (tmp_path / "one.jsonl").write_text('{"id": "p0", "text": "a cat walks"}')
+    suite = [f"suite.prompts={tmp_path / 'one.jsonl'}", "suite.name=one", "suite.seeds=[0]"]
+    few = [*FEW_METRICS, "metrics=[offline,base]", "device=cpu"]
+    assert bench(*own, "+experiment=acceleration", *suite, *few) == 1
+    failed = [line for line in capsys.readouterr().err.splitlines() if "failed or" in line]
+    assert failed == ["outputs/one/tiny_wan-attention-native_cudnn: 1 clip failed or missing"]
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    table = page.split("### What speed costs: Tiny Wan")[1].split("###")[0]
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in table.splitlines()
+        if line.startswith("| Tiny Wan")
+    ]
+    assert rows[0][0] == "Tiny Wan"
+    assert {row[0].removeprefix("Tiny Wan, ") for row in rows[1:]} == {
+        *(f"FirstBlockCache {threshold}" for threshold in ("0.05", "0.1", "0.2")),
+        *("PyramidAttentionBroadcast 2", "TaylorSeerCache 5 1", "SeaCache 0.25"),
+        *("compile blocks", "quantised float8", "1steps", "attention native_cudnn"),
+    }
+    likeness = result(tmp_path / "outputs/one/tiny_wan-SeaCache-0.25")["clips"][0]["scores"]
+    assert 0 < likeness["base_ssim"] <= 1
+    assert "times as fast on 1 prompt." in table

@@ -501,3 +501,22 @@ def test_killed_three_times_and_resumed_the_result_is_the_same(tmp_path: Path, s
     assert without_timing(result(killed)) == without_timing(whole)
     assert len(whole["clips"]) == 16
     assert not list(killed.rglob("*.tries"))
+
+
+def test_a_variant_is_held_against_the_clips_of_its_base(bench: Main, tmp_path: Path) -> None:
+    few = ("limit=2", "metrics=[offline,base]")
+    variant = ("model=toy_flickering", "+model.card.base=toy_steady", *few)
+    folder = tmp_path / "outputs/four/toy_flickering"
+    assert bench(*variant) == 0
+    assert "at hand" in result(folder)["clips"][0]["unscored"]["base_ssim"]
+    assert bench(*few) == 0
+    before = result(folder)
+    assert bench(*variant, "stages=[score,publish]") == 0
+    after = result(folder)
+    for old, new in zip(before["clips"], after["clips"], strict=True):
+        assert 0.5 < new["scores"]["base_ssim"] < 1
+        assert new["scores"]["base_lpips"] > 0
+        assert {**new["scores"], "base_ssim": None, "base_lpips": None} == old["scores"]
+    page = (tmp_path / "outputs/leaderboard/README.md").read_text()
+    assert "### What speed costs: Toy, steady" in page
+    assert "distance to the base" in (tmp_path / "outputs/leaderboard/index.html").read_text()

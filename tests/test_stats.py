@@ -224,3 +224,68 @@ def test_a_ratio_without_a_denominator_is_none_and_with_few_is_open_above() -> N
     assert stats.ratio([], []) is None
     assert stats.ratio([3.0], [2.0]) == stats.Interval(1.5, None, None, 1)
     assert stats.ratio([1.0] * 9, [1.0] + [0.0] * 8).high == math.inf
+
+
+def votes(rng: np.random.Generator, prompts: int, each: int, truth: np.ndarray) -> np.ndarray:
+    """Wins `[P, M, M]` of so many votes on each prompt, between two models at random."""
+    one, other = np.triu_indices(len(truth), 1)
+    pair = rng.integers(0, len(one), (prompts, each))
+    a, b = one[pair], other[pair]
+    won = rng.random(pair.shape) < 1 / (1 + np.exp(truth[b] - truth[a]))
+    prompt = np.broadcast_to(np.arange(prompts)[:, None], pair.shape)
+    wins = np.zeros((prompts, len(truth), len(truth)))
+    np.add.at(wins, (prompt, a, b), won)
+    np.add.at(wins, (prompt, b, a), ~won)
+    return wins
+
+
+def test_strengths_are_where_the_likelihood_is_highest() -> None:
+    wins = votes(np.random.default_rng(1), 30, 20, np.array([1.0, 0.0, -1.0])).sum(axis=0)
+
+    def likelihood(strengths: np.ndarray) -> float:
+        gaps = strengths[:, None] - strengths
+        return float(-(wins * np.log1p(np.exp(-gaps))).sum() - 0.05 * (strengths**2).sum())
+
+    (found,) = stats.bradley_terry(wins[None])
+    assert found.sum() == pytest.approx(0, abs=1e-9)
+    for model in range(3):
+        for step in (-0.01, 0.01):
+            moved = found + step * (np.arange(3) == model)
+            assert likelihood(moved - moved.mean()) < likelihood(found)
+
+
+def test_a_model_that_never_lost_has_a_strength_all_the_same() -> None:
+    wins = np.zeros((20, 3, 3))
+    wins[:, 0, 1:] = 1
+    found = stats.preferences(wins)
+    assert found.order[0] == 0
+    assert all(np.isfinite([each.low, each.high]).all() for each in found.strengths)
+    assert found.shares[0].mean > 0.9
+    assert found.missing == 0
+
+
+def test_equal_models_are_not_told_apart_and_preferences_need_votes() -> None:
+    assert stats.preferences(np.zeros((5, 3, 3))) is None
+    assert stats.preferences(np.ones((1, 2, 2))) is None
+    found = stats.preferences(np.ones((20, 2, 2)) - np.eye(2))
+    assert found.missing is None
+    assert [each.mean for each in found.shares] == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("prompts", "each"), [(20, 12), (40, 8)])
+def test_intervals_of_strengths_hold_the_truth_in_95_of_100_cases(prompts: int, each: int) -> None:
+    rng = np.random.default_rng(7)
+    truth = np.array([0.8, 0.2, -0.2, -0.8])
+    covered = [
+        [
+            interval.low <= level <= interval.high
+            for interval, level in zip(found.strengths, truth, strict=True)
+        ]
+        for _ in range(1000)
+        if (found := stats.preferences(votes(rng, prompts, each, truth)))
+    ]
+    assert len(covered) == 1000
+    shares = np.mean(covered, axis=0)
+    assert np.mean(shares) == pytest.approx(0.95, abs=0.02)
+    assert shares == pytest.approx(0.95, abs=0.025)

@@ -17,6 +17,8 @@ from PIL import Image
 from bench.errors import BenchError
 from bench.leaderboard.data.files import load, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, boards
+from bench.leaderboard.data.votes import PUBLISHED as VOTES
+from bench.leaderboard.data.votes import matching, read_votes
 from bench.leaderboard.publish import drawings, pages, sheet
 from bench.leaderboard.render.gallery import (
     INDEX,
@@ -114,7 +116,10 @@ def inspect(folder: Path) -> Inspection:
         findings += (Finding(path, text, False) for text in worth_saying(result))
     spoilt = {finding.file for finding in findings if finding.wrong}
     path_of = {(r.suite, r.model): path for path, r in results.items() if path not in spoilt}
-    suites = boards(results[path] for path in path_of.values())
+    votes, unread = read_votes(sorted(folder.parent.glob(VOTES)))
+    for text in (*unread, *matching(votes, results.values())[1]):
+        findings.append(Finding(folder.parent / "votes", text, False))
+    suites = boards((results[path] for path in path_of.values()), votes)
     for board in suites:
         for group in board.groups:
             for row in group.rows if group.differs else ():

@@ -8,6 +8,8 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.leaderboard.data.files import FILE_NAME, load, load_each, load_named
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
+from bench.leaderboard.data.votes import PUBLISHED as VOTES
+from bench.leaderboard.data.votes import read_votes
 from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery
 from bench.leaderboard.render.markdown import OPENING, TRUST, render
@@ -33,7 +35,8 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
     """Copy results to `into/results/<suite>/<model>.json`; render `README.md` and `index.html`.
 
     Both show everything under `into/results`, so that results of other runs stay on them; a
-    newer result of the same suite and model takes the place of the older. Nothing is written
+    newer result of the same suite and model takes the place of the older. So do the votes in
+    `into/votes/*.jsonl`, as a column of their own. Nothing is written
     unless every input is valid. Previews are copied, a few of each model, so that the leaderboard
     can travel; else they are linked where they lie.
     """
@@ -49,7 +52,7 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
             load_gallery(result, into)  # damage is said before anything is written
     for result in inputs.values():
         write_record(_place(result, into), result)
-    suites = boards(everything.values())
+    suites = boards(everything.values(), read_votes(sorted(into.glob(VOTES)))[0])
     # A result that lies in its run's folder has its clips beside it.
     runs = {
         (result.suite, result.model): file.parent

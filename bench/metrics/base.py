@@ -39,6 +39,7 @@ class Metric:
         version: raised whenever the function gives other values for the same clip.
         needs: the backbones it draws on; their fingerprints are part of the metric's.
         prompted: whether it reads the suite's prompts, so that other prompts give other values.
+        based: whether it reads the base's clip, so that another such clip gives another value.
         function: the computation; raises Unscored where the clip allows no value.
     """
 
@@ -48,6 +49,7 @@ class Metric:
     version: int
     needs: tuple[str, ...]
     prompted: bool
+    based: bool
     function: Callable[[Analysis], float | Scored]
 
     def __call__(self, analysis: Analysis) -> float:
@@ -78,6 +80,7 @@ def metric(
     version: int = 1,
     needs: Sequence[str] = (),
     prompted: bool = False,
+    based: bool = False,
     id: str | None = None,
 ) -> Callable[[Callable[[Analysis], float | Scored]], Metric]:
     """Make a function a Metric; it is listed by its import path in `conf/metrics/`.
@@ -87,6 +90,6 @@ def metric(
 
     def wrap(function: Callable[[Analysis], float | Scored]) -> Metric:
         name = id or f"{function.__module__}.{function.__qualname__}"
-        return Metric(name, unit, better, version, tuple(needs), prompted, function)
+        return Metric(name, unit, better, version, tuple(needs), prompted, based, function)
 
     return wrap

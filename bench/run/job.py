@@ -101,6 +101,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         failures += share("generate", makers) if apart else make_clips(job, config)
     # Clips of random weights are timed, never scored.
     if "score" in config.stages and job.generator.info.weights == "real":
+<<<<<<< HEAD
         failures += share("score", scorers) if scorers > 1 else score_clips(job)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
@@ -111,6 +112,21 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             if clip.remarks and clip.sample not in there
         }
         _report("read with a remark", remarks, job.name)
+=======
+        named = job.card.base
+        base = RunFolder(job.folder.root.parent / check_name(named)) if named else None
+        with log_to(job.folder.log):
+            failures += score(
+                job.name,
+                job.plan.items,
+                job.metrics,
+                job.backbones,
+                job.folder,
+                job.prompts,
+                base,
+            )
+    result = assemble(job.plan.items, job.folder)
+>>>>>>> h-studios
     failed = [
         f"{clip.sample}: {clip.status}: {clip.error}"
         for clip in result.clips
@@ -150,7 +166,9 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
     model = with_length(model, suite.follow_seconds, model_choice)
     generator = build_generator(model)
     generator.device = device
-    name = check_name(model.get("name") or _row_name(model_choice, generator))
+    name = check_name(
+        model.get("name") or _row_name(model_choice, generator, generator.info.variant)
+    )
     check_seeds(suite.seeds, generator.info.batch_size)
     metrics = build_metrics(config.metrics.compute)
     networks = build_backbones(config.metrics.backbones)
@@ -177,7 +195,7 @@ def prepare(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) 
         _refuse_to_shrink(previous.expected, prompts, suite.seeds, folder)
     return Job(
         name=name,
-        card=_card(model, generator),
+        card=_card(model, model_choice, generator),
         device=device,
         generator=generator,
         metrics=metrics,
@@ -340,18 +358,22 @@ def _prompts(
     return prompts, suite_sha256(sha256, prompts)
 
 
-def _row_name(choice: str, generator: Generator) -> str:
+def _row_name(choice: str, generator: Generator, variant: str) -> str:
     """The YAML's name, and what sets this row apart from the model as published."""
     random = "random" if generator.info.weights == "random" else ""
-    return "-".join(filter(None, (choice, random, generator.info.variant)))
+    return "-".join(filter(None, (choice, random, variant)))
 
 
-def _card(model: Mapping[str, Any], generator: Generator) -> Card:
-    """The card, whose title says what sets this row apart from the model as published."""
+def _card(model: Mapping[str, Any], choice: str, generator: Generator) -> Card:
+    """The card; with options, its title says which, and its base is the row without any."""
     text = json.dumps(model.get("card") or {})
     card = parse(Card, text, "model.card", "mend the YAML of the model")
     variant = generator.info.variant.replace("-", " ")
-    return card.replace(title=f"{card.title}, {variant}") if variant and card.title else card
+    if not variant:
+        return card
+    base = card.base or _row_name(choice, generator, variant="")
+    title = card.title and f"{card.title}, {variant}"
+    return card.replace(base=base, title=title)
 
 
 def _refuse_to_shrink(

@@ -1,11 +1,17 @@
 """The stage that scores clips: whatever metric has no valid value yet is computed."""
 
 import logging
+<<<<<<< HEAD
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+=======
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+>>>>>>> h-studios
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -15,13 +21,19 @@ from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
+<<<<<<< HEAD
 from bench.run.claims import ALL, Share, claimed
 from bench.schema import SCHEMA, Appearance, ClipRecord, ScoreEntry, ScoreRecord
+=======
+from bench.schema import SCHEMA, Appearance, ClipRecord, Sample, ScoreEntry, ScoreRecord
+>>>>>>> h-studios
 from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class Pending:
     scored: ScoreRecord | None  # so far; None if there is none that holds
     missing: list[str]  # metrics
     appearance: str | None  # fingerprint of what is to compute it; None if nobody needs it
+    base: ClipRecord | None  # what the base made of the same draw, where a metric asks
 
 
 def score(
@@ -42,9 +55,13 @@ def score(
     backbones: Backbones,
     folder: RunFolder,
     suite: Sequence[Prompt],
+<<<<<<< HEAD
     *,
     share: Share = ALL,
     max_tries: int = 5,
+=======
+    base: RunFolder | None = None,
+>>>>>>> h-studios
 ) -> list[str]:
     """Score every clip that was made, each metric that has no valid value yet.
 
@@ -52,7 +69,11 @@ def score(
     version and the backbones it draws on) stay the same; metrics that are not configured are left
     alone. A metric without a value gets null and the reason. Of clips of a group, what they look
     like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
+<<<<<<< HEAD
     metrics compare. Where other processes score the same folder, `share` is this one's.
+=======
+    metrics compare; `base` is the run that this one is a variant of.
+>>>>>>> h-studios
 
     Returns:
         One line for each clip whose stored frames could not be read, or that ended the process
@@ -63,28 +84,34 @@ def score(
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
-    clips_ok = [
-        (item, record)
-        for item in items
-        if folder.record(item.sample).exists()
-        and (record := read_record(folder.record(item.sample), ClipRecord)).status == "ok"
-    ]
+    clips_ok = [(item, record) for item in items if (record := _ok_record(folder, item.sample))]
     if not clips_ok:  # nothing to score: no network need be there
         return []
     fingerprints = {
         name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
     }
+    based = {name for name, metric in metrics.items() if metric.based}
     grouped = any(item.prompt.group is not None for item, _ in clips_ok)
     appearance_of = appearance_fingerprint(backbones) if grouped else ""
+<<<<<<< HEAD
 
     def pending(item: Item, record: ClipRecord) -> Pending | None:
         return _pending(item, record, folder, fingerprints, appearance_of)
 
     works = [work for item, record in clips_ok if (work := pending(item, record))]
     if not works:
+=======
+    pending = [
+        work
+        for item, record in clips_ok
+        if (work := _pending(item, record, folder, fingerprints, appearance_of, based, base))
+    ]
+    if not pending:
+>>>>>>> h-studios
         return []
     damaged: list[str] = []
 
+<<<<<<< HEAD
     def begin(before: Pending) -> tuple[Pending, Future[Clip]] | None:
         """The work on a clip and its frames to come; None if another process has done it since."""
         work = pending(before.item, before.record)
@@ -115,6 +142,51 @@ def score(
                 damaged += _score(work, analysis, metrics, fingerprints, folder)
             finally:
                 claim.end()
+=======
+    def read(work: Pending) -> tuple[Clip, Clip | None]:
+        clip, other = _master(folder, work.record), None
+        if base is not None and work.base is not None:
+            with suppress(ClipError):  # that run's trouble; here it is only not at hand
+                other = _master(base, work.base)
+        return clip, other
+
+    clips = _ahead(pending, read)
+    for work in track(pending, f"{label}: score"):
+        item = work.item
+        try:
+            clip, other = next(clips).result()
+        except ClipError as error:
+            path = folder.record(item.sample)
+            damaged.append(f"{error}; remove {path} and run again to make it anew")
+            continue
+        compared = None if other is None else Analysis(other, item.prompt, backbones)
+        analysis = Analysis(clip, item.prompt, backbones, suite, base=compared)
+        facts = work.scored.given if work.scored else {}
+        entries = dict(facts.get("metrics", {}))
+        for name in work.missing:
+            try:
+                entries[name] = _entry(metrics[name], analysis, fingerprints[name])
+            except Exception as error:
+                log.info("%s of %s", name, item.prompt.id, exc_info=True)
+                entries.pop(name, None)
+                damaged.append(f"{work.record.sample}: {name} failed: {one_line(error)}")
+        if work.appearance is not None:
+            try:
+                facts["appearance"] = _appearance(analysis, work.appearance)
+            except Exception as error:
+                log.info("appearance of %s", item.prompt.id, exc_info=True)
+                facts.pop("appearance", None)
+                damaged.append(f"{work.record.sample}: appearance failed: {one_line(error)}")
+        facts |= {
+            "schema": SCHEMA,
+            "frames_sha256": work.record.frames_sha256,
+            "prompt": _asked(item.prompt),
+            "metrics": entries,
+        }
+        if based:
+            facts["base_sha256"] = work.base.frames_sha256 if work.base and other else None
+        write_record(folder.score(item.sample), ScoreRecord(**facts))
+>>>>>>> h-studios
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
@@ -170,14 +242,20 @@ def _pending(
     folder: RunFolder,
     fingerprints: Mapping[str, str],
     appearance_of: str,
+    based: Collection[str],
+    base: RunFolder | None,
 ) -> Pending | None:
     """What is left to compute of a clip, by fingerprints of what would compute it now."""
     scored = _valid(item, record, folder)
     entries = scored.metrics if scored else {}
+    other = _ok_record(base, item.sample) if base is not None and based else None
+    before, now_sha256 = scored and scored.base_sha256, other and other.frames_sha256
     missing = [
         name
         for name, now in fingerprints.items()
-        if name not in entries or entries[name].fingerprint != now
+        if name not in entries
+        or entries[name].fingerprint != now
+        or (name in based and before != now_sha256)
     ]
     stored = scored.appearance if scored else None
     unseen = item.prompt.group is not None and (
@@ -185,7 +263,22 @@ def _pending(
     )
     if not missing and not unseen:
         return None
-    return Pending(item, record, scored, missing, appearance_of if unseen else None)
+    return Pending(item, record, scored, missing, appearance_of if unseen else None, other)
+
+
+def _ok_record(folder: RunFolder, sample: Sample) -> ClipRecord | None:
+    """The record of a clip that was made; None if there is none."""
+    path = folder.record(sample)
+    record = read_record(path, ClipRecord) if path.exists() else None
+    return record if record and record.status == "ok" else None
+
+
+def _master(folder: RunFolder, record: ClipRecord) -> Clip:
+    return read_master(
+        folder.master(record.sample),
+        frames=record.frames or 0,
+        sha256=record.frames_sha256 or "",
+    )
 
 
 def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
@@ -206,6 +299,19 @@ def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Pro
     return fingerprint(described | {"version": metric.version, "backbones": evidence})
 
 
+<<<<<<< HEAD
+=======
+def _ahead(pending: Sequence[Pending], read: Callable[[Pending], T]) -> Iterator[Future[T]]:
+    """Clips as they are read, each while the one before it is being scored."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(read, pending[0])
+        for following in pending[1:]:
+            clip, coming = coming, reader.submit(read, following)
+            yield clip
+        yield coming
+
+
+>>>>>>> h-studios
 def _asked(prompt: Prompt) -> dict[str, Any]:
     """What of a prompt decides the scores of a clip that was made for it."""
     light = {"lighting_change": True} if prompt.lighting_change else {}

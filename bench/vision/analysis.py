@@ -39,6 +39,7 @@ class Analysis:
         backbones: where evidence comes from.
         suite: all prompts of the suite, this one among them.
         side_px: short side of the working frames.
+        base: what the model that this one is a variant of made of the same draw, if it is at hand.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class Analysis:
         backbones: Backbones,
         suite: Sequence[Prompt] = (),
         side_px: int = WORKING_SIDE_PX,
+        base: "Analysis | None" = None,
     ) -> None:
         self.clip = clip
         self.side_px = side_px
+        self.base = base
         self.prompt = prompt
         self.suite = suite
         self._backbones = backbones

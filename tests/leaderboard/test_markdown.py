@@ -35,6 +35,7 @@ def small_leaderboard() -> list[Content]:
     steady["card"] |= {"open_weights": True, "max_seconds": 5}
     steady["hardware"] = {"price_per_gpu_hour": 2.49, "currency": "EUR", "gpus": 2}
     shaky = fake.result("shaky", score=suite_scores(60), seeds=(0, 1), metrics=METRICS)
+    shaky["card"] |= {"base": "steady"}
     shaky["clips"][0] = fake.failed("p00", 0, "oom", "out of memory | asked 12 GiB\nat step 3")
     shaky["clips"][7]["scores"]["identity"] = None
     shaky["clips"][7]["unscored"]["identity"] = "no subject in frame 0"

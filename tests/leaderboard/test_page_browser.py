@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,8 @@ import fake_runs
 import pytest
 from test_page import HOSTILE
 
+from bench.commands.votes import main as count_votes
+from bench.leaderboard.data.votes import read_votes
 from bench.leaderboard.publish import publish
 
 pytestmark = pytest.mark.slow
@@ -253,3 +256,80 @@ def test_nothing_sticks_out_of_a_screen(
     assert wide <= width
     browser.get_log("performance")
     open_page()
+
+
+# What the ballot shows, and which keys a voter would press who likes later models better.
+ON_THE_BALLOT = """
+    const box = document.querySelector("dialog.ballot");
+    const videos = [...box.querySelectorAll("video")];
+    return [videos.map((video) => video.src.split("/toy/")[1].split("/")[0]),
+            videos.map((video) => video.paused), box.textContent,
+            document.querySelector(".ballot footer output").textContent];
+"""
+
+
+@pytest.mark.parametrize("host", ["disk", "server"])
+def test_votes_are_cast_by_keyboard_kept_exported_and_ranked(
+    host: str,
+    open_page: Callable[..., Any],
+    address: str,
+    board: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    browser = open_page(address if host == "server" else None)
+    browser.execute_script("localStorage.clear()")
+
+    def reopened() -> None:
+        browser.refresh()
+        click(browser, ".vote .start")
+
+    def press(key: str) -> None:
+        browser.switch_to.active_element.send_keys(key)
+
+    def vote() -> tuple[str, ...]:
+        models, _, text, _ = browser.execute_script(ON_THE_BALLOT)
+        assert not any(title in text for title in TITLES.values())
+        press(keys.ARROW_LEFT if models[0] > models[1] else keys.ARROW_RIGHT)
+        return tuple(sorted(models))
+
+    reopened()
+    assert {vote() for _ in range(3)} == {("a", "b"), ("a", "c"), ("b", "c")}, "covered first"
+    shown, _, _, progress = browser.execute_script(ON_THE_BALLOT)
+    assert progress == "3 of 9 votes, 3 of 3 pairs of models"
+    press(keys.ARROW_DOWN)
+    press("u")  # the same two clips again, on the same sides
+    assert browser.execute_script(ON_THE_BALLOT)[0] == shown
+    vote()
+    reopened()
+    assert browser.execute_script(ON_THE_BALLOT)[3].startswith("4 of 9")
+    playing = "return [...document.querySelectorAll('dialog video')].map((v) => v.currentTime > 0)"
+    for _ in range(100):
+        if all(browser.execute_script(playing)):
+            break
+        time.sleep(0.05)
+    assert browser.execute_script(playing) == [True, True]
+    press("s")
+    while browser.execute_script(ON_THE_BALLOT)[0]:
+        vote()
+    press(keys.ESCAPE)
+    assert browser.execute_script("return document.querySelector('dialog').open") is False
+
+    browser.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
+    )
+    click(browser, ".vote .export")
+    for _ in range(100):
+        if files := list(tmp_path.glob("votes-*.jsonl")):
+            break
+        time.sleep(0.05)
+    votes, faults = read_votes(files)
+    assert (len(votes), faults) == (9, [])
+    assert sum(vote.choice == "skip" for vote in votes) == 1
+    assert {vote.winner for vote in votes if "c" in (vote.left, vote.right)} <= {"c", None}
+
+    assert count_votes([str(files[0]), str(board)]) == 0
+    printed = capsys.readouterr().out
+    order = [printed.index(f"| {title} |") for title in ("Third", "Steady")]
+    assert order == sorted(order)

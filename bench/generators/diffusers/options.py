@@ -80,12 +80,14 @@ class Options:
     def label(self) -> str:
         """What the row's name gains: one word for each setting that is on; empty at baseline."""
         quantiser = self.quantise["backend"] if isinstance(self.quantise, Mapping) else "float8"
+        numbers = [each for each in (self.cache or {}).values() if type(each) in (int, float)]
         words = [
             self.dtype,
             self.steps and f"{self.steps}steps",
             self.compile and f"compile-{self.compile}",
             self.attention and f"attention-{self.attention.strip('_')}",
             self.cache and str(self.cache.get("class", "cache")).removesuffix("Config"),
+            *(f"{number:g}" for number in numbers),
             self.quantise and f"quantised-{quantiser}",
             self.offload and f"offload-{self.offload}",
             self.tiling and "tiling",

@@ -93,16 +93,21 @@ def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tu
     """
     rows: defaultdict[str, list[Speed]] = defaultdict(list)
     for result in results:
-        timed: defaultdict[str, list[ClipResult]] = defaultdict(list)
-        for clip in result.clips if result.measured else ():
-            if clip.status == "ok" and clip.warm and clip.latency_s:
-                timed[_device(result, clip)].append(clip)
-        for device, clips in timed.items():
+        for device, clips in timed(result).items():
             rows[device].append(_speed(result, labels[result.model], clips))
     return {
         device: tuple(sorted(rows[device], key=lambda row: (row.compute_per_video_s, row.label)))
         for device in sorted(rows)
     }
+
+
+def timed(result: Result) -> Mapping[str, Sequence[ClipResult]]:
+    """The clips of a result whose time counts, by device: warm ones that succeeded here."""
+    clips: defaultdict[str, list[ClipResult]] = defaultdict(list)
+    for clip in result.clips if result.measured else ():
+        if clip.status == "ok" and clip.warm and clip.latency_s:
+            clips[_device(result, clip)].append(clip)
+    return clips
 
 
 def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, Speed]:

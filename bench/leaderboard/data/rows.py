@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bench import statistics as stats
 from bench.leaderboard.data.costs import Speed, Yield, devices, speeds, yield_of
 from bench.leaderboard.data.files import suite_of
+from bench.leaderboard.data.votes import Preference, Vote, matching, preference
 from bench.metrics.cross_clip import BETTER, UNIT
 from bench.schema import ClipResult, MetricDescription, Result
 
@@ -92,6 +93,7 @@ class Group:
     partial: tuple[Row, ...]  # lack clips, so that their means are over other clips than the rest
     differs: tuple[str, ...]  # in what from the first group of the suite; empty for the first
     unranked: str | None  # why no row has a rank; None if they have
+    preference: Preference | None  # what people's votes say; they decide no rank
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -110,17 +112,21 @@ class SuiteBoard:
     speeds: Mapping[str, tuple[Speed, ...]]  # device to its rows, fastest first
 
 
-def boards(results: Iterable[Result]) -> list[SuiteBoard]:
+def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteBoard]:
     """The boards of all suites, sorted, those of files without prompts last.
 
-    A pure function of the results, of which there is at most one per suite and model.
+    A pure function of the results, of which there is at most one per suite and model, and of
+    people's votes on their clips; votes on other clips are left out.
     """
     by_suite: defaultdict[str, list[Result]] = defaultdict(list)
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         by_suite[result.suite].append(result)
     asked = {suite: members[0].prompts_sha256 is not None for suite, members in by_suite.items()}
     suites = sorted(by_suite, key=lambda suite: (not asked[suite], suite))
-    return [_board(suite, by_suite[suite]) for suite in suites]
+    cast: defaultdict[str, list[Vote]] = defaultdict(list)
+    for vote in matching(votes, (result for each in by_suite.values() for result in each))[0]:
+        cast[vote.suite].append(vote)
+    return [_board(suite, by_suite[suite], cast[suite]) for suite in suites]
 
 
 def comparable(result: Result) -> Hashable:
@@ -266,7 +272,7 @@ def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
     return table
 
 
-def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
+def _board(suite: str, results: Sequence[Result], votes: Sequence[Vote]) -> SuiteBoard:
     labels = _labels(results)
     by_device = speeds(results, labels)
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
@@ -274,7 +280,8 @@ def _board(suite: str, results: Sequence[Result]) -> SuiteBoard:
         by_key[comparable(result)].append(result)
     members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
     groups = tuple(
-        _group(group, labels, by_device, differences(members[0][0], group[0])) for group in members
+        _group(group, labels, by_device, differences(members[0][0], group[0]), votes)
+        for group in members
     )
     return SuiteBoard(suite, labels, tuple(results), groups, by_device)
 
@@ -294,6 +301,7 @@ def _group(
     labels: Mapping[str, str],
     by_device: Mapping[str, Sequence[Speed]],
     differs: tuple[str, ...],
+    votes: Sequence[Vote],
 ) -> Group:
     footage = results[0].prompts_sha256 is None
     order = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
@@ -341,6 +349,7 @@ def _group(
         partial=tuple(row for row in rows if row.result.model not in models),
         differs=differs,
         unranked=_why_unranked(footage, complete, HEADLINE in metrics, ranking),
+        preference=preference(votes, (result.model for result in results)),
     )
 
 

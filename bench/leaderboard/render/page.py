@@ -38,6 +38,8 @@ _CURVES = {
     "tlpips": "change from step to step",
     "flicker": "flicker",
     "coherence_worst_second": "coherence, second by second",
+    "base_lpips": "distance to the base's clip",
+    "base_ssim": "likeness to the base's clip",
 }
 """What the curves under the clips are called; first these and then any other."""
 _VALUES = ("adherence", "coherence_worst_second")
@@ -167,6 +169,7 @@ def _player(
     units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
     names = {name for own in previews.values() for clip in own.values() for name in clip.curves}
     return {
+        "name": board.suite,
         "seeds": len({draw.seed for draw in draws}),
         "note": _note(board, len(draws)),
         "draws": [
@@ -178,7 +181,10 @@ def _player(
             }
             for draw in draws
         ],
-        "models": [{"label": visible(board.labels[result.model])} for result in results],
+        "models": [
+            {"name": result.model, "label": visible(board.labels[result.model])}
+            for result in results
+        ],
         "curves": [
             {
                 "name": visible(name),
@@ -204,6 +210,7 @@ def _clip(clip: ClipResult, preview: GalleryClip | None) -> dict[str, Any]:
     return {
         "source": preview.source if preview else None,
         "why": visible(failure(clip)) if clip.status != "ok" else "this clip is not published",
+        "sha256": clip.frames_sha256,
         "fps": clip.fps,
         "seconds": clip.video_s,
         "values": [

@@ -26,7 +26,7 @@ from bench.leaderboard.tables.table import (
     tabulate,
     with_unit,
 )
-from bench.schema import STAGES, Basis, ClipResult, Delivery, Hardware, Result
+from bench.schema import STAGES, Basis, ClipResult, Delivery, Hardware, Result, Sample
 from bench.statistics import most_when_none
 
 _NAMED = 3  # models that a line names before it counts the rest
@@ -370,6 +370,19 @@ def reported(result: Result) -> Cell:
             return Cell(seconds, note=source)
     seconds = result.card.declared_s_per_video_s
     return Cell() if seconds is None else Cell(seconds, note="declared by the maker")
+
+
+def delivered(result: Result) -> dict[str, dict[Sample, float]]:
+    """Seconds from asking to having per second of video, of each draw, by who says so."""
+    seconds = {
+        source: {
+            clip.sample: delivery.latency_s / clip.video_s
+            for clip, delivery in _deliveries(result, basis)
+            if delivery.latency_s
+        }
+        for basis, source in _REPORTED.items()
+    }
+    return {source: of_draw for source, of_draw in seconds.items() if of_draw}
 
 
 def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Delivery]]:

@@ -14,6 +14,7 @@ from bench.leaderboard.data.rows import (
     by_category,
     prompt_categories,
 )
+from bench.leaderboard.data.votes import still_missing
 from bench.leaderboard.tables.costs import reported, usable_cost
 from bench.leaderboard.tables.table import (
     Cell,
@@ -27,6 +28,7 @@ from bench.leaderboard.tables.table import (
     mean_cell,
     number,
     one_line,
+    percent,
     plural,
     points,
     reason,
@@ -146,7 +148,16 @@ def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequen
             return Cell(speed.compute_per_video_s, note="" if shared else device)
         return reported(row.result)
 
+    given = group.preference
+    shares = given.shares if given else {}
     facts: list[Column[Row]] = [
+        Column(
+            "preferred",
+            lambda r: mean_cell(shares.get(r.result.model)),
+            percent,
+            better="higher",
+            empty="hide",
+        ),
         Column("s per s of video", seconds, better="lower"),
         Column("peak GiB", _peak_gib, decimals(1), better="lower"),
         Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),
@@ -164,10 +175,23 @@ def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequen
         [*_lead(ranked), *_score_columns(group, _headline_metrics(group)), *facts],
         rows,
         above=(*above, *where),
-        below=(*_not_made(rows), *_why_unscored(rows)),
+        below=(*_not_made(rows), *_why_unscored(rows), *_preferred(group)),
         summary=True,
         empty="name",
     )
+
+
+def _preferred(group: Group) -> Iterator[str]:
+    """What the column `preferred` says, and how many votes it still lacks."""
+    if given := group.preference:
+        voters = len({vote.voter for vote in given.votes})
+        labels = {row.result.model: row.label for row in group.rows}
+        yield (
+            f"Preferred: the chance to be taken before another model of the table, by "
+            f"{plural(len(given.votes), 'vote')} of {plural(voters, 'voter')} on "
+            f"“{given.question}” (Bradley-Terry; 95% intervals over prompts). It moves no rank and "
+            f"no score. {still_missing(given, labels)}"
+        )
 
 
 def _headline_metrics(group: Group) -> list[str]:

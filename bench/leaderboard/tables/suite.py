@@ -23,6 +23,7 @@ from bench.leaderboard.tables.table import (
     tabulate,
     text_columns,
 )
+from bench.leaderboard.tables.variants import variant_tables
 from bench.metrics.cross_clip import CHANCE, UNIT
 from bench.schema import Result
 
@@ -44,6 +45,7 @@ def tables(board: SuiteBoard) -> Iterator[Table]:
         yield from score_tables(group, suffix)
     yield from identity_tables(board)
     yield from length_tables(board)
+    yield from variant_tables(board)
     yield from system_tables(board)
     for device, rows in board.speeds.items():
         yield from speed_tables(device, rows)

@@ -89,13 +89,125 @@
 
   const players = [];
 
-  class Player {
-    constructor(root, suite) {
-      this.suite = suite;
-      this.chosen = suite.models.map((_, index) => index).slice(0, SHOWN_FIRST);
+  /** Clips that play in step: all keep to the time of the longest. */
+  class InStep {
+    constructor() {
       this.videos = [];
       this.playing = false;
       this.duration = 0;
+      this.frame = 1;
+      this.time = 0;
+    }
+
+    get leader() {
+      return this.videos.reduce((a, b) => (b.duration > (a ? a.duration : 0) ? b : a), null);
+    }
+
+    get rate() {
+      return 1;
+    }
+
+    /** Where playback is now, for whoever shows it. */
+    moved(time) {
+      this.time = time;
+    }
+
+    /** Take the clips to come: none is played any more. */
+    load(clips) {
+      this.pause();
+      this.videos = [];
+      this.time = 0;
+      this.frame = Math.min(...clips.filter((clip) => clip && clip.fps).map((clip) => 1 / clip.fps), 1);
+      this.duration = Math.max(0, ...clips.map((clip) => (clip && clip.seconds) || 0));
+    }
+
+    /** The element that plays a clip with the others. */
+    video(source, label) {
+      const video = make("video", {
+        src: source, muted: true, playsInline: true, preload: "auto", tabIndex: -1, "aria-label": label,
+      });
+      video.addEventListener("ended", () => this.playing && video === this.leader && this.again());
+      video.addEventListener("timeupdate", () => this.playing && video === this.leader && this.keepStep());
+      video.addEventListener("error", () => {
+        this.videos = this.videos.filter((other) => other !== video);
+        video.replaceWith(make("div", { class: "missing" }, "this clip cannot be played"));
+      });
+      this.videos.push(video);
+      return video;
+    }
+
+    async play() {
+      for (const other of players) if (other !== this) other.pause();
+      const videos = this.videos;
+      if (!videos.length) return;
+      this.playing = true;
+      if (this.button) this.button.textContent = "Pause";
+      const ready = (video) => new Promise((done) => {
+        if (video.readyState >= 3 || video.error) done();
+        else for (const event of ["canplay", "error"]) video.addEventListener(event, done, { once: true });
+      });
+      // Some browsers load nothing before they play; those are brought into step on the way.
+      const patience = new Promise((done) => setTimeout(done, 2000));
+      await Promise.race([Promise.all(videos.map(ready)), patience]);
+      if (!this.playing || this.videos !== videos) return; // paused, or another prompt meanwhile
+      if (this.time >= this.duration - this.frame) this.seek(0);
+      await Promise.allSettled(videos.filter((video) => this.time < video.duration).map((video) => video.play()));
+      this.keepStep();
+      this.watch();
+    }
+
+    pause() {
+      this.playing = false;
+      for (const video of this.videos) video.pause();
+      if (this.button) this.button.textContent = "Play";
+    }
+
+    again() {
+      this.seek(0);
+      for (const video of this.videos) video.play().catch(() => {});
+    }
+
+    seek(time) {
+      this.moved(Math.min(Math.max(time, 0), this.duration));
+      for (const video of this.videos) {
+        // Into the frame, not onto its edge: times of files are rounded.
+        video.currentTime = Math.min(this.time + 1e-4, Math.max(0, (video.duration || this.duration) - 0.001));
+        if (this.playing && video.paused && this.time < video.duration) video.play().catch(() => {});
+      }
+    }
+
+    /** Follow the frames that the leader shows; browsers that cannot tell them tick by timeupdate. */
+    watch() {
+      const leader = this.leader;
+      if (!leader || !leader.requestVideoFrameCallback) return;
+      leader.requestVideoFrameCallback(() => {
+        if (!this.playing || leader !== this.leader) return;
+        this.keepStep();
+        this.watch();
+      });
+    }
+
+    /** Bring every clip to the leader's time: a nudge for a little, a seek for much. */
+    keepStep() {
+      const leader = this.leader;
+      const speed = this.rate;
+      for (const video of this.videos) video.playbackRate = speed;
+      if (!leader || !this.playing) return;
+      for (const video of this.videos) {
+        if (video === leader || leader.currentTime >= video.duration) continue;
+        const ahead = video.currentTime - leader.currentTime;
+        if (Math.abs(ahead) > 0.15) video.currentTime = leader.currentTime;
+        else video.playbackRate = speed * (1 - Math.max(-0.2, Math.min(0.2, 2 * ahead)));
+      }
+      this.moved(leader.currentTime);
+    }
+  }
+
+  class Player extends InStep {
+    constructor(root, suite) {
+      super();
+      this.suite = suite;
+      this.chosen = suite.models.map((_, index) => index).slice(0, SHOWN_FIRST);
       this.cursors = [];
       this.build(root);
       this.show();
@@ -105,9 +217,8 @@
       return Number(this.select.value);
     }
 
-    /** The longest clip: the others keep to its time. */
-    get leader() {
-      return this.videos.reduce((a, b) => (b.duration > (a ? a.duration : 0) ? b : a), null);
+    get rate() {
+      return Number(this.speed.value);
     }
 
     build(root) {
@@ -173,16 +284,12 @@
 
     /** Put up the clips of the chosen models for the chosen prompt. */
     show() {
-      this.pause();
-      this.time = 0;
       const draw = this.suite.draws[this.draw];
+      const clips = this.chosen.map((index) => this.suite.clips[index][this.draw]);
+      this.load(clips);
       this.asked.replaceChildren(make("bdi", {}, draw.text || draw.prompt));
       for (const box of this.boxes) box.disabled = !box.checked && this.chosen.length >= MOST;
-      this.videos = [];
       this.stage.replaceChildren(...this.chosen.map((index, place) => this.card(index, COLOURS[place])));
-      const clips = this.chosen.map((index) => this.suite.clips[index][this.draw]);
-      this.frame = Math.min(...clips.filter((clip) => clip && clip.fps).map((clip) => 1 / clip.fps), 1);
-      this.duration = Math.max(0, ...clips.map((clip) => (clip && clip.seconds) || 0));
       this.scrub.max = this.duration;
       this.scrub.step = this.frame;
       this.button.disabled = this.scrub.disabled = this.videos.length === 0;
@@ -196,18 +303,8 @@
       const card = make("figure", {}, make("figcaption", {}, make("span", { class: "swatch" }), make("bdi", {}, model.label)));
       card.style.setProperty("--colour", colour);
       if (clip && clip.source) {
-        const video = make("video", {
-          src: clip.source, muted: true, playsInline: true, preload: "auto", tabIndex: -1,
-          "aria-label": `${model.label}: ${this.suite.draws[this.draw].text || this.suite.draws[this.draw].prompt}`,
-        });
-        video.addEventListener("ended", () => this.playing && video === this.leader && this.again());
-        video.addEventListener("timeupdate", () => this.playing && video === this.leader && this.keepStep());
-        video.addEventListener("error", () => {
-          this.videos = this.videos.filter((other) => other !== video);
-          video.replaceWith(make("div", { class: "missing" }, "this clip cannot be played"));
-        });
-        this.videos.push(video);
-        card.append(video);
+        const { text, prompt } = this.suite.draws[this.draw];
+        card.append(this.video(clip.source, `${model.label}: ${text || prompt}`));
       } else {
         card.append(make("div", { class: "missing" }, (clip && clip.why) || "no clip here"));
       }
@@ -218,75 +315,9 @@
       return card;
     }
 
-    async play() {
-      for (const other of players) if (other !== this) other.pause();
-      const videos = this.videos;
-      if (!videos.length) return;
-      this.playing = true;
-      this.button.textContent = "Pause";
-      const ready = (video) => new Promise((done) => {
-        if (video.readyState >= 3 || video.error) done();
-        else for (const event of ["canplay", "error"]) video.addEventListener(event, done, { once: true });
-      });
-      // Some browsers load nothing before they play; those are brought into step on the way.
-      const patience = new Promise((done) => setTimeout(done, 2000));
-      await Promise.race([Promise.all(videos.map(ready)), patience]);
-      if (!this.playing || this.videos !== videos) return; // paused, or another prompt meanwhile
-      if (this.time >= this.duration - this.frame) this.seek(0);
-      await Promise.allSettled(videos.filter((video) => this.time < video.duration).map((video) => video.play()));
-      this.keepStep();
-      this.watch();
-    }
-
-    pause() {
-      this.playing = false;
-      for (const video of this.videos) video.pause();
-      if (this.button) this.button.textContent = "Play";
-    }
-
-    again() {
-      this.seek(0);
-      for (const video of this.videos) video.play().catch(() => {});
-    }
-
-    seek(time) {
-      this.moved(Math.min(Math.max(time, 0), this.duration));
-      for (const video of this.videos) {
-        // Into the frame, not onto its edge: times of files are rounded.
-        video.currentTime = Math.min(this.time + 1e-4, Math.max(0, (video.duration || this.duration) - 0.001));
-        if (this.playing && video.paused && this.time < video.duration) video.play().catch(() => {});
-      }
-    }
-
-    /** Follow the frames that the leader shows; browsers that cannot tell them tick by timeupdate. */
-    watch() {
-      const leader = this.leader;
-      if (!leader || !leader.requestVideoFrameCallback) return;
-      leader.requestVideoFrameCallback(() => {
-        if (!this.playing || leader !== this.leader) return;
-        this.keepStep();
-        this.watch();
-      });
-    }
-
-    /** Bring every clip to the leader's time: a nudge for a little, a seek for much. */
-    keepStep() {
-      const leader = this.leader;
-      const speed = Number(this.speed.value);
-      for (const video of this.videos) video.playbackRate = speed;
-      if (!leader || !this.playing) return;
-      for (const video of this.videos) {
-        if (video === leader || leader.currentTime >= video.duration) continue;
-        const ahead = video.currentTime - leader.currentTime;
-        if (Math.abs(ahead) > 0.15) video.currentTime = leader.currentTime;
-        else video.playbackRate = speed * (1 - Math.max(-0.2, Math.min(0.2, 2 * ahead)));
-      }
-      this.moved(leader.currentTime);
-    }
-
     /** Show where playback is, under every curve. */
     moved(time) {
-      this.time = time;
+      super.moved(time);
       this.scrub.value = time;
       this.clock.textContent = `${time.toFixed(2)} / ${this.duration.toFixed(2)} s`;
       this.scrub.setAttribute("aria-valuetext", this.clock.textContent);
@@ -353,7 +384,212 @@
     }
   }
 
+  // ---- Votes: which of two clips, names hidden ----
+
+  const QUESTION = "Which holds together better?";
+  const CHOICES = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "neither", s: "skip" };
+  const KEPT = "steadybench-votes";
+  const VOTER = "steadybench-voter";
+
+  /** What the browser keeps of this page's votes; in memory alone where it keeps nothing. */
+  const ballots = {
+    votes: [],
+    voter: [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join(""),
+    lasting: true,
+    load() {
+      try {
+        const voter = localStorage.getItem(VOTER);
+        if (/^[0-9a-f]{8,32}$/.test(voter || "")) this.voter = voter;
+        else localStorage.setItem(VOTER, this.voter);
+        const kept = JSON.parse(localStorage.getItem(KEPT) || "[]");
+        this.votes = Array.isArray(kept) ? kept.filter((vote) => vote && vote.choice && vote.left && vote.right) : [];
+      } catch { this.lasting = false; }
+    },
+    /** Change the votes as all tabs have them. */
+    change(change) {
+      if (this.lasting) this.load();
+      change(this.votes);
+      try { localStorage.setItem(KEPT, JSON.stringify(this.votes)); } catch { this.lasting = false; }
+    },
+  };
+  ballots.load();
+
+  class Ballot extends InStep {
+    constructor(root, suite) {
+      super();
+      this.suite = suite;
+      // Every two clips of one draw that can be played.
+      this.pairs = suite.draws.flatMap((draw, at) => suite.models.flatMap((_, a) =>
+        suite.models.slice(0, a).map((_, b) => ({ draw, at, a, b }))))
+        .filter(({ at, a, b }) => [a, b].every((model) => (suite.clips[model][at] || {}).source));
+      if (!this.pairs.length) { root.remove(); return; }
+      this.build(root);
+      this.count();
+    }
+
+    build(root) {
+      this.question = make("input", { value: QUESTION, maxLength: 200, "aria-label": "Question" });
+      this.question.addEventListener("input", () => this.count());
+      const open = make("button", { type: "button", class: "start" }, "Vote");
+      open.addEventListener("click", () => this.open());
+      this.save = make("button", { type: "button", class: "export" }, "Export votes.jsonl");
+      this.save.addEventListener("click", () => this.export());
+      this.told = make("output", {});
+      root.append(
+        make("div", { class: "choose" },
+          make("label", {}, make("span", {}, "Question"), this.question), open, this.save),
+        this.told,
+      );
+      this.asked = make("p", { class: "asked" });
+      this.stage = make("div", { class: "stage two", tabIndex: -1 });
+      this.bar = make("progress", { "aria-label": "Votes of all there can be" });
+      this.tally = make("output", { "aria-live": "polite" });
+      const key = (choice, label, keys) => {
+        const button = make("button", { type: "button", "data-choice": choice, "aria-keyshortcuts": keys }, label, " ", make("kbd", {}, keys));
+        button.addEventListener("click", () => this.act(choice));
+        return button;
+      };
+      this.title = make("h2", {});
+      this.box = make("dialog", { class: "ballot" },
+        make("header", {}, this.title, key("close", "Close", "Esc")),
+        this.asked, this.stage,
+        make("div", { class: "keys" }, key("left", "Left", "←"), key("neither", "Neither", "↓"), key("right", "Right", "→")),
+        make("div", { class: "keys" }, key("undo", "Undo", "U"), key("again", "From the start", "Space"), key("skip", "Skip", "S")),
+        make("footer", {}, this.bar, this.tally));
+      this.box.addEventListener("keydown", (event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        const choice = CHOICES[event.key] || CHOICES[event.key.toLowerCase()]
+          || { u: "undo", " ": "again" }[event.key.toLowerCase()];
+        if (!choice) return;
+        event.preventDefault();
+        if (!event.repeat) this.act(choice);
+      });
+      this.box.addEventListener("close", () => { this.load([]); this.stage.replaceChildren(); this.count(); });
+      root.append(this.box);
+    }
+
+    get own() {
+      const question = this.question.value.trim() || QUESTION;
+      return ballots.votes.filter((vote) => vote.suite === this.suite.name && vote.question === question);
+    }
+
+    open() {
+      for (const other of players) other.pause();
+      this.title.textContent = this.question.value.trim() || QUESTION;
+      this.box.showModal();
+      this.stage.focus();
+      this.next();
+    }
+
+    act(choice) {
+      if (choice === "close") this.box.close();
+      else if (choice === "again") { this.seek(0); this.play(); }
+      else if (choice === "undo") this.undo();
+      else if (this.pair) this.vote(choice);
+    }
+
+    vote(choice) {
+      const { draw, at, sides } = this.pair;
+      const [left, right] = sides.map((model) => this.suite.models[model].name);
+      const [left_sha256, right_sha256] = sides.map((model) => this.suite.clips[model][at].sha256);
+      ballots.change((votes) => votes.push({
+        schema: 1, suite: this.suite.name, question: this.question.value.trim() || QUESTION, voter: ballots.voter,
+        prompt: draw.prompt, seed: draw.seed, left, right, left_sha256, right_sha256, choice,
+      }));
+      this.next();
+    }
+
+    undo() {
+      const last = this.own.at(-1);
+      if (!last) return;
+      ballots.change((votes) => {
+        const at = votes.map((vote) => JSON.stringify(vote)).lastIndexOf(JSON.stringify(last));
+        if (at >= 0) votes.splice(at, 1);
+      });
+      const index = (name) => this.suite.models.findIndex((model) => model.name === name);
+      const sides = [index(last.left), index(last.right)];
+      const pair = this.pairs.find(({ draw, a, b }) => draw.prompt === last.prompt && draw.seed === last.seed
+        && sides.includes(a) && sides.includes(b));
+      if (pair) this.put({ ...pair, sides });
+      else this.next();
+    }
+
+    /** The pair of models of which the next vote says most, on the prompt that had the fewest. */
+    next() {
+      const names = this.suite.models.map((model) => model.name);
+      const id = (prompt, seed, one, other) => JSON.stringify([prompt, seed, ...[one, other].sort()]);
+      const seen = new Set();
+      const wins = new Map();
+      const asked = new Map();
+      for (const { prompt, seed, left, right, choice } of this.own) {
+        seen.add(id(prompt, seed, left, right));
+        if (choice === "skip") continue;
+        asked.set(prompt, (asked.get(prompt) || 0) + 1);
+        const [first] = [left, right].sort();
+        const points = choice === "neither" ? 0.5 : Number((choice === "left") === (left === first));
+        const pair = JSON.stringify([left, right].sort());
+        const [won, all] = wins.get(pair) || [0, 0];
+        wins.set(pair, [won + points, all + 1]);
+      }
+      // What a vote on a pair still tells: the spread of its share of wins, p (1 - p) / (n + 1).
+      const worth = ({ a, b }) => {
+        const [won, all] = wins.get(JSON.stringify([names[a], names[b]].sort())) || [0, 0];
+        const share = (won + 1) / (all + 2);
+        return (share * (1 - share)) / (all + 1);
+      };
+      const left = this.pairs.filter(({ draw, a, b }) => !seen.has(id(draw.prompt, draw.seed, names[a], names[b])));
+      const ranked = left
+        .map((pair) => [worth(pair), -(asked.get(pair.draw.prompt) || 0), Math.random(), pair])
+        .sort((one, other) => other[0] - one[0] || other[1] - one[1] || other[2] - one[2]);
+      if (!ranked.length) this.put(null);
+      else {
+        const pair = ranked[0][3];
+        this.put({ ...pair, sides: Math.random() < 0.5 ? [pair.a, pair.b] : [pair.b, pair.a] });
+      }
+    }
+
+    put(pair) {
+      this.pair = pair;
+      this.count();
+      const clips = pair ? pair.sides.map((model) => this.suite.clips[model][pair.at]) : [];
+      this.load(clips);
+      this.asked.replaceChildren(pair
+        ? make("bdi", {}, pair.draw.text || pair.draw.prompt)
+        : "You have seen every two clips that there are. Close, and export your votes.");
+      this.stage.replaceChildren(...clips.map((clip, place) => make("figure", {},
+        make("figcaption", {}, ["Left", "Right"][place]), this.video(clip.source, ["left clip", "right clip"][place]))));
+      // Wide clips lie above each other where the screen is narrow, and tall ones beside.
+      for (const video of this.videos) video.addEventListener("loadedmetadata", () =>
+        this.stage.classList.toggle("wide", video.videoWidth > video.videoHeight));
+      if (pair) this.play();
+    }
+
+    count() {
+      const own = this.own;
+      const models = new Set(this.pairs.map(({ a, b }) => `${a} ${b}`)).size;
+      const names = (vote) => [vote.left, vote.right].sort().join(" ");
+      const covered = new Set(own.filter((vote) => vote.choice !== "skip").map(names)).size;
+      this.bar.max = this.pairs.length;
+      this.bar.value = own.length;
+      this.tally.textContent = `${own.length} of ${this.pairs.length} votes, ${covered} of ${models} pairs of models`;
+      this.told.textContent = this.tally.textContent + (ballots.lasting ? ", kept in this browser"
+        : "; this browser keeps nothing, so export them before you close the page");
+      this.save.disabled = !ballots.votes.length;
+    }
+
+    export() {
+      ballots.load();
+      const lines = ballots.votes.map((vote) => `${JSON.stringify(vote)}\n`);
+      const link = make("a", { href: URL.createObjectURL(new Blob(lines, { type: "application/jsonl" })), download: `votes-${ballots.voter}.jsonl` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    }
+  }
+
   for (const root of document.querySelectorAll("[data-player]")) {
     players.push(new Player(root, data[Number(root.dataset.player)]));
+  }
+  for (const root of document.querySelectorAll("[data-vote]")) {
+    new Ballot(root, data[Number(root.dataset.vote)]);
   }
 })();

@@ -1,0 +1,131 @@
+"""What did speed cost, of clips that somebody else made? A manifest names models and bases.
+
+python -m bench.variants CLIPS/manifest.csv --into outputs/variants text=none
+"""
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bench.config import add_overrides, check_name, compose_config, parse_run, plain, read_overrides
+from bench.errors import BenchError, attempt
+from bench.generators.folder import NEEDED, OPTIONAL
+from bench.leaderboard.publish import publish
+from bench.leaderboard.render.console import show_table
+from bench.leaderboard.render.markdown import draw
+from bench.leaderboard.tables.variants import variant_tables
+from bench.run.job import run
+from bench.storage import write_text
+
+COLUMNS = (*NEEDED, "model", "base", "text")
+DELIVERY = ("wait_s", "price_usd")
+
+Row = Mapping[str, str]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; exit code 0, or 2 after a mistake that the user can mend."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.variants",
+        description="Score clips of models and of faster variants of them, and say what speed "
+        "cost. The manifest, CSV, lies beside the clips and has the columns "
+        f"{', '.join(COLUMNS)}; base is empty for a model that is no variant. "
+        f"{' and '.join(DELIVERY)} may follow.",
+    )
+    parser.add_argument("manifest", type=Path, help="a CSV file, a clip a line")
+    parser.add_argument("--into", type=Path, default=Path("outputs/variants"), metavar="DIR")
+    add_overrides(parser)
+    options = read_overrides(parser, arguments)
+    return attempt(lambda: _variants(options))
+
+
+def _variants(options: argparse.Namespace) -> int:
+    models, bases, texts = read_variants(options.manifest)
+    into: Path = options.into
+    prompts = [json.dumps({"id": name, "text": text}) for name, text in texts.items()]
+    write_text(into / "prompts.jsonl", "\n".join(prompts) + "\n")
+    seeds = sorted({int(row["seed"]) for rows in models.values() for row in rows})
+    overrides, results = list(options.overrides), []
+    for model in sorted(models, key=lambda model: bool(bases[model])):  # bases first
+        manifest = into / f"{model}.csv"
+        write_text(manifest, _manifest(models[model]))
+        options.overrides = [
+            *("model=folder", f"model.path={options.manifest.parent.absolute()}"),
+            *(f"model.manifest={manifest.absolute()}", f"++model.name={model}"),
+            f"model.card.base={bases[model] or 'null'}",
+            *(f"suite.prompts={(into / 'prompts.jsonl').absolute()}", "suite.name=variants"),
+            *(f"suite.seeds={seeds}", f"out={into.absolute()}", "metrics=[offline,base]"),
+            *overrides,
+        ]
+        outcome = run(parse_run(plain(compose_config("bench", options))), model)
+        results.append(outcome.folder.result)
+    written = publish(results, into / "leaderboard", copy_clips=False)
+    screen = Console(highlight=False, soft_wrap=True)
+    for board in written.suites:
+        for table in variant_tables(board):
+            if screen.is_terminal:
+                show_table(table, board.suite, screen)
+            else:
+                screen.print(Text("\n\n".join(draw(table)) + "\n"))
+    screen.print(Text(f"Written: {written.readme.with_name('index.html')}"))
+    return 0
+
+
+def read_variants(path: Path) -> tuple[dict[str, list[Row]], dict[str, str], dict[str, str]]:
+    """Model to its clips and to its base (empty for none), and prompt id to text."""
+    models: defaultdict[str, list[Row]] = defaultdict(list)
+    bases: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    for where, row in _lines(path):
+        model, base, prompt = check_name(row["model"]), row["base"], check_name(row["prompt"])
+        if not row["seed"].isdecimal():
+            raise BenchError(f"{where}: expected a whole number as seed, got {row['seed']!r}")
+        for known, key, value in ((bases, model, base), (texts, prompt, row["text"])):
+            if (before := known.setdefault(key, value)) != value:
+                raise BenchError(f"{where}: expected {before!r} of {key} again, got {value!r}")
+        models[model].append(row)
+    for model, base in bases.items():
+        if base and base not in models:
+            raise BenchError(f"{path}: expected clips of {base!r}, the base of {model}, got none")
+    if not any(bases.values()):
+        raise BenchError(f"{path}: expected a base of at least one model, got none")
+    return models, bases, texts
+
+
+def _lines(path: Path) -> Iterator[tuple[str, Row]]:
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline=""), strict=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"expected a CSV file at {path}, but {error}") from None
+    names = reader.fieldnames or ()
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise BenchError(f"{path}: expected the columns {', '.join(COLUMNS)}, got no {missing[0]}")
+    try:
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise BenchError(f"{where}: expected {len(names)} columns")
+            yield where, {name: row[name].strip() for name in names}
+    except csv.Error as error:
+        raise BenchError(f"{path}, line {reader.line_num}: expected CSV, but {error}") from None
+
+
+def _manifest(rows: Sequence[Row]) -> str:
+    columns = [name for name in (*NEEDED, *OPTIONAL) if name in rows[0]]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
