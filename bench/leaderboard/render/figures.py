@@ -19,7 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from bench.leaderboard.data.rows import HEADLINE, SUB_SCORES, Group, Row, SuiteBoard
+from bench.leaderboard.data.rows import HEADLINE, SUB_SCORES, USABLE, Group, Row, SuiteBoard
 from bench.leaderboard.render.gallery import Curve
 from bench.leaderboard.tables.table import one_line, visible
 
@@ -83,7 +83,10 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
         for device in board.speeds:
             if len(points := points_of(group, device)) > 1:
                 title = f"{board.suite}, {device}"
-                yield Drawing(f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title))
+                quality = "usable clips, %" if group.ranked_by == USABLE else HEADLINE
+                yield Drawing(
+                    f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title, quality)
+                )
         sub_scores = [name for name in SUB_SCORES if name in group.metrics]
         if parts := [name for name in sub_scores if group.metrics[name].unit == "points"]:
             yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
@@ -181,7 +184,7 @@ class Point:
 
     label: str
     x: tuple[float, float, float]  # s of compute per s of video; 5% and 95% percentile over clips
-    y: tuple[float, float, float]  # the headline and its interval
+    y: tuple[float, float, float]  # what the group is ranked by, and its interval
 
 
 def front(points: Sequence[Point]) -> list[Point]:
@@ -193,7 +196,7 @@ def front(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def pareto(points: Sequence[Point], title: str) -> bytes:
+def pareto(points: Sequence[Point], title: str, quality: str) -> bytes:
     """Quality against compute, with intervals; the front is joined, and every point labelled.
 
     A label for which there is no room is left out, and counted.
@@ -204,7 +207,7 @@ def pareto(points: Sequence[Point], title: str) -> bytes:
         axes.set_title(one_line(visible(title), 90))
         axes.set_xscale("log")
         axes.set_xlabel("seconds of compute per second of video (less is better)")
-        axes.set_ylabel(f"{visible(HEADLINE)} (more is better)")
+        axes.set_ylabel(f"{quality} (more is better)")
         leading = front(points)
         others = [point for point in points if point not in leading]
         for chosen, colour, order in ((others, INK, 3), (leading, COLOURS[0], 4)):
@@ -238,7 +241,7 @@ def points_of(group: Group, device: str) -> list[Point]:
     """The complete rows of a group that were timed on a device."""
     points = []
     for row in group.complete:
-        speed, interval = row.speeds.get(device), row.scores[HEADLINE].interval
+        speed, interval = row.speeds.get(device), row.quality.interval if row.quality else None
         if speed is None or interval is None or speed.latency_s[0] <= 0:
             continue
         x = speed.compute_per_video_s
@@ -246,8 +249,9 @@ def points_of(group: Group, device: str) -> list[Point]:
         if len(speed.shapes) == 1:  # else the spread is that of lengths, not of speed
             frames, _, _, fps = speed.shapes[0]
             spread += [latency_s * fps / frames for latency_s in speed.latency_s[::2]]
-        y = interval.mean
-        low, high = (y if end is None else end for end in (interval.low, interval.high))
+        scale = 100 if group.ranked_by == USABLE else 1
+        ends = (interval.low, interval.mean, interval.high)
+        low, y, high = (scale * (interval.mean if end is None else end) for end in ends)
         points.append(Point(row.label, (min(spread), x, max(spread)), (low, y, high)))
     return points
 
