@@ -45,6 +45,8 @@ _ACTS = re.compile(
     r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
 )
 _FOLD = "<details>\n<summary>{}</summary>"
+MORE = "Speed, parts of scores, cost, units, and where numbers come from"
+"""What is behind the fold of every suite."""
 SOURCE = "Every number is computed from the files in `results/`."
 
 
@@ -74,9 +76,7 @@ def render(
             blocks.append(_FOLD.format("The same prompts, model by model"))
             blocks += (f"{escape(sheet.model)}\n\n{_image(sheet)}" for sheet in sheets)
             blocks.append("</details>")
-        blocks.append(
-            _FOLD.format("Speed, parts of scores, cost, units, and where numbers come from")
-        )
+        blocks.append(_FOLD.format(MORE))
         blocks += [block for table in rest for block in draw(table)]
         blocks.append("</details>")
     blocks += ["## How to read the numbers", READING.rstrip()]

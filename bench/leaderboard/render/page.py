@@ -19,7 +19,7 @@ from markupsafe import Markup
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
-from bench.leaderboard.render.markdown import RANKS, READING, sheets_of
+from bench.leaderboard.render.markdown import MORE, RANKS, READING, sheets_of
 from bench.leaderboard.render.pictures import Picture
 from bench.leaderboard.tables.suite import TITLES, tables, without_scores
 from bench.leaderboard.tables.table import Cell, failure, number, visible
@@ -85,6 +85,7 @@ def page(
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
         intro=_intro(ranked=ranked),
+        more=MORE,
         suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
         any_open=any(card.open_weights for card in cards),
@@ -125,9 +126,17 @@ def _suite(board: SuiteBoard, pictures: Sequence[Picture]) -> dict[str, Any]:
         "labels": board.labels,
         "lines": without_scores(board),
         "tables": list(tables(board)),
-        "figures": [picture for picture in pictures if picture.path.endswith(".svg")],
+        "figures": _figures(pictures),
         "sheets": sheets_of(board, pictures),
     }
+
+
+def _figures(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+    """Those that are seen at once, quality against compute if there is such, and the others."""
+    drawn = [picture for picture in pictures if picture.path.endswith(".svg")]
+    first = [picture for picture in drawn if Path(picture.path).name.startswith("pareto")]
+    first = first or drawn[:1]
+    return first, [picture for picture in drawn if picture not in first]
 
 
 def _inline(path: Path) -> Markup:

@@ -37,7 +37,7 @@ def answer(group: Group) -> str:
     elif len(leaders) == len(rows):
         said = f"Nothing tells the {len(rows)} models apart: {quality}"
     else:
-        said = f"{_names(leaders)} lead, nothing tells them apart: {quality}"
+        said = f"{_names(leaders)} lead, and nothing tells them apart: {quality}"
     return f"{said}{_faster(group, leaders)}."
 
 

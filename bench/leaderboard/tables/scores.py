@@ -331,7 +331,7 @@ def _basis(group: Group, rows: Sequence[Row]) -> str:
     prompts, seeds = plural(len(first.expected_prompts), "prompt"), plural(len(first.seeds), "seed")
     said = ["Footage without prompts." if group.footage else f"{prompts} x {seeds}."]
     judged = [(row.result, row.usable) for row in rows if row.usable]
-    if judged:
+    if judged and (group.ranked_by == USABLE or any(share.cost for _, share in judged)):
         said.append(f"Usable: {what_is_usable(judged)}.")
     if device := _shared_hardware(rows):
         said.append(f"Seconds, memory and cost are those of {device}.")
