@@ -88,7 +88,13 @@ def test_an_appeal_is_asked_for_only_where_a_least_one_is_set(tmp_path: Path) ->
 
 def test_an_appeal_that_no_clip_has_is_not_asked_and_a_line_says_so(tmp_path: Path) -> None:
     contents = [
-        fake.result(name, [good("p00", scores=GOOD | {"appeal": value})], prompts=1, **least)
+        fake.result(
+            name,
+            [good("p00", scores=GOOD | {"appeal": value})],
+            prompts=1,
+            metrics=fake.COHERENCE,
+            **least,
+        )
         for name, value, least in (
             ("bare", None, {"least_appeal": 60}),
             ("seen", 70.0, {"least_appeal": 60}),

@@ -54,8 +54,7 @@ class Score:
 
     interval: stats.Interval | None  # over prompts; None if no clip has a value
     leading: bool
-    """Whether it has the best mean of its group or is not surely worse; Holm's correction is over
-    all pairs for the headline, over those with the best elsewhere."""
+    """Whether it has the best mean of its group, one that looks like it, or is not surely worse."""
 
 
 @dataclass(frozen=True)
@@ -340,14 +339,18 @@ def _group(
     ranked_by = HEADLINE if unjudged else USABLE
     ranking, leaders = None, {}
     if len(complete) > 1 and not footage:
-        leaders = _leaders(metrics, models, means)
-        if HEADLINE in metrics:
-            better = "higher" if ranked_by == USABLE else metrics[HEADLINE].better or "higher"
-            values = _common([_by_prompt(ranked_by, r, usable[r.model]) for r in complete], better)
-            if ranking := stats.rank(values):
-                leaders[ranked_by] = set(
-                    compress(models, _with_ties(ranking.leading, values, metrics.get(ranked_by)))
-                )
+        common = {
+            name: _common([means[model][name] for model in models], metric.better)
+            for name, metric in metrics.items()
+            if metric.better is not None
+        }
+        if ranked_by == USABLE:
+            common[USABLE] = _common([_by_prompt(USABLE, r, usable[r.model]) for r in complete])
+        leaders = {
+            name: set(compress(models, _leading(values, metrics.get(name))))
+            for name, values in common.items()
+        }
+        ranking = stats.rank(common[ranked_by]) if ranked_by in common else None
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
     ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
@@ -418,32 +421,17 @@ def _by_prompt(ranked_by: str, result: Result, usable: Yield | None) -> Mapping[
     return usable.by_prompt if usable else {}
 
 
-def _leaders(
-    metrics: Mapping[str, MetricDescription],
-    models: Sequence[str],
-    means: Mapping[str, Mapping[str, Mapping[str, float]]],
-) -> dict[str, set[str]]:
-    """The models that lead in each metric."""
-    leaders = {}
-    for name, metric in metrics.items():
-        if metric.better is None:
-            continue
-        common = _common([means[model][name] for model in models], metric.better)
-        if leading := stats.leading(common):
-            leaders[name] = set(compress(models, _with_ties(leading, common, metric)))
-    return leaders
-
-
-def _with_ties(
-    leading: Sequence[bool], common: NDArray[np.float64], metric: MetricDescription | None
-) -> list[bool]:
-    """Those that lead, and those whose mean looks the same as the best."""
-    mean = common.mean(axis=1)
+def _leading(values: NDArray[np.float64], metric: MetricDescription | None) -> list[bool]:
+    """Which models lead, those included whose mean looks the same as the best."""
+    leading = stats.leading(values)
+    if leading is None:
+        return []
+    mean = values.mean(axis=1)
     alike = mean >= mean.max() - _ALIKE.get(metric.unit if metric else "", 0)
     return (alike | leading).tolist()
 
 
-def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.float64]:
+def _common(means: Sequence[Mapping[str, float]], better: str = "higher") -> NDArray[np.float64]:
     """Values on the prompts for which every model has one, `[M, P]`, higher is better."""
     prompts = [prompt for prompt in means[0] if all(prompt in other for other in means)]
     values = np.array([[mean[prompt] for prompt in prompts] for mean in means], np.float64)

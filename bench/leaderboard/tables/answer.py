@@ -16,7 +16,7 @@ FASTER = 1.1
 def answer(group: Group) -> str:
     """What the complete runs of a group come to, no more than their intervals allow.
 
-    Models lead of which none is surely better, by the paired comparisons that rank them.
+    Models lead that are not surely worse than the best, nor than any other.
     """
     rows = group.complete
     if group.footage or HEADLINE not in group.metrics:
@@ -30,7 +30,9 @@ def answer(group: Group) -> str:
         return f"Too few prompts to rank by: {best.label} comes first, {_quality(group, [best])}."
     if group.ranked_by == USABLE and not any(_mean(row) for row in rows):
         return f"No clip of the {len(rows)} models can be used."
-    leaders = [row for row in rows if row.rank and row.rank[0] == 1]
+    leaders = [
+        row for row in rows if row.rank and row.rank[0] == 1 and row.quality and row.quality.leading
+    ]
     quality = _quality(group, leaders)
     if len(leaders) == 1:
         said = f"{best.label} leads: {quality}"

@@ -78,7 +78,12 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
         above.append(f"Kept apart from table 1: {'; '.join(group.differs)}.")
     if group.unranked:
         above.append(f"Not ranked: {group.unranked}.")
-    if group.unjudged and group.complete and HEADLINE in group.metrics and not group.footage:
+    if (
+        group.unjudged
+        and not group.footage
+        and len(group.complete) > 1
+        and HEADLINE in group.metrics
+    ):
         above.append(f"Ordered by {HEADLINE} alone: {group.unjudged}.")
     if group.complete:
         yield _headline_table(f"Headline{suffix}", group, group.complete, above)
