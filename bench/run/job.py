@@ -101,7 +101,6 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         failures += share("generate", makers) if apart else make_clips(job, config)
     # Clips of random weights are timed, never scored.
     if "score" in config.stages and job.generator.info.weights == "real":
-<<<<<<< HEAD
         failures += share("score", scorers) if scorers > 1 else score_clips(job)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
@@ -112,21 +111,6 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             if clip.remarks and clip.sample not in there
         }
         _report("read with a remark", remarks, job.name)
-=======
-        named = job.card.base
-        base = RunFolder(job.folder.root.parent / check_name(named)) if named else None
-        with log_to(job.folder.log):
-            failures += score(
-                job.name,
-                job.plan.items,
-                job.metrics,
-                job.backbones,
-                job.folder,
-                job.prompts,
-                base,
-            )
-    result = assemble(job.plan.items, job.folder)
->>>>>>> h-studios
     failed = [
         f"{clip.sample}: {clip.status}: {clip.error}"
         for clip in result.clips
@@ -275,7 +259,8 @@ def take_clips(job: Job, config: RunConfig) -> None:
 
 def score_clips(job: Job) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
-    plan = job.plan
+    plan, named = job.plan, job.card.base
+    base = RunFolder(job.folder.root.parent / check_name(named)) if named else None
     with log_to(job.folder.log):
         return score(
             job.name,
@@ -284,6 +269,7 @@ def score_clips(job: Job) -> list[str]:
             job.backbones,
             job.folder,
             job.prompts,
+            base,
             share=plan.share,
             max_tries=plan.max_tries,
         )

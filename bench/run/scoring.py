@@ -1,17 +1,11 @@
 """The stage that scores clips: whatever metric has no valid value yet is computed."""
 
 import logging
-<<<<<<< HEAD
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
-=======
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
->>>>>>> h-studios
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
@@ -21,19 +15,13 @@ from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
-<<<<<<< HEAD
 from bench.run.claims import ALL, Share, claimed
-from bench.schema import SCHEMA, Appearance, ClipRecord, ScoreEntry, ScoreRecord
-=======
 from bench.schema import SCHEMA, Appearance, ClipRecord, Sample, ScoreEntry, ScoreRecord
->>>>>>> h-studios
 from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -55,13 +43,10 @@ def score(
     backbones: Backbones,
     folder: RunFolder,
     suite: Sequence[Prompt],
-<<<<<<< HEAD
+    base: RunFolder | None = None,
     *,
     share: Share = ALL,
     max_tries: int = 5,
-=======
-    base: RunFolder | None = None,
->>>>>>> h-studios
 ) -> list[str]:
     """Score every clip that was made, each metric that has no valid value yet.
 
@@ -69,11 +54,8 @@ def score(
     version and the backbones it draws on) stay the same; metrics that are not configured are left
     alone. A metric without a value gets null and the reason. Of clips of a group, what they look
     like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
-<<<<<<< HEAD
-    metrics compare. Where other processes score the same folder, `share` is this one's.
-=======
-    metrics compare; `base` is the run that this one is a variant of.
->>>>>>> h-studios
+    metrics compare; `base` is the run that this one is a variant of. Where other processes score
+    the same folder, `share` is this one's.
 
     Returns:
         One line for each clip whose stored frames could not be read, or that ended the process
@@ -93,31 +75,21 @@ def score(
     based = {name for name, metric in metrics.items() if metric.based}
     grouped = any(item.prompt.group is not None for item, _ in clips_ok)
     appearance_of = appearance_fingerprint(backbones) if grouped else ""
-<<<<<<< HEAD
 
     def pending(item: Item, record: ClipRecord) -> Pending | None:
-        return _pending(item, record, folder, fingerprints, appearance_of)
+        return _pending(item, record, folder, fingerprints, appearance_of, based, base)
 
     works = [work for item, record in clips_ok if (work := pending(item, record))]
     if not works:
-=======
-    pending = [
-        work
-        for item, record in clips_ok
-        if (work := _pending(item, record, folder, fingerprints, appearance_of, based, base))
-    ]
-    if not pending:
->>>>>>> h-studios
         return []
     damaged: list[str] = []
 
-<<<<<<< HEAD
-    def begin(before: Pending) -> tuple[Pending, Future[Clip]] | None:
+    def begin(before: Pending) -> tuple[Pending, Future[tuple[Clip, Clip | None]]] | None:
         """The work on a clip and its frames to come; None if another process has done it since."""
         work = pending(before.item, before.record)
         if work is None or work.scored != before.scored:
             return None
-        return work, reader.submit(_read, work, folder)
+        return work, reader.submit(_read, work, folder, base)
 
     with ExitStack() as stack:
         # A clip is read while the one before it is being scored.
@@ -128,13 +100,16 @@ def score(
         for mine in track(claims, f"{label}: score", len(works)):
             if mine is None:
                 continue
-            claim, (work, clip) = mine
+            claim, (work, clips) = mine
             try:
                 if claim.begin() > max_tries:
                     why = f"the process died {max_tries} times while scoring this clip"
                     damaged.append(f"{work.item.sample}: {why}")
                     continue
-                analysis = Analysis(clip.result(), work.item.prompt, backbones, suite)
+                clip, other = clips.result()
+                prompt = work.item.prompt
+                compared = None if other is None else Analysis(other, prompt, backbones)
+                analysis = Analysis(clip, prompt, backbones, suite, base=compared)
             except ClipError as error:
                 path = folder.record(work.item.sample)
                 damaged.append(f"{error}; remove {path} and run again to make it anew")
@@ -142,62 +117,18 @@ def score(
                 damaged += _score(work, analysis, metrics, fingerprints, folder)
             finally:
                 claim.end()
-=======
-    def read(work: Pending) -> tuple[Clip, Clip | None]:
-        clip, other = _master(folder, work.record), None
-        if base is not None and work.base is not None:
-            with suppress(ClipError):  # that run's trouble; here it is only not at hand
-                other = _master(base, work.base)
-        return clip, other
-
-    clips = _ahead(pending, read)
-    for work in track(pending, f"{label}: score"):
-        item = work.item
-        try:
-            clip, other = next(clips).result()
-        except ClipError as error:
-            path = folder.record(item.sample)
-            damaged.append(f"{error}; remove {path} and run again to make it anew")
-            continue
-        compared = None if other is None else Analysis(other, item.prompt, backbones)
-        analysis = Analysis(clip, item.prompt, backbones, suite, base=compared)
-        facts = work.scored.given if work.scored else {}
-        entries = dict(facts.get("metrics", {}))
-        for name in work.missing:
-            try:
-                entries[name] = _entry(metrics[name], analysis, fingerprints[name])
-            except Exception as error:
-                log.info("%s of %s", name, item.prompt.id, exc_info=True)
-                entries.pop(name, None)
-                damaged.append(f"{work.record.sample}: {name} failed: {one_line(error)}")
-        if work.appearance is not None:
-            try:
-                facts["appearance"] = _appearance(analysis, work.appearance)
-            except Exception as error:
-                log.info("appearance of %s", item.prompt.id, exc_info=True)
-                facts.pop("appearance", None)
-                damaged.append(f"{work.record.sample}: appearance failed: {one_line(error)}")
-        facts |= {
-            "schema": SCHEMA,
-            "frames_sha256": work.record.frames_sha256,
-            "prompt": _asked(item.prompt),
-            "metrics": entries,
-        }
-        if based:
-            facts["base_sha256"] = work.base.frames_sha256 if work.base and other else None
-        write_record(folder.score(item.sample), ScoreRecord(**facts))
->>>>>>> h-studios
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
 
 
-def _read(work: Pending, folder: RunFolder) -> Clip:
-    return read_master(
-        folder.master(work.item.sample),
-        frames=work.record.frames or 0,
-        sha256=work.record.frames_sha256 or "",
-    )
+def _read(work: Pending, folder: RunFolder, base: RunFolder | None) -> tuple[Clip, Clip | None]:
+    """The frames of a clip, and of what the base made of the same draw."""
+    clip, other = _master(folder, work.record), None
+    if base is not None and work.base is not None:
+        with suppress(ClipError):  # that run's trouble; here it is only not at hand
+            other = _master(base, work.base)
+    return clip, other
 
 
 def _score(
@@ -232,6 +163,8 @@ def _score(
         "prompt": _asked(item.prompt),
         "metrics": entries,
     }
+    if any(metric.based for metric in metrics.values()):
+        facts["base_sha256"] = analysis.base and work.base and work.base.frames_sha256
     write_record(folder.score(item.sample), ScoreRecord(**facts))
     return damaged
 
@@ -299,19 +232,6 @@ def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Pro
     return fingerprint(described | {"version": metric.version, "backbones": evidence})
 
 
-<<<<<<< HEAD
-=======
-def _ahead(pending: Sequence[Pending], read: Callable[[Pending], T]) -> Iterator[Future[T]]:
-    """Clips as they are read, each while the one before it is being scored."""
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(read, pending[0])
-        for following in pending[1:]:
-            clip, coming = coming, reader.submit(read, following)
-            yield clip
-        yield coming
-
-
->>>>>>> h-studios
 def _asked(prompt: Prompt) -> dict[str, Any]:
     """What of a prompt decides the scores of a clip that was made for it."""
     light = {"lighting_change": True} if prompt.lighting_change else {}
