@@ -30,7 +30,8 @@ _RIDGE = 0.1
 _NEWTON_STEPS = 50
 _NEWTON_TOLERANCE = 1e-9
 _FOUND = 2.80  # standard errors: two-sided at 5%, found four times out of five
-_NEVER = 100_000  # votes that nobody will cast
+NEVER = 100_000
+"""Votes that nobody will cast."""
 
 Floats = NDArray[np.float64]
 
@@ -302,7 +303,7 @@ class Preferences:
     order: tuple[int, ...]  # models, the strongest first
     gap: Interval
     votes: float
-    missing: int | None  # votes until the two best are told apart; 0 if they are, None if never
+    missing: int | None  # votes until the two best are told apart; 0 if they are, None if NEVER
 
 
 def preferences(wins: ArrayLike) -> Preferences | None:
@@ -401,4 +402,4 @@ def _missing(gap: Interval, error: float, votes: float) -> int | None:
     if gap.low is not None and gap.low > 0:
         return 0
     needed = votes * ((_FOUND * error) ** 2 / gap.mean**2 - 1) if gap.mean else math.inf
-    return math.ceil(max(1.0, needed)) if needed < _NEVER else None
+    return math.ceil(max(1.0, needed)) if needed < NEVER else None

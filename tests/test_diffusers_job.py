@@ -14,11 +14,15 @@ import tiny_hub
 import tiny_unets
 import torch
 import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from tiny_dits import shrink_tiles
 from tiny_pipelines import TINY
 
 from bench import cli
 from bench.commands import fit
+from bench.generators.diffusers.options import Options
+from bench.storage import CONF
 
 Main = Callable[..., int]
 
@@ -377,6 +381,31 @@ def test_fit_says_what_a_model_weighs(
     ):
         assert fit.main(arguments) == 2
         assert expected in stderr_line(capsys)
+
+
+def ladder() -> str:
+    """The steps of the experiment, as its sweep has them."""
+    experiment = yaml.safe_load((CONF / "experiment" / "acceleration.yaml").read_text())
+    steps: str = experiment["hydra"]["sweeper"]["params"]["++model.options"]
+    return steps
+
+
+def test_every_step_of_the_ladder_is_an_option_and_takes_a_row_of_its_own() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("bench", ["model=wan2_1_1_3b", "+experiment=acceleration"])
+    assert config.metrics.compute.base_ssim
+    half = r"\${half:\${model.call.num_inference_steps}}"
+    steps = ladder().replace(half, "25")
+    assert "25" in steps
+    parsed = OverridesParser.create().parse_override(f"++model.options={steps}")
+    labels = []
+    for values in parsed.sweep_iterator():
+        options = Options(**values)
+        options.check(torch.device("cuda"), random_weights=False)
+        labels.append(options.label)
+    assert labels[0] == ""
+    assert len({*labels}) == len(labels) == 11
+    assert sum(label.startswith("FirstBlockCache") for label in labels) == 3
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ RANGES: Mapping[str, Range] = {
     "cosine": (-1, 1),
     "cosine per second": (-inf, inf),
     "LPIPS": (0, inf),
+    "SSIM": (-1, 1),
     "ratio": (0, inf),
     "share of full scale": (0, 1),
     "share of frames": (0, 1),

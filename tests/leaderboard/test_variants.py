@@ -8,6 +8,7 @@ import pytest
 
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
+from bench.leaderboard.render.figures import figures
 from bench.leaderboard.tables.table import Table
 from bench.leaderboard.tables.variants import variant_tables
 
@@ -121,3 +122,18 @@ def test_clips_made_elsewhere_are_as_fast_as_their_makers_say(tmp_path: Path) ->
     (table,) = tables(contents, tmp_path)
     assert rows(table)["fast"]["speed-up"] == "3"
     assert "Seconds, memory and energy: declared with the clips." in table.above
+
+
+def test_a_figure_shows_every_variant_that_was_timed_and_scored(tmp_path: Path) -> None:
+    contents = [
+        content("slow", 10),
+        content("fast", 5, lost=2, base="slow"),
+        content("faster", 4, lost=3, base="slow"),
+        content("untimed", 4, base="slow") | {"measured": False},
+    ]
+    (board,) = boards([load(fake.write(each, tmp_path)) for each in contents])
+    (drawing,) = [each for each in figures(board, {}) if each.name.startswith("speed")]
+    assert drawing.name == "speed-slow-cpu-some-cpu"
+    assert ">fast<" in (svg := drawing.draw().decode())
+    assert {">slow<", ">faster<"} == {word for word in (">slow<", ">faster<", ">untimed<")
+                                      if word in svg}  # fmt: skip

@@ -184,7 +184,9 @@ def still_missing(given: Preference, labels: Mapping[str, str]) -> str:
     if given.found.missing == 0:
         return f"Decided: {first} is preferred to {second}; no more votes are needed."
     if given.found.missing is None:
-        return f"{first} and {second} are so alike that no number of votes will decide."
+        return (
+            f"{first} and {second} are so alike that even {stats.NEVER:,} votes would not decide."
+        )
     return (
         f"A decision between the two best, {first} and {second}, still needs about "
         f"{given.found.missing} votes like those so far, if the gap stays as it is."

@@ -22,6 +22,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from bench.leaderboard.data.rows import HEADLINE, SUB_SCORES, USABLE, Group, Row, SuiteBoard
 from bench.leaderboard.render.gallery import Curve
 from bench.leaderboard.tables.table import one_line, visible
+from bench.leaderboard.tables.variants import variant_groups
+from bench.statistics import Interval
 
 _PANELS_PER_LINE = 4
 _FEW = 15  # whiskers of more points than that step back
@@ -96,6 +98,16 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
             curves = {row.label: lags[row.result.model] for row in rows}
             titles = {name: _title(name, group) for name in names}
             yield Drawing(f"lag{suffix}", partial(lag_curves, curves, titles))
+    for base, variants, clock in variant_groups(board):
+        points = [
+            Point(row.label, _ends(row.speed_up), _ends(row.changes[HEADLINE]))
+            for row in variants
+            if row.speed_up is not None and HEADLINE in row.changes
+        ]
+        if points:
+            name = f"speed-{_slug(base.result.model)}-{_slug(clock)}"
+            title = f"What speed costs: {base.label}, {clock}"
+            yield Drawing(name, partial(trade_off, base.label, points, title))
 
 
 def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
@@ -171,6 +183,13 @@ def _title(name: str, group: Group) -> str:
     return visible(name).replace("_", " ") + visible(unit)
 
 
+def _ends(interval: Interval) -> tuple[float, float, float]:
+    """Lower end, mean and upper end; three times the mean where it stands alone."""
+    mean = interval.mean
+    low, high = (mean if end is None else end for end in (interval.low, interval.high))
+    return low, mean, high
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "device"
 
@@ -201,14 +220,42 @@ def pareto(points: Sequence[Point], title: str, quality: str) -> bytes:
 
     A label for which there is no room is left out, and counted.
     """
+    leading = front(points)
+
+    def join(axes: Axes) -> None:
+        x, y = zip(*((point.x[1], point.y[1]) for point in leading), strict=True)
+        axes.step(x, y, where="post", color=COLOURS[0], lw=1.6)
+
+    x = "seconds of compute per second of video (less is better)"
+    return _scatter(points, leading, title, (x, f"{quality} (more is better)"), join)
+
+
+def trade_off(base: str, points: Sequence[Point], title: str) -> bytes:
+    """Change of the headline against speed-up of a model's variants, with intervals."""
+
+    def at_base(axes: Axes) -> None:
+        axes.axhline(0, color=INK, lw=0.8, zorder=1)
+
+    itself = Point(base, (1, 1, 1), (0, 0, 0))
+    x, y = "times as fast (more is better)", f"change of {visible(HEADLINE)} (more is better)"
+    return _scatter([itself, *points], [itself], title, (x, y), at_base)
+
+
+def _scatter(
+    points: Sequence[Point],
+    leading: Sequence[Point],
+    title: str,
+    names: tuple[str, str],
+    mark: Callable[[Axes], None],
+) -> bytes:
+    """Points with whiskers and labels, over a logarithmic x-axis; those that lead in colour."""
     with styled():
         figure = Figure(figsize=(6.5, 4.4), layout="constrained")
         axes = figure.add_subplot()
         axes.set_title(one_line(visible(title), 90))
         axes.set_xscale("log")
-        axes.set_xlabel("seconds of compute per second of video (less is better)")
-        axes.set_ylabel(f"{quality} (more is better)")
-        leading = front(points)
+        axes.set_xlabel(names[0])
+        axes.set_ylabel(names[1])
         others = [point for point in points if point not in leading]
         for chosen, colour, order in ((others, INK, 3), (leading, COLOURS[0], 4)):
             (x_low, x, x_high), (y_low, y, y_high) = (
@@ -225,7 +272,7 @@ def pareto(points: Sequence[Point], title: str, quality: str) -> bytes:
             alpha = 0.55 if len(points) <= _FEW else 0.25
             axes.errorbar(x, y, fmt="none", alpha=alpha, **whiskers)
             axes.plot(x, y, "o", color=colour, markersize=5, zorder=order)
-        axes.step(x, y, where="post", color=COLOURS[0], lw=1.6)
+        mark(axes)
         _log_range(axes, [value for point in points for value in point.x])
         _range(axes, [value for point in points for value in point.y])
         left_out = _label(figure, axes, [*leading, *others], len(leading))
@@ -250,8 +297,7 @@ def points_of(group: Group, device: str) -> list[Point]:
             frames, _, _, fps = speed.shapes[0]
             spread += [latency_s * fps / frames for latency_s in speed.latency_s[::2]]
         scale = 100 if group.ranked_by == USABLE else 1
-        ends = (interval.low, interval.mean, interval.high)
-        low, y, high = (scale * (interval.mean if end is None else end) for end in ends)
+        low, y, high = (scale * end for end in _ends(interval))
         points.append(Point(row.label, (min(spread), x, max(spread)), (low, y, high)))
     return points
 

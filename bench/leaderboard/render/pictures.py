@@ -27,6 +27,8 @@ _FIGURES = {
     "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
     "times; the line joins models than which no other is both faster and better",
     "parts": "The headline and its parts, with 95% intervals",
+    "speed": "What speed costs: change of the headline against speed-up, paired by prompt, with "
+    "95% intervals",
     "lag": "Likeness and distance of two frames over the time between them",
 }
 """Kind of figure, in the order in which they are shown, to what it shows."""

@@ -174,7 +174,7 @@ def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequen
         answer=answer(group) if complete or not group.complete else "",
         above=above,
         below=(
-            _basis(group, rows), *_not_made(rows), *_why_unscored(rows), *_preferred(group),
+            _basis(group, rows), *_not_made(rows), *_why_unscored(rows), *_preferred(group, rows),
         ),
         place="first" if complete or not group.complete else "second",
     )  # fmt: skip
@@ -245,9 +245,10 @@ def _terms_table(title: str, group: Group) -> Table:
     return tabulate(title, [*_lead(ranked=False), *facts], group.rows, place="second", empty="hide")
 
 
-def _preferred(group: Group) -> Iterator[str]:
+def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
     """What the column `preferred` says, and how many votes it still lacks."""
-    if given := group.preference:
+    given = group.preference
+    if given and any(row.result.model in given.models for row in rows):
         voters = len({vote.voter for vote in given.votes})
         labels = {row.result.model: row.label for row in group.rows}
         yield (

@@ -63,6 +63,14 @@ class Variant:
 
 def variant_tables(board: SuiteBoard) -> Iterator[Table]:
     """One table for each base that has variants here, and for each clock that timed both."""
+    explained = [_EXPLAINED]
+    for group in variant_groups(board):
+        yield _table(*group, explained)
+        explained = []
+
+
+def variant_groups(board: SuiteBoard) -> Iterator[tuple[Variant, list[Variant], str]]:
+    """Each base with its variants, the fastest first, and the clock that timed both."""
     by_name = {result.model: result for result in board.results}
     usable = {row.result.model: row.usable for group in board.groups for row in group.rows}
     rows: defaultdict[tuple[str, str], list[Variant]] = defaultdict(list)
@@ -74,14 +82,11 @@ def variant_tables(board: SuiteBoard) -> Iterator[Table]:
             clock = next(common, clocks[0] if clocks else "")
             row = _variant(board, result, base, clock, usable.get(result.model))
             rows[base.model, clock].append(row)
-    explained = [_EXPLAINED]
     for (name, clock), variants in sorted(rows.items()):
-        base = by_name[name]
-        speed = devices(base, board.speeds).get(clock)
+        speed = devices(by_name[name], board.speeds).get(clock)
         alone = Interval(1, None, None, 0) if clock else None
-        first = Variant(board.labels[name], base, speed, usable.get(name), alone, {}, ())
-        yield _table(first, sorted(variants, key=lambda row: row.order), clock, explained)
-        explained = []
+        first = Variant(board.labels[name], by_name[name], speed, usable.get(name), alone, {}, ())
+        yield first, sorted(variants, key=lambda row: row.order), clock
 
 
 def _variant(

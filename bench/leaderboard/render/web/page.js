@@ -432,6 +432,8 @@
         suite.models.slice(0, a).map((_, b) => ({ draw, at, a, b }))))
         .filter(({ at, a, b }) => [a, b].every((model) => (suite.clips[model][at] || {}).source));
       if (!this.pairs.length) { root.remove(); return; }
+      this.clips = new Set(this.pairs.flatMap(({ draw, at, a, b }) => [a, b].map((model) =>
+        JSON.stringify([draw.prompt, draw.seed, suite.models[model].name, suite.clips[model][at].sha256]))));
       this.build(root);
       this.count();
     }
@@ -477,9 +479,12 @@
       root.append(this.box);
     }
 
+    /** The votes on this question and on clips as they are now: made again, they are to be seen again. */
     get own() {
       const question = this.question.value.trim() || QUESTION;
-      return ballots.votes.filter((vote) => vote.suite === this.suite.name && vote.question === question);
+      return ballots.votes.filter((vote) => vote.suite === this.suite.name && vote.question === question
+        && [[vote.left, vote.left_sha256], [vote.right, vote.right_sha256]].every(([model, sha256]) =>
+          this.clips.has(JSON.stringify([vote.prompt, vote.seed, model, sha256]))));
     }
 
     open() {
