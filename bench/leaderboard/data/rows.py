@@ -428,7 +428,7 @@ def _leading(values: NDArray[np.float64], metric: MetricDescription | None) -> l
         return []
     mean = values.mean(axis=1)
     alike = mean >= mean.max() - _ALIKE.get(metric.unit if metric else "", 0)
-    return (alike | leading).tolist()
+    return [bool(one or other) for one, other in zip(alike, leading, strict=True)]
 
 
 def _common(means: Sequence[Mapping[str, float]], better: str = "higher") -> NDArray[np.float64]:

@@ -65,9 +65,9 @@ def render(
         name = escape(board.suite)
         blocks.append(f"## {escape(title)} ({name})" if title else f"## {name}")
         blocks += map(escape, without_scores(board))
-        first, rest = [], []
-        for table in tables(board):
-            (first if table.place == "first" else rest).append(table)
+        everything = list(tables(board))
+        first = [table for table in everything if table.place == "first"]
+        rest = [table for table in everything if table.place != "first"]
         for table in first:
             blocks += draw(table, heading=len(first) > 1)
         beside = (pictures or {}).get(board.suite, ())

@@ -103,6 +103,6 @@ def _quality(group: Group, rows: Sequence[Row]) -> str:
         return f"{HEADLINE} {' to '.join(ends)}"
     if len(cells) == 1:
         return f"{percent(cells[0])} of its clips can be used"
-    ends = sorted({round(100 * _mean(row)) for row in rows})
-    shares = f"{ends[0]}%" if len(ends) == 1 else f"{ends[0]}% to {ends[-1]}%"
-    return f"{shares} of their clips can be used"
+    shares = sorted({round(100 * _mean(row)) for row in rows})
+    said = f"{shares[0]}%" if len(shares) == 1 else f"{shares[0]}% to {shares[-1]}%"
+    return f"{said} of their clips can be used"

@@ -113,10 +113,10 @@ class Table:
     title: str
     columns: tuple[Column[Any], ...]
     rows: tuple[tuple[Cell, ...], ...]
-    answer: str = ""  # what it comes to, for whoever reads one sentence
     above: tuple[str, ...] = ()  # lines before it
     below: tuple[str, ...] = ()  # lines after it
     place: Place = "last"
+    answer: str = ""  # what it comes to, for whoever reads one sentence
 
     @property
     def headers(self) -> list[str]:
