@@ -135,7 +135,7 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
 
     for part, kinds in in_parts(list(means), SCORES_PER_TABLE):
         names = {kind: f"{kind} ({counts[kind]})" for kind in kinds}
-        columns = [Column[Row](names[k], partial(category_mean, kind=k), mean) for k in kinds]
+        columns = [Column[Row](names[k], partial(category_mean, kind=k), points) for k in kinds]
         yield tabulate(
             f"Categories{suffix}{part}",
             [Column("model", lambda row: Cell(row.label, about=row.result), kind="name"), *columns],
