@@ -46,7 +46,7 @@ def test_units_are_those_of_the_columns_shown(tmp_path: Path) -> None:
     metrics = fake.METRICS | {
         "motion": {"unit": "px", "better": None, "version": 1, "fingerprint": "0"}
     }
-    content = fake.result("a", score=steady, metrics=metrics)
+    content = fake.result("a", score=lambda *at: steady(*at) | {"motion": 2.0}, metrics=metrics)
     assert "Units: flicker share of full scale, identity cosine, motion px." in printed(
         [content], tmp_path, 140
     )

@@ -93,7 +93,9 @@ def test_models_that_nobody_timed_have_no_pareto_front(tmp_path: Path) -> None:
 
 
 def test_names_are_text_whatever_they_hold() -> None:
-    svg = pareto([point(name, 1 + n, 50 + 9 * n) for n, name in enumerate(HOSTILE)], "")
+    svg = pareto(
+        [point(name, 1 + n, 50 + 9 * n) for n, name in enumerate(HOSTILE)], "", "coherence"
+    )
     shown = texts(svg)
     assert {HOSTILE[0], HOSTILE[1], "[U+202E]evil[U+0000] left", HOSTILE[3]} <= set(shown)
     assert b"<script" not in svg
@@ -124,7 +126,9 @@ def test_labels_cover_neither_each_other_nor_a_point(count: int) -> None:
 
 
 def test_labels_for_which_there_is_no_room_are_counted() -> None:
-    svg = pareto([point(f"model {n}", 1 + n / 1e4, 50 + n / 1e4) for n in range(60)], "")
+    svg = pareto(
+        [point(f"model {n}", 1 + n / 1e4, 50 + n / 1e4) for n in range(60)], "", "coherence"
+    )
     (line,) = [text for text in texts(svg) if "left out" in text]
     assert int(line.split()[0]) + sum(t.startswith("model ") for t in texts(svg)) == 60
 
@@ -139,4 +143,6 @@ def test_models_beyond_the_colours_stay_in_the_background() -> None:
 
 def test_a_bound_that_is_a_rounding_within_the_mean_is_drawn() -> None:
     alike = Point("alike", (1, 1, 1), (0.1 + 0.2, 0.3, 0.3))
-    assert {"alike", "other"} <= set(texts(pareto([alike, point("other", 2, 60)], "toy")))
+    assert {"alike", "other"} <= set(
+        texts(pareto([alike, point("other", 2, 60)], "toy", "coherence"))
+    )

@@ -119,12 +119,24 @@ def test_yield_and_cost_are_explained_once(tmp_path: Path) -> None:
     assert page.count("Generation is a lottery") == 1
 
 
-def test_what_is_rarely_read_is_folded(tmp_path: Path) -> None:
+def test_all_but_the_first_tables_of_a_suite_are_folded(tmp_path: Path) -> None:
     page = page_of(small_leaderboard(), tmp_path)
     folds = re.findall(r"<details>.*?</details>", page, re.DOTALL)
-    assert len(folds) == page.count("<details>") == 1
+    assert len(folds) == page.count("<details>") == 2, "one for each suite"
     assert "| flicker ↓ | identity ↑ |" in folds[0]
-    assert "coherence" not in folds[0]
+    assert "### Provenance" in folds[0]
+    assert all("### Headline" not in fold for fold in folds)
+    seen = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
+    assert seen.count("| rank | model |") == 3
+
+
+def test_a_suite_begins_with_the_sentence_and_the_table(tmp_path: Path) -> None:
+    contents = small_leaderboard()[:2]
+    pictures = {"toy": [Picture("figures/m.png", "x")]}
+    results = [load(fake.write(content, tmp_path)) for content in contents]
+    _, suite = render(boards(results), pictures).split("## Toy models, each with a fault")
+    order = [suite.index(what) for what in ("**Steady 1.0 leads", "| rank |", "![x]", "<details>")]
+    assert order == sorted(order)
 
 
 def test_page_does_not_depend_on_the_order_of_results_or_clips(tmp_path: Path) -> None:
@@ -151,12 +163,14 @@ def test_no_value_is_ever_nan(tmp_path: Path) -> None:
 
 
 def test_a_model_without_a_metric_shows_a_dash(tmp_path: Path) -> None:
-    content = fake.result("m", score=lambda *_: {"flicker": 0.5, "identity": None})
-    table = tables_of(page_of([content], tmp_path))[0]
+    contents = [
+        fake.result(name, score=lambda *_, value=value: {"flicker": 0.5, "identity": value})
+        for name, value in (("m", None), ("n", 0.9))
+    ]
+    table = tables_of(page_of(contents, tmp_path))[0]
     shown = dict(zip(table[0], table[2], strict=True))
     assert list(shown)[:3] == ["model", "flicker ↓", "identity ↑"]
-    assert (shown["flicker ↓"], shown["identity ↑"]) == ("0.500 ±0", "-")
-    assert (shown["clips"], shown["failed"]) == ("24/24", "0")
+    assert (shown["flicker ↓"], shown["identity ↑"]) == ("**0.500 ±0**", "-")
 
 
 def test_failures_and_what_has_no_score_are_shown(tmp_path: Path) -> None:
@@ -271,7 +285,7 @@ def test_every_subset_of_results_renders(tmp_path: Path) -> None:
     contents = small_leaderboard()
     for subset in itertools.combinations(contents, 2):
         page = page_of(subset, tmp_path)
-        assert page.endswith("|\n")
+        assert page.endswith("files in `results/`.\n")
 
 
 def test_pictures_stand_first_and_contact_sheets_are_folded_away(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def test_whatever_names_and_prompts_hold_is_shown_and_nothing_else(hostile_board
             "header",
             "h1",
             "p",
+            "a",
             "form",
             "label",
         ),
@@ -169,8 +170,9 @@ def test_rows_carry_what_they_are_filtered_and_sorted_by(tmp_path: Path) -> None
     contents = [made("a", 50, title="A", open_weights=True), made("b", 70, title="A (b)")]
     publish([fake.write(content, tmp_path) for content in contents], tmp_path / "board")
     rows = [attributes for tag, attributes in parsed(tmp_path / "board").tags if tag == "tr"]
-    assert {"data-open": "yes", "data-licence": "MIT"} in rows
-    assert {"data-open": "", "data-licence": "MIT"} in rows
+    about = {"data-find": "A cpu", "data-licence": "MIT", "data-open": "yes"}
+    assert {"data-model": "a"} | about in rows
+    assert {"data-model": "b"} | about | {"data-find": "A (b) cpu", "data-open": ""} in rows
     page = (tmp_path / "board" / "index.html").read_text("utf-8")
     assert 'data-value="71.9167"><strong>71.92 ±' in page
 

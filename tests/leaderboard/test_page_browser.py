@@ -146,15 +146,22 @@ def test_rows_are_filtered_by_text_licence_weights_and_suite(
         text: str = browser.execute_script("return document.getElementById('count').textContent")
         return text
 
-    assert after("") == "4 rows"
-    assert after("form.elements.text.value = 'BOLD';") == "1 of 4 rows"
+    hidden = "return [...document.querySelectorAll('.suite')].map((suite) => suite.hidden)"
+    nothing = "return document.getElementById('nothing').checkVisibility()"
+    assert after("") == "4 models"
+    assert after("form.elements.text.value = 'BOLD';") == "1 of 4 models"
+    assert browser.execute_script(hidden) == [True, False], "no model of the other suite matches"
+    # What rows say counts for nothing: models are looked for.
+    assert after("form.elements.text.value = 'frames';") == "0 of 4 models"
+    assert browser.execute_script(hidden) == [True, True]
+    assert browser.execute_script(nothing)
     assert after("form.elements.text.value = ''; form.elements.licence.value = 'MIT';") == (
-        "2 of 4 rows"
+        "2 of 4 models"
     )
-    assert after("form.elements.open.checked = true;") == "1 of 4 rows"
-    assert after("form.reset(); form.elements.suite.value = 'toy';") == "3 rows"
-    shown = "return [...document.querySelectorAll('.suite')].map((suite) => suite.hidden)"
-    assert browser.execute_script(shown) == [True, False]
+    assert not browser.execute_script(nothing)
+    assert after("form.elements.open.checked = true;") == "1 of 4 models"
+    assert after("form.reset(); form.elements.suite.value = 'toy';") == "3 models"
+    assert browser.execute_script(hidden) == [True, False]
 
 
 @pytest.mark.parametrize("host", ["disk", "server"])

@@ -58,7 +58,9 @@ def test_a_clip_that_cannot_be_read_counts_as_nothing(tmp_path: Path) -> None:
     footage = {"prompts": {"name": None, "count": 2, "sha256": None}}
     (group,) = board_of([content | footage], tmp_path).groups
     (row,) = group.complete
-    assert row.mean == 50.1
+    interval = row.scores["coherence"].interval
+    assert interval is not None
+    assert interval.mean == 50.1
 
 
 def test_rows_are_ordered_and_ranked_by_the_headline(tmp_path: Path) -> None:

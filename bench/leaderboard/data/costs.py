@@ -224,6 +224,7 @@ class Yield:
 
     clips: int
     usable: int
+    by_prompt: Mapping[str, float]  # share of usable clips, 0..1, of each prompt
     criteria: tuple[str, ...]  # the metrics of `CRITERIA` by which clips were judged
     unasked: tuple[str, ...]  # by which they would have been, had any clip a value
     share: stats.Interval  # the yield, 0..1; the rule of three where the bootstrap sees no spread
@@ -254,6 +255,9 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     for clip in result.clips:
         draws[clip.prompt].append(clip)
     tries = [(len(clips), sum(_usable(c, criteria) for c in clips)) for clips in draws.values()]
+    by_prompt = {
+        prompt: usable / drawn for prompt, (drawn, usable) in zip(draws, tries, strict=True)
+    }
     solved = sum(usable > 0 for _, usable in tries)
     fewest = min(drawn for drawn, _ in tries)
     redrawn = solved and fewest > 1
@@ -263,9 +267,10 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     return Yield(
         clips=len(result.clips),
         usable=sum(usable for _, usable in tries),
+        by_prompt=by_prompt,
         criteria=tuple(criteria),
         unasked=tuple(name for name in _asked(result) if name not in criteria),
-        share=_share([usable / drawn for drawn, usable in tries]),
+        share=_share(list(by_prompt.values())),
         share_looser=_share_at(COHERENCE - STEP, result.clips, criteria),
         share_stricter=_share_at(COHERENCE + STEP, result.clips, criteria),
         pass_at={

@@ -17,10 +17,13 @@ from bench.metrics.cross_clip import BETTER, UNIT
 from bench.schema import ClipResult, Expected, MetricDescription, Result
 
 HEADLINE = "coherence"
+USABLE = "usable"
+"""The share of clips that can be used, by which models are ranked where it can be had."""
 
 # What stands beside the headline, and what it is made of: tables of their own, in this order,
 # where results have them.
-BESIDE = ("adherence", "appeal", "dynamics")
+BESIDE = ("adherence", "appeal")
+DYNAMICS = "dynamics"
 SUB_SCORES = (
     "coherence_worst_second",
     "lost_tremble",
@@ -36,7 +39,10 @@ SUB_SCORES = (
     "cuts_unrequested",
 )
 # The columns after the headline: those, then what sees most of the rest.
-LEAD = (*BESIDE, *SUB_SCORES, "technical_quality", "flicker", "warp_mae", "identity_min")
+LEAD = (*BESIDE, DYNAMICS, *SUB_SCORES, "technical_quality", "flicker", "warp_mae", "identity_min")
+
+# How far apart two means may be that look the same: half of the last digit in which they are shown.
+_ALIKE = {"points": 0.005}
 
 GROUP_METRIC = "cross_clip_identity"
 """The one number that is of a group of clips, and not of a clip."""
@@ -48,8 +54,7 @@ class Score:
 
     interval: stats.Interval | None  # over prompts; None if no clip has a value
     leading: bool
-    """Whether it has the best mean of its group or is not surely worse; Holm's correction is over
-    all pairs for the headline, over those with the best elsewhere."""
+    """Whether it has the best mean of its group, one that looks like it, or is not surely worse."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,9 @@ class Row:
     refused: int  # clips whose file could not be read; they count as nothing
     speeds: Mapping[str, Speed]  # by the device it was timed on
     usable: Yield | None  # of a complete run on prompts that can be judged
+    quality: Score | None
+    """What its group is ranked by, the share of usable clips (0..1) or the headline; None where
+    it is not to be ranked."""
 
     @property
     def missing(self) -> int:
@@ -76,12 +84,6 @@ class Row:
         """Clips that were made and have no score."""
         return len(self.result.clips) - self.scored - self.failed - self.refused
 
-    @property
-    def mean(self) -> float:
-        """Of the headline; 0 without one."""
-        interval = self.scores[HEADLINE].interval
-        return interval.mean if interval else 0.0
-
 
 @dataclass(frozen=True)
 class Group:
@@ -89,9 +91,11 @@ class Group:
 
     footage: bool  # whether every clip is footage of its own, so that no two rows compare
     metrics: Mapping[str, MetricDescription]  # headline, then LEAD, those that are only shown last
-    complete: tuple[Row, ...]  # every expected clip counts; best headline first
+    complete: tuple[Row, ...]  # every expected clip counts; the best first
     partial: tuple[Row, ...]  # lack clips, so that their means are over other clips than the rest
     differs: tuple[str, ...]  # in what from the first group of the suite; empty for the first
+    ranked_by: str  # USABLE, or HEADLINE where not all clips can be judged, or not alike
+    unjudged: str | None  # why not by USABLE; None if it is
     unranked: str | None  # why no row has a rank; None if they have
     of_prompts: int | None  # of the suite, where rows are cut down to what they have in common
     preference: Preference | None  # what people's votes say; they decide no rank
@@ -100,6 +104,10 @@ class Group:
     def rows(self) -> tuple[Row, ...]:
         """The complete ones, then the partial ones."""
         return self.complete + self.partial
+
+    def by_prompt(self, row: Row) -> Mapping[str, float]:
+        """Of a complete row what the group is ranked by, prompt by prompt."""
+        return _by_prompt(self.ranked_by, row.result, row.usable)
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,12 @@ class SuiteBoard:
     results: tuple[Result, ...]  # sorted by model
     groups: tuple[Group, ...]  # the largest first
     speeds: Mapping[str, tuple[Speed, ...]]  # device to its rows, fastest first
+
+    @property
+    def ranked(self) -> tuple[Result, ...]:
+        """All results, the best of each group first, those without scores last."""
+        by_rank = {row.result.model: row.result for group in self.groups for row in group.rows}
+        return tuple((by_rank | {result.model: result for result in self.results}).values())
 
 
 def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteBoard]:
@@ -362,8 +376,27 @@ def _group(
     means = {
         result.model: {name: prompt_means(result, name) for name in metrics} for result in results
     }
-    compares = len(complete) > 1 and not footage
-    ranking, leaders = _rank(metrics, models, means) if compares else (None, {})
+    on_devices = {result.model: devices(result, by_device) for result in results}
+    usable = {
+        result.model: None if footage else yield_of(result, on_devices[result.model])
+        for result in complete
+    }
+    unjudged = _why_unjudged(complete, usable)
+    ranked_by = HEADLINE if unjudged else USABLE
+    ranking, leaders = None, {}
+    if len(complete) > 1 and not footage:
+        common = {
+            name: _common([means[model][name] for model in models], metric.better)
+            for name, metric in metrics.items()
+            if metric.better is not None
+        }
+        if ranked_by == USABLE:
+            common[USABLE] = _common([_by_prompt(USABLE, r, usable[r.model]) for r in complete])
+        leaders = {
+            name: set(compress(models, _leading(values, metrics.get(name))))
+            for name, values in common.items()
+        }
+        ranking = stats.rank(common[ranked_by]) if ranked_by in common else None
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
     ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
@@ -371,29 +404,46 @@ def _group(
     for result in results:
         model, (scored, failed) = result.model, _counts(result)
         refused = sum(clip.status == "refused" for clip in result.clips)
-        on_devices = devices(result, by_device)
+        scores = {name: Score(next(intervals), model in leaders.get(name, ())) for name in metrics}
+        judged = usable.get(model)
+        quality = scores.get(HEADLINE)
+        if ranked_by == USABLE:
+            quality = Score(judged.share, model in leaders.get(USABLE, ())) if judged else None
         row = Row(
             result=result,
             label=labels[model],
             rank=ranks.get(model),
-            scores={n: Score(next(intervals), model in leaders.get(n, ())) for n in metrics},
+            scores=scores,
             scored=scored,
             failed=failed,
             refused=refused,
-            speeds=on_devices,
-            usable=yield_of(result, on_devices) if model in models and not footage else None,
+            speeds=on_devices[model],
+            usable=judged,
+            quality=quality if model in models else None,
         )
         rows.append(row)
     whole = [row for row in rows if row.result.model in models]
     if HEADLINE in metrics:
         sign = -1 if metrics[HEADLINE].better == "higher" else 1
-        whole.sort(key=lambda row: (sign * row.mean, row.result.model))
+        coherence = {
+            row.result.model: sign * (score.mean if (score := row.scores[HEADLINE].interval) else 0)
+            for row in whole
+        }
+        whole.sort(
+            key=lambda row: (
+                -row.usable.share.mean if row.usable and ranked_by == USABLE else 0,
+                coherence[row.result.model],
+                row.result.model,
+            )
+        )
     return Group(
         footage=footage,
         metrics=metrics,
         complete=tuple(whole),
         partial=tuple(row for row in rows if row.result.model not in models),
         differs=differs,
+        ranked_by=ranked_by,
+        unjudged=unjudged,
         unranked=_why_unranked(footage, complete, HEADLINE in metrics, ranking),
         of_prompts=(
             prompts if any(len(each.expected_prompts) < prompts for each in results) else None
@@ -402,28 +452,35 @@ def _group(
     )
 
 
-def _rank(
-    metrics: Mapping[str, MetricDescription],
-    models: Sequence[str],
-    means: Mapping[str, Mapping[str, Mapping[str, float]]],
-) -> tuple[stats.Ranking | None, dict[str, set[str]]]:
-    """The ranking by the headline, and the models that lead in each metric."""
-    ranking = None
-    leaders = {}
-    for name, metric in metrics.items():
-        if metric.better is None:
-            continue
-        common = _common([means[model][name] for model in models], metric.better)
-        if name == HEADLINE:
-            ranking = stats.rank(common)
-            leading = ranking.leading if ranking else None
-        else:
-            leading = stats.leading(common)
-        leaders[name] = set(compress(models, leading or ()))
-    return ranking, leaders
+def _why_unjudged(complete: Sequence[Result], usable: Mapping[str, Yield | None]) -> str | None:
+    """Why complete results cannot be ranked by their usable clips; None if they can."""
+    judged = {
+        (share.criteria, result.least_appeal if "appeal" in share.criteria else None)
+        for result in complete
+        if (share := usable[result.model]) and share.criteria
+    }
+    if None in usable.values() or not all("adherence_margin" in names for names, _ in judged):
+        return "nobody measured whether clips show what was asked for"
+    return None if len(judged) == 1 else "their clips were not judged by the same criteria"
 
 
-def _common(means: Sequence[Mapping[str, float]], better: str) -> NDArray[np.float64]:
+def _by_prompt(ranked_by: str, result: Result, usable: Yield | None) -> Mapping[str, float]:
+    if ranked_by == HEADLINE:
+        return prompt_means(result, HEADLINE)
+    return usable.by_prompt if usable else {}
+
+
+def _leading(values: NDArray[np.float64], metric: MetricDescription | None) -> list[bool]:
+    """Which models lead, those included whose mean looks the same as the best."""
+    leading = stats.leading(values)
+    if leading is None:
+        return []
+    mean = values.mean(axis=1)
+    alike = mean >= mean.max() - _ALIKE.get(metric.unit if metric else "", 0)
+    return [bool(one or other) for one, other in zip(alike, leading, strict=True)]
+
+
+def _common(means: Sequence[Mapping[str, float]], better: str = "higher") -> NDArray[np.float64]:
     """Values on the prompts for which every model has one, `[M, P]`, higher is better."""
     prompts = [prompt for prompt in means[0] if all(prompt in other for other in means)]
     values = np.array([[mean[prompt] for prompt in prompts] for mean in means], np.float64)

@@ -15,12 +15,12 @@ from bench.leaderboard.tables.table import Table, plain
 
 
 def show(suites: Iterable[SuiteBoard], console: Console) -> None:
-    """Print the score tables of every suite."""
+    """Print the tables of every suite that are read first."""
     for board in suites:
         for line in without_scores(board):
             console.print(Text(line))
         for table in tables(board):
-            if table.summary:
+            if table.place != "last":
                 show_table(table, board.suite, console)
 
 
@@ -38,6 +38,8 @@ def show_table(table: Table, about: str, console: Console) -> None:
     turned = _turned(title, table)
     if _width(grid, console) > max(console.width, _width(turned, console)):
         grid = turned
+    if table.answer:
+        console.print(Text(plain(table.answer), "bold"), soft_wrap=True)
     console.print(grid)
     for line in (*table.above, *table.units, *table.below):
         console.print(Text(line, style="dim"), soft_wrap=True)

@@ -19,7 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from bench.leaderboard.data.rows import HEADLINE, SUB_SCORES, Group, Row, SuiteBoard
+from bench.leaderboard.data.rows import HEADLINE, SUB_SCORES, USABLE, Group, Row, SuiteBoard
 from bench.leaderboard.render.gallery import Curve
 from bench.leaderboard.tables.table import one_line, visible
 from bench.leaderboard.tables.variants import variant_groups
@@ -85,7 +85,10 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
         for device in board.speeds:
             if len(points := points_of(group, device)) > 1:
                 title = f"{board.suite}, {device}"
-                yield Drawing(f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title))
+                quality = "usable clips, %" if group.ranked_by == USABLE else HEADLINE
+                yield Drawing(
+                    f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title, quality)
+                )
         sub_scores = [name for name in SUB_SCORES if name in group.metrics]
         if parts := [name for name in sub_scores if group.metrics[name].unit == "points"]:
             yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
@@ -200,7 +203,7 @@ class Point:
 
     label: str
     x: tuple[float, float, float]  # s of compute per s of video; 5% and 95% percentile over clips
-    y: tuple[float, float, float]  # the headline and its interval
+    y: tuple[float, float, float]  # what the group is ranked by, and its interval
 
 
 def front(points: Sequence[Point]) -> list[Point]:
@@ -212,7 +215,7 @@ def front(points: Sequence[Point]) -> list[Point]:
     return best
 
 
-def pareto(points: Sequence[Point], title: str) -> bytes:
+def pareto(points: Sequence[Point], title: str, quality: str) -> bytes:
     """Quality against compute, with intervals; the front is joined, and every point labelled.
 
     A label for which there is no room is left out, and counted.
@@ -224,7 +227,7 @@ def pareto(points: Sequence[Point], title: str) -> bytes:
         axes.step(x, y, where="post", color=COLOURS[0], lw=1.6)
 
     x = "seconds of compute per second of video (less is better)"
-    return _scatter(points, leading, title, (x, f"{visible(HEADLINE)} (more is better)"), join)
+    return _scatter(points, leading, title, (x, f"{quality} (more is better)"), join)
 
 
 def trade_off(base: str, points: Sequence[Point], title: str) -> bytes:
@@ -285,7 +288,7 @@ def points_of(group: Group, device: str) -> list[Point]:
     """The complete rows of a group that were timed on a device."""
     points = []
     for row in group.complete:
-        speed, interval = row.speeds.get(device), row.scores[HEADLINE].interval
+        speed, interval = row.speeds.get(device), row.quality.interval if row.quality else None
         if speed is None or interval is None or speed.latency_s[0] <= 0:
             continue
         x = speed.compute_per_video_s
@@ -293,7 +296,9 @@ def points_of(group: Group, device: str) -> list[Point]:
         if len(speed.shapes) == 1:  # else the spread is that of lengths, not of speed
             frames, _, _, fps = speed.shapes[0]
             spread += [latency_s * fps / frames for latency_s in speed.latency_s[::2]]
-        points.append(Point(row.label, (min(spread), x, max(spread)), _ends(interval)))
+        scale = 100 if group.ranked_by == USABLE else 1
+        low, y, high = (scale * end for end in _ends(interval))
+        points.append(Point(row.label, (min(spread), x, max(spread)), (low, y, high)))
     return points
 
 

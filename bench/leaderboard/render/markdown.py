@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
-from bench.leaderboard.tables.suite import tables, without_scores
+from bench.leaderboard.tables.suite import TITLES, tables, without_scores
 from bench.leaderboard.tables.table import Table, plain
 
 if TYPE_CHECKING:  # drawing takes a second to import, and text needs none
@@ -16,18 +15,25 @@ if TYPE_CHECKING:  # drawing takes a second to import, and text needs none
 INTRO = """\
 # Leaderboard
 
-Each row is one model: the mean over prompts, seeds averaged first, ± half the width of its 95%
-bootstrap interval over prompts. In columns marked ↑ higher is better, in those marked ↓ lower is;
-the rest are only shown. **Bold** marks the best and all that are not surely worse than it (paired
-bootstrap over common prompts, with Holm's correction over the comparisons with the best, from 20
-prompts on). Nothing is bold in time, memory and cost: they belong to the hardware, and different
-hardware is never compared. *lossy* marks clips that exist only as lossy files: compression smooths
-frames, which some scores reward. All scores are diagnostics, no substitute for what people prefer.
+Each row is one model: the more of its clips can be used, the higher it stands. How to read the
+numbers is said at the end.
+"""
+READING = """\
+A clip can be used if it holds together, shows what was asked for, and has no cut that nobody asked
+for; the thresholds stand under each table. ± is half the width of the 95% bootstrap interval over
+prompts, seeds averaged first; brackets hold such an interval. In columns marked ↑ higher is better,
+in those marked ↓ lower is; the rest are only shown. **Bold** marks the best and all that are not
+surely worse than it (paired bootstrap over common prompts, with Holm's correction over the
+comparisons with the best, from 20 prompts on). Nothing is bold in time, memory and cost: they
+belong to the hardware, and different hardware is never compared. *lossy* marks clips that exist
+only as lossy files: compression smooths frames, which some scores reward. All scores are
+diagnostics, no substitute for what people prefer.
 """
 RANKS = f"""\
 A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
-pairs of models. A clip that a model failed to make counts as 0 in the column that ranks
-({HEADLINE}) and is left out of the others.
+pairs of models. Where nobody measured whether clips show what was asked for, {HEADLINE} ranks. A
+clip that a model failed to make cannot be used; it counts as 0 in {HEADLINE} and is left out of the
+other metrics.
 """
 OPENING = INTRO[: INTRO.index(":")]
 """How every page begins; a file that begins otherwise is somebody else's."""
@@ -41,7 +47,9 @@ TRUST = {
 _ACTS = re.compile(
     r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
 )
-_FOLD = ("<details>", "<summary>More metrics</summary>")
+_FOLD = "<details>\n<summary>{}</summary>"
+MORE = "Speed, parts of scores, cost, units, and where numbers come from"
+"""What is behind the fold of every suite."""
 SOURCE = "Every number is computed from the files in `results/`."
 
 
@@ -55,17 +63,30 @@ def render(
     Paths are relative to the page; `trust` are those of `TRUST` that lie beside it.
     """
     blocks = [INTRO.rstrip()]
+    for board in suites:
+        title = TITLES.get(board.suite)
+        name = escape(board.suite)
+        blocks.append(f"## {escape(title)} ({name})" if title else f"## {name}")
+        blocks += map(escape, without_scores(board))
+        everything = list(tables(board))
+        first = [table for table in everything if table.place == "first"]
+        rest = [table for table in everything if table.place != "first"]
+        for table in first:
+            blocks += draw(table, heading=len(first) > 1)
+        beside = (pictures or {}).get(board.suite, ())
+        blocks += [_image(picture) for picture in beside if not picture.model]
+        if sheets := sheets_of(board, beside):
+            blocks.append(_FOLD.format("The same prompts, model by model"))
+            blocks += (f"{escape(sheet.model)}\n\n{_image(sheet)}" for sheet in sheets)
+            blocks.append("</details>")
+        blocks.append(_FOLD.format(MORE))
+        blocks += [block for table in rest for block in draw(table)]
+        blocks.append("</details>")
+    blocks += ["## How to read the numbers", READING.rstrip()]
     if any(HEADLINE in group.metrics for board in suites for group in board.groups):
         blocks.append(RANKS.rstrip())
     blocks.append(SOURCE)
     blocks += [TRUST[path].format(path=path) for path in trust]
-    for board in suites:
-        blocks.append(f"## {escape(board.suite)}")
-        blocks += map(escape, without_scores(board))
-        blocks += _pictures((pictures or {}).get(board.suite, ()))
-        for folded, section in groupby(tables(board), key=lambda table: table.folded):
-            lines = [block for table in section for block in draw(table)]
-            blocks += [*_FOLD, *lines, "</details>"] if folded else lines
     return "\n\n".join(blocks) + "\n"
 
 
@@ -79,23 +100,22 @@ def escape(text: str) -> str:
     return re.sub(_ACTS, r"\\\g<0>", plain(text))
 
 
-def _pictures(pictures: Sequence["Picture"]) -> Iterator[str]:
-    """Pictures; contact sheets, of which there are as many as models, are folded away."""
-    sheets = [picture for picture in pictures if picture.model]
-    yield from (_image(picture) for picture in pictures if not picture.model)
-    if sheets:
-        yield "<details>\n<summary>The same prompts, model by model</summary>"
-        yield from (f"{escape(sheet.model)}\n\n{_image(sheet)}" for sheet in sheets)
-        yield "</details>"
+def sheets_of(board: SuiteBoard, pictures: Sequence["Picture"]) -> list["Picture"]:
+    """Contact sheets of a suite's models, in the order of their ranks."""
+    by_model = {picture.model: picture for picture in pictures if picture.model}
+    return [by_model[result.model] for result in board.ranked if result.model in by_model]
 
 
 def _image(picture: "Picture") -> str:
     return f"![{escape(picture.alt)}]({quote(picture.path)})"
 
 
-def draw(table: Table) -> Iterator[str]:
-    """The blocks of a table: heading, lines above, the table, lines below."""
-    yield f"### {escape(table.title)}"
+def draw(table: Table, *, heading: bool = True) -> Iterator[str]:
+    """The blocks of a table: what it comes to, heading, lines above, the table, lines below."""
+    if heading:
+        yield f"### {escape(table.title)}"
+    if table.answer:
+        yield f"**{escape(table.answer)}**"
     yield from map(escape, table.above)
     lines = [
         [escape(header) for header in table.headers],
@@ -105,4 +125,4 @@ def draw(table: Table) -> Iterator[str]:
         cells = zip(map(escape, texts), row, strict=True)
         lines.append([f"**{text}**" if cell.strong else text for text, cell in cells])
     yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    yield from map(escape, (*table.units, *table.below))
+    yield from map(escape, table.below)

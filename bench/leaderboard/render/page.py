@@ -19,11 +19,11 @@ from markupsafe import Markup
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
-from bench.leaderboard.render.markdown import INTRO, RANKS
+from bench.leaderboard.render.markdown import MORE, RANKS, READING, sheets_of
 from bench.leaderboard.render.pictures import Picture
-from bench.leaderboard.tables.suite import tables, without_scores
+from bench.leaderboard.tables.suite import TITLES, tables, without_scores
 from bench.leaderboard.tables.table import Cell, failure, number, visible
-from bench.schema import Card, ClipResult, Result, Sample
+from bench.schema import ClipResult, Result, Sample
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
@@ -69,7 +69,7 @@ def page(
         lstrip_blocks=True,
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    environment.globals |= {"zip": zip, "card": _card, "classes": _CLASSES, "open_weights": _OPEN}
+    environment.globals |= {"zip": zip, "about": _about, "classes": _CLASSES, "open_weights": _OPEN}
     environment.filters["inline"] = lambda picture: _inline(into / picture.path)
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
@@ -85,6 +85,7 @@ def page(
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
         intro=_intro(ranked=ranked),
+        more=MORE,
         suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
         any_open=any(card.open_weights for card in cards),
@@ -113,7 +114,7 @@ def _embedded(value: object) -> str:
 
 
 def _intro(*, ranked: bool) -> list[str]:
-    text = INTRO.split("\n\n", 1)[1] + ("\n" + RANKS if ranked else "")
+    text = READING + ("\n" + RANKS if ranked else "")
     plain = text.replace("**", "").replace("*", "")
     return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
 
@@ -121,12 +122,21 @@ def _intro(*, ranked: bool) -> list[str]:
 def _suite(board: SuiteBoard, pictures: Sequence[Picture]) -> dict[str, Any]:
     return {
         "name": board.suite,
+        "title": TITLES.get(board.suite, board.suite),
         "labels": board.labels,
         "lines": without_scores(board),
         "tables": list(tables(board)),
-        "figures": [picture for picture in pictures if picture.path.endswith(".svg")],
-        "sheets": [picture for picture in pictures if picture.model in board.labels],
+        "figures": _figures(pictures),
+        "sheets": sheets_of(board, pictures),
     }
+
+
+def _figures(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
+    """Those that are seen at once, quality against compute if there is such, and the others."""
+    drawn = [picture for picture in pictures if picture.path.endswith(".svg")]
+    first = [picture for picture in drawn if Path(picture.path).name.startswith("pareto")]
+    first = first or drawn[:1]
+    return first, [picture for picture in drawn if picture not in first]
 
 
 def _inline(path: Path) -> Markup:
@@ -135,9 +145,9 @@ def _inline(path: Path) -> Markup:
     return Markup((svg[svg.index("<svg") :] + end).replace(INK, "currentColor") + "\n")
 
 
-def _card(row: Sequence[Cell]) -> Card:
-    """What the maker says of the model that a row is about; nothing where it is about none."""
-    return next((cell.about.card for cell in row if cell.about), Card())
+def _about(row: Sequence[Cell]) -> Result | None:
+    """The result that a row is about; None where it is about none."""
+    return next((cell.about for cell in row if cell.about), None)
 
 
 # ---- What the player is given: whose clips of which prompts there are, scores and curves ----
@@ -158,9 +168,7 @@ def _player(
     }
     if not any(clip.source for own in previews.values() for clip in own.values()):
         return None
-    by_rank = {row.result.model: row.result for group in board.groups for row in group.rows}
-    everybody = by_rank | {result.model: result for result in board.results}
-    results = [result for result in everybody.values() if result.model in previews]
+    results = [result for result in board.ranked if result.model in previews]
     available = {draw for own in previews.values() for draw in own}
     texts = {draw: c.text for own in previews.values() for draw, c in own.items() if c.text}
     categories = prompt_categories(board.results)

@@ -233,7 +233,7 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
         rows,
         above=[*explained, _judged(rows), *(f"Costs are in {unit}." for unit in shared)],
         below=_notes(rows),
-        empty="name",
+        empty="hide",
     )
 
 
@@ -252,17 +252,22 @@ def _amount(row: _YieldRow, of: Literal["per_clip", "per_video_s"]) -> Cell:
     return Cell(getattr(cost, of), unit=cost.unit) if cost else Cell()
 
 
-def _judged(rows: Sequence[_YieldRow]) -> str:
-    criteria = {name for row in rows for name in row.share.criteria}
+def what_is_usable(judged: Sequence[tuple[Result, Yield]]) -> str:
+    """What clips of these results needed to count as usable."""
+    criteria = {name for _, share in judged for name in share.criteria}
     usable = ", ".join(words for name, words in CRITERIA.items() if name in criteria)
     if "appeal" in criteria:
-        judged = [row for row in rows if "appeal" in row.share.criteria]
-        bars = sorted({row.result.least_appeal or 0.0 for row in judged})
+        bars = sorted({r.least_appeal or 0.0 for r, share in judged if "appeal" in share.criteria})
         usable += f" (at least {' or '.join(f'{bar:g}' for bar in bars)})"
+    return usable or "no clip was made that could be judged"
+
+
+def _judged(rows: Sequence[_YieldRow]) -> str:
     return (
-        f"Usable: {usable or 'no clip was made that could be judged'}. The yield is shown for a "
-        f"coherence of {COHERENCE - STEP:g} and of {COHERENCE + STEP:g} too; brackets hold 95% "
-        "intervals over prompts; > is a lower bound, with 95% confidence, where no clip is usable."
+        f"Usable: {what_is_usable([(row.result, row.share) for row in rows])}. The yield is shown "
+        f"for a coherence of {COHERENCE - STEP:g} and of {COHERENCE + STEP:g} too; brackets hold "
+        "95% intervals over prompts; > is a lower bound, with 95% confidence, where no clip is "
+        "usable."
     )
 
 

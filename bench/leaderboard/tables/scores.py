@@ -2,23 +2,30 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
 from bench.leaderboard.data.rows import (
     BESIDE,
+    DYNAMICS,
     HEADLINE,
     SUB_SCORES,
+    USABLE,
     Group,
     Row,
     by_category,
     prompt_categories,
 )
 from bench.leaderboard.data.votes import still_missing
-from bench.leaderboard.tables.costs import reported, usable_cost
+from bench.leaderboard.tables.answer import answer
+from bench.leaderboard.tables.costs import reported, usable_cost, what_is_usable
 from bench.leaderboard.tables.table import (
+    FEWEST,
     Cell,
     Column,
+    Empty,
+    Place,
     Table,
     decimals,
     failure,
@@ -32,7 +39,6 @@ from bench.leaderboard.tables.table import (
     plural,
     points,
     reason,
-    short,
     span,
     tabulate,
     with_unit,
@@ -43,8 +49,21 @@ from bench.statistics import Interval
 SCORES_PER_TABLE = 9
 SCORES_BESIDE_FACTS = 4
 
-FEWEST = 5
-"""Values that an interval needs: fewer, drawn again, hardly differ from themselves."""
+HEADLINE_COLUMNS = 7
+"""As many as a screen has room for, and a reader patience."""
+LOST = "lost_"
+"""How the names of points begin that kinds of damage took from the headline."""
+
+_MEANINGS = {
+    "rank": "The ranks that the data leave open: 1-3 is one of the first three",
+    USABLE: "Share of clips that can be used, and its 95% interval; rejects and failures count",
+    HEADLINE: "Does the clip hold together over time? 80 or more is where real footage lies",
+    "adherence": "How well the frames fit the prompt; the scale is that of the network that looks",
+    "appeal": "Would a caption call the frames good and beautiful?",
+    "preferred": "The chance that people take a clip of it before another model's",
+    "s per s of video": "Seconds of compute for a second of video",
+    "cost per usable s": "What a second of video costs that can be used, rejects included",
+}
 
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
@@ -54,22 +73,34 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
 
     The suffix tells its titles from those of other groups.
     """
-    basis = [_basis(group)]
+    above = []
     if group.differs:
-        basis.append(f"Kept apart from table 1: {'; '.join(group.differs)}.")
+        above.append(f"Kept apart from table 1: {'; '.join(group.differs)}.")
     if group.unranked:
-        basis.append(f"Not ranked: {group.unranked}.")
+        above.append(f"Not ranked: {group.unranked}.")
+    if (
+        group.unjudged
+        and not group.footage
+        and len(group.complete) > 1
+        and HEADLINE in group.metrics
+    ):
+        above.append(f"Ordered by {HEADLINE} alone: {group.unjudged}.")
     if group.complete:
-        yield _headline_table(f"Headline{suffix}", group, group.complete, basis)
-        if HEADLINE in group.metrics:
-            parts = [name for name in SUB_SCORES if name in group.metrics]
-            yield from _tables(f"Sub-scores{suffix}", group, group.complete, parts, summary=True)
-        yield from category_tables(group, suffix)
+        yield _headline_table(f"Headline{suffix}", group, group.complete, above)
+        above = []
     if group.partial:
-        apart = "Their means are over fewer clips, and compare with nothing."
-        above = [apart] if group.complete else [*basis, apart]
-        title = f"Incomplete runs{suffix}"
-        yield _headline_table(title, group, group.partial, above)
+        above.append("Their means are over fewer clips, and compare with nothing.")
+        yield _headline_table(f"Incomplete runs{suffix}", group, group.partial, above)
+    yield _terms_table(f"Speed, size and terms{suffix}", group)
+    if group.complete and HEADLINE in group.metrics:
+        parts = [name for name in SUB_SCORES if name in group.metrics]
+        lost = [name for name in parts if name.startswith(LOST)]
+        others = [name for name in parts if name not in lost]
+        title = f"Points lost to each kind of damage{suffix}"
+        yield from _tables(title, group, group.complete, lost, place="second", prefix=LOST)
+        title = f"Sub-scores{suffix}"
+        yield from _tables(title, group, group.complete, others, place="second")
+        yield from category_tables(group, suffix)
     if group.footage:
         for row in group.complete:
             yield _clip_by_clip(row, group.metrics)
@@ -77,15 +108,15 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
 
 def more_tables(group: Group, suffix: str) -> Iterator[Table]:
     """The metrics of a group that no table above shows, folded away."""
-    first = _headline_metrics(group)
+    first = [*_headline_metrics(group), DYNAMICS]
     rest = [name for name in group.metrics if name not in first]
     if group.partial:
         title = f"Incomplete runs{suffix}, more metrics"
-        yield from _tables(title, group, group.partial, rest, folded=True)
+        yield from _tables(title, group, group.partial, rest)
     if group.complete:
         if HEADLINE in group.metrics:
             rest = [name for name in rest if name not in SUB_SCORES]
-        yield from _tables(f"More metrics{suffix}", group, group.complete, rest, folded=True)
+        yield from _tables(f"More metrics{suffix}", group, group.complete, rest)
 
 
 def category_tables(group: Group, suffix: str) -> Iterator[Table]:
@@ -104,7 +135,7 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
 
     for part, kinds in in_parts(list(means), SCORES_PER_TABLE):
         names = {kind: f"{kind} ({counts[kind]})" for kind in kinds}
-        columns = [Column[Row](names[k], partial(category_mean, kind=k), mean) for k in kinds]
+        columns = [Column[Row](names[k], partial(category_mean, kind=k), points) for k in kinds]
         yield tabulate(
             f"Categories{suffix}{part}",
             [Column("model", lambda row: Cell(row.label, about=row.result), kind="name"), *columns],
@@ -130,15 +161,34 @@ def size(result: Result) -> str | None:
 
 
 def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequence[str]) -> Table:
-    """How good, how fast, how large, at what price, on what terms: one row per model.
+    """How good, how fast, at what price: one row per model, the best first."""
+    complete = rows[0] in group.complete
+    lead = _lead(ranked=HEADLINE in group.metrics and not group.footage and complete)
+    columns, _ = _headline_columns(group, rows, HEADLINE_COLUMNS - len(lead))
+    if not complete:
+        columns.append(Column("why", _why_partial, kind="text"))
+    return tabulate(
+        title,
+        [*lead, *columns],
+        rows,
+        answer=answer(group) if complete or not group.complete else "",
+        above=above,
+        below=(
+            _basis(group, rows), *_not_made(rows), *_why_unscored(rows), *_preferred(group, rows),
+        ),
+        place="first" if complete or not group.complete else "second",
+    )  # fmt: skip
 
-    Seconds of compute, memory and cost are those of the hardware that made the clips: it is
-    named, and no row leads another in them.
+
+def _headline_columns(
+    group: Group, rows: Sequence[Row], most: int
+) -> tuple[list[Column[Row]], list[Column[Row]]]:
+    """Columns of the first table in their order, and those for which it has no room.
+
+    Seconds and cost are those of the hardware that made the clips: it is named, and no row leads
+    another in them.
     """
-    hardware = {device for row in rows for device in row.speeds}
-    shared = len(hardware) == 1 and all(row.speeds for row in rows)
-    where = [f"Seconds, memory and cost are those of {min(hardware)}."] if shared else []
-    ranked = HEADLINE in group.metrics and not group.footage and rows[0] in group.complete
+    shared = _shared_hardware(rows) is not None
 
     def seconds(row: Row) -> Cell:
         """Of compute as measured here, else as reported, with who says so."""
@@ -148,19 +198,43 @@ def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequen
             return Cell(speed.compute_per_video_s, note="" if shared else device)
         return reported(row.result)
 
-    given = group.preference
-    shares = given.shares if given else {}
-    facts: list[Column[Row]] = [
+    def usable(row: Row) -> Cell:
+        if group.ranked_by != USABLE or row.quality is None:
+            return Cell()
+        return mean_cell(row.quality.interval, strong=row.quality.leading)
+
+    shares = group.preference.shares if group.preference else {}
+    columns: list[Column[Row]] = [
+        Column(USABLE, usable, percent, better="higher"),
+        *_score_columns(group, _headline_metrics(group), empty="hide"),
         Column(
-            "preferred",
-            lambda r: mean_cell(shares.get(r.result.model)),
-            percent,
-            better="higher",
-            empty="hide",
+            "preferred", lambda r: mean_cell(shares.get(r.result.model)), percent, better="higher"
         ),
         Column("s per s of video", seconds, better="lower"),
-        Column("peak GiB", _peak_gib, decimals(1), better="lower"),
         Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),
+    ]
+    first = [
+        replace(column, empty="hide", meaning=_MEANINGS.get(column.name, ""))
+        for column in columns
+        if not all(column.cell(row).is_empty for row in rows)
+    ]
+    rest = []
+    for name in ("s per s of video", "appeal", "preferred"):
+        if len(first) > most:
+            rest += [column for column in first if column.name == name]
+            first = [column for column in first if column.name != name]
+    return first, rest
+
+
+def _terms_table(title: str, group: Group) -> Table:
+    """What the first table has no room for: motion, seconds, memory, shapes, and on what terms."""
+    ranked = HEADLINE in group.metrics and not group.footage
+    most = HEADLINE_COLUMNS - (2 if ranked else 1)
+    _, rest = _headline_columns(group, group.complete or group.partial, most)
+    facts: list[Column[Row]] = [
+        *rest,
+        *_score_columns(group, [DYNAMICS] if DYNAMICS in group.metrics else [], empty="hide"),
+        Column("peak GiB", _peak_gib, decimals(1), better="lower"),
         Column("licence", lambda r: r.result.card.licence, kind="text", minor=True),
         Column("resolution", lambda r: size(r.result), kind="text", minor=True),
         Column("max duration s", lambda r: r.result.card.max_seconds, minor=True),
@@ -168,17 +242,7 @@ def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequen
         Column("clips", lambda r: Cell(r.scored, count=r.result.expected_clips), fraction),
         Column("failed", lambda r: r.failed),
     ]
-    if rows[0] in group.partial:
-        facts.append(Column("why", _why_partial, kind="text"))
-    return tabulate(
-        title,
-        [*_lead(ranked), *_score_columns(group, _headline_metrics(group)), *facts],
-        rows,
-        above=(*above, *where),
-        below=(*_not_made(rows), *_why_unscored(rows), *_preferred(group, rows)),
-        summary=True,
-        empty="name",
-    )
+    return tabulate(title, [*_lead(ranked=False), *facts], group.rows, place="second", empty="hide")
 
 
 def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
@@ -204,7 +268,7 @@ def _headline_metrics(group: Group) -> list[str]:
 
 def _lead(ranked: bool) -> list[Column[Row]]:
     """The first columns: the ranks that the data leave open to a model, and who it is."""
-    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show")
+    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show", meaning=_MEANINGS["rank"])
     return [*([rank] if ranked else []), Column("model", _name, kind="name")]
 
 
@@ -225,17 +289,20 @@ def _open_weights(row: Row) -> str | None:
     return {True: "yes", False: "no", None: None}[row.result.card.open_weights]
 
 
-def _score_columns(group: Group, names: Sequence[str]) -> Iterator[Column[Row]]:
+def _score_columns(
+    group: Group, names: Sequence[str], prefix: str = "", empty: Empty = "show"
+) -> Iterator[Column[Row]]:
     for name in names:
         metric = group.metrics[name]
         yield Column(
-            name,
+            name.removeprefix(prefix),
             partial(_score, metric=name),
             points if metric.unit == "points" else mean,
             better=metric.better,
             minor=metric.better is None,
             unit=metric.unit,
-            empty="show",
+            empty=empty,
+            meaning=_MEANINGS.get(name, ""),
         )
 
 
@@ -251,30 +318,36 @@ def _tables(
     group: Group,
     rows: Sequence[Row],
     names: Sequence[str],
-    summary: bool = False,
-    folded: bool = False,
+    place: Place = "last",
+    prefix: str = "",
 ) -> Iterator[Table]:
-    """As many tables as keep each to a width that can be read."""
+    """As many tables as keep each to a width that can be read; a common prefix is left out."""
     for part, some in in_parts(names, SCORES_PER_TABLE):
         yield tabulate(
             f"{title}{part}",
-            [*_lead(ranked=any(row.rank for row in rows)), *_score_columns(group, some)],
+            [*_lead(ranked=any(row.rank for row in rows)), *_score_columns(group, some, prefix)],
             rows,
-            summary=summary,
-            folded=folded,
+            place=place,
         )
 
 
-def _basis(group: Group) -> str:
-    """What all rows of a group share."""
-    if group.footage:
-        return "Footage without prompts."
+def _basis(group: Group, rows: Sequence[Row]) -> str:
+    """What all rows share: how many clips, what counts as usable, and the hardware, if one."""
     first = group.rows[0].result
+    prompts, seeds = plural(len(first.expected_prompts), "prompt"), plural(len(first.seeds), "seed")
     common = f" that all have, of {group.of_prompts}," if group.of_prompts else ""
-    return (
-        f"{plural(len(first.expected_prompts), 'prompt')}{common} x "
-        f"{plural(len(first.seeds), 'seed')}, prompts sha256 {short(first.prompts_sha256)}."
-    )
+    said = ["Footage without prompts." if group.footage else f"{prompts}{common} x {seeds}."]
+    judged = [(row.result, row.usable) for row in rows if row.usable]
+    if judged and (group.ranked_by == USABLE or any(share.cost for _, share in judged)):
+        said.append(f"Usable: {what_is_usable(judged)}.")
+    if device := _shared_hardware(rows):
+        said.append(f"Seconds, memory and cost are those of {device}.")
+    return " ".join(said)
+
+
+def _shared_hardware(rows: Sequence[Row]) -> str | None:
+    hardware = {device for row in rows for device in row.speeds}
+    return min(hardware) if len(hardware) == 1 and all(row.speeds for row in rows) else None
 
 
 def _why_partial(row: Row) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from bench import statistics as stats
 from bench.leaderboard.data.rows import GROUP_METRIC, SuiteBoard, group_means, has_quality
 from bench.leaderboard.tables.costs import cost_tables, speed_tables, system_tables
-from bench.leaderboard.tables.scores import FEWEST, more_tables, score_tables, without_interval
+from bench.leaderboard.tables.scores import more_tables, score_tables, without_interval
 from bench.leaderboard.tables.table import (
+    FEWEST,
     Cell,
     Column,
     Table,
@@ -34,6 +35,23 @@ LONG_ENOUGH = 0.9
 less."""
 
 
+TITLES = {
+    "dance": "Dance: a person follows given poses",
+    "fetv": "FETV: clips of real models that people have rated",
+    "files": "Videos of folders, without prompts",
+    "i2v": "Image to video",
+    "long": "Long clips, 10 to 60 seconds",
+    "product": "Product films",
+    "short_drama": "Short drama: characters over several shots",
+    "smoke": "Smoke test: does a model work?",
+    "standard": "Standard: all that comes apart over time",
+    "toy": "Toy models, each with a fault of its own",
+    "toy_groups": "Toy characters over several shots",
+    "zh": "Standard, in Chinese",
+}
+"""Of the suites that are published, for people; any other has its name."""
+
+
 def tables(board: SuiteBoard) -> Iterator[Table]:
     """All tables of one suite, in reading order; a table without rows is left out."""
     many = len(board.groups) > 1
@@ -54,6 +72,7 @@ def tables(board: SuiteBoard) -> Iterator[Table]:
         yield from more_tables(group, suffix)
     yield from _failures(board)
     yield from _unscored(board)
+    yield from _units(board)
     yield _provenance(board)
 
 
@@ -144,7 +163,7 @@ def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
             *without_interval([each for row in rows for each in row.means.values()], "groups"),
             *_identity_gaps(results, board),
         ],
-        summary=True,
+        place="second",
     )
 
 
@@ -268,6 +287,17 @@ def _capped(
             rows.append((name, *[""] * (len(names) - 1), f"and {rest} more"))
     if rows:
         yield tabulate(title, text_columns(("model", *names)), rows)
+
+
+def _units(board: SuiteBoard) -> Iterator[Table]:
+    metrics = {name: metric for group in board.groups for name, metric in group.metrics.items()}
+    columns: list[Column[str]] = [
+        Column("metric", str, kind="name"),
+        Column("unit", lambda name: metrics[name].unit, kind="text"),
+        Column("better", lambda name: metrics[name].better or "neither", kind="text"),
+    ]
+    if metrics:
+        yield tabulate("Units of metrics", columns, list(metrics))
 
 
 def _commit(result: Result) -> str:

@@ -13,6 +13,9 @@ from bench.statistics import Interval
 NONE = "-"  # a value that nobody has
 ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 
+FEWEST = 5
+"""Values that an interval needs: fewer, drawn again, hardly differ from themselves."""
+
 _LARGE = 7  # the exponent from which nobody counts the zeros any more
 _JOINERS = "\u200c\u200d"
 
@@ -48,7 +51,9 @@ class Cell:
 
 Format = Callable[[Cell], str]
 """Text of a cell that has a number."""
-Empty = Literal["show", "hide", "name"]
+Empty = Literal["show", "hide"]
+Place = Literal["first", "second", "last"]
+"""Where a table stands: before the pictures; in the terminal too; where it is asked for."""
 
 
 def three_digits(cell: Cell) -> str:
@@ -61,8 +66,8 @@ class Column(Generic[T]):
     """What a table says of every row.
 
     The `name` column holds the text that says what a row is about; of a `rank` the least is first.
-    `empty` says what becomes of a column without any value: it is shown, hidden, or hidden and
-    named in a line below; None does as the table does.
+    `empty` says what becomes of a column without any value: it is shown or hidden; None does as
+    the table does.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Column(Generic[T]):
     minor: bool = False  # among the first to go where a table is too wide for the screen
     unit: str = ""  # of its numbers; empty if that is said elsewhere
     empty: Empty | None = None
+    meaning: str = ""  # what it says, for whoever does not know it
 
     @property
     def header(self) -> str:
@@ -109,8 +115,8 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     above: tuple[str, ...] = ()  # lines before it
     below: tuple[str, ...] = ()  # lines after it
-    summary: bool = False  # whether it belongs into the short version for a terminal
-    folded: bool = False  # whether a page shows it only when it is asked for
+    place: Place = "last"
+    answer: str = ""  # what it comes to, for whoever reads one sentence
 
     @property
     def headers(self) -> list[str]:
@@ -152,30 +158,28 @@ def tabulate(
     columns: Iterable[Column[T]],
     rows: Sequence[T],
     *,
+    answer: str = "",
     above: Iterable[str] = (),
     below: Iterable[str] = (),
-    summary: bool = False,
-    folded: bool = False,
+    place: Place = "last",
     empty: Empty = "show",
 ) -> Table:
     """The table of what columns get from rows."""
-    visible, cells, absent = [], [], []
+    visible, cells = [], []
     for column in columns:
         filled = [column.cell(row) for row in rows]
-        fate = column.empty or empty
-        if fate == "show" or not rows or not all(cell.is_empty for cell in filled):
+        shows = (column.empty or empty) == "show" or not rows
+        if shows or not all(cell.is_empty for cell in filled):
             visible.append(column)
             cells.append(filled)
-        elif fate == "name":
-            absent.append(column.name)
     return Table(
         title,
         tuple(visible),
         tuple(zip(*cells, strict=True)),
+        answer=answer,
         above=tuple(above),
-        below=(*([f"Known of no row: {', '.join(absent)}."] if absent else []), *below),
-        summary=summary,
-        folded=folded,
+        below=tuple(below),
+        place=place,
     )
 
 

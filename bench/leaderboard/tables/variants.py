@@ -13,8 +13,8 @@ from bench.leaderboard.data.costs import Speed, Yield, devices, timed
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_means
 from bench.leaderboard.pairs import Comparison
 from bench.leaderboard.tables.costs import delivered, usable_cost
-from bench.leaderboard.tables.scores import FEWEST
 from bench.leaderboard.tables.table import (
+    FEWEST,
     Cell,
     Column,
     Table,
@@ -157,8 +157,8 @@ def _table(
         [base, *variants],
         above=[*explained, *([f"Seconds, memory and energy: {clock}."] * bool(clock))],
         below=map(sentence, variants),
-        summary=True,
-        empty="name",
+        place="second",
+        empty="hide",
     )
 
 

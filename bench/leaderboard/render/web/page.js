@@ -57,28 +57,37 @@
 
   const filters = document.getElementById("filters");
 
+  /** Models are filtered; a table, a suite or a fold of which none is left is hidden with them. */
   function filter() {
     const criteria = Object.fromEntries(new FormData(filters));
     const words = (criteria.text || "").toLowerCase().split(/\s+/).filter(Boolean);
     let matching = 0;
     let all = 0;
     for (const suite of document.querySelectorAll(".suite")) {
-      suite.hidden = Boolean(criteria.suite) && suite.dataset.suite !== criteria.suite;
-      const counted = suite.querySelector("table");
-      for (const row of suite.querySelectorAll("tbody tr")) {
-        const text = `${row.textContent} ${row.dataset.licence}`.toLowerCase();
-        row.hidden = !(
-          words.every((word) => text.includes(word)) &&
-          (!criteria.licence || row.dataset.licence === criteria.licence) &&
-          (!criteria.open || row.dataset.open === "yes")
-        );
-        if (row.closest("table") === counted && !suite.hidden) {
-          all += 1;
-          matching += row.hidden ? 0 : 1;
-        }
+      const models = new Map(); // to whether it matches
+      for (const row of suite.querySelectorAll("tr[data-model]")) {
+        const { model, find, licence, open } = row.dataset;
+        const text = `${model} ${find} ${licence}`.toLowerCase();
+        const matches = words.every((word) => text.includes(word))
+          && (!criteria.licence || licence === criteria.licence)
+          && (!criteria.open || open === "yes");
+        models.set(model, matches);
+        row.hidden = !matches;
+      }
+      const other = Boolean(criteria.suite) && suite.dataset.suite !== criteria.suite;
+      const left = [...models.values()].filter(Boolean).length;
+      for (const table of suite.querySelectorAll("[data-table]")) {
+        const rows = [...table.querySelectorAll("tr[data-model]")];
+        (table.closest("details") || table).hidden = rows.length > 0 && rows.every((row) => row.hidden);
+      }
+      suite.hidden = other || (models.size > 0 && left === 0);
+      if (!other) {
+        all += models.size;
+        matching += left;
       }
     }
-    document.getElementById("count").textContent = matching === all ? `${all} rows` : `${matching} of ${all} rows`;
+    document.getElementById("nothing").hidden = matching > 0;
+    document.getElementById("count").textContent = matching === all ? `${all} models` : `${matching} of ${all} models`;
   }
 
   filters.addEventListener("input", filter);
