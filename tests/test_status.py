@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> RunFolder:
         expected=Expected(prompts=tuple(f"p{n}" for n in range(5)), seeds=(0, 1)),
         functional={},
         generator_version="1",
-        config={},
+        config={"suite": {"aspect": None}},
         hardware=Hardware(),
         environment=Environment(device="cpu", versions={}, commit=None, dirty=None),
     )

@@ -170,7 +170,7 @@ def test_a_page_is_not_drawn_from_what_is_wrong(
     spoil_index(board, lambda index: index.update(clips=3))
     (board / "stray").write_text("only folders of the benchmark's own are looked into")
     assert main(["--check", str(board)]) == 1
-    assert " 1 wrong, 1 note" in capsys.readouterr().out
+    assert " 1 wrong, 2 notes" in capsys.readouterr().out
     shutil.rmtree(board / "clips")
     assert main(["--check", str(board)]) == 1
     publish([], board)

@@ -25,7 +25,6 @@ from bench.commands import parser
 from bench.config import add_overrides, check_name, compose_config, parse_run, plain, read_overrides
 from bench.errors import BenchError, attempt
 from bench.generators.folder import NEEDED, OPTIONAL
-from bench.leaderboard.publish import publish
 from bench.leaderboard.render.console import show_table
 from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.variants import variant_tables
@@ -48,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _variants(options: argparse.Namespace) -> int:
+    from bench.leaderboard.publish import publish  # these draw, and load networks: not for help
     from bench.run.job import run
 
     models, bases, texts = read_variants(options.manifest)

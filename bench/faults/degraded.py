@@ -1,6 +1,6 @@
 """A generator with a known fault: what another one makes, damaged on purpose."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -61,6 +61,10 @@ class Degraded(Generator):
     def needs(self) -> Needs | None:
         """As the generator it damages."""
         return self.of.needs()
+
+    def skipped(self) -> Mapping[str, str]:
+        """As the generator it damages."""
+        return self.of.skipped()
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """As the generator it damages."""

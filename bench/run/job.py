@@ -351,7 +351,10 @@ def log_to(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, encoding="utf-8", errors="replace")
     except OSError as error:
-        raise BenchError(f"expected to write {path}, but {error.strerror}: move it away") from None
+        raise BenchError(
+            f"expected to write {path}, but {error.strerror}: "
+            "move it away, or choose another folder with out=DIR"
+        ) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger("bench")
     root.setLevel(logging.INFO)

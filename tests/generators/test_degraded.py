@@ -78,6 +78,7 @@ def test_all_that_is_known_of_the_generator_is_known_of_the_damaged_one() -> Non
         weights="random",
         variant="tiled",
         batch_size=4,
+        ahead=2,
         revisions={"a/b": "1" * 40},
         stages=StageClock(SimpleNamespace(components={}), torch.device("cpu")),
     )
