@@ -27,6 +27,8 @@ _OURS = ("self", "generator", "output_type", "return_dict", "prompt", "image")
 _TESTED = frozenset(
     {
         *("AnimateDiffPipeline", "AnimateDiffSDXLPipeline", "AnyFlowPipeline"),
+        *("CosmosTextToWorldPipeline", "CosmosVideoToWorldPipeline"),
+        *("Cosmos2VideoToWorldPipeline", "MotifVideoImage2VideoPipeline"),
         *("CogVideoXPipeline", "CogVideoXImageToVideoPipeline", "EasyAnimatePipeline"),
         *("HunyuanVideoPipeline", "HunyuanVideoImageToVideoPipeline"),
         *("HunyuanVideoFramepackPipeline", "HunyuanSkyreelsImageToVideoPipeline"),
@@ -41,12 +43,16 @@ _TESTED = frozenset(
 
 # These take one image for all clips of a batch, and refuse a list.
 _ONE_IMAGE = frozenset(
-    {"SanaImageToVideoPipeline", "SkyReelsV2ImageToVideoPipeline", "WanImageToVideoPipeline"}
+    {
+        *("MotifVideoImage2VideoPipeline", "SanaImageToVideoPipeline"),
+        *("SkyReelsV2ImageToVideoPipeline", "WanImageToVideoPipeline"),
+    }
 )
 
 _BREAKS = "cannot make several clips with a seed each"
 _WHY_NOT = {
     "AllegroPipeline": _BREAKS,
+    "Cosmos2_5_PredictBasePipeline": "fails where several clips start from an image",
     "Cosmos3OmniPipeline": _BREAKS,
     "EasyAnimateInpaintPipeline": _BREAKS,
     "HeliosPipeline": _BREAKS,
