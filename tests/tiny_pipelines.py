@@ -66,10 +66,10 @@ LTX_2_3 = {
 PLAIN_TEMPLATE = {"prompt_template": {"template": "{}", "crop_start": 0}}
 
 
-# One for each class; where networks of one class are built otherwise by generation (Wan 2.1 and 2.2,
-# LTX-2 and 2.3, Helios Mid and Distilled), one for each. Sizes of a family share theirs: Cosmos3
-# Nano and Super, AnyFlow-FAR and Wan VACE of 1.3B and 14B, HunyuanVideo-1.5 of 480p, 720p and few
-# steps. LTX-2 in two stages is a server's.
+# One for each class, and one for each generation of networks within it (Wan 2.1 and 2.2, LTX-2 and
+# 2.3, Helios Mid and Distilled). Sizes of a family share theirs: Cosmos3 Nano and Super,
+# AnyFlow-FAR and Wan VACE of 1.3B and 14B, HunyuanVideo-1.5 of 480p, 720p and few steps. LTX-2 in
+# two stages is a server's.
 TINY: dict[str, Tiny] = {
     "svd": Tiny(
         "StableVideoDiffusionPipeline",

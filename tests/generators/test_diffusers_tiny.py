@@ -46,10 +46,8 @@ class Opened(NamedTuple):
 
 
 IN_BLOCKS: dict[str, Any] = {"output": "videos"}
-SLOW_ANIMATIONS = (
-    "wan_animate_2",
-    "wan_animate_2_distilled",
-)  # attention for compilers, uncompiled
+# Their attention is made to be compiled, and is not here.
+SLOW_ANIMATIONS = ("wan_animate_2", "wan_animate_2_distilled")
 SLOW = ("anyflow_far", "helios_distilled", "helios_mid")  # over 5 s
 
 
@@ -126,7 +124,7 @@ ANIMATIONS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
     ),
 }
 
-# Their networks are too many and too new to be worth a copy here; a YAML binds to each.
+# Of these, what is shown is only that their YAMLs bind to them.
 WITHOUT_A_TINY_ONE = {"Kandinsky6TI2VAPipeline", "LTX2DFRPipeline"}
 
 

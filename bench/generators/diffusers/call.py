@@ -28,7 +28,7 @@ _TESTED = frozenset(
     {
         *("AnimateDiffPipeline", "AnimateDiffSDXLPipeline", "AnyFlowPipeline"),
         *("CosmosTextToWorldPipeline", "CosmosVideoToWorldPipeline"),
-        *("Cosmos2VideoToWorldPipeline", "MotifVideoImage2VideoPipeline"),
+        "Cosmos2VideoToWorldPipeline",
         *("CogVideoXPipeline", "CogVideoXImageToVideoPipeline", "EasyAnimatePipeline"),
         *("HunyuanVideoPipeline", "HunyuanVideoImageToVideoPipeline"),
         *("HunyuanVideoFramepackPipeline", "HunyuanSkyreelsImageToVideoPipeline"),
@@ -43,10 +43,7 @@ _TESTED = frozenset(
 
 # These take one image for all clips of a batch, and refuse a list.
 _ONE_IMAGE = frozenset(
-    {
-        *("MotifVideoImage2VideoPipeline", "SanaImageToVideoPipeline"),
-        *("SkyReelsV2ImageToVideoPipeline", "WanImageToVideoPipeline"),
-    }
+    {"SanaImageToVideoPipeline", "SkyReelsV2ImageToVideoPipeline", "WanImageToVideoPipeline"}
 )
 
 _BREAKS = "cannot make several clips with a seed each"
@@ -65,6 +62,7 @@ _WHY_NOT = {
     "LTXI2VLongMultiPromptPipeline": _BREAKS,
     "MiniMaxH3ModularPipeline": _BREAKS,
     "LattePipeline": "reads the prompt with its padding in a batch, and without it for one clip",
+    "MotifVideoImage2VideoPipeline": _BREAKS,
     "SanaWMPipeline": _BREAKS,
     "SkyReelsV2DiffusionForcingImageToVideoPipeline": "adds noise of no seed's own to the image",
     "TextToVideoZeroPipeline": _BREAKS,
