@@ -383,6 +383,121 @@ def wan_animate() -> Any:
     )
 
 
+def wan_animate_2(kind: Any = diffusers.WanAnimate2ModularPipeline) -> Any:
+    """In blocks; the 1280 channels of its image encoder are written into its network's code."""
+    parts = wan().components
+    transformer = net.made(
+        diffusers.WanAnimate2Transformer3DModel,
+        text_len=16,
+        dim=24,
+        ffn_dim=32,
+        text_dim=32,
+        num_heads=2,
+        num_layers=2,
+    )
+    image_encoder = net.encoder(
+        transformers.CLIPVisionModel,
+        hidden_size=1280,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=224,
+        patch_size=112,
+    )
+    pipe = kind()
+    pipe.update_components(
+        **{name: parts[name] for name in ("text_encoder", "tokenizer", "vae")},
+        transformer=transformer,
+        scheduler=net.euler_shift(),
+        image_encoder=image_encoder,
+    )
+    return pipe
+
+
+class Unguarded:
+    """In place of Cosmos' guardrail, a package with gigabytes of weights: everything is safe."""
+
+    def to(self, *_: object) -> None:
+        """It has no weights."""
+
+    def check_text_safety(self, _: str) -> bool:
+        return True
+
+    def check_video_safety(self, frames: Any) -> Any:
+        return frames
+
+
+COSMOS = (
+    *(diffusers.CosmosTextToWorldPipeline, diffusers.CosmosVideoToWorldPipeline),
+    *(diffusers.Cosmos2VideoToWorldPipeline, diffusers.Cosmos2_5_PredictBasePipeline),
+)
+
+
+def _cosmos(kind: Any, **parts: Any) -> Any:
+    pipe = kind(**parts, safety_checker=Unguarded())
+    pipe.register_modules(safety_checker=None)  # a folder holds none; the pipeline makes its own
+    return pipe
+
+
+def cosmos(kind: Any = diffusers.CosmosTextToWorldPipeline, *, image: bool = False) -> Any:
+    vae = net.made(
+        diffusers.AutoencoderKLCosmos,
+        latent_channels=4,
+        encoder_block_out_channels=(8,) * 4,
+        decode_block_out_channels=(8,) * 4,
+        attention_resolutions=(8,),
+        resolution=64,
+        num_layers=1,
+        spatial_compression_ratio=4,
+        temporal_compression_ratio=4,
+    )
+    return _cosmos(
+        kind,
+        transformer=net.cosmos_transformer(4, image=image),
+        vae=vae,
+        scheduler=diffusers.EDMEulerScheduler(
+            sigma_min=0.002, sigma_max=80, sigma_data=0.5, final_sigmas_type="sigma_min"
+        ),
+        **_text(),
+    )
+
+
+def cosmos_i2v() -> Any:
+    return cosmos(diffusers.CosmosVideoToWorldPipeline, image=True)
+
+
+def cosmos2_i2v() -> Any:
+    return _cosmos(
+        diffusers.Cosmos2VideoToWorldPipeline,
+        transformer=net.cosmos_transformer(16, image=True),
+        vae=net.wan_vae(),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_karras_sigmas=True),
+        **_text(),
+    )
+
+
+def cosmos2_5() -> Any:
+    """All layers of its text encoder, side by side, are the text that its network sees."""
+    layers, width = net.QWEN_TEXT["num_hidden_layers"], net.QWEN_TEXT["hidden_size"]
+    transformer = net.cosmos_transformer(
+        16,
+        image=True,
+        use_crossattn_projection=True,
+        crossattn_proj_in_channels=layers * width,
+        encoder_hidden_states_channels=32,
+    )
+    return _cosmos(
+        diffusers.Cosmos2_5_PredictBasePipeline,
+        transformer=transformer,
+        vae=net.wan_vae(),
+        scheduler=diffusers.UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True
+        ),
+        text_encoder=net.qwen_vl(),
+        tokenizer=stub.qwen_tokenizer(),
+    )
+
+
 def hunyuan15_i2v() -> Any:
     """From the text-to-video pipeline, with an image encoder."""
     parts = dict(hunyuan15().components)

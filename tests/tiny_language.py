@@ -1,5 +1,7 @@
 """Tiny pipelines whose text encoder is a language model of its own kind."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import diffusers
@@ -102,7 +104,23 @@ def sana_wm() -> Any:
     )
 
 
-def ltx_2(kind: Any = diffusers.LTX2Pipeline) -> Any:
+_VOCODER = {
+    "in_channels": 16,
+    "hidden_channels": 32,
+    "upsample_kernel_sizes": [4, 4],
+    "upsample_factors": [2, 2],
+    "resnet_kernel_sizes": [3],
+    "resnet_dilations": [[1, 3, 5]],
+    "output_sampling_rate": 16000,
+}
+
+
+def ltx_2(
+    kind: Any = diffusers.LTX2Pipeline,
+    of_transformer: Mapping[str, Any] = MappingProxyType({}),
+    of_connectors: Mapping[str, Any] = MappingProxyType({}),
+    vocoder: Any = None,
+) -> Any:
     width, layers = 32, 2
     torch.manual_seed(0)
     text = {
@@ -141,23 +159,24 @@ def ltx_2(kind: Any = diffusers.LTX2Pipeline) -> Any:
         caption_channels=width,
         rope_double_precision=False,
         rope_type="split",
+        **of_transformer,
     )
-    connectors = net.made(
-        ltx2.LTX2TextConnectors,
-        caption_channels=width,
-        text_proj_in_factor=layers + 1,
-        video_connector_num_attention_heads=4,
-        video_connector_attention_head_dim=8,
-        video_connector_num_layers=1,
-        video_connector_num_learnable_registers=None,
-        audio_connector_num_attention_heads=4,
-        audio_connector_attention_head_dim=8,
-        audio_connector_num_layers=1,
-        audio_connector_num_learnable_registers=None,
-        connector_rope_base_seq_len=32,
-        rope_double_precision=False,
-        rope_type="split",
-    )
+    connectors = {
+        "caption_channels": width,
+        "text_proj_in_factor": layers + 1,
+        "video_connector_num_attention_heads": 4,
+        "video_connector_attention_head_dim": 8,
+        "video_connector_num_layers": 1,
+        "video_connector_num_learnable_registers": None,
+        "audio_connector_num_attention_heads": 4,
+        "audio_connector_attention_head_dim": 8,
+        "audio_connector_num_layers": 1,
+        "audio_connector_num_learnable_registers": None,
+        "connector_rope_base_seq_len": 32,
+        "rope_double_precision": False,
+        "rope_type": "split",
+        **of_connectors,
+    }
     vae = _ltx_2_vae()
     audio_vae = net.made(
         diffusers.AutoencoderKLLTX2Audio,
@@ -169,26 +188,56 @@ def ltx_2(kind: Any = diffusers.LTX2Pipeline) -> Any:
         mel_bins=8,
         mid_block_add_attention=False,
     )
-    vocoder = net.made(
-        ltx2.LTX2Vocoder,
-        in_channels=16,
-        hidden_channels=32,
-        upsample_kernel_sizes=[4, 4],
-        upsample_factors=[2, 2],
-        resnet_kernel_sizes=[3],
-        resnet_dilations=[[1, 3, 5]],
-        output_sampling_rate=16000,
-    )
     return kind(
         transformer=transformer,
-        connectors=connectors,
+        connectors=net.made(ltx2.LTX2TextConnectors, **connectors),
         vae=vae,
         audio_vae=audio_vae,
-        vocoder=vocoder,
+        vocoder=vocoder or net.made(ltx2.LTX2Vocoder, **_VOCODER),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
         text_encoder=transformers.Gemma3ForConditionalGeneration(config).eval(),
         tokenizer=stub.gemma_tokenizer(),
     )
+
+
+def ltx_2_3(kind: Any = diffusers.LTX2Pipeline) -> Any:
+    """Text by its modality, modulated by time; attention gated and, in a layer, perturbed."""
+    modulated = {"gated_attn": True, "cross_attn_mod": True}
+    transformer = {
+        **modulated,
+        **{f"audio_{name}": value for name, value in modulated.items()},
+        "use_prompt_embeddings": False,
+        "perturbed_attn": True,
+    }
+    connectors = {
+        "per_modality_projections": True,
+        "video_connector_num_attention_heads": 2,
+        "audio_connector_num_attention_heads": 1,
+        "video_hidden_dim": 16,
+        "audio_hidden_dim": 8,
+        "video_gated_attn": True,
+        "audio_gated_attn": True,
+        "proj_bias": True,
+    }
+    vocoder = net.made(
+        ltx2.LTX2VocoderWithBWE,
+        **{name: value for name, value in _VOCODER.items() if name != "output_sampling_rate"},
+        bwe_in_channels=8,
+        bwe_hidden_channels=32,
+        bwe_upsample_kernel_sizes=[12, 8],
+        bwe_upsample_factors=[6, 4],
+        bwe_resnet_kernel_sizes=[3],
+        bwe_resnet_dilations=[[1, 3, 5]],
+        filter_length=16,
+        hop_length=8,
+        window_length=16,
+        num_mel_channels=4,
+    )
+    return ltx_2(kind, transformer, connectors, vocoder)
+
+
+def ltx_2_3_i2v() -> Any:
+    return ltx_2_3(diffusers.LTX2ImageToVideoPipeline)
 
 
 def ltx_2_i2v() -> Any:
@@ -197,29 +246,6 @@ def ltx_2_i2v() -> Any:
 
 def kandinsky5(kind: Any = diffusers.Kandinsky5T2VPipeline, *, image: bool = False) -> Any:
     width = 32
-    torch.manual_seed(0)
-    config = transformers.Qwen2_5_VLConfig(
-        text_config={
-            **net.QWEN_TEXT,
-            "hidden_size": width,
-            "rope_parameters": {
-                "mrope_section": [2, 2, 4],
-                "rope_type": "default",
-                "rope_theta": 1_000_000.0,
-            },
-        },
-        vision_config={
-            "depth": 1,
-            "hidden_size": width,
-            "intermediate_size": width,
-            "num_heads": 2,
-            "out_hidden_size": width,
-        },
-        image_token_id=300,
-        video_token_id=301,
-        vision_start_token_id=302,
-        vision_end_token_id=303,
-    )
     transformer = net.made(
         diffusers.Kandinsky5Transformer3DModel,
         in_visual_dim=4,
@@ -239,7 +265,7 @@ def kandinsky5(kind: Any = diffusers.Kandinsky5T2VPipeline, *, image: bool = Fal
         transformer=transformer,
         vae=net.hunyuan_vae(),
         scheduler=net.euler_shift(),
-        text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config).eval(),
+        text_encoder=net.qwen_vl(width),
         tokenizer=stub.qwen_tokenizer(),
         text_encoder_2=net.clip_text(),
         tokenizer_2=stub.clip_tokenizer(),
@@ -292,6 +318,20 @@ def motif() -> Any:
         feature_extractor=None,
         guider=diffusers.AdaptiveProjectedGuidance(),
     )
+
+
+def motif_i2v() -> Any:
+    """From the text-to-video pipeline; its network is built for images that its encoder saw."""
+    parts = dict(motif().components)
+    parts["transformer"] = net.made(
+        diffusers.MotifVideoTransformer3DModel,
+        **{
+            **{k: v for k, v in parts["transformer"].config.items() if not k.startswith("_")},
+            "image_embed_dim": 16,
+        },
+    )
+    parts["feature_extractor"] = transformers.SiglipImageProcessor(size={"height": 28, "width": 28})
+    return diffusers.MotifVideoImage2VideoPipeline(**parts)
 
 
 def easyanimate() -> Any:

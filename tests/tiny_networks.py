@@ -79,7 +79,7 @@ _LLAMA = {
     "pad_token_id": 2,
 }
 
-QWEN_TEXT = {
+QWEN_TEXT: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 16,
     "num_hidden_layers": 3,
@@ -96,6 +96,26 @@ QWEN_TEXT = {
 
 def qwen_text() -> Any:
     return encoder(transformers.Qwen2_5_VLTextModel, **QWEN_TEXT)
+
+
+def qwen_vl(width: int = 16) -> Any:
+    """One that could also be shown images."""
+    rope = {**QWEN_TEXT["rope_parameters"], "mrope_section": [width // 16, width // 16, width // 8]}
+    return encoder(
+        transformers.Qwen2_5_VLForConditionalGeneration,
+        text_config={**QWEN_TEXT, "hidden_size": width, "rope_parameters": rope},
+        vision_config={
+            "depth": 1,
+            "hidden_size": width,
+            "intermediate_size": width,
+            "num_heads": 2,
+            "out_hidden_size": width,
+        },
+        image_token_id=300,
+        video_token_id=301,
+        vision_start_token_id=302,
+        vision_end_token_id=303,
+    )
 
 
 def image_vae(channels: tuple[int, ...] = (8, 8)) -> Any:
@@ -242,7 +262,7 @@ def siglip() -> Any:
     )
 
 
-def cosmos_transformer(latents: int, *, image: bool) -> Any:
+def cosmos_transformer(latents: int, *, image: bool, **settings: Any) -> Any:
     return made(
         diffusers.CosmosTransformer3DModel,
         in_channels=latents + image,
@@ -258,6 +278,7 @@ def cosmos_transformer(latents: int, *, image: bool) -> Any:
         rope_scale=(2.0, 1.0, 1.0),
         concat_padding_mask=True,
         extra_pos_embed_type="learnable",
+        **settings,
     )
 
 

@@ -54,9 +54,22 @@ PYRAMID = {
 }
 SANA = {"frames": 9, "max_sequence_length": 16, "use_resolution_binning": False}
 SANA_FRAMES = {"inputs": {"num_frames": "frames"}}
+LTX_2_3 = {
+    "frame_rate": 24.0,
+    "guidance_scale": 3.0,
+    "stg_scale": 1.0,
+    "modality_scale": 3.0,
+    "guidance_rescale": 0.7,
+    "spatio_temporal_guidance_blocks": [1],
+    "use_cross_timestep": True,
+}
 PLAIN_TEMPLATE = {"prompt_template": {"template": "{}", "crop_start": 0}}
 
 
+# One for each class, and one for each generation of networks within it (Wan 2.1 and 2.2, LTX-2 and
+# 2.3, Helios Mid and Distilled). Sizes of a family share theirs: Cosmos3 Nano and Super,
+# AnyFlow-FAR and Wan VACE of 1.3B and 14B, HunyuanVideo-1.5 of 480p, 720p and few steps. LTX-2 in
+# two stages is a server's.
 TINY: dict[str, Tiny] = {
     "svd": Tiny(
         "StableVideoDiffusionPipeline",
@@ -250,6 +263,13 @@ TINY: dict[str, Tiny] = {
         {**SHORT, "frame_rate": 24.0},
         {**I2V, "frames": "8k+1"},
     ),
+    "ltx_2_3": Tiny("LTX2Pipeline", language.ltx_2_3, {**SHORT, **LTX_2_3}, {"frames": "8k+1"}),
+    "ltx_2_3_i2v": Tiny(
+        "LTX2ImageToVideoPipeline",
+        language.ltx_2_3_i2v,
+        {**SHORT, **LTX_2_3},
+        {**I2V, "frames": "8k+1"},
+    ),
     "hunyuan15_i2v": Tiny(
         "HunyuanVideo15ImageToVideoPipeline",
         dits.hunyuan15_i2v,
@@ -269,6 +289,12 @@ TINY: dict[str, Tiny] = {
         {**I2V, "frames": "4k+1", "multiple": 16},
     ),
     "motif": Tiny("MotifVideoPipeline", language.motif, SHORT, {"frames": "4k+1", "multiple": 16}),
+    "motif_i2v": Tiny(
+        "MotifVideoImage2VideoPipeline",
+        language.motif_i2v,
+        SHORT,
+        {**I2V, "frames": "4k+1", "multiple": 16},
+    ),
     "easyanimate": Tiny(
         "EasyAnimatePipeline",
         language.easyanimate,
@@ -305,6 +331,19 @@ TINY: dict[str, Tiny] = {
         {"num_frames": 5, "use_system_prompt": False},
         {"task": "ti2v", "output": "video", "frames": "4k+1"},
     ),
+    "cosmos": Tiny("CosmosTextToWorldPipeline", dits.cosmos, GUIDED, {"frames": "4k+1"}),
+    "cosmos_i2v": Tiny(
+        "CosmosVideoToWorldPipeline", dits.cosmos_i2v, GUIDED, {**I2V, "frames": "4k+1"}
+    ),
+    "cosmos2_i2v": Tiny(
+        "Cosmos2VideoToWorldPipeline", dits.cosmos2_i2v, GUIDED, {**I2V, "frames": "4k+1"}
+    ),
+    "cosmos2_5": Tiny(
+        "Cosmos2_5_PredictBasePipeline",
+        dits.cosmos2_5,
+        {**GUIDED, "max_sequence_length": 64},
+        {"task": "ti2v", "frames": "4k+1"},
+    ),
     "minimax_h3": Tiny(
         "MiniMaxH3ModularPipeline",
         language.minimax_h3,
@@ -323,7 +362,11 @@ TINY: dict[str, Tiny] = {
 BUILDERS: dict[str, Callable[[], Any]] = {
     "stable_diffusion": unets.stable_diffusion,
     "stable_diffusion_xl": unets.stable_diffusion_xl,
-    "wan_animate": dits.wan_animate,  # apart, since it takes videos
+    "wan_animate": dits.wan_animate,  # these three apart, since they take videos
+    "wan_animate_2": dits.wan_animate_2,
+    "wan_animate_2_distilled": lambda: dits.wan_animate_2(
+        diffusers.WanAnimate2DistilledModularPipeline
+    ),
     "consisid": dits.consisid,  # and since its faces are read by networks of others
     **{name: made.build for name, made in TINY.items()},
 }

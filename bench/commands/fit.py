@@ -1,7 +1,8 @@
 """How large is a model, before anything is downloaded? Parameters and GiB of each network.
 
 The networks are built without weights, which takes seconds and next to no memory, from a local
-folder or the hub's configuration files; where the hub cannot be read, from a table of the package.
+folder or the hub's configuration files; where the hub cannot be read, from a table of the package,
+and for a model that is not in it the model's card is quoted.
 
 Examples:
   steadybench fit model=wan2_1_1_3b
@@ -11,9 +12,9 @@ Examples:
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.commands import parser
 from bench.config import add_overrides, build_generator, compose_config, plain, read_overrides
@@ -49,18 +50,29 @@ def _fit(options: Namespace) -> int:
             f"expected a model that runs through diffusers, got {type(generator).__name__}: "
             "type model=wan2_1_1_3b, say"
         )
-    _show(generator)
+    show(generator, plain(config.model)["card"])
     return 0
 
 
-def _show(generator: "DiffusersGenerator") -> None:
+def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
+    """Print its networks, or what its card says of them; UnavailableError where that is nothing."""
     import torch
     from rich.console import Console
     from rich.table import Table
 
+    from bench.generators.diffusers.load import UnavailableError
     from bench.generators.diffusers.random_weights import ARCHITECTURES
 
-    parts = generator.parts()
+    try:
+        parts = generator.parts()
+    except UnavailableError as error:
+        sizes = [f"{card['parameters']} parameters"] if card.get("parameters") else []
+        sizes += [f"{card['weights_gib']} GiB of weights"] if card.get("weights_gib") else []
+        if not sizes:
+            raise
+        said = f"{card['title']}: {', '.join(sizes)}, says its card"
+        sys.stdout.write(f"{said}. Not counted: {error}\n")
+        return
     parameters, weight = sum(p.parameters for p in parts), sum(p.weight_bytes for p in parts)
     table = Table(show_footer=True)
     table.add_column("component", "all")

@@ -1,15 +1,16 @@
 """Tiny pipelines on the path that real models take: loaded from a folder, called, checked."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import diffusers
 import numpy as np
 import pytest
 import torch
-from tiny_dits import shrink_tiles
+from tiny_dits import COSMOS, Unguarded, shrink_tiles
 from tiny_pipelines import TINY
 
 from bench.clip import Clip, write_master
@@ -17,6 +18,7 @@ from bench.errors import BenchError
 from bench.generators.diffusers.call import _TESTED, _WHY_NOT, check_batch
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
+from bench.storage import CONF
 
 # These give another number of frames than they are asked for, which a record then shows.
 DELIVERED = {"hunyuan_i2v": 5, "framepack": 13}
@@ -43,6 +45,9 @@ class Opened(NamedTuple):
     clips: list[Clip]
 
 
+IN_BLOCKS: dict[str, Any] = {"output": "videos"}
+# Their attention is made to be compiled, and is not here.
+SLOW_ANIMATIONS = ("wan_animate_2", "wan_animate_2_distilled")
 SLOW = ("anyflow_far", "helios_distilled", "helios_mid")  # over 5 s
 
 
@@ -58,6 +63,8 @@ def opened(
     generator = DiffusersGenerator(**TINY[name].arguments(str(tiny(name))))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diffusers.AutoencoderKLAllegro, "enable_tiling", shrink_tiles)
+        for kind in COSMOS:
+            patch.setattr(f"{kind.__module__}.CosmosSafetyChecker", Unguarded)
         generator.check([prompt])
         with generator:
             clips = [generator.generate(prompt, seed) for seed in (0, 1)]
@@ -107,30 +114,62 @@ def test_every_pipeline_that_may_make_batches_is_tested_here() -> None:
     assert {entry.pipeline for entry in TINY.values()} - _WHY_NOT.keys() == _TESTED
 
 
+ANIMATIONS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
+    "wan_animate": ("WanAnimatePipeline", ("pose_video", "face_video"), {}),
+    "wan_animate_2": ("WanAnimate2ModularPipeline", ("driving_video",), IN_BLOCKS),
+    "wan_animate_2_distilled": (
+        "WanAnimate2DistilledModularPipeline",
+        ("driving_video",),
+        IN_BLOCKS,
+    ),
+}
+
+# Of these, what is shown is only that their YAMLs bind to them.
+WITHOUT_A_TINY_ONE = {"Kandinsky6TI2VAPipeline", "LTX2DFRPipeline"}
+
+
+def test_the_class_of_every_yaml_has_a_tiny_pipeline() -> None:
+    """One for each class, whatever number of models it serves; ConsisID has a module of tests."""
+    texts = [path.read_text() for path in (CONF / "model").glob("*.yaml")]
+    used = {line for text in texts for line in re.findall(r"^pipeline: (\w+)$", text, re.M)}
+    made = {entry.pipeline for entry in TINY.values()}
+    made |= {pipeline for pipeline, *_ in ANIMATIONS.values()} | {"ConsisIDPipeline"}
+    assert used - made == WITHOUT_A_TINY_ONE
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["wan_animate", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_ANIMATIONS)],
+)
 def test_an_animation_is_driven_by_videos(
-    tiny: Callable[[str], Path], prompt: Prompt, tmp_path: Path
+    tiny: Callable[[str], Path],
+    prompt: Prompt,
+    tmp_path: Path,
+    name: str,
 ) -> None:
-    videos = {}
-    for number, name in enumerate(("pose_video", "face_video")):
+    pipeline, videos, more = ANIMATIONS[name]
+    files = {}
+    for number, video in enumerate(videos):
         frames = np.random.default_rng(number).integers(0, 255, (5, 32, 32, 3), dtype=np.uint8)
-        write_master(Clip(frames, 16), tmp_path / f"{name}.mkv")
-        videos[name] = str(tmp_path / f"{name}.mkv")
+        write_master(Clip(frames, 16), tmp_path / f"{video}.mkv")
+        files[video] = str(tmp_path / f"{video}.mkv")
     call = {"height": 32, "width": 32, "num_inference_steps": 2, "segment_frame_length": 5}
     generator = DiffusersGenerator(
-        "WanAnimatePipeline",
+        pipeline,
         {**call, "prev_segment_conditioning_frames": 1, "max_sequence_length": 16},
         16,
-        path=str(tiny("wan_animate")),
+        path=str(tiny(name)),
         task="i2v",
         load={"dtype": "float32"},
-        videos=videos,
+        videos=files,
+        **more,
     )
     generator.check([prompt])
     with generator:
         clips = [generator.generate(prompt, 0) for _ in range(2)]
     assert clips[0].sha256 == clips[1].sha256
     assert clips[0].frames.shape == (5, 32, 32, 3)
-    assert len(set(generator.source(prompt, 0).values())) == 2
+    assert len(set(generator.source(prompt, 0).values())) == len(videos)
 
 
 def test_a_pipeline_loaded_anew_gives_the_same_clip(

@@ -46,6 +46,7 @@ DENOISERS = {
     "hunyuanvideo-community/HunyuanVideo": 12821,
     "genmo/mochi-1-preview": 10028,
     "Lightricks/LTX-2": 18876,
+    "Wan-AI/Wan2.1-VACE-14B-diffusers": 17338,
 }
 # Without AnimateDiff, whose pipeline copies its weights and so needs them.
 KNOWN = (
@@ -57,12 +58,14 @@ KNOWN = (
     "cogvideox_2b",
     "wan2_1_1_3b",
     "wan2_1_14b",
+    "wan2_1_vace_1_3b",
     "ltx_video_2b",
     "ltx_video_2b_i2v",
     "hunyuanvideo",
     "mochi_1",
     "ltx_2",
     "ltx_2_i2v",
+    "ltx_2_3",
 )
 TEXT_ENCODERS = {"transformers.T5EncoderModel": 4762, "transformers.UMT5EncoderModel": 5681}
 

@@ -27,6 +27,8 @@ _OURS = ("self", "generator", "output_type", "return_dict", "prompt", "image")
 _TESTED = frozenset(
     {
         *("AnimateDiffPipeline", "AnimateDiffSDXLPipeline", "AnyFlowPipeline"),
+        *("CosmosTextToWorldPipeline", "CosmosVideoToWorldPipeline"),
+        "Cosmos2VideoToWorldPipeline",
         *("CogVideoXPipeline", "CogVideoXImageToVideoPipeline", "EasyAnimatePipeline"),
         *("HunyuanVideoPipeline", "HunyuanVideoImageToVideoPipeline"),
         *("HunyuanVideoFramepackPipeline", "HunyuanSkyreelsImageToVideoPipeline"),
@@ -47,6 +49,7 @@ _ONE_IMAGE = frozenset(
 _BREAKS = "cannot make several clips with a seed each"
 _WHY_NOT = {
     "AllegroPipeline": _BREAKS,
+    "Cosmos2_5_PredictBasePipeline": "fails where several clips start from an image",
     "Cosmos3OmniPipeline": _BREAKS,
     "EasyAnimateInpaintPipeline": _BREAKS,
     "HeliosPipeline": _BREAKS,
@@ -59,6 +62,7 @@ _WHY_NOT = {
     "LTXI2VLongMultiPromptPipeline": _BREAKS,
     "MiniMaxH3ModularPipeline": _BREAKS,
     "LattePipeline": "reads the prompt with its padding in a batch, and without it for one clip",
+    "MotifVideoImage2VideoPipeline": _BREAKS,
     "SanaWMPipeline": _BREAKS,
     "SkyReelsV2DiffusionForcingImageToVideoPipeline": "adds noise of no seed's own to the image",
     "TextToVideoZeroPipeline": _BREAKS,

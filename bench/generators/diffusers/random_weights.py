@@ -199,7 +199,7 @@ def _sources(description: Description, load: Load) -> dict[str, Source]:
             sources.pop(name, None)
         elif not isinstance(description, Path):
             if part.get("repo") not in architectures("components"):
-                raise BenchError(
+                raise UnavailableError(
                     f"{name} of {part.get('repo')} is not on this machine: connect once to the "
                     "hub, or load a folder with model.path=DIR"
                 )
