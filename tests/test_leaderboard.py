@@ -55,7 +55,7 @@ def test_what_was_published_before_stays_and_is_replaced_by_newer(tmp_path: Path
     assert "| b |" in page.read_text("utf-8")
     newer = fake.result("a", score=lambda *_: {"flicker": 0.5, "identity": 0.25})
     page = publish([fake.write(newer, outputs)], board).readme
-    assert page.read_text("utf-8").count("| a | ") == 3  # scores, speed, provenance
+    assert page.read_text("utf-8").count("| a | ") == 4  # scores, terms, speed, provenance
     assert "0.250 ±0" in page.read_text("utf-8")
 
 

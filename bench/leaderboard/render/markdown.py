@@ -71,8 +71,7 @@ def render(
         everything = list(tables(board))
         first = [table for table in everything if table.place == "first"]
         rest = [table for table in everything if table.place != "first"]
-        for table in first:
-            blocks += draw(table, heading=len(first) > 1)
+        blocks += [block for table in first for block in draw(table)]
         beside = (pictures or {}).get(board.suite, ())
         blocks += [_image(picture) for picture in beside if not picture.model]
         if sheets := sheets_of(board, beside):
@@ -110,10 +109,9 @@ def _image(picture: "Picture") -> str:
     return f"![{escape(picture.alt)}]({quote(picture.path)})"
 
 
-def draw(table: Table, *, heading: bool = True) -> Iterator[str]:
-    """The blocks of a table: what it comes to, heading, lines above, the table, lines below."""
-    if heading:
-        yield f"### {escape(table.title)}"
+def draw(table: Table) -> Iterator[str]:
+    """The blocks of a table: heading, what it comes to, lines above, the table, lines below."""
+    yield f"### {escape(table.title)}"
     if table.answer:
         yield f"**{escape(table.answer)}**"
     yield from map(escape, table.above)
