@@ -29,6 +29,7 @@ from bench.leaderboard.render.gallery import (
     preview_path,
 )
 from bench.leaderboard.rules import (
+    SUBJECT_NONE,
     allowed,
     broken_rules,
     groups_unchecked,
@@ -36,7 +37,6 @@ from bench.leaderboard.rules import (
     uncomputed,
 )
 from bench.leaderboard.tables.table import named, plural, short
-from bench.metrics.coherence import SUBJECT_NONE
 from bench.schema import ClipResult, Result, ResultError, Sample
 
 _BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be

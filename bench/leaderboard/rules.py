@@ -54,8 +54,8 @@ HEADLINE_VERSIONS: Mapping[str, int] = {
 
 HEADLINE_TOLERANCE = 1e-3
 
-MOST = 12.0
-"""As `bench.metrics.coherence.MOST`, whose module loads what computes scores."""
+MOST, SUBJECT_NONE = 12.0, 0.003
+"""As in `bench.metrics.coherence`, whose module loads what computes scores."""
 """Points; what rounding of the parts may come to."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

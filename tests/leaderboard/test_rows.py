@@ -137,7 +137,10 @@ def test_what_all_have_ranks_whoever_has_more(tmp_path: Path) -> None:
     assert group.of_prompts == 40
     assert [row.label for row in group.partial] == ["few"]
     mean = sum(60 + prompt / 10 + 0.5 for prompt in range(22)) / 22
-    assert group.complete[1].mean == pytest.approx(mean)
+    quality = group.complete[1].quality
+    assert quality is not None
+    assert quality.interval is not None
+    assert quality.interval.mean == pytest.approx(mean)
 
 
 @pytest.mark.parametrize(("a", "b"), [(19, 40), (19, 19), (40, 3)])
