@@ -374,7 +374,7 @@ def test_fit_says_what_a_model_weighs(
     assert "AutoencoderKLWan" in printed
     assert "architectures.yaml" not in printed
     for arguments, expected in (
-        ([], "type python -m bench.fit model="),
+        ([], "type steadybench fit model="),
         (["model=toy_steady"], "got ToyGenerator"),
         (["model=wan2_1_14"], "no model=wan2_1_14, did you mean 'wan2_1_14b'?"),
         (["model=wan2_1_1_3b", "model.nosuch=1"], "there is no 'model.nosuch'"),
