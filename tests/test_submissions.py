@@ -63,6 +63,10 @@ def set_score(number: int, name: str, value: float | None) -> Callable[[Content]
     return lambda content: content["clips"][number]["scores"].update({name: value})
 
 
+def unscored(number: int, **reasons: str) -> Callable[[Content], None]:
+    return lambda content: content["clips"][number]["unscored"].update(reasons)
+
+
 def hardware(price: float) -> Content:
     return {"price_per_gpu_hour": price, "currency": "USD", "gpus": 1}
 
@@ -159,7 +163,7 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (set_score(2, "adherence_min", 99.0), "adherence_min is above adherence"),
         (drop("warp", 13), "13 clips of 24 have neither a value of warp nor a reason"),
         (set_score(2, "warp", None), "warp has no value, and no reason is given"),
-        (set_clip(2, unscored={"warp": "why"}), "has a value, and a reason for having none"),
+        (unscored(2, warp="why"), "has a value, and a reason for having none"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_file(
@@ -297,9 +301,9 @@ def test_a_page_that_is_not_what_the_results_give_is_said(
 ) -> None:
     page = board / "README.md"
     text = page.read_text("utf-8")
-    page.write_text(text.replace("Toy, steady", "Toy, steadier", 1), "utf-8")
+    page.write_text(text.replace("Toy, steady |", "Toy, steadier |", 1), "utf-8")
     assert main(["--check", str(board)]) == 1
-    line = 1 + text[: text.index("Toy, steady")].count("\n")
+    line = 1 + text[: text.index("Toy, steady |")].count("\n")
     out = capsys.readouterr().out
     assert f"wrong: {page}: expected what its results give, but line {line} should have" in out
     assert "Toy, steady |" in out.partition(" and has ")[0]
@@ -307,7 +311,7 @@ def test_a_page_that_is_not_what_the_results_give_is_said(
     page.write_text(text + "more", "utf-8")
     assert main(["--check", str(board)]) == 1
     assert "should have '' and has 'more'" in capsys.readouterr().out
-    page.write_bytes(text.encode().replace(b"Toy, steady", b"Toy, stead\xff", 1))
+    page.write_bytes(text.encode().replace(b"Toy, steady |", b"Toy, stead\xff |", 1))
     assert main(["--check", str(board)]) == 1
     assert f"line {line} should have" in capsys.readouterr().out
     page.unlink()
