@@ -227,9 +227,9 @@ def test_clips_somebody_else_made_take_a_row(
     mine.mkdir()
     assert prompts_command.main(["export", *chosen, "--into", "mine/list.csv"]) == 0
     rows = list(csv.DictReader(io.StringIO((mine / "list.csv").read_text())))
-    assert [row["file"] for row in rows] == [f"p{n}-0.mp4" for n in range(4)]
-    for row in rows[:3]:
-        video(mine / row["file"])
+    assert [listed["file"] for listed in rows] == [f"p{n}-0.mp4" for n in range(4)]
+    for listed in rows[:3]:
+        video(mine / listed["file"])
     shutil.copy(mine / "p0-0.mp4", mine / "p3_0.mp4")  # misnamed
     assert prompts_command.main(["check", "mine", *chosen]) == 1
     printed = capsys.readouterr().out
@@ -240,9 +240,9 @@ def test_clips_somebody_else_made_take_a_row(
     assert bench("model=kling", "model.path=mine", *chosen) == 1
     assert "p3, seed 0: missing: expected the file p3-0" in capsys.readouterr().err
     page = tmp_path / "outputs/leaderboard/README.md"
-    (partial,) = table(page, "Incomplete runs")
-    assert (partial["model"], partial["clips"]) == ("Kling 3.0 (lossy)", "3/4")
-    assert partial["failed"] == "0"
+    (partial,), (terms,) = table(page, "Incomplete runs"), table(page, "Speed, size and terms")
+    assert (partial["model"], terms["clips"]) == ("Kling 3.0 (lossy)", "3/4")
+    assert terms["failed"] == "0"
     assert partial["why"] == "of 4 clips, 1 not made yet"
     assert "Kling 3.0 lacks p3 seed 0." in page.read_text()
     assert "### Headline\n" not in page.read_text()

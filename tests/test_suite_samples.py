@@ -82,7 +82,7 @@ def test_a_sample_runs_from_a_pipeline_to_the_page(
     page = (tmp_path / "outputs" / "leaderboard" / "README.md").read_text()
     assert [clip["status"] for clip in made["clips"]] == ["ok"] * max(1, len(SAMPLES[name]))
     (clip, *_) = made["clips"]
-    assert f"## {name}" in page
+    assert f"({name})\n" in page
     assert "| Tiny | " in page
     assert clip["scores"]["coherence"] is not None
     # No machine of the tests has an image-text network: the reason stands on page and screen.

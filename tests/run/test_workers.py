@@ -89,6 +89,8 @@ def test_a_mistake_is_told_as_it_is() -> None:
 
 
 def test_ctrl_c_leaves_no_survivor(tmp_path: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run unwatched
+
     def interrupt() -> None:
         while len(list(tmp_path.iterdir())) < 2:
             time.sleep(0.05)
