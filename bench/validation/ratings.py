@@ -87,7 +87,7 @@ def read_ratings(folder: Path) -> list[RatedClip]:
             f"expected {RATINGS} or FETV's <rater>/{_FETV_FILE}<model>.json in {folder}, got "
             f"{'neither' if folder.is_dir() else 'no folder'}: type people=DIR"
         )
-    usable = [clip for clip in clips if clip.path.is_file()]
+    usable = [clip for clip in clips if _is_file(clip.path)]
     if not usable:
         raise BenchError(
             f"expected the clips of {folder} beside their ratings or in {folder / 'clips'}, "
@@ -146,7 +146,14 @@ def _located(folder: Path, file: str, where: str) -> Path:
     if Path(file).is_absolute() or ".." in Path(file).parts:
         raise BenchError(f"{where}: expected a file inside {folder}, got {file!r}")
     beside = folder / file
-    return beside if beside.is_file() else folder / "clips" / file
+    return beside if _is_file(beside) else folder / "clips" / file
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _fetv_files(folder: Path) -> Iterable[Path]:
