@@ -2,7 +2,9 @@
 # The wheels of torch bring CUDA; of the host only the driver is used.
 FROM python:3.11-slim-bookworm
 RUN apt-get update && apt-get install --yes --no-install-recommends git make && rm -rf /var/lib/apt/lists/*
-WORKDIR /work
+WORKDIR /steadybench
+# Where downloads go: a volume, so that a model is fetched once.
+ENV HF_HOME=/weights
 COPY . .
 RUN make install
 ENTRYPOINT [".venv/bin/steadybench"]

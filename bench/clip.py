@@ -56,9 +56,9 @@ class Streamed:
         every = range(len(self))
         if isinstance(which, int | np.integer):
             return self._get(every[which])
-        wanted = every[which] if isinstance(which, slice) else [every[index] for index in which]
-        taken = {index: self._get(index) for index in sorted(wanted)}
-        return np.stack([taken[index] for index in wanted])
+        indices = every[which] if isinstance(which, slice) else [every[index] for index in which]
+        frames = {index: self._get(index) for index in sorted(indices)}
+        return np.stack([frames[index] for index in indices])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401
         return np.stack(list(self)).astype(dtype or self.dtype)

@@ -225,9 +225,9 @@ def _decoded(
         count += 1
         limits.check(path, (frame.height, frame.width), count)
         square = round(frame.width * pixel_aspect)
-        shown = frame if square == frame.width else frame.reformat(square, format="rgb24")
+        squared = frame if square == frame.width else frame.reformat(square, format="rgb24")
         # The display matrix turns counterclockwise, as rot90 does.
-        upright = np.rot90(shown.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+        upright = np.rot90(squared.to_ndarray(format="rgb24"), round(frame.rotation / 90))
         yield np.ascontiguousarray(upright)
         if frame.time is not None and frame.time_base is not None:
             times_s.append(frame.time)

@@ -7,7 +7,17 @@ import fake_results as fake
 from conftest import moving_texture
 
 from bench.clip import Clip, write_master, write_preview
-from bench.schema import MetricDescription, Sample, ScoreEntry, ScoreRecord
+from bench.schema import (
+    Card,
+    Environment,
+    Expected,
+    MetricDescription,
+    Prompts,
+    Run,
+    Sample,
+    ScoreEntry,
+    ScoreRecord,
+)
 from bench.storage import RunFolder, write_record
 
 FRAMES, FPS = 16, 8.0
@@ -24,6 +34,23 @@ def write(content: fake.Content, outputs: Path, made: int, text: str = "a ball r
         write_preview(clip, run.preview(sample))
         write_record(run.score(sample), scores(clip.sha256, text, number))
     return fake.write(content, outputs)
+
+
+def described(model: str, **facts: Any) -> Run:
+    """What run.json says of a run of one prompt and seed; `facts` take the place of some of it."""
+    plain: dict[str, Any] = {
+        "schema": 1,
+        "model": model,
+        "suite": "suite",
+        "card": Card(title=model.capitalize()),
+        "measured": True,
+        "environment": Environment(device="cpu", versions={}, commit=None, dirty=None),
+        "prompts": Prompts(name=None, count=1, sha256="5a"),
+        "expected": Expected(prompts=("p0",), seeds=(0,)),
+        "functional": {},
+        "config": {"suite": {"aspect": None}},
+    }
+    return Run(**plain | facts)
 
 
 def scores(sha256: str, text: str, number: int) -> ScoreRecord:

@@ -32,12 +32,7 @@ from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
 from bench.run.generation import Plan, generate
 from bench.schema import (
-    Card,
     ClipRecord,
-    Environment,
-    Expected,
-    Prompts,
-    Run,
 )
 from bench.storage import PACKAGE, PROMPTS, RunFolder, read_record, write_record
 from bench.validation.ratings import read_ratings
@@ -80,19 +75,7 @@ def kinds(folder: Path) -> dict[str, tuple[Path, Read]]:
     """Sound files of all kinds that are read, and how each is."""
     item = Item(Prompt("p0", "a ball rolls"), 0)
     run = RunFolder(folder / "suite" / "texture")
-    described = Run(
-        schema=1,
-        model="texture",
-        suite="suite",
-        card=Card(title="Texture"),
-        measured=True,
-        environment=Environment(device="cpu", versions={}, commit=None, dirty=None),
-        prompts=Prompts(name=None, count=1, sha256="5a"),
-        expected=Expected(prompts=("p0",), seeds=(0,)),
-        functional={},
-        config={"suite": {"aspect": None}},
-    )
-    write_record(run.run, described)
+    write_record(run.run, fake_runs.described("texture"))
     generate(Texture(), Plan("texture", {}, [item]), [item], run, torch.device("cpu"))
     clip = read_record(run.record(item.sample), ClipRecord)
     write_record(

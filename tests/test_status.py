@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fake_runs
 import pytest
 
 from bench.commands.status import Reader, main
 from bench.errors import BenchError
-from bench.schema import Card, Environment, Expected, Hardware, Prompts, Run, Sample
+from bench.schema import Expected, Prompts, Sample
 from bench.storage import RunFolder, write_record, write_text
 
 NOW_S = 1_000_000.0
@@ -20,20 +21,11 @@ NOW_S = 1_000_000.0
 def folder(tmp_path: Path) -> RunFolder:
     """A run of ten clips of which nothing is made."""
     folder = RunFolder(tmp_path / "outputs" / "five" / "toy")
-    described = Run(
-        schema=1,
-        model="toy",
+    described = fake_runs.described(
+        "toy",
         suite="five",
-        card=Card(),
-        measured=True,
-        weights="real",
         prompts=Prompts(name="five.jsonl", count=5, sha256="0"),
         expected=Expected(prompts=tuple(f"p{n}" for n in range(5)), seeds=(0, 1)),
-        functional={},
-        generator_version="1",
-        config={"suite": {"aspect": None}},
-        hardware=Hardware(),
-        environment=Environment(device="cpu", versions={}, commit=None, dirty=None),
     )
     write_record(folder.run, described)
     return folder

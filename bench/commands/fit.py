@@ -70,8 +70,8 @@ def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
         sizes += [f"{card['weights_gib']} GiB of weights"] if card.get("weights_gib") else []
         if not sizes:
             raise
-        said = f"{card['title']}: {', '.join(sizes)}, says its card"
-        sys.stdout.write(f"{said}. Not counted: {error}\n")
+        line = f"{card['title']}: {', '.join(sizes)}, says its card"
+        sys.stdout.write(f"{line}. Not counted: {error}\n")
         return
     parameters, weight = sum(p.parameters for p in parts), sum(p.weight_bytes for p in parts)
     table = Table(show_footer=True)

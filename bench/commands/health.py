@@ -53,10 +53,10 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     judged = page.checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
-    said = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
+    sentence = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
     arguments = _said_path(config["path"])
     into = Path(config["into"])
-    write_text(into / "health.md", page.render(values, metrics, judged, arguments, said))
+    write_text(into / "health.md", page.render(values, metrics, judged, arguments, sentence))
     write_json(into / "health.json", [value.as_json() for value in values])
     return judged
 
@@ -84,11 +84,11 @@ def _ask_people(config: dict[str, Any]) -> "list[Check]":
         into / "people_cache",
         workers=config["workers"],
     )
-    said = [next(scored) for _ in track(clips, "people", len(clips))]
-    judged = people_page.checks(said, metrics)
-    tables = list(people_page.tables(said, metrics, judged))
-    write_text(into / "people.md", people_page.render(said, tables))
-    write_json(into / "people.json", [opinion.as_json() for opinion in said])
+    answers = [next(scored) for _ in track(clips, "people", len(clips))]
+    judged = people_page.checks(answers, metrics)
+    tables = list(people_page.tables(answers, metrics, judged))
+    write_text(into / "people.md", people_page.render(answers, tables))
+    write_json(into / "people.json", [opinion.as_json() for opinion in answers])
     for table in tables[1:]:
         show_table(table, "people", Console())
     return judged

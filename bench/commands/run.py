@@ -111,8 +111,8 @@ def _job(config: DictConfig) -> None:
 def _guess_suite() -> None:
     """Take `suite=files` where a folder of videos is named and nothing that they answer to."""
     keys = {argument.lstrip("+~").partition("=")[0].partition(".")[0] for argument in sys.argv[1:]}
-    named = {"model.manifest", "model.names"} & {a.partition("=")[0] for a in sys.argv[1:]}
-    if "model=folder" in sys.argv and not named and not keys & {"suite", "experiment"}:
+    answers = {"model.manifest", "model.names"} & {a.partition("=")[0] for a in sys.argv[1:]}
+    if "model=folder" in sys.argv and not answers and not keys & {"suite", "experiment"}:
         sys.stderr.write(
             "model=folder and no suite: taken for suite=files, each video as it stands; if the "
             "videos answer prompts, add suite=NAME\n"

@@ -166,9 +166,9 @@ def find(out: Path) -> list[RunFolder]:
 def table(runs: Sequence[Progress]) -> Table:
     """A line for each run."""
     columns = ("made", "failed", "missing", "scored", "made/h", "scored/h", "left")
-    shown = Table("suite", "model", box=None)
+    table = Table("suite", "model", box=None)
     for name in columns:
-        shown.add_column(name, justify="right")
+        table.add_column(name, justify="right")
     for run in runs:
         cells = [f"{run.made}/{run.expected}", run.failed, run.missing, run.scored]
         rates = [
@@ -176,8 +176,8 @@ def table(runs: Sequence[Progress]) -> Table:
         ]
         left = [] if run.left_s is None else [_clock(run.left_s)]
         left += [] if run.why is None else [run.why]
-        shown.add_row(run.suite, run.model, *map(str, cells), *rates, ", ".join(left))
-    return shown
+        table.add_row(run.suite, run.model, *map(str, cells), *rates, ", ".join(left))
+    return table
 
 
 def _clock(seconds: float) -> str:

@@ -146,7 +146,7 @@ def voters_agree(votes: Sequence[Vote]) -> tuple[int, int]:
 
 def strengths_table(given: Preference, labels: Mapping[str, str]) -> Table:
     """Strength and share of wins of each model, the strongest first."""
-    ordered = [given.models[place] for place in given.found.order]
+    ordered = [given.models[place] for place in given.fit.order]
     counts = {
         model: sum(model in (vote.left, vote.right) for vote in given.votes) for model in ordered
     }

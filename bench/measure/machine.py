@@ -72,8 +72,12 @@ def gpus_of(device: torch.device) -> list[str]:
     if device.type == "cpu":
         return []
     count = torch.cuda.device_count()  # leaves no trace on a GPU, unlike most questions
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = named.split(",")[:count] if named else [str(index) for index in range(count)]
+    visible_devices = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = (
+        visible_devices.split(",")[:count]
+        if visible_devices
+        else [str(index) for index in range(count)]
+    )
     return gpus if device.index is None else [gpus[device.index]]
 
 

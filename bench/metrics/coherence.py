@@ -215,9 +215,9 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     happens = ramp(state.subject, SUBJECT_NONE, SUBJECT_SURE)
     if asked == "camera":
         happens = ramp(state.raw, CAMERA_NONE, CAMERA_SURE)
-    shown = ramp(state.revealed, REVEALED_NONE, REVEALED_SURE)
+    novelty = ramp(state.revealed, REVEALED_NONE, REVEALED_SURE)
     change = ramp(state.unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE)
-    change *= ramp(order, ORDER_NONE, ORDER_SURE) * shown
+    change *= ramp(order, ORDER_NONE, ORDER_SURE) * novelty
     if asked == "subject":
         change *= 1 - ramp(state.active, LOCAL_SURE, LOCAL_NONE)
     happens = max(happens, change)
@@ -225,7 +225,7 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     if asked == "camera":
         return happens
     calm = 1 - ramp(state.subject, SUBJECT_NONE, SUBJECT_LIVELY)
-    bent = (1 - shown) * ramp(state.subject, REVEALING_NONE, REVEALING_SURE)
+    bent = (1 - novelty) * ramp(state.subject, REVEALING_NONE, REVEALING_SURE)
     return happens * (1 - bent) * (1 - CALM_COST * calm)
 
 

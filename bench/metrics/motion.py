@@ -158,6 +158,11 @@ def revealed(analysis: Analysis, start: int, stop: int) -> float:
     does. A picture seen through moving water has .36 to .53 (waves of .5% to 1% of the short
     side); where a thing moves, it hides and reveals: footage has .63 and more.
     """
+    return analysis.once(("revealed", start, stop), lambda: _revealed(analysis, start, stop))
+
+
+def _revealed(analysis: Analysis, start: int, stop: int) -> float:
+    inner = slice(REVEALING_BORDER_PX, -REVEALING_BORDER_PX)
     last = stop - 1
     quarters = [start + round((last - start) * share) for share in (0.25, 0.5, 0.75)]
     pairs = [(start, k) for k in (*quarters, last)] + [(last, k) for k in (start, *quarters)]
@@ -166,9 +171,7 @@ def revealed(analysis: Analysis, start: int, stop: int) -> float:
         target = analysis.frames[a].astype(np.float32)
         bent = pull_back(analysis.frames[k], analysis.flow_between(a, k), cv2.INTER_CUBIC)
         plain, left = (
-            cv2.blur(np.abs(frame - target).max(axis=-1), (PATCH_PX, PATCH_PX))[
-                REVEALING_BORDER_PX:-REVEALING_BORDER_PX, REVEALING_BORDER_PX:-REVEALING_BORDER_PX
-            ]
+            _patch_mean(np.abs(frame - target).max(axis=-1))[inner, inner]
             for frame in (analysis.frames[k].astype(np.float32), bent)
         )
         changed = plain > REVEALING_CHANGE

@@ -47,7 +47,7 @@ class Claim:
     """Work on one record that this process has, and no other as long as it lives.
 
     Both files lie beside the record. The lock is the operating system's: it goes with the process,
-    whatever ended it. The other file counts beginnings that came to no end, such as only a process
+    whatever ended it. The other file counts beginnings without an end, such as only a process
     leaves that died.
     """
 
@@ -132,19 +132,19 @@ def claimed(
             begun.append((claim, value))
         return True
 
-    held = []
+    of_others = []
     try:
         for work in works:
             before = len(begun)
             if not take(work, wait=False):
-                held.append(work)
+                of_others.append(work)
             elif len(begun) == before:
                 yield None
             elif before == ahead:
                 yield begun.popleft()
         while begun:
             yield begun.popleft()
-        for work in held:  # with nothing in hand, so that two never wait for each other
+        for work in of_others:  # with nothing in hand, so that two never wait for each other
             take(work, wait=True)
             yield begun.popleft() if begun else None
     finally:

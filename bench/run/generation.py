@@ -198,10 +198,10 @@ def generate(
                 if isinstance(outcome, Measured) and info.measured:
                     timings.append(Timing.of(outcome, warm_up.shape(batch), warm=warm))
                     warm_up.after(batch)
-                facts = {item: known | {"warm": warm} for item, known in described.items()}
-                wanted = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
+                facts = {item: before | {"warm": warm} for item, before in described.items()}
+                new_clips = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
                 writer.submit(
-                    partial(_finish, facts, wanted, outcome, claim, folder, timed=info.measured)
+                    partial(_finish, facts, new_clips, outcome, claim, folder, timed=info.measured)
                 )
             except ClipMissing as error:
                 claim.end()
@@ -257,7 +257,7 @@ def _stop(
     """Record the clips that took too long, after those that wait to be written."""
     writer.drain()
     failure = Failure("error", f"took longer than timeout_s={limit_s:g}", limit_s)
-    facts = {item: known | {"warm": False} for item, known in described.items()}
+    facts = {item: before | {"warm": False} for item, before in described.items()}
     _finish(facts, [None] * len(facts), failure, claim, folder, timed=True)
 
 

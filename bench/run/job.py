@@ -76,9 +76,9 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     one; `taken` are the folders that other jobs of this command have filled.
     """
     gpus = gpus_of(resolve_device(config.device))
-    makers = _makers(config)
-    asked = config.score.workers
-    scorers = score_workers(len(gpus)) if asked == "auto" else asked
+    makers, scorers = _makers(config, gpus), config.score.workers
+    if scorers == "auto":
+        scorers = score_workers(len(gpus))
     # Workers have their GPUs to themselves: nothing is computed here then.
     apart = makers > 1 or config.timeout_s is not None
 
@@ -94,13 +94,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     if apart and config.suite.images is not None and generates:
         share("prepare", 1)
     job = prepare(config, model_choice, taken)
-    there = {
-        item.sample
-        for item in job.plan.items
-        if job.folder.record(item.sample).exists() and not job.plan.overwrite
-    }
+    missing: list[Item] = []
     if generates:
-        foretell(job, to_make(job), config, say_line)
+        missing = to_make(job)
+        foretell(job, missing, config, say_line)
     else:
         take_clips(job, config)
     failures: list[str] = []
@@ -112,13 +109,13 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             failures += share("score", scorers) if scorers > 1 else score_clips(job)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
-    if generates:
-        remarks = {
-            str(clip.sample): "; ".join(clip.remarks)
-            for clip in result.clips
-            if clip.remarks and clip.sample not in there
-        }
-        _report("read with a remark", remarks, job.name)
+    new = {item.sample for item in missing}
+    remarks = {
+        str(clip.sample): "; ".join(clip.remarks)
+        for clip in result.clips
+        if clip.remarks and clip.sample in new
+    }
+    _report("read with a remark", remarks, job.name)
     failed = [
         f"{clip.sample}: {clip.status}: {clip.error}"
         for clip in result.clips
@@ -127,10 +124,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     return Outcome(job.folder, failed + failures)
 
 
-def _makers(config: RunConfig) -> int:
+def _makers(config: RunConfig, gpus: Sequence[str]) -> int:
     """How many processes of this machine make the clips."""
-    asked = config.launch.workers
-    return (len(gpus_of(resolve_device(config.device))) or 1) if asked == "auto" else asked
+    workers = config.launch.workers
+    return (len(gpus) or 1) if workers == "auto" else workers
 
 
 def _work(
@@ -227,11 +224,12 @@ def foretell(
     """Say what a run makes of what is missing, and needs for it; BenchError if it cannot work."""
     todo = chosen(job, missing, config) if "generate" in config.stages else []
     there = len(job.plan.items) - len(missing)
-    makers = _makers(config) * config.launch.jobs
-    told = summary(job.generator, job.plan, todo, there, job.folder, job.device, config, makers)
-    for line in told.lines:
+    gpus = gpus_of(resolve_device(config.device))
+    makers = _makers(config, gpus) * config.launch.jobs
+    ahead = summary(job.generator, job.plan, todo, there, job.folder, job.device, config, makers)
+    for line in ahead.lines:
         say(line)
-    told.refuse()
+    ahead.refuse()
 
 
 def chosen(job: Job, missing: Sequence[Item], config: RunConfig) -> list[Item]:
@@ -306,7 +304,7 @@ def take_clips(job: Job, config: RunConfig) -> None:
 
 def score_clips(job: Job) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
-    plan, named = job.plan, job.card.base
+    plan, base_name = job.plan, job.card.base
     return score(
         job.name,
         plan.items,
@@ -314,7 +312,7 @@ def score_clips(job: Job) -> list[str]:
         job.backbones,
         job.folder,
         job.prompts,
-        base=RunFolder(job.folder.root.parent / check_name(named)) if named else None,
+        base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
         share=plan.share,
         max_tries=plan.max_tries,
     )

@@ -197,7 +197,7 @@ def _seconds_per_clip(
 ) -> tuple[float | None, str]:
     """Median of clips of this length and size on this device, and where they were timed."""
     size = generator.info.size_requested or (None, None)
-    asked = (generator.frames_requested(item.prompt), *size)
+    shape = (generator.frames_requested(item.prompt), *size)
 
     def timed(clips: Iterator[ClipFacts]) -> list[float]:
         return [
@@ -206,7 +206,7 @@ def _seconds_per_clip(
             if clip.latency_s is not None
             and clip.status == "ok"
             and clip.device == device
-            and (clip.frames_requested, clip.height_requested, clip.width_requested) == asked
+            and (clip.frames_requested, clip.height_requested, clip.width_requested) == shape
         ]
 
     paths = (folder.record(draw.sample) for draw in plan.items)
@@ -221,7 +221,7 @@ def _seconds_per_clip(
         if seconds := timed(iter(load(path).clips)):
             return median(seconds), f"as in {path}"
     declared = (config.model.get("card") or {}).get("declared_s_per_video_s")
-    frames, fps = asked[0], getattr(generator, "fps", None)
+    frames, fps = shape[0], getattr(generator, "fps", None)
     if declared is not None and frames and fps:
         return declared * frames / fps, "as its maker declares, on the maker's hardware"
     return None, ""

@@ -138,7 +138,7 @@ def test_strengths_are_those_of_the_voters_and_skips_do_not_count(tmp_path: Path
     assert len(given.votes) == 24 * 3 * 2
     for model, strength in given.strengths.items():
         assert strength.low < LEVEL[model] < strength.high
-    assert given.found.missing == 0
+    assert given.fit.missing == 0
     assert still_missing(given, {"best": "The best"}).startswith("Decided: The best is preferred")
 
 
@@ -156,12 +156,12 @@ def test_a_close_race_says_how_many_votes_it_lacks(tmp_path: Path) -> None:
     given = preference(read_votes([written(lines, tmp_path)])[0], LEVEL)
     assert given is not None
     # 12 of 20: a share of .6 needs (2.80 / .405)^2 / .24 = 199 votes in all; found by bootstrap.
-    assert given.found.missing == pytest.approx(179, rel=0.25)
-    assert f"still needs about {given.found.missing} votes" in still_missing(given, {})
+    assert given.fit.missing == pytest.approx(179, rel=0.25)
+    assert f"still needs about {given.fit.missing} votes" in still_missing(given, {})
     tied = [line | {"choice": "neither"} for line in lines]
     even = preference(read_votes([written(tied, tmp_path)])[0], LEVEL)
     assert even is not None
-    assert even.found.missing is None
+    assert even.fit.missing is None
     assert "so alike" in still_missing(even, {})
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import fake_runs
 import numpy as np
 import pytest
 import torch
@@ -15,13 +16,8 @@ from bench.prompts import Item, Prompt
 from bench.run.assemble import assemble
 from bench.run.generation import Plan, generate
 from bench.schema import (
-    Card,
     ClipRecord,
-    Environment,
-    Expected,
-    Prompts,
     Result,
-    Run,
     ScoreEntry,
     ScoreRecord,
 )
@@ -41,19 +37,7 @@ class Grey(Generator):
 def folder(tmp_path: Path) -> RunFolder:
     """A run of one clip, scored by one metric."""
     folder = RunFolder(tmp_path / "suite" / "grey")
-    run = Run(
-        schema=1,
-        model="grey",
-        suite="suite",
-        card=Card(title="Grey"),
-        measured=True,
-        environment=Environment(device="cpu", versions={}, commit=None, dirty=None),
-        prompts=Prompts(name=None, count=1, sha256="5a"),
-        expected=Expected(prompts=("p0",), seeds=(0,)),
-        functional={},
-        config={"suite": {"aspect": None}},
-    )
-    write_record(folder.run, run)
+    write_record(folder.run, fake_runs.described("grey"))
     generate(Grey(), Plan("grey", {}, [ITEM]), [ITEM], folder, torch.device("cpu"))
     entry = ScoreEntry(
         unit="ratio", better="lower", version=1, fingerprint="f", value=0.5, why=None

@@ -136,22 +136,22 @@ class Preference:
     question: str
     models: tuple[str, ...]
     votes: tuple[Vote, ...]  # skips are not among them
-    found: stats.Preferences
+    fit: stats.Preferences
 
     @property
     def shares(self) -> Mapping[str, stats.Interval]:
         """Model to its mean chance to win against each of the others, 0..1."""
-        return dict(zip(self.models, self.found.shares, strict=True))
+        return dict(zip(self.models, self.fit.shares, strict=True))
 
     @property
     def strengths(self) -> Mapping[str, stats.Interval]:
         """Model to its strength in log-odds."""
-        return dict(zip(self.models, self.found.strengths, strict=True))
+        return dict(zip(self.models, self.fit.strengths, strict=True))
 
     @property
     def best(self) -> tuple[str, str]:
         """The two strongest models."""
-        first, second = self.found.order[:2]
+        first, second = self.fit.order[:2]
         return self.models[first], self.models[second]
 
 
@@ -160,34 +160,34 @@ def preference(votes: Sequence[Vote], models: Iterable[str]) -> Preference | Non
 
     None where the votes do not suffice: a single prompt has no interval.
     """
-    known = set(models)
-    between = [v for v in votes if v.choice != "skip" and {v.left, v.right} <= known]
+    model_names = set(models)
+    between = [v for v in votes if v.choice != "skip" and {v.left, v.right} <= model_names]
     if not between:
         return None
     counts = Counter(vote.question for vote in between)
     question = min(counts, key=lambda text: (-counts[text], text))
-    asked = [vote for vote in between if vote.question == question]
-    names = sorted({name for vote in asked for name in (vote.left, vote.right)})
-    prompts = sorted({vote.prompt for vote in asked})
+    of_question = [vote for vote in between if vote.question == question]
+    names = sorted({name for vote in of_question for name in (vote.left, vote.right)})
+    prompts = sorted({vote.prompt for vote in of_question})
     wins = np.zeros((len(prompts), len(names), len(names)))
-    for vote in asked:
+    for vote in of_question:
         prompt, left, right = prompts.index(vote.prompt), *map(names.index, (vote.left, vote.right))
         wins[prompt, left, right] += _POINTS[vote.choice]
         wins[prompt, right, left] += 1 - _POINTS[vote.choice]
-    found = stats.preferences(wins)
-    return Preference(question, tuple(names), tuple(asked), found) if found else None
+    fit = stats.preferences(wins)
+    return Preference(question, tuple(names), tuple(of_question), fit) if fit else None
 
 
 def still_missing(given: Preference, labels: Mapping[str, str]) -> str:
     """How many votes a decision between the two best still needs."""
     first, second = (labels.get(model, model) for model in given.best)
-    if given.found.missing == 0:
+    if given.fit.missing == 0:
         return f"Decided: {first} is preferred to {second}; no more votes are needed."
-    if given.found.missing is None:
+    if given.fit.missing is None:
         return (
             f"{first} and {second} are so alike that even {stats.NEVER:,} votes would not decide."
         )
     return (
         f"A decision between the two best, {first} and {second}, still needs about "
-        f"{given.found.missing} votes like those so far, if the gap stays as it is."
+        f"{given.fit.missing} votes like those so far, if the gap stays as it is."
     )

@@ -35,12 +35,12 @@ def answer(group: Group) -> str:
     ]
     quality = _quality(group, leaders)
     if len(leaders) == 1:
-        said = f"{best.label} leads: {quality}"
+        sentence = f"{best.label} leads: {quality}"
     elif len(leaders) == len(rows):
-        said = f"Nothing tells the {len(rows)} models apart: {quality}"
+        sentence = f"Nothing tells the {len(rows)} models apart: {quality}"
     else:
-        said = f"{_names(leaders)} lead, and nothing tells them apart: {quality}"
-    return f"{said}{_faster(group, leaders)}."
+        sentence = f"{_names(leaders)} lead, and nothing tells them apart: {quality}"
+    return f"{sentence}{_faster(group, leaders)}."
 
 
 def _faster(group: Group, leaders: Sequence[Row]) -> str:
@@ -104,5 +104,5 @@ def _quality(group: Group, rows: Sequence[Row]) -> str:
     if len(cells) == 1:
         return f"{percent(cells[0])} of its clips can be used"
     shares = sorted({round(100 * _mean(row)) for row in rows})
-    said = f"{shares[0]}%" if len(shares) == 1 else f"{shares[0]}% to {shares[-1]}%"
-    return f"{said} of their clips can be used"
+    range_ = f"{shares[0]}%" if len(shares) == 1 else f"{shares[0]}% to {shares[-1]}%"
+    return f"{range_} of their clips can be used"

@@ -188,10 +188,10 @@ def _signed(cell: Cell) -> str:
 
 def sentence(row: Variant) -> str:
     """What a variant gains and gives up, no more than the intervals allow."""
-    said = [_faster(row.speed_up), *(_moved(*change) for change in row.changes.items())]
+    clauses = [_faster(row.speed_up), *(_moved(*change) for change in row.changes.items())]
     if row.obstacles:
-        said.append(f"its scores do not compare: {'; '.join(row.obstacles)}")
-    return f"{row.label}: {'; '.join(said)}."
+        clauses.append(f"its scores do not compare: {'; '.join(row.obstacles)}")
+    return f"{row.label}: {'; '.join(clauses)}."
 
 
 def _faster(speed_up: Interval | None) -> str:
