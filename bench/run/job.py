@@ -29,9 +29,16 @@ from bench.metrics.base import Metric
 from bench.progress import say_line
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
-from bench.run.claims import Share, held
+from bench.run.claims import Share, held, tidy
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
-from bench.run.generation import Plan, check_seeds, find_missing, generate
+from bench.run.generation import (
+    Plan,
+    batches_of,
+    check_seeds,
+    find_missing,
+    generate,
+    restore_previews,
+)
 from bench.run.scoring import score
 from bench.run.summary import summary
 from bench.run.workers import cores, in_workers, score_workers
@@ -106,7 +113,8 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             failures += share("generate", makers) if apart else make_clips(job, config)
         # Clips of random weights are timed, never scored.
         if "score" in config.stages and job.generator.info.weights == "real":
-            failures += share("score", scorers) if scorers > 1 else score_clips(job)
+            apart = scorers > 1 or config.score.timeout_s is not None
+            failures += share("score", scorers) if apart else score_clips(job, config)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
     new = {item.sample for item in missing}
@@ -151,7 +159,7 @@ def _work(
     if work == "prepare":
         return []
     with log_to(job.folder.log):
-        return make_clips(job, config) if work == "generate" else score_clips(job)
+        return make_clips(job, config) if work == "generate" else score_clips(job, config)
 
 
 def prepare(
@@ -272,8 +280,17 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
             folder.record(item.sample).unlink(missing_ok=True)
         if job.plan.overwrite and len(missing) == len(job.plan.items):
             folder.loaded.unlink(missing_ok=True)  # of no clip from now on, whoever comes next
+        tidy(
+            folder.root / "clips",
+            (
+                [folder.record(item.sample) for item in batch]
+                for batch in batches_of(job.plan.items, generator.info.batch_size)
+            ),
+        )
     _report("skipped", described.skipped, job.name)
-    return generate(generator, job.plan, chosen(job, missing, config), folder, job.device)
+    absent = generate(generator, job.plan, chosen(job, missing, config), folder, job.device)
+    restore_previews(job.plan, folder)
+    return absent
 
 
 def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
@@ -302,7 +319,7 @@ def take_clips(job: Job, config: RunConfig) -> None:
         write_record(job.folder.run, job.previous.replace(**said))
 
 
-def score_clips(job: Job) -> list[str]:
+def score_clips(job: Job, config: RunConfig) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
     plan, base_name = job.plan, job.card.base
     return score(
@@ -315,6 +332,7 @@ def score_clips(job: Job) -> list[str]:
         base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
         share=plan.share,
         max_tries=plan.max_tries,
+        timeout_s=config.score.timeout_s,
     )
 
 
