@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -47,6 +47,8 @@ from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
+
+_MOST_LOGGED = 20_000  # characters of a message, with its traceback
 
 _NAMED_ON_SCREEN = 10  # of files with something to say about; all stand in result.json
 
@@ -365,7 +367,7 @@ def log_to(path: Path) -> Iterator[None]:
     """Append what is logged, with tracebacks, to a file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8", errors="replace")
+        handler = _LogFile(path, encoding="utf-8", errors="replace")
     except OSError as error:
         raise BenchError(
             f"expected to write {path}, but {error.strerror}: "
@@ -382,7 +384,22 @@ def log_to(path: Path) -> Iterator[None]:
         raise
     finally:
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """Text of any length, from anywhere, as far as the disk will take it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As it is, shortened in the middle, without what controls a terminal."""
+        text, half = super().format(record), _MOST_LOGGED // 2
+        if len(text) > _MOST_LOGGED:
+            text = f"{text[:half]} ... {text[-half:]}"
+        return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
+        """Say nothing: a disk that is full ends the run where a record cannot be kept."""
 
 
 def _prompts(
