@@ -235,7 +235,9 @@ def restore_previews(plan: Plan, folder: RunFolder) -> None:
     lacking = [
         item
         for item in plan.items
-        if not folder.preview(item.sample).exists() and folder.master(item.sample).exists()
+        if not folder.preview(item.sample).exists()
+        and folder.record(item.sample).exists()  # else somebody may be at it
+        and folder.master(item.sample).exists()
     ]
     for item in track(lacking, f"{plan.label}: previews", len(lacking)) if lacking else ():
         preview, master = folder.preview(item.sample), folder.master(item.sample)

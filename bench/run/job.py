@@ -89,7 +89,8 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     if scorers == "auto":
         scorers = score_workers(len(gpus))
     # Workers have their GPUs to themselves: nothing is computed here then.
-    apart = makers > 1 or config.timeout_s is not None
+    makes_apart = makers > 1 or config.timeout_s is not None
+    scores_apart = scorers > 1 or config.score.timeout_s is not None
 
     def share(work: str, count: int) -> list[str]:
         return in_workers(
@@ -100,7 +101,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         )
 
     generates = "generate" in config.stages
-    if apart and config.suite.images is not None and generates:
+    if makes_apart and config.suite.images is not None and generates:
         share("prepare", 1)
     job = prepare(config, model_choice, taken)
     missing: list[Item] = []
@@ -112,11 +113,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     failures: list[str] = []
     with log_to(job.folder.log):
         if generates:
-            failures += share("generate", makers) if apart else make_clips(job, config)
+            failures += share("generate", makers) if makes_apart else make_clips(job, config)
         # Clips of random weights are timed, never scored.
         if "score" in config.stages and job.generator.info.weights == "real":
-            apart = scorers > 1 or config.score.timeout_s is not None
-            failures += share("score", scorers) if apart else score_clips(job, config)
+            failures += share("score", scorers) if scores_apart else score_clips(job, config)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
     new = {item.sample for item in missing}
