@@ -1,5 +1,6 @@
 # make demo: from a fresh clone to a leaderboard. make install: what every run needs.
 # make test: what must hold, in minutes.
+# make torture: kills, full disks, torn files by the hundred; a quarter of an hour on two cores.
 # make test-slow: what must hold too, and takes longer.
 # make check: is the published leaderboard what its results say? make benchmark: what it costs.
 # make health: whether the metrics can be trusted.
@@ -8,7 +9,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEVELOPED := .venv/.developed
 
-.PHONY: demo install test test-slow check benchmark health lint format clean
+.PHONY: demo install test test-slow torture check benchmark health lint format clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m bench -m 'model=glob(toy_*)' suite=toy
@@ -20,6 +21,9 @@ test: $(DEVELOPED)
 
 test-slow: $(DEVELOPED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+torture: $(DEVELOPED)
+	$(BIN)/python tests/torture.py
 
 check: $(INSTALLED)
 	$(BIN)/python -m bench.leaderboard --check leaderboard

@@ -184,6 +184,21 @@ def _stored(path: Path) -> Iterator[NDArray[np.uint8]]:
         raise ClipError(f"{path}: cannot be read: {error}") from None
 
 
+def read_sound(path: Path) -> Sound | None:
+    """What is heard with the frames of a master; None where nothing is."""
+    try:
+        with av.open(path) as container:
+            if not container.streams.audio:
+                return None
+            rate_hz = container.streams.audio[0].rate
+            resampler = av.AudioResampler("fltp")
+            packets = (*container.decode(audio=0), None)  # which has it give the rest
+            parts = [part.to_ndarray() for frame in packets for part in resampler.resample(frame)]
+    except (av.error.FFmpegError, OSError) as error:
+        raise ClipError(f"{path}: cannot be read: {error}") from None
+    return Sound(np.concatenate(parts, axis=1), rate_hz)
+
+
 def write_preview(clip: Clip, path: Path) -> None:
     """Write an H.264 file that every browser plays; odd sizes gain a row or column."""
     _write(clip, path, "libx264", "yuv420p", {"crf": "20"})

@@ -74,8 +74,9 @@ _EXPECTED = {
     "launch.workers": "a number from 1, or auto",
     "launch.jobs": "a number from 1",
     "launch.job": "a number from 0 and below launch.jobs",
-    "score": "the key workers",
+    "score": "the keys workers and timeout_s",
     "score.workers": "a number from 1, or auto",
+    "score.timeout_s": "seconds above 0, or null",
     "timeout_s": "seconds above 0, or null",
     "hardware": f"the keys {', '.join(Hardware.model_fields)}",
     "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
@@ -112,6 +113,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INT)]
 Stage = Literal["generate", "score", "publish"]
 Workers = Annotated[int | Literal["auto"], PlainValidator(_workers)]
+Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Settings(BaseModel):
@@ -192,6 +194,8 @@ class ScoreConfig(_Settings):
 
     workers: Workers
     """Processes of one machine."""
+    timeout_s: Limit | None
+    """After which a metric of a clip ends its process and is unscored there; None for no limit."""
 
 
 class RunConfig(_Settings, extra="forbid"):
@@ -223,7 +227,7 @@ class RunConfig(_Settings, extra="forbid"):
     """Beginnings without an end after which a clip is recorded as crashed."""
     least_appeal: Points | None
     """That a clip must have to be usable; None where none is asked."""
-    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+    timeout_s: Limit | None
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
     launch: LaunchConfig
     """Who makes the clips."""

@@ -87,7 +87,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -103,6 +103,15 @@ def write_bytes(path: Path, content: bytes) -> None:
             f"expected to write {path}, but {(error.strerror or str(error)).lower()}: "
             "make that possible, or choose another folder with out=DIR or --into DIR"
         ) from None
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what processes that died while they wrote a file, or another of its stem, have left.
+
+    For whoever has those files to itself.
+    """
+    for part in path.parent.glob(f".{path.stem}.*"):
+        part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bench import clip as clip_module
 from bench import video as video_module
-from bench.clip import Clip, Sound, Streamed, read_master, write_master, write_preview
+from bench.clip import Clip, Sound, Streamed, read_master, read_sound, write_master, write_preview
 from bench.errors import ClipError
 from bench.video import read_video
 
@@ -161,6 +161,10 @@ def test_sound_goes_along_and_changes_no_frame(tmp_path: Path, channels: int) ->
     write_preview(clip, tmp_path / "clip.mp4")
     again = read_master(tmp_path / "clip.mkv", frames=8, sha256=clip.sha256)
     assert again.fps == 8
+    stored = read_sound(tmp_path / "clip.mkv")
+    assert stored is not None
+    assert stored.rate_hz == 32_000
+    assert stored.samples == pytest.approx(clip.sound.samples, abs=1e-3)
     assert clip.sha256 == Clip(frames, 8).sha256
     heard = {}
     for suffix in ("mkv", "mp4"):

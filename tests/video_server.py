@@ -85,7 +85,7 @@ class VideoServer:
         age_s = time.monotonic() - begun
         fault = self.fault.get(prompt)
         if fault == "odd status":
-            return "pondering"
+            return "pondering" * 10_000
         if fault == "stuck" or age_s < self.takes_s:
             return "queued" if age_s < self.takes_s / 3 else "in_progress"
         return "failed" if fault == "fails" else "completed"
@@ -93,6 +93,8 @@ class VideoServer:
     def record(self, job: str) -> dict[str, Any]:
         status = self.status(job)
         answer: dict[str, Any] = {"id": job, "status": status, "model": "wan-1.3b"}
+        if self.fault.get(self.prompt(job)) == "odd text":
+            answer["model"] = "\x1b[2Jwan\ud800" * 10_000
         if status == "completed":
             answer |= {"inference_time_s": 12.5, "peak_memory_mb": 2048.0}
         if status == "failed":
@@ -179,6 +181,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.connection.close()
             return None
+        if fault == "silent":
+            time.sleep(2)
+        if fault in ("drips its body", "drips its headers", "endless"):
+            self.close_connection = True
+            return self._go_on_for_ever(fault)
         if fault == "longer than sent":
             self.close_connection = True
             return self._send(200, "video/mp4", video, length=len(video) + 100)
@@ -186,6 +193,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self._send(200, "video/mp4", video, length=len(video) // 2)
         return self._send(200, "video/mp4", video)
+
+    def _go_on_for_ever(self, fault: str) -> None:
+        if fault == "drips its headers":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        else:
+            self.send_response(200)
+            self.send_header("Content-Type", "video/mp4")
+            self.end_headers()
+        while True:  # until nobody listens
+            try:
+                self.wfile.write(bytes(2**20) if fault == "endless" else b"x")
+            except OSError:
+                return
+            if fault != "endless":
+                time.sleep(0.02)
 
     def _json(self, code: int, value: object, more: dict[str, str] | None = None) -> None:
         self._send(code, "application/json", json.dumps(value).encode(), more)

@@ -10,11 +10,13 @@ Examples:
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.commands import parser
 from bench.errors import BenchError, attempt
+from bench.run.claims import held
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,12 +40,23 @@ def _publish(paths: Sequence[str], into: str) -> int:
     from bench.leaderboard.publish import PAGE, publish
     from bench.leaderboard.render.console import show
 
-    written = publish(find([path_of(path) for path in paths]), path_of(into))
+    files = find([path_of(path) for path in paths])
+    with to_itself(path_of(into)):
+        written = publish(files, path_of(into))
     console = Console()
     show(written.suites, console)
     line = f"Written: {written.readme} and {written.readme.with_name(PAGE)}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
+
+
+@contextmanager
+def to_itself(board: Path) -> Iterator[None]:
+    """Keep a leaderboard to this process, and remove what one that died has left half written."""
+    with held(board / "leaderboard.json"):
+        for part in board.rglob(".*.part"):
+            part.unlink(missing_ok=True)
+        yield
 
 
 def path_of(text: str) -> Path:

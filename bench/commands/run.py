@@ -22,9 +22,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import MISTAKE, BenchError, complain, prepare_output, printable
-from bench.run.claims import held
 from bench.storage import CONF
 
 if TYPE_CHECKING:  # they import torch, which takes seconds and which help does without
@@ -98,7 +98,7 @@ def _job(config: DictConfig) -> None:
         if publishes:
             from bench.leaderboard.publish import publish
 
-            with held(board / "leaderboard.json"):
+            with to_itself(board):
                 publish([outcome.folder.result], board, copy_clips=False)
         if outcome.failures:
             raise ClipsFailed(f"{len(outcome.failures)} clips failed: {outcome.failures[0]}")
@@ -193,7 +193,7 @@ def _publish(results: list[Path], board: Path) -> None:
     from bench.leaderboard.publish import publish
     from bench.leaderboard.render.console import show
 
-    with held(board / "leaderboard.json"):  # jobs elsewhere may publish too
+    with to_itself(board):  # jobs elsewhere may publish too
         written = publish(results, board, copy_clips=False)
     screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     show([board for board in written.suites if board.suite in written.renewed], screen)

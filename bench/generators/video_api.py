@@ -5,6 +5,7 @@ import json
 import mimetypes
 import os
 import random
+import socket
 import tempfile
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 import httpx2
 
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, printable
 from bench.generators.base import (
     Delivered,
     Generator,
@@ -44,7 +45,9 @@ _BUSY = frozenset({429, 500, 502, 503, 504})  # what a later attempt may find ot
 
 _OF_DRAW = ("prompt", "seed", "input_reference")
 _WAITING = ("queued", "in_progress")
-_CHUNK_BYTES = 1 << 16
+_MOST_REDIRECTS = 10
+_MOST_VIDEO_BYTES = 2**30
+_MOST_WORDS_BYTES = 2**20  # of any other answer
 _LONGEST_BACKOFF_S = 60.0
 _SHOWN = 200  # characters of what a server said
 
@@ -71,7 +74,7 @@ class VideoApiGenerator(Generator):
     send_seed: bool = True  # false where the server takes none; seeds are then separate draws
     concurrency: int = 1  # requests under way at once
     timeout_s: float = 3600.0  # for one clip: queue, generation and download
-    answer_s: float = 60.0  # for a single answer of the server
+    answer_s: float = 60.0  # that the server may be silent in the midst of an answer
     poll_s: float = 2.0  # between two looks at a job
     retries: int = 5  # of a request that was refused for now (429, 5xx) or broke off
 
@@ -195,7 +198,6 @@ class VideoClient:
         self._http = httpx2.Client(
             headers=headers,
             timeout=settings.answer_s,
-            follow_redirects=True,  # to another host, which may be anybody's storage, without key
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
 
@@ -229,8 +231,8 @@ class VideoClient:
             error = job.get("error")
             reason = error.get("message") or error if isinstance(error, Mapping) else error
             raise ClipError(f"the server failed: {self._clean(str(reason))}")
-        content, _ = self._ask("GET", f"{address}/content", deadline)
-        start = content.body[:_CHUNK_BYTES].lstrip()
+        content, _ = self._ask("GET", f"{address}/content", deadline, most=_MOST_VIDEO_BYTES)
+        start = content.body[:_MOST_WORDS_BYTES].lstrip()
         is_text = content.kind.startswith("text/") or content.kind == "application/json"
         if is_text or start[:1] in (b"<", b"{"):
             words = self._clean(start.decode("utf-8", errors="replace"))
@@ -244,7 +246,8 @@ class VideoClient:
             "server_latency_s": _reported(Seconds, job.get("inference_time_s")),
             "server_peak_memory_bytes": _reported(Bytes, peak_bytes),
         }
-        return Answer(content.body, str(job["model"]) if job.get("model") else None, took)
+        model = printable(str(job["model"]), _SHOWN) if job.get("model") else None
+        return Answer(content.body, model, took)
 
     def _body(self, fields: Mapping[str, Any], image: Path | None) -> dict[str, Any]:
         if self._settings.dialect == "json" and image is None:
@@ -260,7 +263,12 @@ class VideoClient:
         return {"files": parts}
 
     def _ask(
-        self, method: str, address: str, deadline: float, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        address: str,
+        deadline: float,
+        body: Mapping[str, Any] | None = None,
+        most: int = _MOST_WORDS_BYTES,
     ) -> tuple["_Response", int]:
         """One answer, and how many attempts it took.
 
@@ -271,8 +279,9 @@ class VideoClient:
             last = attempt > self._settings.retries
             self._check(deadline)
             try:
-                response = self._send(method, address, deadline, body)
+                response = self._send(method, address, deadline, body, most)
             except httpx2.RequestError as error:
+                self._check(deadline)  # it may have been cut off for that
                 unreached = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
                 if last or (method == "POST" and not unreached):
                     excerpt = self._clean(f"{type(error).__name__}: {error}")
@@ -292,18 +301,61 @@ class VideoClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _send(
-        self, method: str, address: str, deadline: float, body: Mapping[str, Any] | None
+        self,
+        method: str,
+        address: str,
+        deadline: float,
+        body: Mapping[str, Any] | None,
+        most: int,
     ) -> "_Response":
-        with self._http.stream(method, address, **(body or {})) as response:
-            content = bytearray()
-            for chunk in response.iter_bytes(_CHUNK_BYTES):
-                content += chunk
+        """One answer of at most so many bytes, cut off at the deadline wherever it is by then.
+
+        The client's own limits are of silence alone: a server that sends a byte now and then, even
+        of its headers, could hold it for ever. Redirects are followed, to another host, which may
+        be anybody's storage, without the key.
+        """
+        connections: list[socket.socket] = []
+
+        def cut() -> None:
+            for connection in connections:
+                with contextlib.suppress(OSError):  # of a redirect, and closed since
+                    connection.shutdown(socket.SHUT_RDWR)
+
+        def trace(event: str, facts: Mapping[str, Any]) -> None:
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                connections.append(facts["return_value"].get_extra_info("socket"))
                 self._check(deadline)
-                if response.is_error:  # its beginning says enough
-                    break
-            kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            wait = response.headers.get("Retry-After")
-            return _Response(response.status_code, kind, bytes(content), wait)
+
+        timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+        timer.daemon = True
+        timer.start()
+        extensions = {"trace": trace}
+        request = self._http.build_request(method, address, extensions=extensions, **body or {})
+        try:
+            for _ in range(_MOST_REDIRECTS):
+                with contextlib.closing(self._http.send(request, stream=True)) as response:
+                    if response.next_request is not None:
+                        request = response.next_request  # and nobody reads what comes with it
+                        continue
+                    content = bytearray()
+                    for chunk in response.iter_bytes():
+                        content += chunk
+                        self._check(deadline)
+                        if response.is_error:  # its beginning says enough
+                            break
+                        if len(content) > most:
+                            raise ClipError(f"expected at most {most} bytes, the server sends more")
+                    self._check(deadline)  # being cut off may look like the end of an answer
+                    kind = response.headers.get("Content-Type", "").partition(";")[0]
+                    return _Response(
+                        response.status_code,
+                        kind.strip().lower(),
+                        bytes(content),
+                        response.headers.get("Retry-After"),
+                    )
+        finally:
+            timer.cancel()
+        raise ClipError(f"expected an answer, the server redirects {_MOST_REDIRECTS} times")
 
     def _sleep(self, seconds: float, deadline: float) -> None:
         self._check(deadline)

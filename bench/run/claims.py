@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from bench.errors import BenchError
 from bench.schema import Sample
-from bench.storage import write_text
+from bench.storage import remove_parts, write_text
 
 W = TypeVar("W")
 T = TypeVar("T")
@@ -66,6 +66,7 @@ class Claim:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=-1 if wait else 0)
+            remove_parts(path)
         except Timeout:
             return False
         except OSError as error:
@@ -100,6 +101,19 @@ def held(record: Path) -> Iterator[None]:
         yield
     finally:
         claim.end()
+
+
+def tidy(records: Path, works: Iterable[Sequence[Path]]) -> None:
+    """Remove what processes that died have left of claims on works all of whose records are there.
+
+    By the first of its records is each work claimed; all lie in folders in the folder `records`.
+    """
+    left = {lock.with_suffix(".json") for lock in records.glob("*/*.lock")}
+    for work in works if left else ():
+        if work[0] in left and all(record.exists() for record in work):
+            claim = Claim(work[0])
+            if claim.take(wait=False):
+                claim.end()
 
 
 def claimed(

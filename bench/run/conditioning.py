@@ -19,7 +19,7 @@ from bench.errors import BenchError, ClipError, one_line
 from bench.generators.base import Generator
 from bench.progress import track
 from bench.prompts import Prompt
-from bench.storage import fingerprint, write_bytes
+from bench.storage import fingerprint, remove_parts, write_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -135,6 +135,7 @@ class StartImages:
                 encoded, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
                 assert encoded
                 assert prompt.image is not None
+                remove_parts(prompt.image)  # of a process that died at it
                 write_bytes(prompt.image, png.tobytes())
 
     def _place(self, prompt: Prompt) -> Path:

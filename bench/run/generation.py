@@ -1,14 +1,13 @@
 """The stage that makes clips: whatever has no record yet is generated, timed and recorded."""
 
+import errno
 import logging
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Self
 
 import torch
 
-from bench.clip import Clip, write_master, write_preview
+from bench.clip import Clip, read_master, read_sound, write_master, write_preview
 from bench.errors import (
     BenchError,
     ClipError,
@@ -40,12 +39,22 @@ from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import say_line, track
 from bench.prompts import Item
-from bench.run.claims import ALL, Claim, Share, claimed
-from bench.run.workers import ENDED_BY_LIMIT
+from bench.run.claims import ALL, Claim, Share, claimed, held
+from bench.run.workers import time_limit
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status
-from bench.storage import RunFolder, changes, fingerprint, read_record, write_record
+from bench.storage import (
+    RunFolder,
+    changes,
+    fingerprint,
+    read_record,
+    remove_parts,
+    write_record,
+)
 
 log = logging.getLogger(__name__)
+
+# No failure of the model: disks that are full or must not be written, too many files open.
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)
 
 _NOT_HERE = "the clip was not made in this process"
 
@@ -160,6 +169,9 @@ def generate(
         lacking = [i for i in batch if i in to_make and not folder.record(i.sample).exists()]
         if not lacking:
             return None
+        for item in lacking:
+            remove_parts(folder.record(item.sample))
+            remove_parts(folder.preview(item.sample))
         generator.begin([(item.prompt, item.seed) for item in batch])
         return batch, lacking
 
@@ -167,7 +179,8 @@ def generate(
         if type(generator).__enter__ is not Generator.__enter__:  # it has something to load
             say_line(f"{plan.label}: loading")
         _open(generator, plan.label, stack)
-        write_record(folder.loaded, generator.loaded())
+        with held(folder.loaded):
+            write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
         writer = stack.enter_context(Writer(ahead * info.batch_size))
         work = stack.enter_context(
@@ -217,34 +230,34 @@ def generate(
     return absent
 
 
+def restore_previews(plan: Plan, folder: RunFolder) -> None:
+    """Make previews again that are gone of clips that are there."""
+    lacking = [
+        item
+        for item in plan.items
+        if not folder.preview(item.sample).exists()
+        and folder.record(item.sample).exists()  # else somebody may be at it
+        and folder.master(item.sample).exists()
+    ]
+    for item in track(lacking, f"{plan.label}: previews", len(lacking)) if lacking else ():
+        preview, master = folder.preview(item.sample), folder.master(item.sample)
+        with held(preview):
+            if preview.exists():  # another process has made it meanwhile
+                continue
+            record = read_record(folder.record(item.sample), ClipRecord)
+            try:
+                clip = read_master(
+                    master, frames=record.frames or 0, sha256=record.frames_sha256 or ""
+                )
+                with _writing(folder):
+                    write_preview(replace(clip, sound=read_sound(master)), preview)
+            except ClipError:  # which the score stage tells of
+                log.info("no preview of %s", item.sample, exc_info=True)
+
+
 def _first_record(folder: RunFolder, batch: Batch) -> Path:
     """By which a batch is claimed as a whole."""
     return folder.record(batch[0].sample)
-
-
-@contextmanager
-def time_limit(limit_s: float | None, stop: Callable[[], None]) -> Iterator[None]:
-    """Have another thread call `stop`, then end this process, if the block takes longer.
-
-    Nothing gentler ends what hangs in a kernel or a library.
-    """
-    if limit_s is None:
-        yield
-        return
-
-    def end() -> None:
-        try:
-            stop()
-        finally:
-            os._exit(ENDED_BY_LIMIT)
-
-    timer = threading.Timer(limit_s, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _stop(
@@ -284,6 +297,11 @@ def attempt(
     except ClipMissing:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            raise BenchError(
+                f"{batch[0].sample} could not be made: {error}; mend that, and type the same "
+                "command again to go on with what is missing"
+            ) from None
         if isinstance(error, Undelivered):
             delivery, details = error.delivery, error.details
         expected = isinstance(error, BenchError | ClipError)
@@ -533,16 +551,23 @@ def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
     if not isinstance(clip, Clip):
         return f"expected a Clip, got {type(clip).__name__}"
     try:
-        write_master(clip, folder.master(item.sample))
-        write_preview(clip, folder.preview(item.sample))
+        with _writing(folder):
+            write_master(clip, folder.master(item.sample))
+            write_preview(clip, folder.preview(item.sample))
     except ClipError as error:
         return printable(str(error))
+    return None
+
+
+@contextmanager
+def _writing(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise BenchError(
             f"{folder.root} cannot be written: {error.strerror or error}; "
             "make room, or choose another with out=DIR"
         ) from None
-    return None
 
 
 def _made(clip: Clip, took: Measured, *, timed: bool) -> Facts:

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -29,9 +29,16 @@ from bench.metrics.base import Metric
 from bench.progress import say_line
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
-from bench.run.claims import Share, held
+from bench.run.claims import Share, held, tidy
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
-from bench.run.generation import Plan, check_seeds, find_missing, generate
+from bench.run.generation import (
+    Plan,
+    batches_of,
+    check_seeds,
+    find_missing,
+    generate,
+    restore_previews,
+)
 from bench.run.scoring import score
 from bench.run.summary import summary
 from bench.run.workers import cores, in_workers, score_workers
@@ -40,6 +47,8 @@ from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
+
+_MOST_LOGGED = 20_000  # characters of a message, with its traceback
 
 _NAMED_ON_SCREEN = 10  # of files with something to say about; all stand in result.json
 
@@ -80,7 +89,8 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     if scorers == "auto":
         scorers = score_workers(len(gpus))
     # Workers have their GPUs to themselves: nothing is computed here then.
-    apart = makers > 1 or config.timeout_s is not None
+    makes_apart = makers > 1 or config.timeout_s is not None
+    scores_apart = scorers > 1 or config.score.timeout_s is not None
 
     def share(work: str, count: int) -> list[str]:
         return in_workers(
@@ -91,7 +101,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         )
 
     generates = "generate" in config.stages
-    if apart and config.suite.images is not None and generates:
+    if makes_apart and config.suite.images is not None and generates:
         share("prepare", 1)
     job = prepare(config, model_choice, taken)
     missing: list[Item] = []
@@ -103,10 +113,10 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     failures: list[str] = []
     with log_to(job.folder.log):
         if generates:
-            failures += share("generate", makers) if apart else make_clips(job, config)
+            failures += share("generate", makers) if makes_apart else make_clips(job, config)
         # Clips of random weights are timed, never scored.
         if "score" in config.stages and job.generator.info.weights == "real":
-            failures += share("score", scorers) if scorers > 1 else score_clips(job)
+            failures += share("score", scorers) if scores_apart else score_clips(job, config)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
     new = {item.sample for item in missing}
@@ -151,7 +161,7 @@ def _work(
     if work == "prepare":
         return []
     with log_to(job.folder.log):
-        return make_clips(job, config) if work == "generate" else score_clips(job)
+        return make_clips(job, config) if work == "generate" else score_clips(job, config)
 
 
 def prepare(
@@ -272,8 +282,17 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
             folder.record(item.sample).unlink(missing_ok=True)
         if job.plan.overwrite and len(missing) == len(job.plan.items):
             folder.loaded.unlink(missing_ok=True)  # of no clip from now on, whoever comes next
+        tidy(
+            folder.root / "clips",
+            (
+                [folder.record(item.sample) for item in batch]
+                for batch in batches_of(job.plan.items, generator.info.batch_size)
+            ),
+        )
     _report("skipped", described.skipped, job.name)
-    return generate(generator, job.plan, chosen(job, missing, config), folder, job.device)
+    absent = generate(generator, job.plan, chosen(job, missing, config), folder, job.device)
+    restore_previews(job.plan, folder)
+    return absent
 
 
 def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
@@ -302,7 +321,7 @@ def take_clips(job: Job, config: RunConfig) -> None:
         write_record(job.folder.run, job.previous.replace(**said))
 
 
-def score_clips(job: Job) -> list[str]:
+def score_clips(job: Job, config: RunConfig) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
     plan, base_name = job.plan, job.card.base
     return score(
@@ -315,6 +334,7 @@ def score_clips(job: Job) -> list[str]:
         base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
         share=plan.share,
         max_tries=plan.max_tries,
+        timeout_s=config.score.timeout_s,
     )
 
 
@@ -347,7 +367,7 @@ def log_to(path: Path) -> Iterator[None]:
     """Append what is logged, with tracebacks, to a file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path, encoding="utf-8", errors="replace")
+        handler = _LogFile(path, encoding="utf-8", errors="replace")
     except OSError as error:
         raise BenchError(
             f"expected to write {path}, but {error.strerror}: "
@@ -364,7 +384,22 @@ def log_to(path: Path) -> Iterator[None]:
         raise
     finally:
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """Text of any length, from anywhere, as far as the disk will take it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As it is, shortened in the middle, without what controls a terminal."""
+        text, half = super().format(record), _MOST_LOGGED // 2
+        if len(text) > _MOST_LOGGED:
+            text = f"{text[:half]} ... {text[-half:]}"
+        return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
+        """Say nothing: a disk that is full ends the run where a record cannot be kept."""
 
 
 def _prompts(

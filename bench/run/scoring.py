@@ -1,10 +1,11 @@
 """The stage that scores clips: whatever metric has no valid value yet is computed."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,8 +16,17 @@ from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
-from bench.run.claims import ALL, Share, claimed
-from bench.schema import SCHEMA, Appearance, ClipRecord, Sample, ScoreEntry, ScoreRecord
+from bench.run.claims import ALL, Claim, Share, claimed, tidy
+from bench.run.workers import LEFT_BY_LIMIT, time_limit
+from bench.schema import (
+    SCHEMA,
+    Appearance,
+    ClipRecord,
+    Record,
+    Sample,
+    ScoreEntry,
+    ScoreRecord,
+)
 from bench.storage import RunFolder, fingerprint, read_record, write_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
@@ -47,6 +57,7 @@ def score(
     base: RunFolder | None = None,
     share: Share = ALL,
     max_tries: int = 5,
+    timeout_s: float | None = None,
 ) -> list[str]:
     """Score every clip that was made, each metric that has no valid value yet.
 
@@ -55,7 +66,8 @@ def score(
     alone. A metric without a value gets null and the reason. Of clips of a group, what they look
     like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
     metrics compare; `base` is the run that this one is a variant of. Where other processes score
-    the same folder, `share` is this one's.
+    the same folder, `share` is this one's. A metric that takes longer than `timeout_s` on a clip
+    ends this process, for another to go on; it is unscored there until the limit is another one.
 
     Returns:
         One line for each clip whose stored frames could not be read, or that ended the process
@@ -77,8 +89,9 @@ def score(
     appearance_of = appearance_fingerprint(backbones) if grouped else ""
 
     def pending(item: Item, record: ClipRecord) -> Pending | None:
-        return _pending(item, record, folder, fingerprints, appearance_of, based, base)
+        return _pending(item, record, folder, fingerprints, appearance_of, based, base, timeout_s)
 
+    tidy(folder.root / "scores", ([folder.score(item.sample)] for item, _ in clips_ok))
     works = [work for item, record in clips_ok if (work := pending(item, record))]
     if not works:
         return []
@@ -121,7 +134,7 @@ def score(
                 prompt = work.item.prompt
                 compared = None if other is None else Analysis(other, prompt, backbones)
                 analysis = Analysis(clip, prompt, backbones, suite, base=compared)
-                damaged += _score(work, analysis, metrics, fingerprints, folder)
+                damaged += _score(work, analysis, metrics, fingerprints, folder, claim, timeout_s)
             finally:
                 claim.end()
     for name, reason in backbones.missing.items():
@@ -135,36 +148,44 @@ def _score(
     metrics: Mapping[str, Metric],
     fingerprints: Mapping[str, str],
     folder: RunFolder,
+    claim: Claim,
+    timeout_s: float | None,
 ) -> list[str]:
     """Compute what a clip lacks and write its record; a line for each metric that broke down."""
-    item = work.item
+    sample = work.item.sample
     damaged: list[str] = []
     facts = work.scored.given if work.scored else {}
-    entries = dict(facts.get("metrics", {}))
-    for name in work.missing:
-        try:
-            entries[name] = _entry(metrics[name], analysis, fingerprints[name])
-        except Exception as error:
-            log.info("%s of %s", name, item.prompt.id, exc_info=True)
-            entries.pop(name, None)
-            damaged.append(f"{work.record.sample}: {name} failed: {one_line(error)}")
-    if work.appearance is not None:
-        try:
-            facts["appearance"] = _appearance(analysis, work.appearance)
-        except Exception as error:
-            log.info("appearance of %s", item.prompt.id, exc_info=True)
-            facts.pop("appearance", None)
-            damaged.append(f"{work.record.sample}: appearance failed: {one_line(error)}")
+    entries = {k: v for k, v in facts.get("metrics", {}).items() if k not in work.missing}
     facts |= {
         "schema": SCHEMA,
         "frames_sha256": work.record.frames_sha256,
-        "prompt": _asked(item.prompt),
+        "prompt": _asked(work.item.prompt),
         "metrics": entries,
     }
     if any(metric.based for metric in metrics.values()):
         at_hand = work.base is not None and analysis.base is not None
         facts["base_sha256"] = work.base.frames_sha256 if work.base and at_hand else None
-    write_record(folder.score(item.sample), ScoreRecord(**facts))
+
+    def compute(name: str, into: dict[str, Any], entry: Callable[..., Record]) -> None:
+        def stop() -> None:
+            log.warning("%s: %s %s", sample, name, why := _too_long(timeout_s))
+            into[name] = entry(why=why)
+            write_record(folder.score(sample), ScoreRecord(**facts))
+            claim.end()
+
+        try:
+            with time_limit(timeout_s, stop, LEFT_BY_LIMIT):
+                into[name] = entry()
+        except Exception as error:
+            log.info("%s of %s", name, sample, exc_info=True)
+            damaged.append(f"{sample}: {name} failed: {one_line(error)}")
+
+    for name in work.missing:
+        compute(name, entries, partial(_entry, metrics[name], analysis, fingerprints[name]))
+    if work.appearance is not None:
+        facts.pop("appearance", None)
+        compute("appearance", facts, partial(_appearance, analysis, work.appearance))
+    write_record(folder.score(sample), ScoreRecord(**facts))
     return damaged
 
 
@@ -176,6 +197,7 @@ def _pending(
     appearance_of: str,
     based: Collection[str],
     base: RunFolder | None,
+    timeout_s: float | None,
 ) -> Pending | None:
     """What is left to compute of a clip, by fingerprints of what would compute it now."""
     scored = _valid(item, record, folder)
@@ -187,15 +209,27 @@ def _pending(
         for name, now in fingerprints.items()
         if name not in entries
         or entries[name].fingerprint != now
+        or _may_be_in_time(entries[name].why, timeout_s)
         or (name in based and before != now_sha256)
     ]
     stored = scored.appearance if scored else None
     unseen = item.prompt.group is not None and (
-        stored is None or stored.fingerprint != appearance_of
+        stored is None
+        or stored.fingerprint != appearance_of
+        or _may_be_in_time(stored.why, timeout_s)
     )
     if not missing and not unseen:
         return None
     return Pending(item, record, scored, missing, appearance_of if unseen else None, other)
+
+
+def _too_long(limit_s: float | None) -> str:
+    return "took longer than score.timeout_s" + ("" if limit_s is None else f"={limit_s:g}")
+
+
+def _may_be_in_time(why: str | None, limit_s: float | None) -> bool:
+    """Whether what has no value for `why` was ended by another limit than that of now."""
+    return why is not None and why.startswith(_too_long(None)) and why != _too_long(limit_s)
 
 
 def _ok_record(folder: RunFolder, sample: Sample) -> ClipRecord | None:
@@ -246,29 +280,37 @@ def _valid(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | N
     return scored if same and scored.prompt == _asked(item.prompt) else None
 
 
-def _entry(metric: Metric, analysis: Analysis, fingerprint: str) -> ScoreEntry:
-    entry: dict[str, Any] = {"value": None, "why": None}
+def _entry(
+    metric: Metric, analysis: Analysis, fingerprint: str, why: str | None = None
+) -> ScoreEntry:
+    """What a metric makes of a clip; if it is known `why` that is nothing, without computing it."""
+    entry: dict[str, Any] = {"value": None}
     try:
-        scored = metric.score(analysis)
+        if why is None:
+            scored = metric.score(analysis)
+            entry["value"] = scored.value
+            if scored.series:
+                entry["series"] = {name: tuple(values) for name, values in scored.series.items()}
+            if scored.note:
+                entry["note"] = scored.note
     except Unscored as reason:
-        entry["why"] = str(reason)
-    else:
-        entry["value"] = scored.value
-        if scored.series:
-            entry["series"] = {name: tuple(values) for name, values in scored.series.items()}
-        if scored.note:
-            entry["note"] = scored.note
+        why = str(reason)
     return ScoreEntry(
         unit=metric.unit,
         better=metric.better,
         version=metric.version,
         fingerprint=fingerprint,
+        why=why,
         **entry,
     )
 
 
-def _appearance(analysis: Analysis, fingerprint: str) -> Appearance:
+def _appearance(analysis: Analysis, fingerprint: str, why: str | None = None) -> Appearance:
+    """What a clip looks like; if it is known `why` there is nothing, without looking."""
+    vector = None
     try:
-        return Appearance(vector=pack(appearance(analysis)), why=None, fingerprint=fingerprint)
+        if why is None:
+            vector = pack(appearance(analysis))
     except Unscored as reason:
-        return Appearance(vector=None, why=str(reason), fingerprint=fingerprint)
+        why = str(reason)
+    return Appearance(vector=vector, why=why, fingerprint=fingerprint)

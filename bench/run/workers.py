@@ -1,11 +1,12 @@
 """Worker processes of this machine: one for each GPU or core, started again when they die."""
 
+import faulthandler
 import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -18,10 +19,14 @@ from bench.progress import Display, Step, relay_to, say_line
 log = logging.getLogger(__name__)
 
 ENDED_BY_LIMIT = 75
-"""Exit code of a worker that ended itself because its work took too long: no death to count."""
+"""Exit code of a worker that ended itself because a piece of work took too long, and is done with
+it: no death to count."""
+
+LEFT_BY_LIMIT = 76
+"""The same, where another goes on with the piece."""
 
 _GRACE_S = 10.0
-"""For a worker that was told to stop."""
+"""For a process that was told to stop, or to record why it stops."""
 
 _LOOK_S = 1.0
 """Between two looks at whether the workers live."""
@@ -65,6 +70,36 @@ def score_workers(gpus: int) -> int:
     return max(1, min(allowed, gpus * _SCORERS_OF_A_GPU) if gpus else allowed)
 
 
+@contextmanager
+def time_limit(
+    limit_s: float | None, stop: Callable[[], None], code: int = ENDED_BY_LIMIT
+) -> Iterator[None]:
+    """Have another thread call `stop`, then end this process, if the block takes longer.
+
+    Nothing gentler ends what hangs in a kernel or a library. What lets no other thread run, not
+    even to call `stop`, dies a little later, and that counts as a death.
+    """
+    if limit_s is None:
+        yield
+        return
+
+    def end() -> None:
+        try:
+            stop()
+        finally:
+            os._exit(code)
+
+    timer = threading.Timer(limit_s, end)
+    timer.daemon = True
+    timer.start()
+    faulthandler.dump_traceback_later(limit_s + _GRACE_S, exit=True, file=2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        timer.cancel()
+
+
 def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> list[str]:
     """Do the same work in so many processes, which see to it that they share it.
 
@@ -94,15 +129,16 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
                     if worker.done is not None:
                         ended.append(worker.done)
                         continue
-                    if worker.process.exitcode == ENDED_BY_LIMIT and worker.step is not None:
+                    code = worker.process.exitcode
+                    if code == ENDED_BY_LIMIT and worker.step is not None:
                         display.advance(worker.step._replace(done=1))
-                    else:
+                    elif code != LEFT_BY_LIMIT:
                         deaths += 1
-                        log.info("worker %d died: %s", worker.number, worker.process.exitcode)
+                        log.info("worker %d died: %s", worker.number, code)
                     if deaths > max_deaths:
                         raise BenchError(
                             f"worker processes died {deaths} times with nothing done in between, "
-                            f"the last with exit code {worker.process.exitcode}: look for the "
+                            f"the last with exit code {code}: look for the "
                             "reason in bench.log and in the log of the system"
                         )
                     running.append(_start(work, worker.number, gpus, again=True))

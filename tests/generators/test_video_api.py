@@ -133,7 +133,7 @@ def test_a_reset_in_mid_download_is_tried_again(server: VideoServer) -> None:
         ("shorter than sent", "expected a video, but it cannot be read|cut short"),
         ("always 503", "the server answered 503 after 4 attempts: .*not now"),
         ("400", "the server answered 400: .*not now"),
-        ("odd status", "expected a job that is queued, .*, got 'pondering'"),
+        ("odd status", "expected a job that is queued, .*, got 'pondering"),
     ],
 )
 def test_what_goes_wrong_is_one_line(server: VideoServer, fault: str, message: str) -> None:
@@ -141,6 +141,7 @@ def test_what_goes_wrong_is_one_line(server: VideoServer, fault: str, message: s
     with pytest.raises(ClipError, match=message) as caught:
         make(server)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_job_that_never_ends_is_given_up(server: VideoServer) -> None:
@@ -148,6 +149,39 @@ def test_a_job_that_never_ends_is_given_up(server: VideoServer) -> None:
     with pytest.raises(ClipError, match=r"no video within 0.2 s \(timeout_s\)"):
         make(server, timeout_s=0.2)
     assert server.deleted == ["video_0"]
+
+
+@pytest.mark.parametrize("fault", ["drips its body", "drips its headers"])
+def test_a_server_that_sends_a_byte_now_and_then_is_cut_off(
+    server: VideoServer, fault: str
+) -> None:
+    server.fault = {"a cat": fault}
+    start_s = time.monotonic()
+    with pytest.raises(ClipError, match=r"no video within 1 s \(timeout_s\)"):
+        make(server, timeout_s=1.0)
+    assert time.monotonic() - start_s < 5
+
+
+def test_a_server_that_falls_silent_is_given_up(server: VideoServer) -> None:
+    server.fault = {"a cat": "silent"}
+    with pytest.raises(ClipError, match="no whole answer from the server: ReadTimeout"):
+        make(server, answer_s=0.1, retries=0)
+
+
+def test_an_endless_answer_is_not_held(
+    server: VideoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video_api, "_MOST_VIDEO_BYTES", 2**22)
+    server.fault = {"a cat": "endless"}
+    with pytest.raises(ClipError, match="expected at most 4194304 bytes, the server sends more"):
+        make(server)
+
+
+def test_odd_text_of_a_server_is_made_safe(server: VideoServer) -> None:
+    server.fault = {"a cat": "odd text"}
+    model = str(make(server).details["model"])
+    assert model.isprintable()
+    assert len(model) < 300
 
 
 def test_no_server_is_one_line() -> None:

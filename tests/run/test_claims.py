@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.run.claims import Claim, Share, claimed
+from bench.run.claims import Claim, Share, claimed, tidy
 from bench.schema import Sample
 
 # Three share the folder: whoever works on a piece must be the only one, and finds it undone.
@@ -122,6 +122,31 @@ def test_claims_in_hand_are_let_go_when_the_work_stops(tmp_path: Path) -> None:
     assert first is not None
     assert [path.name for path in tmp_path.iterdir()] == ["0.lock"]
     first[0].end()
+
+
+def test_what_was_half_written_goes_with_the_next_claim_of_its_record(tmp_path: Path) -> None:
+    for name in (".0.json.abc.part", ".0.tries.abc.part", ".0.abc.mkv", ".10.json.abc.part"):
+        (tmp_path / name).touch()
+    claim = Claim(tmp_path / "0.json")
+    assert claim.take(wait=False)
+    claim.end()
+    assert [path.name for path in tmp_path.iterdir()] == [".10.json.abc.part"]
+
+
+def test_claims_that_were_left_on_what_is_done_go_and_no_others(tmp_path: Path) -> None:
+    works = [[tmp_path / name / f"{n}.json" for n in (0, 1)] for name in ("done", "half", "busy")]
+    for work in works:
+        work[0].parent.mkdir()
+        for path in (work[0], work[0].with_suffix(".lock"), work[0].with_suffix(".tries")):
+            path.touch()
+        if work[0].parent.name != "half":
+            work[1].touch()
+    busy = Claim(works[2][0])
+    assert busy.take(wait=False)
+    tidy(tmp_path, works)
+    left = {path.parent.name for path in tmp_path.glob("*/0.tries")}
+    assert left == {"half", "busy"} == {path.parent.name for path in tmp_path.glob("*/0.lock")}
+    busy.end()
 
 
 def test_a_lock_that_cannot_be_is_one_line(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.prompts import Item, Prompt
 from bench.run import generation as stage
-from bench.run.generation import Plan, find_missing, generate
+from bench.run.generation import Plan, find_missing, generate, restore_previews
 from bench.storage import RunFolder
 
 CPU = torch.device("cpu")
@@ -300,6 +300,46 @@ def test_an_error_of_a_device_that_still_computes_is_that_of_one_clip(folder: Ru
 
     run(Flat(p1=refuse), folder)
     assert statuses(folder) == ["ok", "error", "ok"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE])
+def test_what_the_machine_lacks_is_no_failure_of_the_model(folder: RunFolder, number: int) -> None:
+    def lack() -> None:
+        raise OSError(number, "there is no more", "/tmp/x")
+
+    for _ in range(3):
+        with pytest.raises(BenchError, match=r"p1, seed 0 could not be made: .*there is no more"):
+            run(Flat(p1=lack), folder, max_tries=2)
+    assert statuses(folder) == ["ok", None, None]
+    assert tries(folder) == [None] * 3
+    run(Flat(), folder)
+    assert statuses(folder) == ["ok"] * 3
+
+
+def test_memory_that_python_lacks_is_recorded_as_such(folder: RunFolder) -> None:
+    def lack() -> None:
+        raise MemoryError
+
+    run(Flat(p1=lack), folder)
+    assert statuses(folder) == ["ok", "oom", "ok"]
+
+
+def test_previews_that_are_gone_are_made_again_from_the_clips(folder: RunFolder) -> None:
+    run(Flat(), folder)
+    plan = Plan("flat", {}, ITEMS)
+    first, second, third = (folder.preview(item.sample) for item in ITEMS)
+    before = first.read_bytes()
+    for path in (first, second):
+        path.unlink()
+    folder.master(ITEMS[1].sample).write_bytes(b"torn")
+    first.with_name(".0.abc.mp4").touch()
+    folder.record(ITEMS[2].sample).unlink()  # as while another process makes it
+    third.unlink()
+    restore_previews(plan, folder)
+    assert first.read_bytes() == before
+    assert not second.exists()  # whoever scores it says that it is damaged
+    assert [path.name for path in first.parent.iterdir()] == ["0.mp4"]
+    assert not third.exists()
 
 
 def test_memory_that_a_library_lacks_is_recorded_and_given_back(

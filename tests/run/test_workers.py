@@ -15,7 +15,7 @@ from rich.console import Console
 from bench import progress
 from bench.errors import BenchError
 from bench.progress import say_line, track
-from bench.run.workers import ENDED_BY_LIMIT, in_workers
+from bench.run.workers import ENDED_BY_LIMIT, LEFT_BY_LIMIT, in_workers
 
 
 def tell(folder: Path, number: int, again: bool) -> list[str]:
@@ -74,8 +74,9 @@ def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
     assert in_workers(partial(die, tmp_path, 9, 1), 1, [], 1) == ["again True"]
 
 
-def test_a_worker_that_a_limit_ended_did_not_die(tmp_path: Path) -> None:
-    assert in_workers(partial(die, tmp_path, ENDED_BY_LIMIT, 1), 1, [], 0) == ["again True"]
+@pytest.mark.parametrize("code", [ENDED_BY_LIMIT, LEFT_BY_LIMIT])
+def test_a_worker_that_a_limit_ended_did_not_die(tmp_path: Path, code: int) -> None:
+    assert in_workers(partial(die, tmp_path, code, 1), 1, [], 0) == ["again True"]
 
 
 def test_workers_that_only_die_are_given_up(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""The score stage: metrics that hang, that break down, and that return what is no score."""
+
+import ctypes
+import json
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.clip import Clip
+from bench.generators.base import Generator
+from bench.metrics.base import Scored, metric
+from bench.prompts import Item, Prompt
+from bench.run import workers
+from bench.run.generation import Plan, generate
+from bench.run.scoring import score
+from bench.run.workers import in_workers
+from bench.storage import RunFolder
+from bench.vision.analysis import Analysis
+from bench.vision.backbones import Backbones
+
+CPU = torch.device("cpu")
+ITEMS = [Item(Prompt(id=name, text="a ball rolls"), 0) for name in ("one", "two")]
+
+
+@metric(unit="frames", better=None)
+def length(analysis: Analysis) -> float:
+    return float(len(analysis.clip.frames))
+
+
+@metric(unit="frames", better=None)
+def endless(analysis: Analysis) -> float:
+    while analysis.prompt.id == "one":
+        time.sleep(1)
+    return 2.0
+
+
+@metric(unit="frames", better=None)
+def deaf(analysis: Analysis) -> float:
+    """Holds the interpreter's lock, so that no other thread of the process runs."""
+    if analysis.prompt.id == "one":
+        ctypes.PyDLL(None).sleep(600)
+    return 3.0
+
+
+@metric(unit="frames", better=None)
+def numpys_own(_: Analysis) -> Scored:
+    return Scored(np.float32(1.0))  # type: ignore[arg-type]
+
+
+@metric(unit="frames", better=None)
+def infinite_curve(_: Analysis) -> Scored:
+    return Scored(1.0, {"lag_s": (1.0,), "x": (float("inf"),)})
+
+
+METRICS = {
+    each.id.rpartition(".")[2]: each for each in (length, endless, deaf, numpys_own, infinite_curve)
+}
+
+
+class Flat(Generator):
+    """One colour a clip."""
+
+    def generate(self, prompt: Prompt, seed: int) -> Clip:
+        return Clip(np.full((4, 16, 16, 3), len(prompt.id) + seed, np.uint8), 8.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """Of two clips."""
+    folder = RunFolder(tmp_path / "suite" / "flat")
+    generate(Flat(), Plan("flat", {}, ITEMS, warmup=0), ITEMS, folder, CPU)
+    return folder
+
+
+def score_them(
+    folder: RunFolder, names: tuple[str, ...], timeout_s: float | None, *_: object
+) -> list[str]:
+    workers._GRACE_S = 1.0  # in the worker alone
+    return score(
+        "flat",
+        ITEMS,
+        {name: METRICS[name] for name in names},
+        Backbones({}, CPU),
+        folder,
+        [item.prompt for item in ITEMS],
+        max_tries=2,
+        timeout_s=timeout_s,
+    )
+
+
+def values(folder: RunFolder) -> list[dict[str, Any]]:
+    records = [json.loads(folder.score(item.sample).read_text()) for item in ITEMS]
+    return [{name: e["value"] for name, e in r["metrics"].items()} for r in records]
+
+
+def test_a_metric_that_hangs_is_unscored_there_and_nothing_else_is(folder: RunFolder) -> None:
+    names = ("length", "endless", "numpys_own")
+    assert in_workers(partial(score_them, folder, names, 3.0), 1, [], 0) == []
+    assert values(folder) == [
+        {"length": 4.0, "endless": None, "numpys_own": 1.0},
+        {"length": 4.0, "endless": 2.0, "numpys_own": 1.0},
+    ]
+    path = folder.score(ITEMS[0].sample)
+    entry = json.loads(path.read_text())["metrics"]["endless"]
+    assert entry["why"] == "took longer than score.timeout_s=3"
+    assert not list(folder.root.rglob("*.tries"))
+    before = path.read_bytes()
+    assert score_them(folder, ("length", "endless"), 3.0) == []  # not tried again
+    assert path.read_bytes() == before
+
+
+def test_another_limit_tries_again(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_workers(partial(score_them, folder, ("endless",), 3.0), 1, [], 0)
+    assert [each["endless"] for each in values(folder)] == [None, 2.0]
+    quick = replace(endless, function=lambda _: 5.0)
+    monkeypatch.setitem(METRICS, "endless", quick)
+    score_them(folder, ("endless",), 4.0)
+    assert [each["endless"] for each in values(folder)] == [5.0, 2.0]
+
+
+def test_what_lets_no_thread_run_ends_too(folder: RunFolder) -> None:
+    failures = in_workers(partial(score_them, folder, ("deaf",), 1.0), 1, [], 5)
+    assert failures == ["one, seed 0: the process died 2 times while scoring this clip"]
+    assert json.loads(folder.score(ITEMS[1].sample).read_text())["metrics"]["deaf"]["value"] == 3
+    assert not folder.score(ITEMS[0].sample).exists()
+
+
+def test_what_is_no_score_names_metric_and_clip_and_spoils_nothing(folder: RunFolder) -> None:
+    failures = score_them(folder, ("numpys_own", "infinite_curve", "length"), None)
+    named = [line.partition(" failed")[0] for line in failures]
+    assert named == [f"{item.sample}: infinite_curve" for item in ITEMS]
+    assert all("\n" not in line for line in failures)
+    assert values(folder) == [{"length": 4.0, "numpys_own": 1.0}] * 2
