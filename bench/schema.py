@@ -434,6 +434,10 @@ class ClipRecord(ClipFacts):
 
     schema_version: Literal[1] = Field(alias="schema")
     """Of this form."""
+    node: str | None = None
+    """Name of the machine it was made on, or asked for."""
+    gpu_uuid: str | None = None
+    """Of the GPU it was made on, or the first of several, as the driver has it; null on a CPU."""
     inputs: dict[str, Json]
     """All that decides the frames."""
     fingerprint: str
@@ -464,7 +468,7 @@ class ClipResult(ClipFacts):
         notes: Mapping[str, str],
     ) -> "ClipResult":
         """What is published of a clip's record, and its scores."""
-        private = {"schema", "inputs", "fingerprint", "details"}
+        private = ClipRecord.model_fields.keys() - ClipFacts.model_fields.keys() | {"schema"}
         public = {key: value for key, value in record.given.items() if key not in private}
         return cls(**public, scores=dict(scores), unscored=dict(unscored), notes=dict(notes))
 

@@ -20,6 +20,7 @@ from bench.schema import Basis, Delivery, Loaded, Weights
 if TYPE_CHECKING:  # clips that are read from files need no torch
     import torch
 
+    from bench.generators.team import Team
     from bench.measure.stages import StageClock
 
 
@@ -40,6 +41,8 @@ class GeneratorInfo:
     variant: str = ""  # what sets this row apart from the model as published, for its name
     batch_size: int = 1  # how many seeds of one prompt are asked for at once
     ahead: int = 0  # how many batches to hear of by `begin` before they are asked for
+    gpus: int = 1  # that make one clip together
+    processes: int = 1  # that do so, a `team` with one of those GPUs each
     # Of the weights, there once `check` is through: repository to commit, or folder to a hash.
     revisions: Mapping[str, str] = field(default_factory=dict)
     stages: "StageClock | None" = None  # times the parts of a clip while the weights are loaded
@@ -140,6 +143,8 @@ class Generator(ABC):
     """What the class is called in every clip's fingerprint, wherever it moves; empty: its path."""
     device: "torch.device"
     """Where to compute; set before the weights are loaded."""
+    team: "Team | None" = None
+    """The processes that make one clip together, where that is not this one alone; set likewise."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

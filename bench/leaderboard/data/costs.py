@@ -132,7 +132,9 @@ def _device(result: Result, clip: ClipResult) -> str:
             limit_w = environment.gpu.power_limit_w
         software = software or environment.software
     limit = None if limit_w is None else f"{limit_w:.0f} W"
-    return ", ".join(filter(None, (device, limit, software)))
+    gpus = (result.hardware or Hardware()).gpus
+    several = f"{gpus} x {device}" if gpus > 1 else device
+    return ", ".join(filter(None, (several, limit, software)))
 
 
 def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
@@ -366,16 +368,15 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return "timed on several devices" if devices else _why_not_timed(result)
     hardware = result.hardware or Hardware()
     (device,) = devices
-    several = device if hardware.gpus == 1 else f"{hardware.gpus} x {device}"
     price_per_s = gpu_price_per_s(result, result.clips)
     if _on_cpu(result, result.clips):
         unit, source, per_s = "CPU-s", device, 1.0
     elif price_per_s is None:
-        unit, source, per_s = "GPU-s", several, float(hardware.gpus)
+        unit, source, per_s = "GPU-s", device, float(hardware.gpus)
     else:
         unit, per_s = hardware.currency, price_per_s
         each = " each" if hardware.gpus > 1 else ""
-        source = f"{several}, {hardware.price_per_gpu_hour:g} {unit} an hour{each}"
+        source = f"{device}, {hardware.price_per_gpu_hour:g} {unit} an hour{each}"
 
     def amount(clip: ClipResult) -> float | None:
         steady = clip.warm or clip.status != "ok"  # no clip's share of a first one's preparations
