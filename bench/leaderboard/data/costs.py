@@ -89,12 +89,13 @@ class Speed:
 def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
     """Speed of every result of a suite that was timed, fastest first, by device.
 
-    A device is what may be compared: a GPU with power limit and software, or the processor.
+    A device is what may be compared: a GPU with power limit and software, several of them that made
+    each clip together, or the processor.
     """
     rows: defaultdict[str, list[Speed]] = defaultdict(list)
     for result in results:
         for device, clips in timed(result).items():
-            rows[device].append(_speed(result, labels[result.model], clips))
+            rows[all_of(result, device)].append(_speed(result, labels[result.model], clips))
     return {
         device: tuple(sorted(rows[device], key=lambda row: (row.compute_per_video_s, row.label)))
         for device in sorted(rows)
@@ -120,6 +121,12 @@ def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, S
     }
 
 
+def all_of(result: Result, device: str) -> str:
+    """Such a device, as often as it took to make one clip of a result."""
+    gpus = (result.hardware or Hardware()).gpus
+    return f"{gpus} x {device}" if gpus > 1 and not device.lower().startswith("cpu") else device
+
+
 def _device(result: Result, clip: ClipResult) -> str:
     """What keeps apart clips that do not compare: "cpu" or a GPU's name alone does not."""
     environment = result.environment
@@ -132,9 +139,7 @@ def _device(result: Result, clip: ClipResult) -> str:
             limit_w = environment.gpu.power_limit_w
         software = software or environment.software
     limit = None if limit_w is None else f"{limit_w:.0f} W"
-    gpus = (result.hardware or Hardware()).gpus
-    several = f"{gpus} x {device}" if gpus > 1 else device
-    return ", ".join(filter(None, (several, limit, software)))
+    return ", ".join(filter(None, (device, limit, software)))
 
 
 def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
