@@ -284,6 +284,10 @@ class Delivery(Record):
     """Of compute, as the server reports it."""
     server_peak_memory_bytes: Bytes | None
     """Of its accelerator, as the server reports it."""
+    stack: Text | None = None
+    """What served it, with its version."""
+    gpus: Positive | None = None
+    """That the server computed it with; null where nobody said."""
 
 
 class Likeness(Record):

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, TypeVar, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # clips that are read from files need no torch
 
     from bench.generators.team import Team
     from bench.measure.stages import StageClock
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,10 @@ class Undelivered(ClipError):  # noqa: N818 - the opposite of Delivered
         self.delivery, self.details = delivery, details
 
 
-def delivery_by(basis: Basis, **amounts: float | None) -> Delivery:
+def delivery_by(basis: Basis, **facts: Any) -> Delivery:  # noqa: ANN401 - as its fields are
     """A delivery of which nothing else is known."""
-    fields: dict[str, Any] = dict.fromkeys(Delivery.model_fields)
-    return Delivery(**fields | {"basis": basis} | amounts)
+    unknown = {name: None for name, key in Delivery.model_fields.items() if key.is_required()}
+    return Delivery(**unknown | {"basis": basis} | facts)
 
 
 def deliver(
@@ -91,6 +94,18 @@ def deliver(
     return Delivered(
         clip.frames, clip.fps, clip.lossy, clip.remarks, delivery=delivery, details=details
     )
+
+
+def settings(kind: type[T], values: Any, key: str) -> T:  # noqa: ANN401 - T, or its keys
+    """A dataclass from a part of the configuration; the nearest to an unknown key is named."""
+    if isinstance(values, kind):
+        return values
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for name in values or {}:
+        if name not in names:
+            close = nearest(name, names)
+            raise BenchError(f"model.{key} takes no {name!r}{close}; it takes {', '.join(names)}")
+    return kind(**(values or {}))
 
 
 def require(sound: bool, key: str, expected: str, value: object) -> None:

@@ -28,7 +28,9 @@ class Team:
     def __init__(self, device: "torch.device") -> None:
         self._device = device
         dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "cpu:gloo")
-        self._orders = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        orders = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        assert isinstance(orders, dist.ProcessGroup)  # all are members
+        self._orders = orders
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     def __enter__(self) -> Self:
@@ -78,14 +80,14 @@ class Team:
             value = getattr(owner, method)(*arguments)
         except Exception as caught:
             error = caught
-        faults: list[str | None] = [None] * self.size
+        faults = [""] * self.size
         try:
-            dist.all_gather_object(faults, error and one_line(error), group=self._orders)
+            dist.all_gather_object(faults, one_line(error) if error else "", group=self._orders)
         except RuntimeError as lost:
             raise DeviceLost(f"a process of {self.size} is gone: {one_line(lost)}") from None
         if error is not None:
             raise error
         for rank, fault in enumerate(faults):
-            if fault is not None:
+            if fault:
                 raise ClipError(f"process {rank} of {self.size}: {fault}")
         return value

@@ -273,8 +273,9 @@ def attempt(
 ) -> tuple[Sequence[object], Measured | Failure]:
     """What the generator made, or nothing; and what each clip of it took, or how it failed.
 
-    DeviceLost if the device can compute no more, or a process that computes with this one. No record is left then, so that a clip which ends
-    every process that makes it is recorded as crashed in the end.
+    DeviceLost if the device can compute no more, or a process that computes with this one. No
+    record is left then, so that a clip which ends every process that makes it is recorded as
+    crashed in the end.
     """
     info = generator.info
     delivery: Delivery | None = None

@@ -84,8 +84,8 @@ def in_workers(
 
     They have `gpus_each` of the `gpus`, in turn, and one progress display. One that dies is started
     again, until they died more than `max_deaths` times with nothing done in between. None outlives
-    this call, whatever ends it. Where a worker is to be several processes, the work is done in each,
-    as one of the group that `torch.distributed` then finds, and the first of them speaks for all.
+    this call, whatever ends it. Where a worker is to be several processes, the work is done in
+    each, as one of the group that `torch.distributed` then finds; the first speaks for all.
 
     Returns:
         A line for each failure that a worker tells of, each once.

@@ -110,9 +110,15 @@ def test_another_gpu_power_limit_or_software_is_another_table(
 def test_a_row_of_two_kinds_of_gpu_has_a_line_on_each_with_its_own_clips(tmp_path: Path) -> None:
     mixed = gpu_result()
     for clip in mixed["clips"][1:]:
-        clip |= {"device": "NVIDIA A100", "latency_s": 20.0, "gpu": STATE | {"power_limit_w": 400.0}}
+        clip |= {
+            "device": "NVIDIA A100",
+            "latency_s": 20.0,
+            "gpu": STATE | {"power_limit_w": 400.0},
+        }
     shown = rows_of(mixed, tmp_path=tmp_path)
-    assert {device.partition(",")[0]: row.compute_per_video_s for device, (row,) in shown.items()} == {
+    assert {
+        device.partition(",")[0]: row.compute_per_video_s for device, (row,) in shown.items()
+    } == {
         "NVIDIA A100": 10.0,
         "NVIDIA H200": 5.0,
     }

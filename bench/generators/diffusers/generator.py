@@ -6,16 +6,16 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import torch
 from PIL import Image
 
 from bench.clip import Clip, Sound
-from bench.errors import BenchError, ClipError, nearest
+from bench.errors import BenchError, ClipError
 from bench.generators.base import (
     Generator,
     GeneratorInfo,
@@ -23,6 +23,7 @@ from bench.generators.base import (
     is_positive,
     require,
     require_choice,
+    settings,
 )
 from bench.generators.diffusers import call as calls
 from bench.generators.diffusers.load import (
@@ -47,8 +48,6 @@ from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
     from bench.generators.diffusers.random_weights import Description, Part
-
-T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -94,10 +93,10 @@ class DiffusersGenerator(Generator):
         follows = self.longest_s is None or is_positive(self.longest_s)
         require(follows, "longest_s", "seconds above 0", self.longest_s)
         self.fps = float(self.fps)
-        self.load = _settings(Load, self.load, "load")
+        self.load = settings(Load, self.load, "load")
         if self.path is not None:
             self.load = self.load.within(Path(self.path))
-        self.options = _settings(Options, self.options, "options")
+        self.options = settings(Options, self.options, "options")
         self.call = dict(self.call)
         if self.options.steps is not None:
             self.call["num_inference_steps"] = self.options.steps
@@ -114,7 +113,10 @@ class DiffusersGenerator(Generator):
         """As configured; revisions and stages once they are there."""
         options = self.options
         # Clips of before there were batches, or teams, are the same.
-        before = {"options.batch_size": options.batch_size == 1, "options.parallel": not options.parallel}
+        before = {
+            "options.batch_size": options.batch_size == 1,
+            "options.parallel": not options.parallel,
+        }
         non_semantic = {key for key, same in before.items() if same}
         processes = self.team.size if self.team else options.processes
         return GeneratorInfo(
@@ -363,18 +365,6 @@ class DiffusersGenerator(Generator):
         parts = (*self.load.components.values(), *self.load.loras)
         own = {"repo": self.source_name, "revision": self.load.revision}
         return find_revisions(parts, own)
-
-
-def _settings(kind: type[T], values: Any, key: str) -> T:  # noqa: ANN401 - T, or its keys
-    """A dataclass from a part of the configuration; the nearest to an unknown key is named."""
-    if isinstance(values, kind):
-        return values
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    for name in values or {}:
-        if name not in names:
-            close = nearest(name, names)
-            raise BenchError(f"model.{key} takes no {name!r}{close}; it takes {', '.join(names)}")
-    return kind(**(values or {}))
 
 
 @contextlib.contextmanager

@@ -155,11 +155,13 @@ class Options:
                 f"tokens alone: {mend}"
             )
         if self.compile is not None:
-            raise BenchError(f"model.options.compile does not go with parallel in diffusers: {mend}")
+            raise BenchError(
+                f"model.options.compile does not go with parallel in diffusers: {mend}"
+            )
         if self.degree("ring") > 1 and self.attention is None:
             raise BenchError(
                 "model.options.parallel: ring needs a kernel of attention that tells the sum of "
-                "its weights, which the usual one does not: add model.options.attention=_native_cudnn"
+                "weights, which the usual one does not: add model.options.attention=_native_cudnn"
             )
 
     def degree(self, way: str) -> int:
