@@ -46,6 +46,8 @@ _TAKEN = ("leaderboard", "images")  # folders of ${out} that hold no suite
 _MAPPING = "keys and values"
 _NAMED_FOLDER = "the name of a folder"
 
+_PRICE = ("price_per_gpu_hour", "currency")
+
 _EXPECTED = {
     "model": "a model",
     "text": "an image-text network",
@@ -78,10 +80,9 @@ _EXPECTED = {
     "score.workers": "a number from 1, or auto",
     "score.timeout_s": "seconds above 0, or null",
     "timeout_s": "seconds above 0, or null",
-    "hardware": f"the keys {', '.join(Hardware.model_fields)}",
+    "hardware": f"the keys {' and '.join(_PRICE)}",
     "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
     "hardware.currency": "three capital letters, as USD or EUR",
-    "hardware.gpus": "a number from 1",
 }
 """What each setting must be."""
 
@@ -248,9 +249,10 @@ class RunConfig(_Settings, extra="forbid"):
     @field_validator("hardware")
     @classmethod
     def _is_known(cls, hardware: Hardware) -> Hardware:
+        if "gpus" in hardware.model_fields_set:
+            raise semantic("a price alone, as the GPUs of a clip are counted while it is made")
         for key in hardware.__pydantic_extra__ or {}:
-            choices = tuple(Hardware.model_fields)
-            raise semantic(f"the keys {', '.join(choices)}{nearest(key, choices)}")
+            raise semantic(f"the keys {' and '.join(_PRICE)}{nearest(key, _PRICE)}")
         return hardware
 
 

@@ -284,6 +284,10 @@ class Delivery(Record):
     """Of compute, as the server reports it."""
     server_peak_memory_bytes: Bytes | None
     """Of its accelerator, as the server reports it."""
+    stack: Text | None = None
+    """What served it, with its version."""
+    gpus: Positive | None = None
+    """That the server computed it with; null where nobody said."""
 
 
 class Likeness(Record):
@@ -434,6 +438,10 @@ class ClipRecord(ClipFacts):
 
     schema_version: Literal[1] = Field(alias="schema")
     """Of this form."""
+    node: str | None = None
+    """Name of the machine it was made on, or asked for."""
+    gpu_uuid: str | None = None
+    """Of the GPU it was made on, or the first of several, as the driver has it; null on a CPU."""
     inputs: dict[str, Json]
     """All that decides the frames."""
     fingerprint: str
@@ -464,7 +472,7 @@ class ClipResult(ClipFacts):
         notes: Mapping[str, str],
     ) -> "ClipResult":
         """What is published of a clip's record, and its scores."""
-        private = {"schema", "inputs", "fingerprint", "details"}
+        private = ClipRecord.model_fields.keys() - ClipFacts.model_fields.keys() | {"schema"}
         public = {key: value for key, value in record.given.items() if key not in private}
         return cls(**public, scores=dict(scores), unscored=dict(unscored), notes=dict(notes))
 

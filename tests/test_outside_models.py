@@ -153,6 +153,19 @@ def test_a_suite_of_the_user_s_own_files_says_what_it_lacks(
     assert "prompt 'roll-red-ball' has none" in capsys.readouterr().err
 
 
+def test_a_run_starts_its_server_and_names_the_stack(
+    bench: Main, suite: str, tmp_path: Path
+) -> None:
+    program = Path(__file__).with_name("video_server.py")
+    command = f"[{sys.executable}, {program}, {video(tmp_path / 'made.mp4')}, '{{port}}']"
+    run = ["model=vllm_omni", "model.base_url='http://127.0.0.1:{port}'", suite, "suite.name=four"]
+    run += [f"model.server={{command: {command}, version: [echo, 0.21.0]}}", "limit=1"]
+    assert bench(*run, "+model.poll_s=0.05") == 0
+    (served,) = table(tmp_path / "outputs/leaderboard/README.md", "Servers")
+    assert served["stack"] == "vLLM-Omni 0.21.0"
+    assert result(tmp_path / "outputs/four/vllm_omni")["hardware"]["gpus"] == 1
+
+
 @pytest.mark.parametrize("model", ["sglang_diffusion", "vllm_omni"])
 def test_a_served_model_takes_a_row(
     bench: Main, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
@@ -171,6 +184,7 @@ def test_a_served_model_takes_a_row(
     with server.serving():
         run = [f"model={model}", f"model.base_url={server.url}", "model.key_env=MY_KEY"]
         run += ["model.concurrency=2", "+model.poll_s=0.01", suite, "suite.name=four"]
+        run += ["model.gpus=4"]
         assert bench(*run) == 1
         asked = len(server.requests)
         assert bench(*run, "model.timeout_s=60") == 1  # nothing is asked for twice
@@ -190,7 +204,10 @@ def test_a_served_model_takes_a_row(
     assert scores["failed"] == "1"
     assert scores["model"].endswith("(lossy)")
     (served,) = table(page, "Servers")
-    assert (served["clips"], served["at once"]) == ("3", "2")
+    assert (served["clips"], served["at once"], served["GPUs"]) == ("3", "2", "4")
+    assert (
+        served["stack"] == {"sglang_diffusion": "SGLang Diffusion", "vllm_omni": "vLLM-Omni"}[model]
+    )
     assert float(served["requests/s ↑"]) > 0
     assert served["server-reported s"] == "12.5"
     assert served["server-reported peak GiB"] == "2.0"

@@ -155,6 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server_of_tests
         owner.headers_seen.append(dict(self.headers))
         parts = self.path.strip("/").split("/")
+        if parts == ["health"]:
+            return self._json(200, {})
         if parts[0] == "storage":
             return self._send(200, "video/mp4", owner.video)
         job = parts[2]

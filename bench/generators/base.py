@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, TypeVar, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -20,7 +20,11 @@ from bench.schema import Basis, Delivery, Loaded, Weights
 if TYPE_CHECKING:  # clips that are read from files need no torch
     import torch
 
+    from bench.generators.team import Team
     from bench.measure.stages import StageClock
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class GeneratorInfo:
     variant: str = ""  # what sets this row apart from the model as published, for its name
     batch_size: int = 1  # how many seeds of one prompt are asked for at once
     ahead: int = 0  # how many batches to hear of by `begin` before they are asked for
+    gpus: int = 1  # that make one clip together
+    processes: int = 1  # that do so, a `team` with one of those GPUs each
     # Of the weights, there once `check` is through: repository to commit, or folder to a hash.
     revisions: Mapping[str, str] = field(default_factory=dict)
     stages: "StageClock | None" = None  # times the parts of a clip while the weights are loaded
@@ -71,10 +77,10 @@ class Undelivered(ClipError):  # noqa: N818 - the opposite of Delivered
         self.delivery, self.details = delivery, details
 
 
-def delivery_by(basis: Basis, **amounts: float | None) -> Delivery:
+def delivery_by(basis: Basis, **facts: Any) -> Delivery:  # noqa: ANN401 - as its fields are
     """A delivery of which nothing else is known."""
-    fields: dict[str, Any] = dict.fromkeys(Delivery.model_fields)
-    return Delivery(**fields | {"basis": basis} | amounts)
+    unknown = {name: None for name, key in Delivery.model_fields.items() if key.is_required()}
+    return Delivery(**unknown | {"basis": basis} | facts)
 
 
 def deliver(
@@ -88,6 +94,18 @@ def deliver(
     return Delivered(
         clip.frames, clip.fps, clip.lossy, clip.remarks, delivery=delivery, details=details
     )
+
+
+def settings(kind: type[T], values: Any, key: str) -> T:  # noqa: ANN401 - T, or its keys
+    """A dataclass from a part of the configuration; the nearest to an unknown key is named."""
+    if isinstance(values, kind):
+        return values
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for name in values or {}:
+        if name not in names:
+            close = nearest(name, names)
+            raise BenchError(f"model.{key} takes no {name!r}{close}; it takes {', '.join(names)}")
+    return kind(**(values or {}))
 
 
 def require(sound: bool, key: str, expected: str, value: object) -> None:
@@ -140,6 +158,8 @@ class Generator(ABC):
     """What the class is called in every clip's fingerprint, wherever it moves; empty: its path."""
     device: "torch.device"
     """Where to compute; set before the weights are loaded."""
+    team: "Team | None" = None
+    """The processes that make one clip together, where that is not this one alone; set likewise."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

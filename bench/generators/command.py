@@ -1,6 +1,5 @@
 """Any program as a model: run once per clip, in its own environment, and asked for one video."""
 
-import contextlib
 import glob
 import json
 import os
@@ -13,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
@@ -26,15 +25,12 @@ from bench.generators.base import (
     is_positive,
     require,
 )
+from bench.generators.process import last_line, run_group, tail
 from bench.prompts import Prompt
 from bench.schema import Delivery
 from bench.video import read_video
 
 PLACEHOLDERS = ("prompt", "id", "seed", "image", "driving_video", "seconds", "out_dir", "config")
-
-_STDERR_KEPT_BYTES = 4000
-_GRACE_S = 5.0  # between asking a program to end and ending it
-_LOOK_EVERY_S = 0.02
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]+)\}")
 
@@ -171,68 +167,25 @@ class CommandGenerator(Generator):
         started_at_s, start = time.time(), time.perf_counter()
         try:
             with errors.open("wb") as stderr:
-                exit_code = _run_group(command, self._folder, env, stderr, self.timeout_s)
+                exit_code = run_group(command, self._folder, env, stderr, self.timeout_s)
         except subprocess.TimeoutExpired:
             failure = f"the program was stopped after {self.timeout_s:g} s (timeout_s); "
-            failure += f"the last it said: {_last_line(errors)}"
+            failure += f"the last it said: {last_line(errors)}"
         except OSError as error:
             failure = f"{command[0]} cannot be run: {error.strerror or error}"
         latency_s = time.perf_counter() - start
         if exit_code:
             signalled = exit_code < 0 and f"signal {signal.Signals(-exit_code).name}"
             ending = signalled or f"exit code {exit_code}"
-            failure = f"the program ended with {ending}: {_last_line(errors)}"
+            failure = f"the program ended with {ending}: {last_line(errors)}"
         details = {
             "command": command,
             "workdir": str(self._folder),
             "exit_code": exit_code,
-            "stderr_tail": _tail(errors),
+            "stderr_tail": tail(errors),
         }
         delivery = delivery_by("program", latency_s=latency_s, started_at_s=started_at_s)
         return failure, delivery, details
-
-
-def _run_group(
-    command: list[str], workdir: Path, env: Mapping[str, str], stderr: IO[bytes], timeout_s: float
-) -> int:
-    """Run a program in a process group of its own, which ends with this call whatever happens."""
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(
-        command,
-        cwd=workdir,
-        env=env,
-        stdin=quiet,
-        stdout=quiet,
-        stderr=stderr,
-        start_new_session=True,
-    )
-    try:
-        if not _ends_within(process.pid, timeout_s):
-            raise subprocess.TimeoutExpired(command, timeout_s)
-    except BaseException:  # time-out or Ctrl-C
-        _signal_group(process.pid, signal.SIGTERM)
-        _ends_within(process.pid, _GRACE_S)
-        raise
-    finally:
-        _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
-    return process.returncode
-
-
-def _ends_within(pid: int, seconds: float) -> bool:
-    """Wait, but leave the process unreaped, so that its number stays that of its group."""
-    deadline = time.monotonic() + seconds
-    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    while os.waitid(os.P_PID, pid, options) is None:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_LOOK_EVERY_S)
-    return True
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left in it
-        os.killpg(pid, number)
 
 
 def _names(*values: object) -> set[str]:
@@ -254,12 +207,3 @@ def _fill(value: object, values: Values) -> object:
 
 def _text(value: str, values: Values) -> str:
     return _PLACEHOLDER.sub(lambda match: str(values[match[1]]), value)
-
-
-def _tail(path: Path) -> str:
-    return path.read_bytes()[-_STDERR_KEPT_BYTES:].decode("utf-8", errors="replace")
-
-
-def _last_line(path: Path) -> str:
-    lines = [line.strip() for line in _tail(path).splitlines()]
-    return next((line[-300:] for line in reversed(lines) if line), "nothing")

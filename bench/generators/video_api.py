@@ -1,25 +1,31 @@
-"""Models behind a server: clips made through the OpenAI-shaped `/v1/videos`, N at a time."""
+"""Models behind a server: clips made through the OpenAI-shaped `/v1/videos`, N at a time.
+
+The server is there, or is started for as long as clips are asked for.
+"""
 
 import contextlib
 import json
 import mimetypes
 import os
 import random
+import shlex
 import socket
+import subprocess
 import tempfile
 import threading
 import time
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 import httpx2
 
-from bench.errors import BenchError, ClipError, printable
+from bench.errors import BenchError, ClipError, DeviceLost, one_line, printable
 from bench.generators.base import (
     Delivered,
     Generator,
@@ -32,7 +38,9 @@ from bench.generators.base import (
     is_whole,
     require,
     require_choice,
+    settings,
 )
+from bench.generators.process import guarded, last_line
 from bench.prompts import Prompt
 from bench.schema import Bytes, Seconds, Value
 from bench.video import read_video
@@ -43,6 +51,11 @@ Draw = tuple[Prompt, int]
 
 _BUSY = frozenset({429, 500, 502, 503, 504})  # what a later attempt may find otherwise
 
+# What decides no frame, or names what does; `server.command` may.
+_NON_SEMANTIC = frozenset(
+    {"key_env", "timeout_s", "answer_s", "poll_s", "retries", "stack", "gpus"}
+    | {"server.health", "server.ready_s", "server.version"}
+)
 _OF_DRAW = ("prompt", "seed", "input_reference")
 _WAITING = ("queued", "in_progress")
 _MOST_REDIRECTS = 10
@@ -50,6 +63,99 @@ _MOST_VIDEO_BYTES = 2**30
 _MOST_WORDS_BYTES = 2**20  # of any other answer
 _LONGEST_BACKOFF_S = 60.0
 _SHOWN = 200  # characters of what a server said
+_LOOK_EVERY_S = 0.5  # whether a server is ready
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that is started for the clips; the keys of `model.server`.
+
+    `{port}` in `command`, and in `model.base_url`, is one that nobody uses.
+    """
+
+    command: Sequence[str]  # program and arguments, one each
+    health: str = "/health"  # what answers, below `model.base_url`, once it is ready
+    ready_s: float = 1800.0  # that it may take until then
+    version: Sequence[str] | None = None  # a program that prints the version of the stack
+    env: Mapping[str, str] = field(default_factory=dict)  # beside the variables of this process
+
+    def __post_init__(self) -> None:
+        for key in ("command", "version"):
+            texts = getattr(self, key)
+            sound = isinstance(texts, list | tuple) and all(isinstance(t, str) for t in texts)
+            example = "a list of texts, as [vllm, serve, MODEL]"
+            require(
+                (sound and len(texts) > 0) or (key, texts) == ("version", None),
+                f"server.{key}",
+                example,
+                texts,
+            )
+        is_path = isinstance(self.health, str) and self.health.startswith("/")
+        require(is_path, "server.health", "a path, as /health", self.health)
+        require(is_positive(self.ready_s), "server.ready_s", "seconds above 0", self.ready_s)
+        require(isinstance(self.env, Mapping), "server.env", "keys and values", self.env)
+
+    def read_version(self) -> str:
+        """What the program for it prints last; empty without one."""
+        if self.version is None:
+            return ""
+        try:
+            said = subprocess.run(
+                self.version, env=self._env, capture_output=True, text=True, timeout=60, check=True
+            ).stdout.split("\n")
+        except (OSError, subprocess.SubprocessError) as error:
+            raise BenchError(
+                f"model.server.version: expected the version of the server's stack, but "
+                f"{one_line(error)}: see that {shlex.join(self.version)} runs here"
+            ) from None
+        return next((line.strip() for line in reversed(said) if line.strip()), "")
+
+    @contextlib.contextmanager
+    def running(self, port: int, base_url: str) -> Iterator[Callable[[], None]]:
+        """The server, from when it is ready until the block ends.
+
+        Call what this gives to have DeviceLost raised if the server has ended meanwhile.
+        """
+        command = [part.replace("{port}", str(port)) for part in self.command]
+        with tempfile.NamedTemporaryFile(prefix="steadybench-server-") as output:
+            said = Path(output.name)
+            with guarded(command, self._env, output.file) as process:
+
+                def check(kind: type[BenchError] = DeviceLost) -> None:
+                    if process.poll() is not None:
+                        raise kind(
+                            f"the server ended with exit code {process.returncode}, and last said: "
+                            f"{printable(last_line(said))}"
+                        )
+
+                deadline = time.monotonic() + self.ready_s
+                while not _answers(base_url.rstrip("/") + self.health):
+                    check(BenchError)
+                    if time.monotonic() > deadline:
+                        raise BenchError(
+                            f"expected the server to be ready within {self.ready_s:g} s "
+                            f"(model.server.ready_s), it last said: {printable(last_line(said))}"
+                        )
+                    time.sleep(_LOOK_EVERY_S)
+                yield check
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return os.environ | {key: str(value) for key, value in self.env.items()}
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx2.get(address, timeout=10.0).is_success
+    except httpx2.RequestError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @dataclass(eq=False)
@@ -77,11 +183,23 @@ class VideoApiGenerator(Generator):
     answer_s: float = 60.0  # that the server may be silent in the midst of an answer
     poll_s: float = 2.0  # between two looks at a job
     retries: int = 5  # of a request that was refused for now (429, 5xx) or broke off
+    # What serves, as `vLLM-Omni`, and with its version where no `server.version` tells it. One
+    # model may be several times as fast on one stack as on another.
+    stack: str | None = None
+    gpus: int | None = None  # that the server makes a clip with; None where nobody knows
+    server: Server | None = None  # by its keys, to have it started; None where it runs already
 
     def __post_init__(self) -> None:
         url, fields = self.base_url, self.fields
+        if self.server is not None and not isinstance(self.server, Server):
+            self.server = settings(Server, self.server, "server")
         public = "one that holds a password" if "@" in str(url) else url
-        require(_is_address(url), "base_url", "an address, as http://127.0.0.1:30000", public)
+        fixed = url if self.server is None else str(url).replace("{port}", "1")
+        require(_is_address(fixed), "base_url", "an address, as http://127.0.0.1:30000", public)
+        is_text = isinstance(self.stack, str) and 0 < len(self.stack.strip()) <= 100
+        require(self.stack is None or is_text, "stack", "a name of up to 100 letters", self.stack)
+        known = self.gpus is None or is_whole(self.gpus, 1)
+        require(known, "gpus", "a number from 1, or null", self.gpus)
         bare = not url.rstrip("/").endswith(("/v1", "/videos"))
         require(bare, "base_url", "an address without /v1/videos", url)
         require(isinstance(fields, Mapping), "fields", "keys and values", fields)
@@ -98,6 +216,9 @@ class VideoApiGenerator(Generator):
         require(is_whole(self.retries, 0), "retries", "a number from 0", self.retries)
         for key in ("timeout_s", "answer_s", "poll_s"):
             require(is_positive(getattr(self, key)), key, "seconds above 0", getattr(self, key))
+        self._stack: ExitStack
+        self._served_by: dict[str, Any] = {}
+        self._check: Callable[[], None] = lambda: None
         self._client: VideoClient
         self._workers: ThreadPoolExecutor
         self._futures: dict[tuple[str, int], Future[Answer]] = {}
@@ -111,8 +232,9 @@ class VideoApiGenerator(Generator):
         """
         return GeneratorInfo(
             measured=False,  # a wait for somebody else's hardware, which the delivery holds
-            non_semantic=frozenset({"key_env", "timeout_s", "answer_s", "poll_s", "retries"}),
+            non_semantic=frozenset(_NON_SEMANTIC if self.server else {*_NON_SEMANTIC, "server"}),
             ahead=2 * self.concurrency - 1,
+            gpus=self.gpus or 1,
         )
 
     def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of all, the same
@@ -127,25 +249,38 @@ class VideoApiGenerator(Generator):
                 f"expected a key in the environment variable {self.key_env}, it is not set: "
                 f"type export {self.key_env}=KEY, or model.key_env=NAME"
             )
-        self._client = VideoClient(self, key)
-        self._workers = ThreadPoolExecutor(self.concurrency, "video-api")
+        with ExitStack() as stack:
+            url, words = self.base_url, [self.stack or ""]
+            if self.server is not None:
+                words.append(self.server.read_version())
+                port = _free_port()
+                url = url.replace("{port}", str(port))
+                self._check = stack.enter_context(self.server.running(port, url))
+            name = " ".join(filter(None, words))
+            self._served_by = {"stack": name} if name else {}
+            self._served_by |= {"gpus": self.gpus} if self.gpus else {}
+            self._client = VideoClient(self, key, url)
+            stack.callback(self._client.close)
+            self._workers = ThreadPoolExecutor(self.concurrency, "video-api")
+            stack.callback(self._workers.shutdown, cancel_futures=True)
+            stack.callback(self._client.stop)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._client.stop()
-        self._workers.shutdown(cancel_futures=True)
-        self._client.close()
+        self._stack.close()
         self._futures = {}
 
     def begin(self, draws: Sequence[Draw]) -> None:
-        """Queue the requests of these draws."""
+        """Queue the requests of these draws; DeviceLost if the server that was started is gone."""
+        self._check()
         for prompt, seed in draws:
             self._futures[prompt.id, seed] = self._submit(prompt, seed)
 
     def generate(self, prompt: Prompt, seed: int) -> Delivered:
         """Wait for the clip of this draw and read it; Undelivered if there is no whole one."""
         future = self._futures.pop((prompt.id, seed), None) or self._submit(prompt, seed)
-        delivery = delivery_by("request", concurrency=self.concurrency)
+        delivery = delivery_by("request", concurrency=self.concurrency, **self._served_by)
         try:
             answer = future.result()
         except ClipError as error:
@@ -187,9 +322,9 @@ class VideoClient:
     The key is sent as a bearer token to that server alone, and is never part of an error or a log.
     """
 
-    def __init__(self, settings: VideoApiGenerator, key: str | None) -> None:
+    def __init__(self, settings: VideoApiGenerator, key: str | None, base_url: str) -> None:
         self._settings, self._key = settings, key
-        self._jobs = f"{settings.base_url.rstrip('/')}/v1/videos"
+        self._jobs = f"{base_url.rstrip('/')}/v1/videos"
         self._stopped = threading.Event()
         # A kept connection may be gone by the next request, which then looks like a refusal.
         headers = {"Accept-Encoding": "identity", "Connection": "close"}

@@ -81,6 +81,13 @@ def gpus_of(device: torch.device) -> list[str]:
     return gpus if device.index is None else [gpus[device.index]]
 
 
+def gpu_uuid(device: torch.device) -> str | None:
+    """What tells a GPU from every other; None on a CPU."""
+    if device.type != "cuda":
+        return None
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+
+
 def device_name(device: torch.device) -> str:
     """What throughput is grouped by: the GPU's name, or `cpu`."""
     if device.type == "cuda":
@@ -275,7 +282,7 @@ def _gpu(device: torch.device) -> Gpu:
     return Gpu(
         name=properties.name,
         memory_bytes=properties.total_memory,
-        uuid=f"GPU-{properties.uuid}",
+        uuid=gpu_uuid(device),
         driver=monitor.driver if monitor else None,
         power_limit_w=monitor.power_limit_w if monitor else None,
     )

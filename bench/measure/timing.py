@@ -83,8 +83,9 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
     stages: StageClock | None = None,
     gpu: GpuMonitor | None = None,
+    gpus: int = 1,
 ) -> tuple[T, Measured]:
-    """Do the work on a device and say what it took.
+    """Do the work on a device, the first of so many `gpus`, and say what it took.
 
     CUDA answers before its kernels are done, so the device is synchronised at both ends of the
     window; peak memory is reset before it, and the driver is asked outside of it.
@@ -107,7 +108,7 @@ def measure(
     peak, stage_peaks = memory.read()
     if alone:
         alone = _alone(gpu, device)
-    energy_j, why = _energy(gpu, before_mj, after_mj, latency_s, alone=alone)
+    energy_j, why = _energy(gpu, gpus, before_mj, after_mj, latency_s, alone=alone)
     unmeasured = {} if why is None else {"energy_j": why}
     if stages is None:
         unmeasured |= dict.fromkeys(("stages", "denoiser_forwards"), NO_PIPELINE)
@@ -134,6 +135,7 @@ def _alone(gpu: GpuMonitor | None, device: torch.device) -> bool | None:
 
 def _energy(
     gpu: GpuMonitor | None,
+    gpus: int,
     before_mj: int | None,
     after_mj: int | None,
     latency_s: float,
@@ -143,6 +145,8 @@ def _energy(
     """Joules between two readings of the GPU's counter, and if there are none, why."""
     if gpu is None:
         return None, "no CUDA device"
+    if gpus > 1:
+        return None, f"made by {gpus} GPUs, of which the counter of one is read"
     if gpu.missing is not None:
         return None, gpu.missing
     if gpu.mig:

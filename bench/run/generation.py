@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import platform
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from bench.measure.machine import (
     GpuMonitor,
     device_name,
     free,
+    gpu_uuid,
     is_broken,
     is_out_of_memory,
     software,
@@ -284,17 +286,20 @@ def attempt(
 ) -> tuple[Sequence[object], Measured | Failure]:
     """What the generator made, or nothing; and what each clip of it took, or how it failed.
 
-    DeviceLost if the device can compute no more. No record is left then, so that a clip which ends
-    every process that makes it is recorded as crashed in the end.
+    DeviceLost if the device can compute no more, or a process that computes with this one. No
+    record is left then, so that a clip which ends every process that makes it is recorded as
+    crashed in the end.
     """
     info = generator.info
     delivery: Delivery | None = None
     details: Mapping[str, Any] = {}
     start_s = time.perf_counter()
     try:
-        clips, took = measure(lambda: make(generator, batch), device, stages=info.stages, gpu=gpu)
+        clips, took = measure(
+            lambda: make(generator, batch), device, stages=info.stages, gpu=gpu, gpus=info.gpus
+        )
         return clips, took.share(len(batch))
-    except ClipMissing:
+    except (ClipMissing, DeviceLost):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
@@ -436,6 +441,8 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
         "image_sha256": item.prompt.content.get("image"),
         "device": device_name(device),
         "software": software(device),
+        "node": platform.node(),
+        "gpu_uuid": gpu_uuid(device),
         "inputs": inputs,
         "fingerprint": fingerprint(inputs),
         "seconds_requested": item.prompt.seconds,

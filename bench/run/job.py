@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -23,7 +23,8 @@ from bench.config import (
     deciding,
 )
 from bench.errors import BenchError
-from bench.generators.base import Generator
+from bench.generators.base import Generator, GeneratorInfo
+from bench.generators.team import Team
 from bench.measure.machine import environment, gpus_of, resolve_device
 from bench.metrics.base import Metric
 from bench.progress import say_line
@@ -42,7 +43,7 @@ from bench.run.generation import (
 from bench.run.scoring import score
 from bench.run.summary import summary
 from bench.run.workers import cores, in_workers, score_workers
-from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
+from bench.schema import SCHEMA, Card, Expected, Hardware, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
 from bench.vision.backbones import Backbones
 
@@ -85,19 +86,22 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     one; `taken` are the folders that other jobs of this command have filled.
     """
     gpus = gpus_of(resolve_device(config.device))
-    makers, scorers = _makers(config, gpus), config.score.workers
+    each = build_generator(config.model).info
+    makers, scorers = _makers(config, gpus, each), config.score.workers
     if scorers == "auto":
         scorers = score_workers(len(gpus))
     # Workers have their GPUs to themselves: nothing is computed here then.
-    makes_apart = makers > 1 or config.timeout_s is not None
+    makes_apart = makers > 1 or each.processes > 1 or config.timeout_s is not None
     scores_apart = scorers > 1 or config.score.timeout_s is not None
 
-    def share(work: str, count: int) -> list[str]:
+    def share(work: str, count: int, gpus_each: int = 1, processes_each: int = 1) -> list[str]:
         return in_workers(
             partial(_work, config, model_choice, work, count),
             count,
             gpus,
             max_deaths=config.max_tries * count,  # each may have such a clip in hand
+            gpus_each=gpus_each,
+            processes_each=processes_each,
         )
 
     generates = "generate" in config.stages
@@ -113,7 +117,11 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     failures: list[str] = []
     with log_to(job.folder.log):
         if generates:
-            failures += share("generate", makers) if makes_apart else make_clips(job, config)
+            failures += (
+                share("generate", makers, each.gpus, each.processes)
+                if makes_apart
+                else make_clips(job, config)
+            )
         # Clips of random weights are timed, never scored.
         if "score" in config.stages and job.generator.info.weights == "real":
             failures += share("score", scorers) if scores_apart else score_clips(job, config)
@@ -134,19 +142,21 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     return Outcome(job.folder, failed + failures)
 
 
-def _makers(config: RunConfig, gpus: Sequence[str]) -> int:
-    """How many processes of this machine make the clips."""
+def _makers(config: RunConfig, gpus: Sequence[str], each: GeneratorInfo) -> int:
+    """How many workers of this machine make clips at once; refused if the GPUs are too few."""
+    if gpus and each.processes > len(gpus):
+        raise BenchError(
+            f"model.options.parallel asks for {each.processes} GPUs, this job sees {len(gpus)}: "
+            "type a smaller one, or give the job more (docs/running.md)"
+        )
     workers = config.launch.workers
-    return (len(gpus) or 1) if workers == "auto" else workers
+    return max(1, len(gpus) // each.gpus) if workers == "auto" else workers
 
 
 def _work(
     config: RunConfig, model_choice: str, work: str, count: int, number: int, again: bool
 ) -> list[str]:
     """What one of `count` workers does of a job, on its part of the cores; lines for failures."""
-    threads = max(1, cores() // count)
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
     launch = config.launch
     mine = launch.model_copy(
         update={"jobs": launch.jobs * count, "job": launch.job * count + number}
@@ -158,9 +168,19 @@ def _work(
     }
     config = config.model_copy(update=changes)
     job = prepare(config, model_choice)
+    processes = job.generator.info.processes if work == "generate" else 1
+    threads = max(1, cores() // (count * processes))
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     if work == "prepare":
         return []
-    with log_to(job.folder.log):
+    with ExitStack() as stack:
+        if processes > 1:
+            team = job.generator.team = stack.enter_context(Team(job.device))
+            if team.rank > 0:
+                team.follow(job.generator)
+                return []
+        stack.enter_context(log_to(job.folder.log))
         return make_clips(job, config) if work == "generate" else score_clips(job, config)
 
 
@@ -235,7 +255,7 @@ def foretell(
     todo = chosen(job, missing, config) if "generate" in config.stages else []
     there = len(job.plan.items) - len(missing)
     gpus = gpus_of(resolve_device(config.device))
-    makers = _makers(config, gpus) * config.launch.jobs
+    makers = _makers(config, gpus, job.generator.info) * config.launch.jobs
     ahead = summary(job.generator, job.plan, todo, there, job.folder, job.device, config, makers)
     for line in ahead.lines:
         say(line)
@@ -270,7 +290,7 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
             functional=job.plan.model,
             generator_version=generator.info.version,
             config=dict(config.resolved),
-            hardware=config.hardware,
+            hardware=config.hardware.replace(gpus=generator.info.gpus),
             least_appeal=config.least_appeal,
             environment=before or environment(job.device),
             **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
@@ -314,7 +334,8 @@ def take_clips(job: Job, config: RunConfig) -> None:
     # Made elsewhere, priced and judged here; what is not said, was said where they were made.
     said: dict[str, Any] = {}
     if config.hardware.price_per_gpu_hour is not None:
-        said["hardware"] = config.hardware
+        made_by = job.previous.hardware or Hardware()
+        said["hardware"] = config.hardware.replace(gpus=made_by.gpus)
     if config.least_appeal is not None:
         said["least_appeal"] = config.least_appeal
     if said:

@@ -186,7 +186,7 @@ def _time(
     how = f"by {makers} processes, " if makers > 1 else ""
     how += f"at {seconds:.3g} s a clip ({source})"
     line = f"time: {_duration(total_s / makers)} to make them, {how}"
-    price, gpus = config.hardware.price_per_gpu_hour, config.hardware.gpus
+    price, gpus = config.hardware.price_per_gpu_hour, generator.info.gpus
     if price is None or device == "cpu":
         return line
     return f"{line}; {total_s / 3600 * price * gpus:.2f} {config.hardware.currency}"

@@ -1,13 +1,20 @@
-"""Worker processes of this machine: one for each GPU or core, started again when they die."""
+"""Worker processes of this machine: one for each GPU or core, started again when they die.
+
+One that needs several processes, each with a GPU, has torch start and watch them, as torchrun does.
+"""
 
 import faulthandler
 import logging
 import os
 import signal
+import sys
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -100,22 +107,37 @@ def time_limit(
         timer.cancel()
 
 
-def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> list[str]:
+def in_workers(
+    work: Work,
+    count: int,
+    gpus: Sequence[str],
+    max_deaths: int,
+    gpus_each: int = 1,
+    processes_each: int = 1,
+) -> list[str]:
     """Do the same work in so many processes, which see to it that they share it.
 
-    They have one of the `gpus` each, in turn, and one progress display. One that dies is started
+    They have `gpus_each` of the `gpus`, in turn, and one progress display. One that dies is started
     again, until they died more than `max_deaths` times with nothing done in between. None outlives
-    this call, whatever ends it.
+    this call, whatever ends it. Where a worker is to be several processes, the work is done in
+    each, as one of the group that `torch.distributed` then finds; the first speaks for all.
 
     Returns:
         A line for each failure that a worker tells of, each once.
     """
+    parts = len(gpus) // gpus_each
+    shares = [gpus[part * gpus_each :][:gpus_each] for part in range(parts)] or [gpus]
+
+    def start(number: int, *, again: bool = False) -> _Worker:
+        life = partial(_work, work, number, again)
+        return _start(life, number, shares[number % len(shares)], processes_each)
+
     running: list[_Worker] = []
     ended: list[Done] = []
     deaths = 0
     try:
         with Display() as display:
-            running += [_start(work, number, gpus) for number in range(count)]
+            running += [start(number) for number in range(count)]
             while running:
                 # A child of a worker may hold its end of the pipe open, so its death is looked for.
                 wait([worker.messages for worker in running], timeout=_LOOK_S)
@@ -141,7 +163,7 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
                             f"the last with exit code {code}: look for the "
                             "reason in bench.log and in the log of the system"
                         )
-                    running.append(_start(work, worker.number, gpus, again=True))
+                    running.append(start(worker.number, again=True))
     finally:
         _stop([worker.process for worker in running])
     for done in ended:
@@ -150,11 +172,12 @@ def in_workers(work: Work, count: int, gpus: Sequence[str], max_deaths: int) -> 
     return list(dict.fromkeys(line for done in ended for line in done.failures))
 
 
-def _start(work: Work, number: int, gpus: Sequence[str], *, again: bool = False) -> _Worker:
+def _start(
+    life: Callable[[Connection | None], None], number: int, gpus: Sequence[str], processes: int
+) -> _Worker:
     context = get_context("spawn")  # a fork of a process that has used torch may hang
     messages, theirs = context.Pipe(duplex=False)
-    gpu = gpus[number % len(gpus)] if gpus else None
-    process = context.Process(target=_be_worker, args=(work, number, again, gpu, theirs))
+    process = context.Process(target=_be_worker, args=(life, gpus, processes, theirs))
     process.start()
     theirs.close()
     return _Worker(number, process, messages)
@@ -193,17 +216,73 @@ class _Screen(logging.Handler):
         say_line(printable(record.getMessage(), 4000))
 
 
-def _be_worker(work: Work, number: int, again: bool, gpu: str | None, messages: Connection) -> None:
-    """The life of a worker; whoever ends without a last word has died."""
+def _be_worker(
+    life: Callable[[Connection | None], None],
+    gpus: Sequence[str],
+    processes: int,
+    messages: Connection,
+) -> None:
+    """What a worker process does first."""
+    _outlive_nobody()
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    if processes == 1:
+        life(messages)
+    else:
+        _be_several(life, processes, messages)
+
+
+def _be_several(
+    life: Callable[[Connection | None], None], processes: int, messages: Connection
+) -> None:
+    """Be so many processes, each with the GPU of its number, and end as the first that dies."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=processes,
+            run_id="steadybench",
+            logs_specs=DefaultLogsSpecs(scratch),
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,  # by whoever has started this one
+            signals_to_handle="SIGTERM",
+            shutdown_timeout=round(_GRACE_S / 2),
+            virtual_local_rank=True,
+        )
+        try:
+            elastic_launch(config, _be_one_of_several)(life, messages)
+        except ChildFailedError as error:
+            sys.exit(max(1, error.get_first_failure()[1].exitcode))
+        except SignalException:  # told to stop, it has stopped them
+            return
+
+
+def _be_one_of_several(life: Callable[[Connection | None], None], messages: Connection) -> None:
+    _outlive_nobody()
+    life(messages if os.environ["RANK"] == "0" else None)
+
+
+def _outlive_nobody() -> None:
+    """End when told to, and with the process that started this one."""
     # Ctrl-C reaches every process of a terminal; the parent stops this one, once and gently.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     parent = parent_process()
     assert parent is not None
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    relay_to(messages.send)
+
+
+def _work(work: Work, number: int, again: bool, messages: Connection | None) -> None:
+    """Do the work and say how far it is, unless nobody is to hear; who ends silently has died."""
+    send = messages.send if messages is not None else lambda _: None
+    relay_to(send)
     logging.getLogger("bench").addHandler(_Screen(logging.WARNING))
     prepare_output()
     try:
@@ -212,9 +291,11 @@ def _be_worker(work: Work, number: int, again: bool, gpu: str | None, messages: 
         return
     except Exception as error:
         done = Done([], explain(error))
-    messages.send(done)
+    send(done)
 
 
 def _follow(parent: BaseProcess) -> None:
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE_S)
+    os._exit(1)  # it hangs where Python hears no signal

@@ -1,17 +1,21 @@
 """The video API generator against a real HTTP server, in both dialects, with its faults."""
 
 import contextlib
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import moving_texture
 from video_server import VideoServer
 
 from bench.clip import Clip, write_preview
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, DeviceLost
 from bench.generators import video_api
 from bench.generators.base import Delivered, Undelivered
 from bench.generators.video_api import VideoApiGenerator
@@ -287,6 +291,94 @@ def test_a_wrong_argument_is_named(changes: dict[str, Any], message: str) -> Non
     with pytest.raises(BenchError, match=message) as caught:
         generator(VideoServer(b"", url="http://127.0.0.1:9"), **changes)
     assert "secret" not in str(caught.value)
+
+
+SERVER = str(Path(__file__).parents[1] / "video_server.py")
+# Starts a server and waits, with one more process that the server has started.
+OWNER = """
+import sys, time
+from bench.generators.video_api import VideoApiGenerator
+with VideoApiGenerator(
+    base_url="http://127.0.0.1:{port}",
+    fields={"num_frames": 8},
+    server={"command": ["sh", "-c", "sleep 300 & exec " + sys.argv[1]]},
+):
+    print("ready", flush=True)
+    time.sleep(300)
+"""
+
+
+def started(clip: Path, **changes: Any) -> VideoApiGenerator:
+    server = {
+        "command": [sys.executable, SERVER, str(clip), "{port}"],
+        "version": ["echo", "1.2.3"],
+    }
+    return VideoApiGenerator(
+        base_url="http://127.0.0.1:{port}",
+        fields={"num_frames": 8},
+        poll_s=0.01,
+        retries=0,
+        stack="Fake",
+        gpus=4,
+        server=server | changes,
+    )
+
+
+@pytest.fixture
+def clip(video: bytes, tmp_path: Path) -> Path:
+    (tmp_path / "clip.mp4").write_bytes(video)
+    return tmp_path / "clip.mp4"
+
+
+def test_a_server_is_started_waited_for_and_stopped(clip: Path) -> None:
+    generator = started(clip)
+    assert generator.info.gpus == 4
+    with generator:
+        (guard,) = psutil.Process().children()
+        servers = guard.children(recursive=True)
+        assert servers
+        delivery = generator.generate(Prompt("p", "a cat"), 7).delivery
+        assert (delivery.stack, delivery.gpus) == ("Fake 1.2.3", 4)
+        servers[0].kill()
+        guard.wait(10)
+        with pytest.raises(DeviceLost, match="the server ended with exit code"):
+            generator.begin([(Prompt("p", "a cat"), 8)])
+    assert not psutil.Process().children()
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [
+        ({"command": ["false"]}, "the server ended with exit code 1, and last said: nothing"),
+        ({"command": ["sh", "-c", "echo no GPU; exit 3"]}, "exit code 3, and last said: no GPU"),
+        ({"command": ["no-such-program"]}, "No such file or directory: 'no-such-program'"),
+        ({"health": "/nowhere", "ready_s": 0.1}, "ready within 0.1 s .model.server.ready_s"),
+        ({"version": ["false"]}, "model.server.version: expected the version .* false runs here"),
+        ({"command": "vllm serve"}, "model.server.command must be a list of texts"),
+        ({"ready": 3}, "model.server takes no 'ready'"),
+    ],
+)
+def test_a_server_that_does_not_start_is_said_in_a_line(
+    clip: Path, server: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BenchError, match=message) as caught, started(clip, **server):
+        pass
+    assert not isinstance(caught.value, DeviceLost)
+    assert not psutil.Process().children()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_no_server_outlives_whoever_started_it(clip: Path, sent: signal.Signals) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    command = [sys.executable, "-c", OWNER, f"{sys.executable} {SERVER} {clip} {{port}}"]
+    quiet, heard = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(command, stdout=heard, stderr=quiet, text=True) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        family = psutil.Process(owner.pid).children(recursive=True)
+        assert len(family) == 3
+        owner.send_signal(sent)
+    assert not psutil.wait_procs(family, timeout=20)[1]
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,33 @@ def test_another_gpu_power_limit_or_software_is_another_table(
     assert list(rows_of(gpu_result(**changed), tmp_path=tmp_path)) == [heading]
 
 
+def test_a_row_of_two_kinds_of_gpu_has_a_line_on_each_with_its_own_clips(tmp_path: Path) -> None:
+    mixed = gpu_result()
+    for clip in mixed["clips"][1:]:
+        clip |= {
+            "device": "NVIDIA A100",
+            "latency_s": 20.0,
+            "gpu": STATE | {"power_limit_w": 400.0},
+        }
+    shown = rows_of(mixed, tmp_path=tmp_path)
+    assert {
+        device.partition(",")[0]: row.compute_per_video_s for device, (row,) in shown.items()
+    } == {
+        "NVIDIA A100": 10.0,
+        "NVIDIA H200": 5.0,
+    }
+
+
+def test_four_gpus_for_one_clip_are_other_hardware_than_one(tmp_path: Path) -> None:
+    four = gpu_result("four", latency_s=4.0)
+    four["hardware"] = {"price_per_gpu_hour": 3.6, "currency": "USD", "gpus": 4}
+    shown = rows_of(gpu_result("one"), four, tmp_path=tmp_path)
+    alone = "NVIDIA H200, 700 W, torch 2.15.0, CUDA 13.2"
+    assert list(shown) == [f"4 x {alone}", alone]
+    (row,) = shown[f"4 x {alone}"]
+    assert row.cost_per_video_s == pytest.approx(4 * 3.6 / 3600 * 4 / 2)
+
+
 def test_what_a_share_of_a_batch_means_stands_below_the_table(tmp_path: Path) -> None:
     batch, alone = gpu_result("b", batch_size=4, latency_s=2.5), gpu_result("a")
     ((device, rows),) = rows_of(alone, batch, tmp_path=tmp_path).items()
@@ -144,7 +171,8 @@ def test_no_price_and_no_gpu_are_no_cost(content: Content, tmp_path: Path) -> No
 
 def test_a_row_without_a_price_has_none_beside_one_that_has(tmp_path: Path) -> None:
     content = priced() | {"model": "dear"}
-    ((device, rows),) = rows_of(gpu_result(), content, tmp_path=tmp_path).items()
+    free = gpu_result() | {"hardware": {"gpus": content["hardware"]["gpus"]}}
+    ((device, rows),) = rows_of(free, content, tmp_path=tmp_path).items()
     table = next(iter(speed_tables(device, rows)))
     place = table.headers.index(COST)
     assert {row[0]: row[place] for row in table.texts} == {"m": NONE, "dear": "0.0100 EUR"}

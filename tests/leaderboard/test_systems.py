@@ -39,8 +39,7 @@ def request(start: float, seconds: float, **changes: Any) -> dict[str, Any]:
 def test_requests_per_second_count_the_time_in_which_any_was_under_way(tmp_path: Path) -> None:
     # Two together for 10 s, a pause, as after a resumed run, then one for 10 s.
     told = [request(0, 10), request(0, 10), request(500, 10)]
-    answer = served(loaded(tmp_path, [*told]), 2)
-    assert answer is not None
+    (answer,) = served(loaded(tmp_path, [*told]))
     assert answer.requests_per_s == pytest.approx(3 / 20)
     assert answer.latency_s == (10, 10)
 
@@ -48,19 +47,28 @@ def test_requests_per_second_count_the_time_in_which_any_was_under_way(tmp_path:
 def test_percentiles_attempts_and_what_the_server_reports(tmp_path: Path) -> None:
     told = [request(n, n + 1.0, server_latency_s=n / 2) for n in range(20)]
     told[3] |= {"attempts": 21, "server_peak_memory_bytes": 3 * 2**30}
-    answer = served(loaded(tmp_path, [*told]), 2)
-    assert answer is not None
+    (answer,) = served(loaded(tmp_path, [*told]))
     assert answer.latency_s == pytest.approx((10.5, 19.05))
     assert answer.attempts == 2
     assert answer.server_latency_s == 4.75
     assert answer.server_peak_gib == 3
 
 
-def test_concurrencies_do_not_mix(tmp_path: Path) -> None:
+def test_concurrencies_stacks_and_gpus_do_not_mix(tmp_path: Path) -> None:
     told = [request(0, 10), request(0, 30) | {"concurrency": 8}]
     result = loaded(tmp_path, [*told])
-    assert [served(result, n).latency_s[0] for n in (2, 8)] == [10, 30]  # type: ignore[union-attr]
-    assert served(result, 4) is None
+    assert [answer.latency_s[0] for answer in served(result)] == [10, 30]
+    assert not {"stack", "GPUs"} & row(result, "Servers").keys()
+    told = [
+        request(0, 10, stack="vLLM-Omni 0.21.0"),
+        request(0, 4, stack="vLLM-Omni 0.22.0", gpus=4),
+    ]
+    result = loaded(tmp_path, [*told])
+    assert [(a.stack, a.gpus, a.latency_s[0]) for a in served(result)] == [
+        ("vLLM-Omni 0.21.0", None, 10),
+        ("vLLM-Omni 0.22.0", 4, 4),
+    ]
+    assert row(result, "Servers")["stack"] == "vLLM-Omni 0.21.0"
 
 
 def test_what_is_declared_is_called_declared(tmp_path: Path) -> None:

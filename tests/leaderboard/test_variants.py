@@ -111,6 +111,16 @@ def test_other_devices_have_no_speed_up_and_shared_seeds_compare(tmp_path: Path)
     assert "fast: no clock timed it and its base alike; coherence the same" in " ".join(table.below)
 
 
+def test_more_gpus_for_a_clip_are_a_speed_up_over_one_of_them(tmp_path: Path) -> None:
+    both = [content("one", 10), content("one-ulysses-4", 4, base="one")]
+    for made, gpus in zip(both, (1, 4), strict=True):
+        made["hardware"] = {"gpus": gpus}
+        for clip in made["clips"]:
+            clip["device"] = "NVIDIA H200"
+    (table,) = tables(both, tmp_path)
+    assert rows(table)["one-ulysses-4"]["speed-up"].startswith("2.5")
+
+
 def test_clips_made_elsewhere_are_as_fast_as_their_makers_say(tmp_path: Path) -> None:
     contents = [content("slow", 10), content("fast", 5, base="slow")]
     for each, waited_s in zip(contents, (60.0, 20.0), strict=True):

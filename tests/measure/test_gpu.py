@@ -1,6 +1,8 @@
 """The GPU and its energy, with a driver that says what the test wants."""
 
+# ruff: noqa: N802 - the names are those of NVML
 import os
+from typing import Any
 
 import pytest
 import torch
@@ -18,12 +20,15 @@ def nvml() -> FakeNvml:
     return FakeNvml()
 
 
-def window(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, latency_s: float = 10.0) -> Measured:
+def window(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, latency_s: float = 10.0, gpus: int = 1
+) -> Measured:
     """One generation of so many seconds, on a board that has this driver."""
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
     ticks = iter([100.0, 100.0 + latency_s])
     device = torch.device("cpu")  # nothing to synchronise with
-    _, took = measure(lambda: "clip", device, lambda: next(ticks), gpu=GpuMonitor(UUID, nvml))
+    monitor = GpuMonitor(UUID, nvml)
+    _, took = measure(lambda: "clip", device, lambda: next(ticks), gpu=monitor, gpus=gpus)
     return took
 
 
@@ -110,6 +115,26 @@ def test_whether_anybody_else_is_on_the_gpu(
     nvml.pids = pids
     nvml.used_bytes = None if used_gib is None else used_gib * GIB
     assert GpuMonitor(UUID, nvml).alone(10 * GIB) is expected
+
+
+def test_who_computes_on_the_next_board_is_no_company_on_this_one() -> None:
+    class TwoBoards(FakeNvml):
+        def nvmlDeviceGetComputeRunningProcesses(self, board: str) -> list[Any]:
+            self.pids = [os.getpid()] if board == f"GPU-{UUID}" else [4242, 4243]
+            return super().nvmlDeviceGetComputeRunningProcesses(board)
+
+    nvml = TwoBoards()
+    nvml.uuids.append("GPU-next")
+    assert GpuMonitor(UUID, nvml).alone(0)
+    assert not GpuMonitor("next", nvml).alone(0)
+
+
+def test_energy_of_several_gpus_is_not_that_of_the_first(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    took = window(nvml, monkeypatch, gpus=4)
+    assert took.energy_j is None
+    assert "4 GPUs" in took.unmeasured["energy_j"]
 
 
 def test_somebody_who_came_during_the_clip_was_there(

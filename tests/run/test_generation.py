@@ -2,6 +2,7 @@
 
 import errno
 import json
+import platform
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +20,8 @@ from bench.generators.base import Generator
 from bench.prompts import Item, Prompt
 from bench.run import generation as stage
 from bench.run.generation import Plan, find_missing, generate, restore_previews
-from bench.storage import RunFolder
+from bench.schema import ClipRecord, ClipResult
+from bench.storage import RunFolder, read_record
 
 CPU = torch.device("cpu")
 PROMPTS = [Prompt(id=f"p{n}", text="a ball rolls") for n in range(3)]
@@ -110,10 +112,18 @@ def test_what_is_not_measured_says_why(folder: RunFolder) -> None:
     null = {key for key, value in made.items() if value is None}
     sizes = {"frames_requested", "height_requested", "width_requested"}
     asked = {"error", "image_sha256", "seconds_requested", *sizes}
-    gpu_alone = {"gpu"}
+    gpu_alone = {"gpu", "gpu_uuid"}
     assert null - asked - gpu_alone == set(made["unmeasured"])
     assert made["unmeasured"]["stages"] == "the model has no stages that could be told apart"
     assert made["software"].startswith("torch ")
+
+
+def test_a_record_names_the_machine_and_nothing_that_is_published_does(folder: RunFolder) -> None:
+    run(Flat(), folder)
+    made = read_record(folder.record(ITEMS[0].sample), ClipRecord)
+    assert made.node == platform.node()
+    published = ClipResult.of(made, scores={}, unscored={}, notes={}).json_values
+    assert not {"node", "gpu_uuid", "inputs", "fingerprint", "details", "schema"} & published.keys()
 
 
 def test_on_a_cpu_nothing_is_written_while_a_clip_is_timed(

@@ -6,16 +6,16 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import torch
 from PIL import Image
 
 from bench.clip import Clip, Sound
-from bench.errors import BenchError, ClipError, nearest
+from bench.errors import BenchError, ClipError
 from bench.generators.base import (
     Generator,
     GeneratorInfo,
@@ -23,6 +23,7 @@ from bench.generators.base import (
     is_positive,
     require,
     require_choice,
+    settings,
 )
 from bench.generators.diffusers import call as calls
 from bench.generators.diffusers.load import (
@@ -33,7 +34,13 @@ from bench.generators.diffusers.load import (
     read_back,
     resolve_class,
 )
-from bench.generators.diffusers.options import Options, apply, place, reset_attention
+from bench.generators.diffusers.options import (
+    Options,
+    apply,
+    check_split,
+    place,
+    reset_attention,
+)
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Loaded, Task, Weights
@@ -41,8 +48,6 @@ from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
     from bench.generators.diffusers.random_weights import Description, Part
-
-T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -88,10 +93,10 @@ class DiffusersGenerator(Generator):
         follows = self.longest_s is None or is_positive(self.longest_s)
         require(follows, "longest_s", "seconds above 0", self.longest_s)
         self.fps = float(self.fps)
-        self.load = _settings(Load, self.load, "load")
+        self.load = settings(Load, self.load, "load")
         if self.path is not None:
             self.load = self.load.within(Path(self.path))
-        self.options = _settings(Options, self.options, "options")
+        self.options = settings(Options, self.options, "options")
         self.call = dict(self.call)
         if self.options.steps is not None:
             self.call["num_inference_steps"] = self.options.steps
@@ -106,14 +111,22 @@ class DiffusersGenerator(Generator):
     @property
     def info(self) -> GeneratorInfo:
         """As configured; revisions and stages once they are there."""
-        batch_size = self.options.batch_size
+        options = self.options
+        # Clips of before there were batches, or teams, are the same.
+        before = {
+            "options.batch_size": options.batch_size == 1,
+            "options.parallel": not options.parallel,
+        }
+        non_semantic = {key for key, same in before.items() if same}
+        processes = self.team.size if self.team else options.processes
         return GeneratorInfo(
-            # Clips of before there were batches are the same.
-            non_semantic=frozenset({"options.batch_size"} if batch_size == 1 else ()),
+            non_semantic=frozenset(non_semantic),
             size_requested=self._size,
             weights=self.weights,
-            variant=self.options.label,
-            batch_size=batch_size,
+            variant=options.label,
+            batch_size=options.batch_size,
+            gpus=processes,
+            processes=processes,
             revisions=self.revisions,
             stages=self.clock,
         )
@@ -183,6 +196,10 @@ class DiffusersGenerator(Generator):
         for name, file in self._videos.items():
             if not file.is_file():
                 raise BenchError(f"model.videos.{name}: expected a video, {str(file)!r} is none")
+        if self.options.parallel is not None:
+            from bench.generators.diffusers.random_weights import hollow
+
+            check_split(self.options, hollow(self.description, self.load))
         if self.options.batch_size > 1:
             images = self.task != "t2v" and any(prompt.image for prompt in prompts)
             calls.check_batch(self.pipeline, self.options.batch_size, images=images)
@@ -193,7 +210,7 @@ class DiffusersGenerator(Generator):
 
     def __enter__(self) -> Self:
         try:
-            self._load()
+            self._together("_load")
         except BaseException:
             self.__exit__()  # half a model must not stay on the GPU
             raise
@@ -221,14 +238,19 @@ class DiffusersGenerator(Generator):
 
         Where memory runs out, what the pipeline held is free once torch.OutOfMemoryError is raised.
         """
-        (clip,) = self._call(prompt, [seed])
+        (clip,) = self.generate_batch(prompt, [seed])
         return clip
 
     def generate_batch(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
         """Call the pipeline once, with random numbers of its own for each seed."""
-        if len(seeds) == 1:
-            return super().generate_batch(prompt, seeds)
-        return self._call(prompt, seeds)
+        clips: list[Clip] = self._together("_call", prompt, seeds)
+        return clips
+
+    def _together(self, method: str, *arguments: Any) -> Any:  # noqa: ANN401 - of any method
+        """Call a method, in all processes that make a clip together."""
+        if self.team is not None:
+            return self.team.call(self, method, *arguments)
+        return getattr(self, method)(*arguments)
 
     def _call(self, prompt: Prompt, seeds: Sequence[int]) -> list[Clip]:
         arguments = self._arguments(prompt)
@@ -343,18 +365,6 @@ class DiffusersGenerator(Generator):
         parts = (*self.load.components.values(), *self.load.loras)
         own = {"repo": self.source_name, "revision": self.load.revision}
         return find_revisions(parts, own)
-
-
-def _settings(kind: type[T], values: Any, key: str) -> T:  # noqa: ANN401 - T, or its keys
-    """A dataclass from a part of the configuration; the nearest to an unknown key is named."""
-    if isinstance(values, kind):
-        return values
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    for name in values or {}:
-        if name not in names:
-            close = nearest(name, names)
-            raise BenchError(f"model.{key} takes no {name!r}{close}; it takes {', '.join(names)}")
-    return kind(**(values or {}))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -23,6 +24,8 @@ _CHOICES: Mapping[str, tuple[object, ...]] = {
     "tiling": (False, True),
     "slicing": (False, True),
 }
+
+_DEGREES = ("ulysses", "ring")
 
 _QUANTISE_KEYS = ("backend", "components", "kwargs")
 
@@ -57,6 +60,9 @@ class Options:
     tiling: bool = False  # encodes and decodes frames tile by tile
     slicing: bool = False  # encodes and decodes one clip of a batch at a time
     batch_size: int = 1  # seeds of one prompt that one call makes
+    # Over how many GPUs the tokens of a clip are split, as {ulysses: 4}, which exchanges heads of
+    # attention, or {ring: 4}, which passes keys and values round; both multiply.
+    parallel: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         for key, choices in _CHOICES.items():
@@ -72,9 +78,23 @@ class Options:
         require(sound, "options.quantise", expected, self.quantise)
         expected = "null or as {class: FirstBlockCacheConfig, threshold: 0.1}"
         require(isinstance(self.cache, Mapping | None), "options.cache", expected, self.cache)
+        degrees = self.parallel
+        sound = degrees is None or (
+            isinstance(degrees, Mapping)
+            and {*degrees} <= {*_DEGREES}
+            and all(is_whole(degree, 1) for degree in degrees.values())
+            and self.processes > 1
+        )
+        expected = f"null, or GPUs by {' and '.join(_DEGREES)}, as {{ulysses: 4}}"
+        require(sound, "options.parallel", expected, degrees)
         steps = 1 if self.steps is None else self.steps
         for key, count in (("steps", steps), ("batch_size", self.batch_size)):
             require(is_whole(count, 1), f"options.{key}", "a number from 1", count)
+
+    @property
+    def processes(self) -> int:
+        """That make one clip together, each with a GPU."""
+        return math.prod((self.parallel or {}).values())
 
     @property
     def label(self) -> str:
@@ -93,6 +113,7 @@ class Options:
             self.tiling and "tiling",
             self.slicing and "slicing",
             self.batch_size > 1 and f"batch-{self.batch_size}",
+            *(f"{name}-{degree}" for name, degree in (self.parallel or {}).items()),
         ]
         return "-".join(word for word in words if word)
 
@@ -120,9 +141,32 @@ class Options:
                 f"model.options.quantise by {self.quantise['backend']} reads published weights, "
                 "and random ones would stay as they are: type model.options.quantise=null or float8"
             )
+        if self.parallel is not None:
+            self._check_parallel()
         if self.cache is not None:
             _cache_config(self.cache, lambda: 0)
         self.quantization_config()
+
+    def _check_parallel(self) -> None:
+        mend = "type model.options.parallel=null, or leave that out"
+        if self.cache is not None:
+            raise BenchError(
+                "model.options.cache decides by what changed, which each GPU would see of its own "
+                f"tokens alone: {mend}"
+            )
+        if self.compile is not None:
+            raise BenchError(
+                f"model.options.compile does not go with parallel in diffusers: {mend}"
+            )
+        if self.degree("ring") > 1 and self.attention is None:
+            raise BenchError(
+                "model.options.parallel: ring needs a kernel of attention that tells the sum of "
+                "weights, which the usual one does not: add model.options.attention=_native_cudnn"
+            )
+
+    def degree(self, way: str) -> int:
+        """How many GPUs split the tokens in that way."""
+        return (self.parallel or {}).get(way, 1)
 
     def quantization_config(self) -> Any:  # noqa: ANN401 - a diffusers object
         """A PipelineQuantizationConfig of 8 or 4 bits for `from_pretrained`; None without.
@@ -181,6 +225,8 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
         if options.cache is not None:
             config = _cache_config(options.cache, lambda: pipe.current_timestep)
             method(denoiser, "enable_cache", "options.cache")(config)
+        if options.parallel is not None:
+            _split(denoiser, options)
         if options.compile == "whole":
             denoiser.compile()
         elif options.compile == "blocks":
@@ -189,6 +235,46 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
             except ValueError as error:  # a model that does not say which of its blocks repeat
                 mend = "type model.options.compile=whole"
                 raise BenchError(f"model.options.compile: {one_line(error)}: {mend}") from None
+
+
+def check_split(options: Options, networks: Mapping[str, Any]) -> None:
+    """Refuse a pipeline, by its networks without weights, that `parallel` cannot split so."""
+    for name in {*networks}.intersection(DENOISERS):
+        network, kind = networks[name], type(networks[name]).__name__
+        if getattr(network, "_cp_plan", None) is None:
+            raise BenchError(
+                f"model.options.parallel: diffusers has no plan to split the {name}, {kind}, over "
+                "GPUs: type model.options.parallel=null, and launch=gpus to use all of them"
+            )
+        heads, degree = getattr(network.config, "num_attention_heads", 0), options.degree("ulysses")
+        if heads % degree:
+            raise BenchError(
+                f"model.options.parallel: expected ulysses to divide the {heads} heads of the "
+                f"{name}, {kind}, got {degree}: type a divisor"
+            )
+
+
+def _split(denoiser: Any, options: Options) -> None:  # noqa: ANN401 - any diffusers model
+    """Have each process of the group compute its part of the tokens."""
+    from diffusers import ContextParallelConfig
+
+    ulysses, ring = options.degree("ulysses"), options.degree("ring")
+    config = ContextParallelConfig(
+        ulysses_degree=ulysses,
+        ring_degree=ring,
+        # Numbers of tokens and heads that do not divide evenly; not there for both at once.
+        ulysses_anything=ring == 1,
+        ring_anything=ulysses == 1,
+    )
+    counted = torch.accelerator.device_count
+    if not counted():  # on CPUs, where diffusers would divide by it
+        torch.accelerator.device_count = lambda: 1
+    try:
+        denoiser.enable_parallelism(config=config)
+    except ValueError as error:
+        raise BenchError(f"model.options.parallel: {one_line(error)}") from None
+    finally:
+        torch.accelerator.device_count = counted
 
 
 def place(options: Options, pipe: Any, device: torch.device) -> None:  # noqa: ANN401 - any pipeline

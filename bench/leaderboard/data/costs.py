@@ -89,12 +89,13 @@ class Speed:
 def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tuple[Speed, ...]]:
     """Speed of every result of a suite that was timed, fastest first, by device.
 
-    A device is what may be compared: a GPU with power limit and software, or the processor.
+    A device is what may be compared: a GPU with power limit and software, several of them that made
+    each clip together, or the processor.
     """
     rows: defaultdict[str, list[Speed]] = defaultdict(list)
     for result in results:
         for device, clips in timed(result).items():
-            rows[device].append(_speed(result, labels[result.model], clips))
+            rows[all_of(result, device)].append(_speed(result, labels[result.model], clips))
     return {
         device: tuple(sorted(rows[device], key=lambda row: (row.compute_per_video_s, row.label)))
         for device in sorted(rows)
@@ -118,6 +119,12 @@ def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, S
         for row in rows
         if row.result.model == result.model
     }
+
+
+def all_of(result: Result, device: str) -> str:
+    """Such a device, as often as it took to make one clip of a result."""
+    gpus = (result.hardware or Hardware()).gpus
+    return f"{gpus} x {device}" if gpus > 1 and not device.lower().startswith("cpu") else device
 
 
 def _device(result: Result, clip: ClipResult) -> str:
@@ -366,16 +373,15 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
         return "timed on several devices" if devices else _why_not_timed(result)
     hardware = result.hardware or Hardware()
     (device,) = devices
-    several = device if hardware.gpus == 1 else f"{hardware.gpus} x {device}"
     price_per_s = gpu_price_per_s(result, result.clips)
     if _on_cpu(result, result.clips):
         unit, source, per_s = "CPU-s", device, 1.0
     elif price_per_s is None:
-        unit, source, per_s = "GPU-s", several, float(hardware.gpus)
+        unit, source, per_s = "GPU-s", device, float(hardware.gpus)
     else:
         unit, per_s = hardware.currency, price_per_s
         each = " each" if hardware.gpus > 1 else ""
-        source = f"{several}, {hardware.price_per_gpu_hour:g} {unit} an hour{each}"
+        source = f"{device}, {hardware.price_per_gpu_hour:g} {unit} an hour{each}"
 
     def amount(clip: ClipResult) -> float | None:
         steady = clip.warm or clip.status != "ok"  # no clip's share of a first one's preparations

@@ -292,10 +292,12 @@ def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Served:
-    """How a server answered at one concurrency, over the clips that it delivered."""
+    """How one stack answered at one concurrency, over the clips that it delivered."""
 
     result: Result
     clips: int
+    stack: str | None  # what served them, with its version; None where nobody said
+    gpus: int | None  # that made one clip together; None where nobody said
     concurrency: int  # requests under way at once
     latency_s: tuple[float, float]  # median and 95% percentile, from request to clip
     requests_per_s: float  # delivered over the time in which any request was under way
@@ -321,15 +323,12 @@ def system_tables(board: SuiteBoard) -> Iterator[Table]:
             above=["What makers of models and suppliers of clips say, and nobody here measured."],
             empty="hide",
         )
-    answers = [
-        answer
-        for result in board.results
-        for count in sorted({a.concurrency or 0 for _, a in _deliveries(result, "request")})
-        if count and (answer := served(result, count))
-    ]
+    answers = [answer for result in board.results for answer in served(result)]
     columns: list[Column[Served]] = [
         Column("model", lambda r: Cell(board.labels[r.result.model], about=r.result), kind="name"),
         Column("clips", lambda r: r.clips),
+        Column("stack", lambda r: r.stack, kind="text", empty="hide"),
+        Column("GPUs", lambda r: r.gpus, empty="hide"),
         Column("at once", lambda r: r.concurrency),
         Column(
             "s per request p50 (p95)", lambda r: Cell(r.latency_s[0], note=number(r.latency_s[1]))
@@ -344,21 +343,32 @@ def system_tables(board: SuiteBoard) -> Iterator[Table]:
         yield tabulate("Servers", columns, answers, above=[about])
 
 
-def served(result: Result, concurrency: int) -> Served | None:
-    """How a server answered at this concurrency; None if it delivered nothing."""
-    answers = [
-        delivery
-        for _, delivery in _deliveries(result, "request")
-        if delivery.concurrency == concurrency and delivery.latency_s is not None
-    ]
-    if not answers:
-        return None
+def served(result: Result) -> Iterator[Served]:
+    """How servers answered, by stack, GPUs and concurrency."""
+    answers: defaultdict[tuple[str, int, int], list[Delivery]] = defaultdict(list)
+    for _, delivery in _deliveries(result, "request"):
+        if delivery.concurrency and delivery.latency_s is not None:
+            how = delivery.stack or "", delivery.gpus or 0, delivery.concurrency
+            answers[how].append(delivery)
+    for (stack, gpus, concurrency), of_server in sorted(answers.items()):
+        yield _served(result, stack or None, gpus or None, concurrency, of_server)
+
+
+def _served(
+    result: Result,
+    stack: str | None,
+    gpus: int | None,
+    concurrency: int,
+    answers: Sequence[Delivery],
+) -> Served:
     p50, p95 = np.quantile([answer.latency_s or 0.0 for answer in answers], [0.5, 0.95]).tolist()
     compute = [a.server_latency_s for a in answers if a.server_latency_s is not None]
     peaks = [a.server_peak_memory_bytes for a in answers if a.server_peak_memory_bytes is not None]
     return Served(
         result=result,
         clips=len(answers),
+        stack=stack,
+        gpus=gpus,
         concurrency=concurrency,
         latency_s=(p50, p95),
         requests_per_s=len(answers) / _busy_s(answers),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench import statistics as stats
-from bench.leaderboard.data.costs import Speed, Yield, devices, timed
+from bench.leaderboard.data.costs import Speed, Yield, all_of, devices, timed
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_means
 from bench.leaderboard.pairs import Comparison
 from bench.leaderboard.tables.costs import delivered, usable_cost
@@ -83,7 +83,7 @@ def variant_groups(board: SuiteBoard) -> Iterator[tuple[Variant, list[Variant], 
             row = _variant(board, result, base, clock, usable.get(result.model))
             rows[base.model, clock].append(row)
     for (name, clock), variants in sorted(rows.items()):
-        speed = devices(by_name[name], board.speeds).get(clock)
+        speed = devices(by_name[name], board.speeds).get(all_of(by_name[name], clock))
         alone = Interval(1, None, None, 0) if clock else None
         first = Variant(board.labels[name], by_name[name], speed, usable.get(name), alone, {}, ())
         yield first, sorted(variants, key=lambda row: row.order), clock
@@ -103,7 +103,7 @@ def _variant(
     return Variant(
         label=board.labels[result.model],
         result=result,
-        speed=devices(result, board.speeds).get(clock),
+        speed=devices(result, board.speeds).get(all_of(result, clock)),
         usable=usable,
         speed_up=speed_up(result, base, clock),
         changes=changes,
