@@ -51,6 +51,8 @@ def test_every_command_shows_three_examples_of_itself(
         (["limit"], "there is no command 'limit'"),
         (["limt=3"], "there is no 'limt', did you mean 'limit'?"),
         (["run", "limt=3"], "there is no 'limt', did you mean 'limit'?"),
+        (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?; `steadybench models` lists the 1"),
+        (["suite=smok"], "did you mean 'smoke'?; there are dance, evening, "),
     ],
 )
 def test_a_slip_is_one_line(

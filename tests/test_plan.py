@@ -122,6 +122,11 @@ def test_what_cannot_work_is_refused(
         report.refuse()
 
 
+def test_a_price_of_no_gpu_is_said_to_be_left_out(told: Callable[..., Summary]) -> None:
+    said = [told(Sized({}), device=torch.device(kind)).lines[-1] for kind in ("cpu", "cuda")]
+    assert [line.startswith("cost: none") for line in said] == [True, False]
+
+
 def test_a_size_that_cannot_be_told_stops_nothing(
     told: Callable[..., Summary], monkeypatch: pytest.MonkeyPatch
 ) -> None:

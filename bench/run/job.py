@@ -172,6 +172,8 @@ def prepare(
     networks = build_backbones(config.metrics.backbones)
     check_network(suite, networks)
     prompts, sha256 = _prompts(config, generator, device, images=images)
+    if not generator.info.takes_images and any(prompt.image for prompt in prompts):
+        log.warning("%s makes video from text: it gets no picture of suite %s", name, suite.name)
     folder = RunFolder(config.out / suite.name / name)
     if folder.root in taken:
         raise BenchError(
@@ -375,13 +377,18 @@ def _prompts(
     if suite.prompts is None:
         return generator.own_prompts(), None
     prompts, sha256 = load_suite(suite.prompts, suite.files)
-    bare = prompts
     start_images = StartImages.of(suite, config.out)
     if start_images is not None:
         prompts = start_images.given_to(prompts)
         missing = [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
+        if missing and not generator.info.takes_images:
+            raise BenchError(
+                f"the model makes video from text, and the pictures of suite {suite.name} are not "
+                "made yet: run one that animates them first (`steadybench models --task i2v`), or "
+                "take suite=standard"
+            )
         if missing and not images:
-            return bare, sha256
+            return prompts, sha256
         if missing and "generate" not in config.stages:
             raise BenchError(
                 f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "

@@ -15,7 +15,8 @@ from bench.errors import BenchError, one_line
 from bench.generators.base import Generator, Needs
 from bench.leaderboard.data.files import FILE_NAME, load
 from bench.measure.machine import device_name, main_memory_bytes
-from bench.prompts import Item
+from bench.prompts import Item, Prompt
+from bench.run.conditioning import StartImages
 from bench.run.generation import Plan
 from bench.schema import ClipFacts, ClipRecord
 from bench.storage import RunFolder, read_record
@@ -67,7 +68,25 @@ def summary(
             obstacles += [obstacle] if obstacle else []
         if generator.info.measured:
             lines.append(_time(generator, plan, todo, folder, device_name(device), config, makers))
+        if config.hardware.price_per_gpu_hour is not None and (
+            device.type == "cpu" or not generator.info.measured
+        ):
+            lines.append(
+                "cost: none, hardware.price_per_gpu_hour is left out: no GPU here makes the clips"
+            )
     return Summary(lines, obstacles)
+
+
+def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device) -> Iterator[str]:
+    """What the pictures that a suite has made first come to, where they are not there."""
+    missing = sum(p.image is not None and not p.image.is_file() for p in prompts)
+    start_images = StartImages.of(config.suite, config.out)
+    if start_images is None or not missing:
+        return
+    title = ((config.suite.images or {}).get("card") or {}).get("title", "suite.images")
+    yield f"pictures: {missing} to make first, by {title}"
+    needs = (line for line, _ in _weights(start_images.maker, "suite.images", device))
+    yield from (line for line in needs if line.startswith("to download"))
 
 
 def _clips(

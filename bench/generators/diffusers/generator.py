@@ -112,6 +112,7 @@ class DiffusersGenerator(Generator):
             non_semantic=frozenset({"options.batch_size"} if batch_size == 1 else ()),
             size_requested=self._size,
             weights=self.weights,
+            takes_images=self.task != "t2v",
             variant=self.options.label,
             batch_size=batch_size,
             revisions=self.revisions,
