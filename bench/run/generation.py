@@ -38,7 +38,7 @@ from bench.measure.machine import (
 )
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
-from bench.progress import say_line, track
+from bench.progress import say_line, track, waiting
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed
 from bench.run.workers import ENDED_BY_LIMIT
@@ -166,7 +166,8 @@ def generate(
     with ExitStack() as stack:
         if type(generator).__enter__ is not Generator.__enter__:  # it has something to load
             say_line(f"{plan.label}: loading")
-        _open(generator, plan.label, stack)
+        with waiting(f"{plan.label}: loading"):
+            _open(generator, plan.label, stack)
         write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
         writer = stack.enter_context(Writer(ahead * info.batch_size))

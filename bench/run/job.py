@@ -33,7 +33,7 @@ from bench.run.claims import Share, held
 from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
 from bench.run.generation import Plan, check_seeds, find_missing, generate
 from bench.run.scoring import score
-from bench.run.summary import summary
+from bench.run.summary import missing_networks, summary
 from bench.run.workers import cores, in_workers, score_workers
 from bench.schema import SCHEMA, Card, Expected, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
@@ -98,6 +98,9 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     if generates:
         missing = to_make(job)
         foretell(job, missing, config, say_line)
+        if missing and "score" in config.stages and job.generator.info.weights == "real":
+            for line in missing_networks(job.metrics, config):
+                say_line(line)
     else:
         take_clips(job, config)
     failures: list[str] = []
