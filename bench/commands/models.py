@@ -1,9 +1,9 @@
 """Which models are there, how large are they, and may they be used? From their YAMLs alone.
 
 Examples:
-  steadybench models                                   all of them
-  steadybench models --fits 24 --commercial --task i2v what a card of 24 GiB may earn money with
-  steadybench models --json                            for programs
+  steadybench models                                    all of them
+  steadybench models --fits 24 --commercial --task i2v  what a card of 24 GiB may earn money with
+  steadybench models --json                             for programs
 """
 
 import argparse

@@ -85,15 +85,17 @@ def summary(
 
 
 def missing_networks(metrics: Mapping[str, Metric], config: RunConfig) -> list[str]:
-    """A line for each network that scoring will lack, said before hours of making clips.
+    """A line for each reason why metrics will have no value, said before hours of making clips.
 
     What can be downloaded is there then.
     """
     roles = {role for metric in metrics.values() for role in metric.needs}
     configured = {role: value for role, value in config.metrics.backbones.items() if role in roles}
+    unavailable = _unavailable(json.dumps(configured, sort_keys=True))
     lines = []
-    for role, why in _unavailable(json.dumps(configured, sort_keys=True)).items():
-        names = [name for name, metric in metrics.items() if role in metric.needs]
+    for why in dict.fromkeys(unavailable.values()):
+        lacking = {role for role, reason in unavailable.items() if reason == why}
+        names = [name for name, metric in metrics.items() if lacking.intersection(metric.needs)]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         lines.append(f"{', '.join(names[:_NAMED])}{more} will have no value: {why}")
     return lines
