@@ -181,7 +181,7 @@ def test_the_pages_list_every_command_and_suite() -> None:
     table = "\n".join(re.findall(r"^\| `.*", pages[ROOT / "docs/commands.md"], re.MULTILINE))
     assert all(f"`{verb}`" in table for verb in COMMANDS)
     counts = dict(re.findall(r"^\| `(\w+)` \| (\d+ x \d+) \|", pages[GUIDE], re.MULTILINE))
-    there = {suite.name: f"{suite.prompts} x {suite.seeds}" for suite in suites([CONF])}
+    there = {suite.name: f"{suite.prompts} x {suite.seeds}" for suite in suites()}
     assert len(counts) > 5
     assert counts == {name: there[name] for name in counts}
 
