@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 MISTAKE = 2
 """Exit code where there is something to mend."""
 
+_MOST_LISTED = 30  # choices, that one line may name
+
 
 class BenchError(Exception):
     """A mistake the user can mend.
@@ -108,8 +110,10 @@ def explain(error: Exception) -> str:
 
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, name = error.missing_cfg_file.rpartition("/")
-        close = nearest(name, error.options)
-        return f"there is no {group}={name}{close}; there are {', '.join(error.options)}"
+        there = f"there are {', '.join(error.options)}"
+        if len(error.options) > _MOST_LISTED:
+            there = f"`steadybench {group}s` lists the {len(error.options)} there are"
+        return f"there is no {group}={name}{nearest(name, error.options)}; {there}"
     if str(error).startswith("Ambiguous value for argument"):
         return "several values were given for one key: add -m to run one job for each"
     if isinstance(error, OverrideParseException):

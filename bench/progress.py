@@ -5,9 +5,13 @@ the line in any case. What worker processes do, their parent shows.
 """
 
 import logging
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
@@ -142,6 +146,46 @@ def track(items: Iterable[T], label: str, total: int, clips: int = 1) -> Iterato
         for item in items:
             yield item
             display.advance(start._replace(done=1))
+
+
+@contextmanager
+def waiting(label: str) -> Iterator[None]:
+    """Say every minute how long something takes that tells nothing, and what it has downloaded.
+
+    On a terminal the hub shows bars of its own; bench.log has the lines in any case.
+    """
+    start_s, before = time.monotonic(), _downloaded_bytes()
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(EVERY_S):
+            line = f"{label}, {_duration(time.monotonic() - start_s)} so far"
+            if (size := _downloaded_bytes() - before) > 0:
+                line += f", {size / 2**30:.1f} GiB downloaded"
+            log.info("%s", line)
+            if not console.is_terminal:
+                say_line(line)
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticker.join()
+
+
+def _downloaded_bytes() -> int:
+    """In the hub's cache, what is still on its way included; 0 where nobody asks the hub."""
+    if "huggingface_hub" not in sys.modules:
+        return 0
+    from huggingface_hub import constants
+
+    size = 0
+    for path in Path(constants.HF_HUB_CACHE).glob("models--*/blobs/*"):
+        with suppress(OSError):  # it has its name since
+            size += path.stat().st_size
+    return size
 
 
 def say_line(line: str) -> None:

@@ -51,6 +51,8 @@ def test_every_command_shows_three_examples_of_itself(
         (["limit"], "there is no command 'limit'"),
         (["limt=3"], "there is no 'limt', did you mean 'limit'?"),
         (["run", "limt=3"], "there is no 'limt', did you mean 'limit'?"),
+        (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?; `steadybench models` lists the 1"),
+        (["suite=smok"], "did you mean 'smoke'?; there are custom, dance, "),
     ],
 )
 def test_a_slip_is_one_line(
@@ -108,12 +110,12 @@ def test_every_suite_is_listed_with_its_counts(tmp_path: Path) -> None:
     mine.mkdir()
     (tmp_path / "two.jsonl").write_text('{"id": "a", "seconds": 4}\n{"id": "b", "seconds": 9}\n')
     (mine / "mine.yaml").write_text(
-        f"# My own. And more.\nname: mine\nprompts: {tmp_path / 'two.jsonl'}\nseeds: [0, 1, 2]\n"
-        "follow_seconds: true\n"
+        f"# My own. And more.\ndefaults: [custom, _self_]\nname: mine\n"
+        f"prompts: {tmp_path / 'two.jsonl'}\nfollow_seconds: true\n"
     )
-    listed = {suite.name: suite for suite in suites([CONF, tmp_path])}
+    listed = {suite.name: suite for suite in suites(str(tmp_path))}
     assert listed.keys() == {p.stem for p in (CONF / "suite").glob("*.yaml")} | {"mine"}
-    assert listed["mine"] == ("mine", 2, 3, "4-9", "My own")
+    assert listed["mine"] == ("mine", 2, 2, "4-9", "My own")
     assert listed["standard"][1:4] == (100, 4, "model's")
     assert listed["files"].prompts is None
     assert all(suite.title for suite in listed.values())

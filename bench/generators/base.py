@@ -41,6 +41,7 @@ class GeneratorInfo:
     non_semantic: frozenset[str] = frozenset()
     size_requested: tuple[int, int] | None = None  # height and width in pixels
     weights: Weights = "real"  # random: parameters mean nothing, only speed is measured
+    takes_images: bool = True  # whether it gets the picture of a prompt that has one
     variant: str = ""  # what sets this row apart from the model as published, for its name
     batch_size: int = 1  # how many seeds of one prompt are asked for at once
     ahead: int = 0  # how many batches to hear of by `begin` before they are asked for

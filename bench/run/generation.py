@@ -39,7 +39,7 @@ from bench.measure.machine import (
 )
 from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
-from bench.progress import say_line, track
+from bench.progress import say_line, track, waiting
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed, held
 from bench.run.workers import time_limit
@@ -180,7 +180,8 @@ def generate(
     with ExitStack() as stack:
         if type(generator).__enter__ is not Generator.__enter__:  # it has something to load
             say_line(f"{plan.label}: loading")
-        _open(generator, plan.label, stack)
+        with waiting(f"{plan.label}: loading"):
+            _open(generator, plan.label, stack)
         with held(folder.loaded):
             write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])

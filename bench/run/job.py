@@ -41,7 +41,7 @@ from bench.run.generation import (
     restore_previews,
 )
 from bench.run.scoring import score
-from bench.run.summary import summary
+from bench.run.summary import missing_networks, summary
 from bench.run.workers import cores, in_workers, score_workers
 from bench.schema import SCHEMA, Card, Expected, Hardware, Loaded, Prompts, Run, parse
 from bench.storage import RunFolder, read_record, write_record
@@ -112,6 +112,9 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     if generates:
         missing = to_make(job)
         foretell(job, missing, config, say_line)
+        if missing and "score" in config.stages and job.generator.info.weights == "real":
+            for line in missing_networks(job.metrics, config):
+                say_line(line)
     else:
         take_clips(job, config)
     failures: list[str] = []
@@ -202,6 +205,8 @@ def prepare(
     networks = build_backbones(config.metrics.backbones)
     check_network(suite, networks)
     prompts, sha256 = _prompts(config, generator, device, images=images)
+    if not generator.info.takes_images and any(prompt.image for prompt in prompts):
+        log.warning("%s makes video from text: it gets no picture of suite %s", name, suite.name)
     folder = RunFolder(config.out / suite.name / name)
     if folder.root in taken:
         raise BenchError(
@@ -431,13 +436,18 @@ def _prompts(
     if suite.prompts is None:
         return generator.own_prompts(), None
     prompts, sha256 = load_suite(suite.prompts, suite.files)
-    bare = prompts
     start_images = StartImages.of(suite, config.out)
     if start_images is not None:
         prompts = start_images.given_to(prompts)
         missing = [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
+        if missing and not generator.info.takes_images:
+            raise BenchError(
+                f"the model makes video from text, and the pictures of suite {suite.name} are not "
+                "made yet: run one that animates them first (`steadybench models --task i2v`), or "
+                "take suite=standard"
+            )
         if missing and not images:
-            return bare, sha256
+            return prompts, sha256
         if missing and "generate" not in config.stages:
             raise BenchError(
                 f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "

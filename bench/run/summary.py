@@ -1,24 +1,31 @@
 """What a job is about to make, and what that needs: said, or refused, before anything is loaded."""
 
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
 import torch
 
-from bench.config import RunConfig
-from bench.errors import BenchError, one_line
+from bench.config import RunConfig, build_backbones
+from bench.errors import BenchError, Unscored, one_line
 from bench.generators.base import Generator, Needs
 from bench.leaderboard.data.files import FILE_NAME, load
 from bench.measure.machine import device_name, main_memory_bytes
-from bench.prompts import Item
+from bench.metrics.base import Metric
+from bench.progress import waiting
+from bench.prompts import Item, Prompt
+from bench.run.conditioning import StartImages
 from bench.run.generation import Plan
 from bench.schema import ClipFacts, ClipRecord
 from bench.storage import RunFolder, read_record
+from bench.vision.backbones import Backbones
 
 _GIB = 2**30
 
@@ -28,6 +35,7 @@ _BYTES_PER_PIXEL = 0.5
 _GRAIN = 3
 
 _HUB_TIMEOUT_S = 5.0
+_NAMED = 3  # of metrics that lack the same network
 _MOST_READ = 50  # records, for the time that a clip takes
 
 
@@ -67,7 +75,53 @@ def summary(
             obstacles += [obstacle] if obstacle else []
         if generator.info.measured:
             lines.append(_time(generator, plan, todo, folder, device_name(device), config, makers))
+        if config.hardware.price_per_gpu_hour is not None and (
+            device.type == "cpu" or not generator.info.measured
+        ):
+            lines.append(
+                "cost: none, hardware.price_per_gpu_hour is left out: no GPU here makes the clips"
+            )
     return Summary(lines, obstacles)
+
+
+def missing_networks(metrics: Mapping[str, Metric], config: RunConfig) -> list[str]:
+    """A line for each reason why metrics will have no value, said before hours of making clips.
+
+    What can be downloaded is there then.
+    """
+    roles = {role for metric in metrics.values() for role in metric.needs}
+    configured = {role: value for role, value in config.metrics.backbones.items() if role in roles}
+    unavailable = _unavailable(json.dumps(configured, sort_keys=True))
+    lines = []
+    for why in dict.fromkeys(unavailable.values()):
+        lacking = {role for role, reason in unavailable.items() if reason == why}
+        names = [name for name, metric in metrics.items() if lacking.intersection(metric.needs)]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        lines.append(f"{', '.join(names[:_NAMED])}{more} will have no value: {why}")
+    return lines
+
+
+@cache
+def _unavailable(backbones: str) -> dict[str, str]:
+    """Which of the configured networks (JSON) cannot be had, and why; loaded once, and freed."""
+    networks = Backbones(build_backbones(json.loads(backbones)), torch.device("cpu"))
+    with waiting("loading what scores the clips"):
+        for role in json.loads(backbones):
+            with suppress(Unscored):
+                networks.get(role)
+    return dict(networks.missing)
+
+
+def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device) -> Iterator[str]:
+    """What the pictures that a suite has made first come to, where they are not there."""
+    missing = sum(p.image is not None and not p.image.is_file() for p in prompts)
+    start_images = StartImages.of(config.suite, config.out)
+    if start_images is None or not missing:
+        return
+    title = ((config.suite.images or {}).get("card") or {}).get("title", "suite.images")
+    yield f"pictures: {missing} to make first, by {title}"
+    needs = (line for line, _ in _weights(start_images.maker, "suite.images", device))
+    yield from (line for line in needs if line.startswith("to download"))
 
 
 def _clips(

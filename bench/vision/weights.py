@@ -10,6 +10,7 @@ import importlib.util
 import pickle
 import re
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def _first_place(
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_S)  # torch.hub sets none and would wait for ever
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(cached), hash_in_name(url), progress=False)
+        shows = sys.stderr.isatty()
+        torch.hub.download_url_to_file(url, str(cached), hash_in_name(url), progress=shows)
     except (URLError, OSError, RuntimeError) as error:
         places = f"{cached.parent}, " + (f"the package {package[0]}, " if package else "")
         raise WeightsMissing(

@@ -123,6 +123,7 @@ class DiffusersGenerator(Generator):
             non_semantic=frozenset(non_semantic),
             size_requested=self._size,
             weights=self.weights,
+            takes_images=self.task != "t2v",
             variant=options.label,
             batch_size=options.batch_size,
             gpus=processes,
