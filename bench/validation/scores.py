@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,8 +34,6 @@ from bench.vision.backbones import Backbones
 
 T = TypeVar("T")
 
-Curves = Mapping[str, Sequence[float | None]]
-
 VBENCH = (
     "vbench_subject_consistency",
     "vbench_background_consistency",
@@ -48,7 +46,7 @@ VBENCH = (
 
 @dataclass(frozen=True)
 class Value:
-    """One variant of a piece of a file, scored: by metric, its value or why none, and curves."""
+    """One variant of a piece of a file, scored: by metric, its value or why none."""
 
     piece: str
     file: str
@@ -56,11 +54,6 @@ class Value:
     level: int
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
-    series: Mapping[str, Curves]
-
-    def as_json(self) -> dict[str, Any]:
-        """The record as JSON values, without the curves."""
-        return {key: value for key, value in asdict(self).items() if key != "series"}
 
 
 @dataclass(frozen=True)
@@ -84,10 +77,6 @@ class Opinion:
     ratings: Mapping[str, Sequence[float | None]]
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
-
-    def as_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return asdict(self)
 
 
 def measure(
@@ -177,19 +166,16 @@ def _one_thread() -> None:
 
 def _score_clip(
     analysis: Analysis, metrics: Mapping[str, Metric]
-) -> tuple[dict[str, float | None], dict[str, str], dict[str, Curves]]:
-    """What metrics say of a clip: values, reasons where there is none, and curves."""
+) -> tuple[dict[str, float | None], dict[str, str]]:
+    """What metrics say of a clip: values, and reasons where there is none."""
     values: dict[str, float | None] = {}
     unscored: dict[str, str] = {}
-    series: dict[str, Curves] = {}
     for name, metric in metrics.items():
         try:
-            scored = metric.score(analysis)
+            values[name] = metric(analysis)
         except Unscored as reason:
             values[name], unscored[name] = None, str(reason)
-        else:
-            values[name], series[name] = scored.value, scored.series
-    return values, unscored, series
+    return values, unscored
 
 
 def _donor(pieces: Sequence[Piece], index: int) -> Piece:
@@ -224,10 +210,8 @@ def _score_variants(
     values = []
     for variant in variants(piece, donor, kinds):
         prompt = replace(piece.prompt, motion=variant.motion)
-        scores, unscored, series = _score_clip(Analysis(variant.clip, prompt, backbones), metrics)
-        values.append(
-            Value(piece.name, piece.file, variant.kind, variant.level, scores, unscored, series)
-        )
+        scores, unscored = _score_clip(Analysis(variant.clip, prompt, backbones), metrics)
+        values.append(Value(piece.name, piece.file, variant.kind, variant.level, scores, unscored))
     return values
 
 
@@ -249,22 +233,14 @@ def _opinion(
             analysis = Analysis(read_video(clip.path), prompt, backbones)
         except ClipError as error:
             raise BenchError(str(error)) from None
-        values, unscored, _ = _score_clip(analysis, metrics)
+        values, unscored = _score_clip(analysis, metrics)
         scored = {"scores": values, "unscored": unscored}
         write_json(file, scored)
     ratings = {
         question: [None if math.isnan(rating) else rating for rating in given]
         for question, given in clip.ratings.items()
     }
-    return Opinion(
-        clip.path.name,
-        clip.model,
-        clip.prompt_id,
-        clip.real,
-        ratings,
-        scored["scores"],
-        scored["unscored"],
-    )
+    return Opinion(clip.path.name, clip.model, clip.prompt_id, clip.real, ratings, **scored)
 
 
 def _code() -> str:
