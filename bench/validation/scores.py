@@ -85,18 +85,16 @@ def measure(
     device: torch.device,
     *,
     workers: int = 1,
-    only: Collection[str] = (),
+    kinds: Sequence[str] = KINDS,
     films: int | None = None,
 ) -> Iterator[list[Value]]:
     """Score the variants with the configured `metrics`, piece by piece, each original first.
 
-    Every one of the `workers` is a process with networks of its own and one thread. `only` are the
-    kinds to score beside the originals, all if empty; `films` says on how many files each kind is
-    done (see `deal`), on all pieces if None.
+    Every one of the `workers` is a process with networks of its own and one thread. `films` says on
+    how many files each of the `kinds` is done (see `deal`), on all pieces if None.
     """
     work = partial(_score_variants, configured, device)
     donors = [_donor(pieces, index).small.frames for index in range(len(pieces))]
-    kinds = [kind for kind in KINDS if not only or kind in only]
     shares = [kinds] * len(pieces) if films is None else deal(pieces, kinds, films)
     yield from _in_processes(workers, work, pieces, donors, shares)
 
@@ -138,6 +136,16 @@ def opinions(
     """
     work = partial(_opinion, dict(configured), device, cache, _code())
     yield from _in_processes(workers, work, clips)
+
+
+def directions(metrics: Mapping[str, Metric], records: Iterable[Value | Opinion]) -> dict[str, str]:
+    """The metrics that rank and have a value on some clip, with the direction that is better."""
+    scored = {name for each in records for name, value in each.scores.items() if value is not None}
+    return {
+        name: str(metric.better)
+        for name, metric in metrics.items()
+        if metric.better and name in scored
+    }
 
 
 def by_piece(values: Iterable[Value]) -> dict[str, dict[str, list[Value]]]:

@@ -181,7 +181,7 @@ def test_workers_change_nothing() -> None:
             CONFIGURED,
             torch.device("cpu"),
             workers=workers,
-            only=["still"],
+            kinds=["still"],
         )
         return [(v.piece, v.kind, dict(v.scores)) for values in scored for v in values]
 
@@ -210,7 +210,7 @@ def test_the_headline_keeps_its_promises_on_packaged_footage(backbones: Backbone
     chosen = ("bigbuckbunny.mp4@0", "bikes.mp4@187")
     footage = [p for p in pieces(packaged(), backbones, 128) if p.name in chosen]
     kinds = (*LADDERS, *CONTENT, *KEPT_CONTROLS, *HARMLESS, *LOOKS, SHUTTER)
-    scored = measure(footage, CONFIGURED, torch.device("cpu"), only=kinds)
+    scored = measure(footage, CONFIGURED, torch.device("cpu"), kinds=kinds)
     values = [v for piece_values in scored for v in piece_values]
     promised = [check for check in checks(values) if not any(name in check.what for name in OPEN)]
     assert len(promised) > 10
