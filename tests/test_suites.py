@@ -187,8 +187,8 @@ def test_a_published_file_is_never_edited(name: str) -> None:
 
 def test_the_readme_shows_the_tables_of_the_suites() -> None:
     readme = (PROMPTS / "README.md").read_text("utf-8")
-    shown = readme.split("<!-- suites -->\n")[1].split("<!-- /suites -->")[0]
-    assert shown == tables(), "run `python -m tools.suites` and put its tables into the page"
+    section = readme.split("<!-- suites -->\n")[1].split("<!-- /suites -->")[0]
+    assert section == tables(), "run `python -m tools.suites` and put its tables into the page"
 
 
 @every_suite
@@ -210,6 +210,6 @@ def test_a_sample_of_every_suite_runs_to_a_score(
     arguments += [f"suite={name}", "limit=1", *(f"~metrics.compute.{key}" for key in costly)]
     monkeypatch.setattr("sys.argv", ["steadybench", *arguments])
     assert cli.main() == 0
-    made = json.loads((tmp_path / "outputs" / name / "mine" / "result.json").read_text())
-    assert [clip["status"] for clip in made["clips"]] == ["ok"] * SIZES[name][1]
-    assert len(made["expected"]["prompts"]) == SIZES[name][0]
+    content = json.loads((tmp_path / "outputs" / name / "mine" / "result.json").read_text())
+    assert [clip["status"] for clip in content["clips"]] == ["ok"] * SIZES[name][1]
+    assert len(content["expected"]["prompts"]) == SIZES[name][0]

@@ -152,24 +152,8 @@ def source_frames(damaged: np.ndarray) -> list[int]:
 
 def test_hold_half_shows_every_frame_twice() -> None:
     assert source_frames(damage("hold", 0.5)) == [t - t % 2 for t in range(16)]
-    assert source_frames(damage("hold", 0.25)) == [
-        0,
-        0,
-        2,
-        3,
-        4,
-        4,
-        6,
-        7,
-        8,
-        8,
-        10,
-        11,
-        12,
-        12,
-        14,
-        15,
-    ]
+    quarter = [0, 0, 2, 3, 4, 4, 6, 7, 8, 8, 10, 11, 12, 12, 14, 15]
+    assert source_frames(damage("hold", 0.25)) == quarter
 
 
 def test_drop_loses_frames_inside_and_keeps_the_order() -> None:

@@ -246,7 +246,7 @@ def test_the_page_is_the_same_every_time() -> None:
 def test_the_flags_of_hydra_show_the_configuration_and_measure_nothing(
     module: str,
     flags: list[str],
-    shown: str,
+    output: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -257,4 +257,4 @@ def test_the_flags_of_hydra_show_the_configuration_and_measure_nothing(
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(module, run_name="__main__")
     assert not ended.value.code
-    assert shown in capsys.readouterr().out
+    assert output in capsys.readouterr().out
