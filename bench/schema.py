@@ -50,8 +50,7 @@ def _number(value: object, convert: Callable[[object], float]) -> float:
 def _json(value: object) -> object:
     """A value of a key that nobody reads, which still has to be JSON that everybody can read."""
     for place, problem in _unwritable(value):
-        text = f"expected {problem}{f' at {place}' if place else ''}"
-        raise PydanticCustomError("unwritable", "{text}", {"text": text})
+        raise semantic(f"expected {problem}{f' at {place}' if place else ''}")
     return value
 
 
@@ -70,7 +69,7 @@ def _unwritable(value: object, place: str = "") -> Iterator[tuple[str, str]]:
 
 def _complete(stages: dict[str, float]) -> dict[str, float]:
     if stages and len(stages) < len(STAGES):  # an empty one is an old way to say null
-        raise PydanticCustomError("stages", "expected seconds for every stage or null")
+        raise semantic("expected seconds for every stage or null")
     return stages
 
 
@@ -518,13 +517,7 @@ class Calibration(Record):
     """The scales of the headline's first version; later ones need none."""
 
     sha256: str
-    """Of the file, hex."""
-    file: str | None = None
-    """Its name."""
-    scales: dict[str, Value] = Field(default_factory=dict)
-    """Metric to what counts as one unit of it."""
-    footage: tuple[str, ...] = ()
-    """What it was made from."""
+    """Of their file, hex."""
 
 
 class ScoreRecord(Record):

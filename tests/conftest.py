@@ -132,8 +132,8 @@ def moving_texture(
     noise = np.random.default_rng(seed).normal(size=(size, size + 80, 3)).astype(np.float32)
     wide = cv2.GaussianBlur(noise, (0, 0), 3)
     wide = (wide - wide.min()) / (wide.max() - wide.min()) * 255
-    shown = []
+    pictures = []
     for t in range(frames):
         shift = np.float32([[1, 0, -t * step_px], [0, 1, 0]])
-        shown.append(cv2.warpAffine(wide, shift, (size, size), flags=cv2.INTER_LINEAR))
-    return np.stack(shown).round().astype(np.uint8)
+        pictures.append(cv2.warpAffine(wide, shift, (size, size), flags=cv2.INTER_LINEAR))
+    return np.stack(pictures).round().astype(np.uint8)

@@ -37,7 +37,7 @@ COHERENCE = {"coherence": meaning("points", "higher", "c0")}
 
 def clip(prompt: str, seed: int = 0, **changes: Any) -> Content:
     """A clip of a result as a run on a CPU writes it; `changes` may be anything, also wrong."""
-    made = ClipResult(
+    record = ClipResult(
         prompt=prompt,
         category="x",
         seed=seed,
@@ -71,7 +71,7 @@ def clip(prompt: str, seed: int = 0, **changes: Any) -> Content:
         unscored={},
         notes={},
     )
-    return made.json_values | changes
+    return record.json_values | changes
 
 
 def failed(prompt: str, seed: int = 0, status: str = "error", error: str = "it broke") -> Content:

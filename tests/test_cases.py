@@ -168,9 +168,9 @@ def test_two_rates_never_pass_as_their_mean(tmp_path: Path, first: int, then: in
 
 @pytest.mark.parametrize("rate", [24, 30000 / 1001, 50, 60])
 def test_the_advice_names_the_rate_of_the_grid(tmp_path: Path, rate: float) -> None:
-    kept = np.random.default_rng(0).random(60) < 0.6
-    kept[:2] = True
-    times = (np.arange(60) * 1000 / rate)[kept].tolist()
+    mask = np.random.default_rng(0).random(60) < 0.6
+    mask[:2] = True
+    times = (np.arange(60) * 1000 / rate)[mask].tolist()
     with pytest.raises(ClipError, match=rf"model\.resample={rate:.4g} with"):
         read_video(video(tmp_path / "a.mp4", times))
 

@@ -50,14 +50,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 
 def test_a_planted_gap_is_found_whatever_is_hard_about_prompts() -> None:
-    found = planted(5.0)
-    interval = found.interval()
+    pairs = planted(5.0)
+    interval = pairs.interval()
     assert interval is not None
     expected = stats.interval(
-        [a - b for a, b in zip(found.a.values(), found.b.values(), strict=True)]
+        [a - b for a, b in zip(pairs.a.values(), pairs.b.values(), strict=True)]
     )
     assert interval == expected
-    said = verdict("A", "B", found)
+    said = verdict("A", "B", pairs)
     assert said.startswith("On prompts like these 40, A is better than B in coherence, by ")
     assert f"by {interval.low:.2f} to {interval.high:.2f} (points; 95% interval)." in said
 

@@ -43,9 +43,9 @@ def test_the_list_of_columns_is_what_the_docstrings_say() -> None:
 
 def test_every_fault_has_its_picture_and_no_picture_is_left_over() -> None:
     pages = PAGE + (DOCS / "validation.md").read_text("utf-8")
-    shown = set(re.findall(r"!\[\w+\]\(figures/(\w+)\.png\)", pages))
+    pictures = set(re.findall(r"!\[\w+\]\(figures/(\w+)\.png\)", pages))
     drawn = {file.stem for file in (DOCS / "figures").iterdir()}
-    assert shown == drawn == set(FAULTS)
+    assert pictures == drawn == set(FAULTS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -39,8 +39,8 @@ def results(tmp_path: Path) -> list[Result]:
 
 
 def test_every_clip_is_a_row_and_every_metric_a_column(tmp_path: Path) -> None:
-    found = results(tmp_path)
-    lines = read(as_csv(rows(found), list(columns(found))))
+    runs = results(tmp_path)
+    lines = read(as_csv(rows(runs), list(columns(runs))))
     assert [(line["suite"], line["model"]) for line in lines] == [("few", "pan")] * 6 + [
         ("toy", "wan")
     ] * 2
@@ -62,20 +62,20 @@ def test_a_clip_of_a_group_says_its_part_in_cross_clip_identity(tmp_path: Path) 
         "group": "nurse", "own": 0.8, "others": 0.7, "value": 0.1, "won": 0.75
     }  # fmt: skip
     content["cross_clip"] = {"version": 1, "fingerprint": "f", "why": None}
-    found = [load(fake.write(content, tmp_path))]
-    first, second = read(as_csv(rows(found), list(columns(found))))
+    runs = [load(fake.write(content, tmp_path))]
+    first, second = read(as_csv(rows(runs), list(columns(runs))))
     keys = ("group", "cross_clip_value", "cross_clip_won")
     assert [first[key] for key in keys] == ["nurse", "0.1", "0.75"]
     assert [second[key] for key in keys] == ["", "", ""]
-    meanings = {line["metric"]: line for line in read(as_csv(metric_rows(found), METRIC_COLUMNS))}
+    meanings = {line["metric"]: line for line in read(as_csv(metric_rows(runs), METRIC_COLUMNS))}
     assert meanings["cross_clip_identity"]["fingerprint"] == "f"
     assert first["metrics_sha256"] == meanings["flicker"]["metrics_sha256"]
     assert first["metrics_sha256"] != metrics_sha256(alone)
 
 
 def test_no_cell_is_a_formula(tmp_path: Path) -> None:
-    found = results(tmp_path)
-    lines = read(as_csv(rows(found), list(columns(found))))
+    runs = results(tmp_path)
+    lines = read(as_csv(rows(runs), list(columns(runs))))
     assert lines[7]["error"] == '\'=HYPERLINK("http://x","y")'
     assert lines[7]["title"] == "'@wan, 2"
     texts = [name for name, kind in COLUMNS.items() if kind is str]
@@ -102,9 +102,9 @@ def test_half_a_surrogate_pair_breaks_no_file() -> None:
 
 
 def test_what_scores_mean_stands_beside_them(tmp_path: Path) -> None:
-    found = results(tmp_path)
-    meanings = read(as_csv(metric_rows(found), METRIC_COLUMNS))
-    lines = read(as_csv(rows(found), list(columns(found))))
+    runs = results(tmp_path)
+    meanings = read(as_csv(metric_rows(runs), METRIC_COLUMNS))
+    lines = read(as_csv(rows(runs), list(columns(runs))))
     [flicker] = [
         line
         for line in meanings
@@ -122,10 +122,10 @@ def test_parquet_holds_the_same_rows_with_types(tmp_path: Path) -> None:
     parquet = pytest.importorskip(
         "pyarrow.parquet", reason="pyarrow is missing: pip install 'steadybench[parquet]'"
     )
-    found = results(tmp_path)
-    table = parquet.read_table(io.BytesIO(as_parquet(rows(found), columns(found))))
-    assert table.column_names == list(columns(found))
-    expected = [{name: row.get(name) for name in columns(found)} for row in rows(found)]
+    runs = results(tmp_path)
+    table = parquet.read_table(io.BytesIO(as_parquet(rows(runs), columns(runs))))
+    assert table.column_names == list(columns(runs))
+    expected = [{name: row.get(name) for name in columns(runs)} for row in rows(runs)]
     assert table.to_pylist() == expected
     kinds = {str(table.schema.field(name).type) for name in ("seed", "frames")}
     assert kinds == {"int64"}

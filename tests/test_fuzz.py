@@ -113,7 +113,7 @@ def kinds(folder: Path) -> dict[str, tuple[Path, Read]]:
     (folder / "fetv" / "one" / "7.mp4").write_bytes(b"x")
     fetv.write_text('{"7": {"temporal_quality": 3}}\n{"8": {"alignment": 2}}\n')
 
-    found = {
+    readers = {
         "run.json": (run.run, assembled),
         "clip record": (run.record(item.sample), assembled),
         "score record": (run.score(item.sample), assembled),
@@ -126,13 +126,13 @@ def kinds(folder: Path) -> dict[str, tuple[Path, Read]]:
         "fetv": (fetv, lambda path: read_ratings(path.parents[1])),
     }
     for path in videos(folder / "videos"):
-        found[path.name] = (path, watched)
+        readers[path.name] = (path, watched)
     frames = folder / "frames"
     frames.mkdir()
     for number in range(3):
         cv2.imwrite(str(frames / f"{number}.png"), moving_texture(1, 48)[0])
-    found["frames"] = (frames / "1.png", lambda path: read_video(path.parent, 8, limits=LIMITS))
-    return found
+    readers["frames"] = (frames / "1.png", lambda path: read_video(path.parent, 8, limits=LIMITS))
+    return readers
 
 
 def videos(folder: Path) -> Iterator[Path]:
@@ -230,7 +230,7 @@ def faults(name: str, folder: Path, seeds: range) -> list[str]:
     """What was neither read nor refused in one line, and what took too long or too much."""
     path, read = kinds(folder)[name]
     content = path.read_bytes()
-    found = []
+    lines = []
     for seed in seeds:
         path.write_bytes(spoilt(content, random.Random(f"{name} {seed}")))
         start_s = time.monotonic()
@@ -238,15 +238,15 @@ def faults(name: str, folder: Path, seeds: range) -> list[str]:
             read(path)
         except (BenchError, ClipError) as error:
             if not str(error):
-                found.append(f"{name} {seed}: refused without a word")
+                lines.append(f"{name} {seed}: refused without a word")
         except Exception as error:
-            found.append(f"{name} {seed}: {type(error).__name__}: {str(error)[:200]}")
+            lines.append(f"{name} {seed}: {type(error).__name__}: {str(error)[:200]}")
         if (took_s := time.monotonic() - start_s) > MOST_S:
-            found.append(f"{name} {seed}: {took_s:.0f} s")
+            lines.append(f"{name} {seed}: {took_s:.0f} s")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if len(seeds) == LONG and peak > MOST_BYTES:  # in a process of its own
-        found.append(f"{name}: {peak / 2**30:.1f} GiB")
-    return found
+        lines.append(f"{name}: {peak / 2**30:.1f} GiB")
+    return lines
 
 
 KINDS = (
@@ -274,7 +274,7 @@ def test_very_much_that_is_spoilt_harms_nothing(
     tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with get_context("spawn").Pool(1) as pool:  # a decoder that dies ends no more than this
-        found = pool.apply_async(faults, (name, tmp_path, range(LONG))).get(LONG * MOST_S / 10)
+        lines = pool.apply_async(faults, (name, tmp_path, range(LONG))).get(LONG * MOST_S / 10)
     with capsys.disabled():
-        sys.stdout.write(f"\n{name}: {LONG} inputs, {len(found)} faults")
-    assert found == []
+        sys.stdout.write(f"\n{name}: {LONG} inputs, {len(lines)} faults")
+    assert lines == []

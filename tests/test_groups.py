@@ -121,14 +121,14 @@ def test_toy_characters_from_the_command_line_to_the_leaderboard(
             "suite.seeds=[0]",
             "model.seconds=1",
         ]
-        known = yaml.safe_load((CONF / "metrics" / "compute.yaml").read_text())["compute"]
-        costly = [f"~metrics.compute.{name}" for name in known if name != "stutter"]
+        metrics = yaml.safe_load((CONF / "metrics" / "compute.yaml").read_text())["compute"]
+        costly = [f"~metrics.compute.{name}" for name in metrics if name != "stutter"]
         typed = ["steadybench", *common, "text=none", *costly, *arguments]
         monkeypatch.setattr("sys.argv", typed)
         assert cli.main() == 0, capsys.readouterr().err
         path = tmp_path / "outputs" / "toy_groups" / "toy_steady" / "result.json"
-        made: dict[str, Any] = json.loads(path.read_text())
-        return made
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
 
     assert "blu-grass seed 0 is not made yet" in bench("limit=2")["cross_clip"]["why"]
     page = tmp_path / "outputs" / "leaderboard" / "README.md"

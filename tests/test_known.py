@@ -12,8 +12,8 @@ from bench.storage import PROMPTS
 
 
 def test_every_published_suite_is_recognised_by_the_hash_of_its_run() -> None:
-    found = [suite.file for suite in suites()]
-    assert found == [f"prompts/{path.name}" for path in sorted(PROMPTS.glob("*.jsonl"))]
+    files = [suite.file for suite in suites()]
+    assert files == [f"prompts/{path.name}" for path in sorted(PROMPTS.glob("*.jsonl"))]
     prompts, sha256 = load_suite("standard.jsonl")
     suite = suite_of(sha256, {})
     assert suite is not None

@@ -89,12 +89,12 @@ def test_one_command_ends_in_a_leaderboard(
     printed = capsys.readouterr().out
     assert "flicker" in printed
     assert "outputs/leaderboard/README.md" in printed
-    made = result(tmp_path / "outputs/four/toy_steady")
-    assert len(made["clips"]) == 4
-    for clip in made["clips"]:
+    content = result(tmp_path / "outputs/four/toy_steady")
+    assert len(content["clips"]) == 4
+    for clip in content["clips"]:
         assert clip["status"] == "ok"
         assert clip["latency_s"] > 0
-        assert set(clip["scores"]) == set(made["metrics"])
+        assert set(clip["scores"]) == set(content["metrics"])
         assert (clip["frames"], clip["frames_requested"]) == (16, 16)
     previews = sorted((tmp_path / "outputs/four/toy_steady/previews").glob("*/*.mp4"))
     assert len(previews) == 4
@@ -184,10 +184,10 @@ def test_adherence_and_what_stands_behind_it(bench: Main, tmp_path: Path) -> Non
     scored = json.loads((tmp_path / "outputs/four/toy_steady/scores/p0/0.json").read_text())
     series = scored["metrics"]["adherence"]["series"]
     assert len(series["adherence"]) == len(series["time_s"]) == 8
-    made = result(tmp_path / "outputs/four/toy_steady")["clips"][0]
-    assert made["scores"]["adherence"] == pytest.approx(sum(series["adherence"]) / 8)
-    assert made["scores"]["adherence_margin"] > 10
-    assert made["notes"] == {}
+    clip = result(tmp_path / "outputs/four/toy_steady")["clips"][0]
+    assert clip["scores"]["adherence"] == pytest.approx(sum(series["adherence"]) / 8)
+    assert clip["scores"]["adherence_margin"] > 10
+    assert clip["notes"] == {}
 
 
 def test_fidelity_to_the_image_of_a_prompt(bench: Main, suite: Path, tmp_path: Path) -> None:
@@ -317,8 +317,8 @@ def test_what_others_write_while_a_run_begins_is_left_alone(
     assert bench("stages=[generate]", "limit=2") == 0
     assert len(calls) == 2
     assert (ours / "0.json").read_bytes() == (theirs / "0.json").read_bytes()
-    made = result(tmp_path / "outputs/four/toy_steady")
-    assert [clip["prompt"] for clip in made["clips"]] == ["p0", "p1"]
+    content = result(tmp_path / "outputs/four/toy_steady")
+    assert [clip["prompt"] for clip in content["clips"]] == ["p0", "p1"]
 
 
 def test_a_lost_clip_is_made_again(bench: Main, tmp_path: Path) -> None:
@@ -475,15 +475,15 @@ def test_any_folder_of_videos_is_scored_without_prompts(
     # What was refused is read again: limits decide no fingerprint, but may have been the reason.
     assert bench(*arguments) == 1
     assert "mine: notes.txt, skipped: no suffix" in "".join(capsys.readouterr())
-    made = result(tmp_path / "outputs/files/mine")
-    assert made["skipped"] == {"notes.txt": "no suffix of a video or a picture"}
-    status = {clip["prompt"]: clip["status"] for clip in made["clips"]}
+    content = result(tmp_path / "outputs/files/mine")
+    assert content["skipped"] == {"notes.txt": "no suffix of a video or a picture"}
+    status = {clip["prompt"]: clip["status"] for clip in content["clips"]}
     assert status == {
         "broken.mp4": "refused",
         "carphone_distorted.mp4": "ok",
         "carphone_pristine.mp4": "ok",
     }
-    scored = [clip for clip in made["clips"] if clip["status"] == "ok"]
+    scored = [clip for clip in content["clips"] if clip["status"] == "ok"]
     assert all(clip["lossy"] and clip["latency_s"] is None for clip in scored)
     assert all(0 < clip["scores"]["lag_ratio"] < 1 for clip in scored)
     page = (tmp_path / "outputs/leaderboard/README.md").read_text()

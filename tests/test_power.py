@@ -28,10 +28,10 @@ def simulated(
 
 def test_the_parts_of_a_simulated_table_are_found_again() -> None:
     truth = Spread(prompt=3.0, interaction=1.0, seed=2.0)
-    found = spread(simulated(6, 2000, 4, truth, chance=1) + np.arange(6)[:, None, None])
-    assert found.prompt == pytest.approx(truth.prompt, rel=0.05)
-    assert found.interaction == pytest.approx(truth.interaction, rel=0.05)
-    assert found.seed == pytest.approx(truth.seed, rel=0.05)
+    parts = spread(simulated(6, 2000, 4, truth, chance=1) + np.arange(6)[:, None, None])
+    assert parts.prompt == pytest.approx(truth.prompt, rel=0.05)
+    assert parts.interaction == pytest.approx(truth.interaction, rel=0.05)
+    assert parts.seed == pytest.approx(truth.seed, rel=0.05)
 
 
 @pytest.mark.parametrize(("prompts", "seeds"), [(10, 1), (10, 4), (40, 4)])
@@ -47,18 +47,18 @@ def test_the_standard_error_is_that_of_repeated_experiments(prompts: int, seeds:
 def test_four_in_five_experiments_find_a_detectable_difference() -> None:
     truth = Spread(prompt=5.0, interaction=1.0, seed=2.0)
     difference = truth.detectable(40, 2)
-    found = 0
+    hits = 0
     for chance in range(2000):
         one, other = simulated(2, 40, 2, truth, chance).mean(axis=2)
         gaps = one + difference - other
-        found += bool(abs(gaps.mean()) > 1.96 * gaps.std(ddof=1) / np.sqrt(40))
-    assert found / 2000 == pytest.approx(0.8, abs=0.03)
+        hits += bool(abs(gaps.mean()) > 1.96 * gaps.std(ddof=1) / np.sqrt(40))
+    assert hits / 2000 == pytest.approx(0.8, abs=0.03)
 
 
 def test_parts_that_are_not_there_are_zero() -> None:
-    found = spread(np.tile(np.arange(5.0)[None, :, None], (3, 1, 4)))
-    assert (found.interaction, found.seed) == (0, 0)
-    assert found.prompt == pytest.approx(np.std(np.arange(5.0), ddof=1))
+    parts = spread(np.tile(np.arange(5.0)[None, :, None], (3, 1, 4)))
+    assert (parts.interaction, parts.seed) == (0, 0)
+    assert parts.prompt == pytest.approx(np.std(np.arange(5.0), ddof=1))
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 4), (3, 1, 4), (3, 5, 1), (3, 5)])
@@ -139,10 +139,10 @@ def controls(films: int, pieces: int, parts: Spread) -> list[dict[str, Any]]:
     for film in range(films):
         of_film = parts.prompt * rng.normal()
         for piece in range(pieces):
-            shown = of_film + parts.seed * rng.normal()
+            of_piece = of_film + parts.seed * rng.normal()
             for number, kind in enumerate((*KINDS, "cut", "frozen")):
                 level = int(kind not in ("original", "frozen"))
-                value = 10 * number + shown + parts.interaction * rng.normal()
+                value = 10 * number + of_piece + parts.interaction * rng.normal()
                 for step in range(level, 1 + 2 * level):  # stronger faults are of no concern
                     scores = {"flicker": value + 100 * (step - level)}
                     place = {"piece": f"{film}@{piece}", "file": str(film)}
@@ -152,11 +152,11 @@ def controls(films: int, pieces: int, parts: Spread) -> list[dict[str, Any]]:
 
 def test_the_parts_of_footage_are_found_again() -> None:
     truth = Spread(prompt=3.0, interaction=1.0, seed=2.0)
-    found = spread_of_footage(controls(300, 4, truth), "flicker")
-    assert found.prompt == pytest.approx(truth.prompt, rel=0.1)
-    assert found.interaction == pytest.approx(truth.interaction, rel=0.05)
+    parts = spread_of_footage(controls(300, 4, truth), "flicker")
+    assert parts.prompt == pytest.approx(truth.prompt, rel=0.1)
+    assert parts.interaction == pytest.approx(truth.interaction, rel=0.05)
     # A piece shows its own part with every fault, and the fault's part on it.
-    assert found.seed == pytest.approx(np.hypot(truth.seed, truth.interaction), rel=0.05)
+    assert parts.seed == pytest.approx(np.hypot(truth.seed, truth.interaction), rel=0.05)
 
 
 def test_films_without_two_pieces_tell_no_draws_apart() -> None:

@@ -186,11 +186,11 @@ def fits(schema: Any, value: Any) -> bool:
         # In ECMA 262 `$` is the very end; in Python it may stand before a last newline.
         return re.search(schema.get("pattern", "").replace("$", r"\Z"), value) is not None
     if isinstance(value, dict):
-        known = schema.get("properties", {})
+        properties = schema.get("properties", {})
         return (
             all(key in value for key in schema.get("required", []))
-            and (schema.get("additionalProperties", True) or value.keys() <= known.keys())
-            and all(fits(known.get(key, {}), held) for key, held in value.items())
+            and (schema.get("additionalProperties", True) or value.keys() <= properties.keys())
+            and all(fits(properties.get(key, {}), held) for key, held in value.items())
         )
     if isinstance(value, list):
         return all(fits(schema.get("items", {}), held) for held in value)

@@ -13,9 +13,9 @@ BOARD = ROOT / "leaderboard"
 
 def test_the_readme_shows_the_published_table() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    shown = readme.split("<!-- demo -->")[1].split("<!-- /demo -->")[0].strip()
-    assert shown.count("\n") == 8
-    assert shown in (BOARD / "README.md").read_text("utf-8")
+    table = readme.split("<!-- demo -->")[1].split("<!-- /demo -->")[0].strip()
+    assert table.count("\n") == 8
+    assert table in (BOARD / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ def plan(*, overwrite: bool = False) -> Plan:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    made = RunFolder(tmp_path)
-    made.loaded.write_text(json.dumps({"revisions": OLD}))
-    return made
+    run = RunFolder(tmp_path)
+    run.loaded.write_text(json.dumps({"revisions": OLD}))
+    return run
 
 
 def test_clips_of_other_weights_are_refused_or_made_again(folder: RunFolder) -> None:

@@ -383,7 +383,7 @@ def test_the_format_is_read_without_torch() -> None:
 
 
 def test_the_reference_and_the_json_schema_are_what_the_format_gives() -> None:
-    made = "type python -m tools.document_schema"
+    advice = "type python -m tools.document_schema"
     text = document_schema.PAGE.read_text("utf-8")
-    assert text == document_schema.page(text), made
-    assert document_schema.JSON_SCHEMA.read_text("utf-8") == document_schema.json_schema(), made
+    assert text == document_schema.page(text), advice
+    assert document_schema.JSON_SCHEMA.read_text("utf-8") == document_schema.json_schema(), advice

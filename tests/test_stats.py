@@ -25,11 +25,11 @@ def naive_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def test_interval_equals_a_naive_loop() -> None:
     values = np.random.default_rng(0).random((1, 7))
     drawn = naive_means(values)[:, 0]
-    found = stats.interval(values[0])
-    assert found.n == 7
-    assert found.mean == pytest.approx(values.mean())
-    assert found.low == pytest.approx(np.percentile(drawn, 2.5))
-    assert found.high == pytest.approx(np.percentile(drawn, 97.5))
+    interval = stats.interval(values[0])
+    assert interval.n == 7
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(np.percentile(drawn, 2.5))
+    assert interval.high == pytest.approx(np.percentile(drawn, 97.5))
 
 
 def test_p_values_equal_a_naive_loop() -> None:
@@ -49,7 +49,7 @@ def test_p_values_equal_a_naive_loop() -> None:
 
 def test_interval_covers_the_true_mean_about_95_times_in_100() -> None:
     samples = np.random.default_rng(2).normal(3, 1, (400, 60))
-    covered = [found.low <= 3 <= found.high for found in map(stats.interval, samples)]
+    covered = [interval.low <= 3 <= interval.high for interval in map(stats.interval, samples)]
     assert 0.91 <= np.mean(covered) <= 0.98
 
 
@@ -119,8 +119,8 @@ def test_fewer_than_20_common_prompts_are_not_ranked() -> None:
 
 def test_false_rankings_are_rare_when_all_models_are_alike() -> None:
     generator = np.random.default_rng(7)
-    found = [stats.rank(generator.normal(size=(5, 40))).intervals for _ in range(40)]
-    assert sum(intervals != ((1, 5),) * 5 for intervals in found) <= 5
+    rankings = [stats.rank(generator.normal(size=(5, 40))).intervals for _ in range(40)]
+    assert sum(intervals != ((1, 5),) * 5 for intervals in rankings) <= 5
 
 
 def test_many_models_can_still_be_told_apart() -> None:
@@ -212,9 +212,9 @@ def test_equal_models_rarely_lose_the_lead_to_the_luckiest_of_them() -> None:
 
 
 def test_a_ratio_is_that_of_the_sums() -> None:
-    found = stats.ratio([2.0, 4.0, 6.0, 0.0], [1.0, 1.0, 2.0, 0.0])
-    assert found.mean == 3
-    assert 2 <= found.low < 3 < found.high <= 4
+    ratio = stats.ratio([2.0, 4.0, 6.0, 0.0], [1.0, 1.0, 2.0, 0.0])
+    assert ratio.mean == 3
+    assert 2 <= ratio.low < 3 < ratio.high <= 4
     # What always goes together in a prompt leaves nothing to doubt.
     assert stats.ratio([1.0, 5.0, 9.0], [2.0, 10.0, 18.0]) == stats.Interval(0.5, 0.5, 0.5, 3)
 
@@ -246,30 +246,30 @@ def test_strengths_are_where_the_likelihood_is_highest() -> None:
         gaps = strengths[:, None] - strengths
         return float(-(wins * np.log1p(np.exp(-gaps))).sum() - 0.05 * (strengths**2).sum())
 
-    (found,) = stats.bradley_terry(wins[None])
-    assert found.sum() == pytest.approx(0, abs=1e-9)
+    (levels,) = stats.bradley_terry(wins[None])
+    assert levels.sum() == pytest.approx(0, abs=1e-9)
     for model in range(3):
         for step in (-0.01, 0.01):
-            moved = found + step * (np.arange(3) == model)
-            assert likelihood(moved - moved.mean()) < likelihood(found)
+            moved = levels + step * (np.arange(3) == model)
+            assert likelihood(moved - moved.mean()) < likelihood(levels)
 
 
 def test_a_model_that_never_lost_has_a_strength_all_the_same() -> None:
     wins = np.zeros((20, 3, 3))
     wins[:, 0, 1:] = 1
-    found = stats.preferences(wins)
-    assert found.order[0] == 0
-    assert all(np.isfinite([each.low, each.high]).all() for each in found.strengths)
-    assert found.shares[0].mean > 0.9
-    assert found.missing == 0
+    preferences = stats.preferences(wins)
+    assert preferences.order[0] == 0
+    assert all(np.isfinite([each.low, each.high]).all() for each in preferences.strengths)
+    assert preferences.shares[0].mean > 0.9
+    assert preferences.missing == 0
 
 
 def test_equal_models_are_not_told_apart_and_preferences_need_votes() -> None:
     assert stats.preferences(np.zeros((5, 3, 3))) is None
     assert stats.preferences(np.ones((1, 2, 2))) is None
-    found = stats.preferences(np.ones((20, 2, 2)) - np.eye(2))
-    assert found.missing is None
-    assert [each.mean for each in found.shares] == pytest.approx([0.5, 0.5])
+    preferences = stats.preferences(np.ones((20, 2, 2)) - np.eye(2))
+    assert preferences.missing is None
+    assert [each.mean for each in preferences.shares] == pytest.approx([0.5, 0.5])
 
 
 @pytest.mark.slow
@@ -280,10 +280,10 @@ def test_intervals_of_strengths_hold_the_truth_in_95_of_100_cases(prompts: int, 
     covered = [
         [
             interval.low <= level <= interval.high
-            for interval, level in zip(found.strengths, truth, strict=True)
+            for interval, level in zip(preferences.strengths, truth, strict=True)
         ]
         for _ in range(1000)
-        if (found := stats.preferences(votes(rng, prompts, each, truth)))
+        if (preferences := stats.preferences(votes(rng, prompts, each, truth)))
     ]
     assert len(covered) == 1000
     shares = np.mean(covered, axis=0)

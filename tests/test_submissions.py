@@ -46,8 +46,8 @@ def spoil(board: Path, change: Callable[[Content], None]) -> Path:
 
 
 def said(board: Path, *, wrong: bool) -> list[str]:
-    found = inspect(board / "results").findings
-    return [finding.text for finding in found if finding.wrong == wrong]
+    findings = inspect(board / "results").findings
+    return [finding.text for finding in findings if finding.wrong == wrong]
 
 
 def set_clip(number: int, **values: Any) -> Callable[[Content], None]:
@@ -175,10 +175,10 @@ def test_what_is_wrong_is_said_with_its_file(
     path = spoil(board, change)
     assert main(["--check", str(board)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    found = [line for line in lines if line.startswith("wrong: ")]
-    assert len(found) == 1
-    assert expected in found[0]
-    assert found[0].startswith(f"wrong: {path}: ")
+    wrong = [line for line in lines if line.startswith("wrong: ")]
+    assert len(wrong) == 1
+    assert expected in wrong[0]
+    assert wrong[0].startswith(f"wrong: {path}: ")
 
 
 def test_all_that_is_wrong_is_said_and_not_only_the_first(board: Path) -> None:
@@ -190,9 +190,9 @@ def test_all_that_is_wrong_is_said_and_not_only_the_first(board: Path) -> None:
 
     spoil(board, change)
     (board / "results" / "stray.txt").write_text("hello")
-    found = said(board, wrong=True)
-    assert len(found) == 4
-    assert any("and 4 more clips: coherence is 101" in line for line in found)
+    lines = said(board, wrong=True)
+    assert len(lines) == 4
+    assert any("and 4 more clips: coherence is 101" in line for line in lines)
 
 
 def test_faults_of_the_schema_are_all_said(board: Path) -> None:
@@ -205,8 +205,8 @@ def test_faults_of_the_schema_are_all_said(board: Path) -> None:
         content["clips"][9]["scores"]["warp"] = -(10**400)
 
     spoil(board, change)
-    found = said(board, wrong=True)
-    assert [line.partition(":")[0] for line in found] == [
+    lines = said(board, wrong=True)
+    assert [line.partition(":")[0] for line in lines] == [
         "metrics.warp.better",
         "clips[0].fps",
         "clips[5].status",
@@ -235,9 +235,9 @@ def test_what_is_allowed_is_only_said(
 ) -> None:
     path = spoil(board, change)
     publish([path], board)
-    found = check(board).findings
-    assert [finding.wrong for finding in found] == [False]
-    assert expected in found[0].text
+    findings = check(board).findings
+    assert [finding.wrong for finding in findings] == [False]
+    assert expected in findings[0].text
 
 
 def test_the_same_frames_from_different_seeds_are_said(board: Path) -> None:
@@ -246,9 +246,9 @@ def test_the_same_frames_from_different_seeds_are_said(board: Path) -> None:
         content["clips"] += [clip | {"seed": 2} for clip in content["clips"][:2]]
 
     spoil(board, change)
-    found = [line for line in said(board, wrong=False) if "very same frames" in line]
-    assert len(found) == 2
-    assert found[0].endswith(
+    lines = [line for line in said(board, wrong=False) if "very same frames" in line]
+    assert len(lines) == 2
+    assert lines[0].endswith(
         "seed 0 and 1 more clip: the very same frames, as if the seed were ignored"
     )
 
@@ -269,9 +269,9 @@ def test_a_row_under_another_name_is_said(
     content["model"] = "other"
     path = board / "results" / "toy" / "other.json"
     path.write_text(json.dumps(content), "utf-8")
-    found = [line for line in said(board, wrong=wrong) if "very frames or scores of" in line]
-    assert len(found) == 1
-    assert ("as if it were other under another name" in found[0]) == wrong
+    lines = [line for line in said(board, wrong=wrong) if "very frames or scores of" in line]
+    assert len(lines) == 1
+    assert ("as if it were other under another name" in lines[0]) == wrong
 
 
 def test_a_headline_without_motion_is_said(board: Path) -> None:

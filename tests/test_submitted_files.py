@@ -42,8 +42,8 @@ def board(whole: Path, tmp_path: Path) -> Path:
 
 def said(board: Path) -> list[str]:
     results = [load(path) for path in sorted((board / "results").rglob("*.json"))]
-    found = wrong_files(boards(results), board)
-    return [f"{finding.file.relative_to(board)}: {finding.text}" for finding in found]
+    findings = wrong_files(boards(results), board)
+    return [f"{finding.file.relative_to(board)}: {finding.text}" for finding in findings]
 
 
 def index_of(board: Path, model: str = "one") -> Path:
@@ -83,8 +83,8 @@ def test_a_figure_that_is_more_than_an_image_is_said(
 ) -> None:
     figure = board / "figures" / "toy" / "parts.svg"
     figure.write_bytes(put(figure.read_bytes()))
-    (found,) = said(board)
-    assert found.startswith("figures/toy/parts.svg: expected an SVG image of shapes and text alone")
+    (line,) = said(board)
+    assert line.startswith("figures/toy/parts.svg: expected an SVG image of shapes and text alone")
 
 
 def test_figures_of_another_drawing_library_are_right(board: Path) -> None:
@@ -96,8 +96,8 @@ def test_figures_of_another_drawing_library_are_right(board: Path) -> None:
 def test_a_contact_sheet_is_a_png(board: Path) -> None:
     sheet = board / "figures" / "toy" / "models" / "one.png"
     sheet.write_bytes(b"\x89PNG")
-    (found,) = said(board)
-    assert found.startswith("figures/toy/models/one.png: expected a PNG image")
+    (line,) = said(board)
+    assert line.startswith("figures/toy/models/one.png: expected a PNG image")
 
 
 def test_nothing_that_follows_a_figure_comes_onto_the_page(board: Path) -> None:
@@ -129,8 +129,8 @@ def test_files_that_no_result_explains_are_said(board: Path) -> None:
 def test_a_clip_of_another_model_is_said(board: Path) -> None:
     one, two = (index_of(board, model).parent / FIRST.id / "0.mp4" for model in ("one", "two"))
     one.write_bytes(two.read_bytes() + b"\0")
-    (found,) = said(board)
-    assert found.startswith(f"clips/toy/one/{FIRST.id}/0.mp4: expected the preview of sha256")
+    (line,) = said(board)
+    assert line.startswith(f"clips/toy/one/{FIRST.id}/0.mp4: expected the preview of sha256")
 
 
 def test_an_index_of_before_hashes_were_kept_is_read(board: Path) -> None:
@@ -140,8 +140,8 @@ def test_an_index_of_before_hashes_were_kept_is_read(board: Path) -> None:
 
 def test_a_text_that_is_not_the_prompts_is_said(board: Path) -> None:
     spoil_index(board, lambda index: index["clips"][0].update(text="a much harder prompt"))
-    (found,) = said(board)
-    assert f"prompt {FIRST.id!r} has another text than in prompts/toy.jsonl" in found
+    (line,) = said(board)
+    assert f"prompt {FIRST.id!r} has another text than in prompts/toy.jsonl" in line
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,9 @@ def test_what_no_run_writes_is_said(
     change: Callable[[Content], None], expected: str, content: Content, tmp_path: Path
 ) -> None:
     change(content)
-    found = said(content, tmp_path, shipped())
-    assert len(found) == 1
-    assert expected in found[0]
+    lines = said(content, tmp_path, shipped())
+    assert len(lines) == 1
+    assert expected in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,10 @@ def test_a_sample_runs_from_a_pipeline_to_the_page(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["steadybench", *typed])
     assert cli.main() == 0, capsys.readouterr().err
-    made = json.loads((tmp_path / "outputs" / name / "tiny" / "result.json").read_text())
+    content = json.loads((tmp_path / "outputs" / name / "tiny" / "result.json").read_text())
     page = (tmp_path / "outputs" / "leaderboard" / "README.md").read_text()
-    assert [clip["status"] for clip in made["clips"]] == ["ok"] * max(1, len(SAMPLES[name]))
-    (clip, *_) = made["clips"]
+    assert [clip["status"] for clip in content["clips"]] == ["ok"] * max(1, len(SAMPLES[name]))
+    (clip, *_) = content["clips"]
     assert f"({name})\n" in page
     assert "| Tiny | " in page
     assert clip["scores"]["coherence"] is not None
@@ -90,12 +90,14 @@ def test_a_sample_runs_from_a_pipeline_to_the_page(
     assert "weights not found" in clip["unscored"]["adherence"]
     assert ": weights not found" in page
     assert "text is missing, its metrics are unscored" in capsys.readouterr().err
-    CHECKS.get(name, lambda *_: None)(made, clip, page)
+    CHECKS.get(name, lambda *_: None)(content, clip, page)
 
 
-def has_a_portrait_shape_and_groups(made: dict[str, Any], clip: dict[str, Any], page: str) -> None:
+def has_a_portrait_shape_and_groups(
+    content: dict[str, Any], clip: dict[str, Any], page: str
+) -> None:
     assert (clip["width"], clip["height"]) == (64, 112)
-    assert made["cross_clip"]["why"] is None
+    assert content["cross_clip"]["why"] is None
     assert "### Cross-clip identity" in page
 
 

@@ -14,7 +14,7 @@ from bench import cli
 from bench.config import parse_run, plain
 from bench.prompts import Prompt, load_suite
 from bench.storage import CONF, PROMPTS
-from tools.suites import CLIP_ROOM, NEAR, clip_tokens, published, similar_pairs, tables
+from tools.suites import CLIP_ROOM, clip_tokens, published, similar_pairs, tables
 
 # Prompts, seeds.
 SIZES = {
@@ -40,6 +40,7 @@ SHA256 = {
     "zh": "14d1a53c6d339fcb8a2a3ea486e104cde9b4aed8252f59dd4fe512ab1147ac60",
     "long": "ff1670678f5dcce8ad1b50b9efd8a1946ed184cbd534f0f74045b75052fb4ae3",
 }
+NEAR = 0.5  # texts at least this similar are near-duplicates
 every_suite = pytest.mark.parametrize("name", SIZES)
 
 
@@ -157,8 +158,8 @@ def test_copies_with_one_word_changed_are_found(name: str) -> None:
         text = prompt.text[:-6] + "斑马" if name == "zh" else " ".join(words)
         copies.append(Prompt(prompt.id, text))
     pairs = similar_pairs(published() | {"copy": copies})
-    found = {(pair.one, pair.other) for pair in pairs if pair.similarity >= NEAR}
-    assert found == {(f"{name}/{prompt.id}", f"copy/{prompt.id}") for prompt in copies}
+    near = {(pair.one, pair.other) for pair in pairs if pair.similarity >= NEAR}
+    assert near == {(f"{name}/{prompt.id}", f"copy/{prompt.id}") for prompt in copies}
 
 
 def test_evening_is_a_part_of_standard_with_every_category() -> None:
@@ -186,8 +187,8 @@ def test_a_published_file_is_never_edited(name: str) -> None:
 
 def test_the_readme_shows_the_tables_of_the_suites() -> None:
     readme = (PROMPTS / "README.md").read_text("utf-8")
-    shown = readme.split("<!-- suites -->\n")[1].split("<!-- /suites -->")[0]
-    assert shown == tables(), "run `python -m tools.suites` and put its tables into the page"
+    section = readme.split("<!-- suites -->\n")[1].split("<!-- /suites -->")[0]
+    assert section == tables(), "run `python -m tools.suites` and put its tables into the page"
 
 
 @every_suite
@@ -209,6 +210,6 @@ def test_a_sample_of_every_suite_runs_to_a_score(
     arguments += [f"suite={name}", "limit=1", *(f"~metrics.compute.{key}" for key in costly)]
     monkeypatch.setattr("sys.argv", ["steadybench", *arguments])
     assert cli.main() == 0
-    made = json.loads((tmp_path / "outputs" / name / "mine" / "result.json").read_text())
-    assert [clip["status"] for clip in made["clips"]] == ["ok"] * SIZES[name][1]
-    assert len(made["expected"]["prompts"]) == SIZES[name][0]
+    content = json.loads((tmp_path / "outputs" / name / "mine" / "result.json").read_text())
+    assert [clip["status"] for clip in content["clips"]] == ["ok"] * SIZES[name][1]
+    assert len(content["expected"]["prompts"]) == SIZES[name][0]

@@ -24,10 +24,10 @@ def network() -> ToyClip:
 def test_nothing_that_is_held_out_is_trained_on() -> None:
     texts = held_out.sentences()
     assert len(set(texts)) == 24
-    kept = [held_out.scenes(text) for text in [*texts, *held_out.suite()]]
+    apart = [held_out.scenes(text) for text in [*texts, *held_out.suite()]]
     trained = held_out.scenes(*train.training_sentences(np.random.default_rng(0), 1000))
-    assert trained.isdisjoint(set().union(*kept))
-    assert len(set().union(*kept[:24])) == sum(len(shown) for shown in kept[:24])
+    assert trained.isdisjoint(set().union(*apart))
+    assert len(set().union(*apart[:24])) == sum(len(scenes) for scenes in apart[:24])
 
 
 def test_it_reads_every_sentence_of_the_grammar_whole(network: ToyClip) -> None:

@@ -368,5 +368,5 @@ BUILDERS: dict[str, Callable[[], Any]] = {
         diffusers.WanAnimate2DistilledModularPipeline
     ),
     "consisid": dits.consisid,  # and since its faces are read by networks of others
-    **{name: made.build for name, made in TINY.items()},
+    **{name: entry.build for name, entry in TINY.items()},
 }

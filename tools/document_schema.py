@@ -95,12 +95,6 @@ def _one_line(text: str) -> str:
     return " ".join(text.partition("\n\n")[0].split()).replace("|", "\\|")
 
 
-def main() -> int:
-    """Write the page and the schema."""
+if __name__ == "__main__":
     write_text(PAGE, page(PAGE.read_text("utf-8")))
     write_text(JSON_SCHEMA, json_schema())
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

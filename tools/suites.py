@@ -21,9 +21,6 @@ from bench.storage import CONF, PROMPTS
 CLIP_ROOM = 77
 """Tokens that CLIP's text encoder reads, the marks of beginning and end among them."""
 
-NEAR = 0.5
-"""Texts at least this similar are near-duplicates."""
-
 _GRAM = 4
 # Drawn scenes; pictures and poses that users supply; a part of `standard`.
 _ASIDE = {"toy", "toy_groups", "dance", "evening"}

@@ -29,6 +29,7 @@ from tools import held_out_study as held_out
 
 SIDE_PX: Final = 64
 DRAWN_FRAMES: Final = 8
+PEAK_RATE: Final = 2e-3  # of AdamW, a tenth of the steps in; then half a cosine down
 CONTEXT_WORDS: Final = 32  # the longest sentence of the grammar has 30 words, and two marks
 
 CONFIG: Final[dict[str, Any]] = {
@@ -121,7 +122,6 @@ def train(
     rng: np.random.Generator,
     epochs: int,
     batch: int = 128,
-    peak_rate: float = 2e-3,
 ) -> torch.nn.Module:
     """Contrastive training (Radford et al., ICML 2021): one random frame of every clip a pass.
 
@@ -132,15 +132,14 @@ def train(
         rng: source of order, frames and augmentation.
         epochs: passes over the clips.
         batch: pairs that compete with each other.
-        peak_rate: of AdamW, reached after a tenth of the steps and followed by half a cosine.
     """
     name = f"local-dir:{folder}"
     network = open_clip.create_model(name, load_weights=False)
     network.to(memory_format=torch.channels_last).train()
     tokens = open_clip.get_tokenizer(name)(list(texts))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=peak_rate, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, weight_decay=0.05)
     steps = epochs * (len(texts) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak_rate, steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, steps, pct_start=0.1)
     loss_function = open_clip.ClipLoss()
     step = 0
     for _ in range(epochs):

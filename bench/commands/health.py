@@ -4,6 +4,7 @@ What can be typed stands in `conf/health.yaml`.
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     arguments = _said_path(config["path"])
     into = Path(config["into"])
     write_text(into / "health.md", page.render(values, metrics, judged, arguments, sentence))
-    write_json(into / "health.json", [value.as_json() for value in values])
+    write_json(into / "health.json", [asdict(value) for value in values])
     return judged
 
 
@@ -88,7 +89,7 @@ def _ask_people(config: dict[str, Any]) -> "list[Check]":
     judged = people_page.checks(answers, metrics)
     tables = list(people_page.tables(answers, metrics, judged))
     write_text(into / "people.md", people_page.render(answers, tables))
-    write_json(into / "people.json", [opinion.as_json() for opinion in answers])
+    write_json(into / "people.json", [asdict(opinion) for opinion in answers])
     for table in tables[1:]:
         show_table(table, "people", Console())
     return judged

@@ -8,7 +8,6 @@ ones are negative controls: clips that only pretend to move, made from one frame
 import cv2
 import numpy as np
 
-from bench.errors import BenchError
 from bench.faults.tools import (
     Array,
     Frame,
@@ -69,21 +68,10 @@ def swap(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return np.concatenate([frames[:half], each(swapped, frames[half:], regions)])
 
 
-def cut(
-    frames: Frames, _level: float, _rng: np.random.Generator, other: Frames | None = None
-) -> Frames:
-    """From the middle on, another scene.
-
-    That is `other`, a clip of the same shape; without it, the clip itself turned about, with other
-    hues, played backwards.
-    """
-    other = other_content(frames) if other is None else other
-    if other.shape != frames.shape:
-        raise BenchError(
-            f"fault cut: expected another clip of shape {frames.shape}, got {other.shape}"
-        )
+def cut(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:
+    """From the middle on, another scene: that of `other_content`."""
     half = len(frames) // 2
-    return np.concatenate([frames[:half], other[half:]])
+    return np.concatenate([frames[:half], other_content(frames)[half:]])
 
 
 def still(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:

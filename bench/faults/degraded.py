@@ -8,14 +8,7 @@ import torch
 
 from bench.clip import Clip
 from bench.faults.registry import FAULTS
-from bench.generators.base import (
-    Generator,
-    GeneratorInfo,
-    Needs,
-    require,
-    require_choice,
-    rng_from,
-)
+from bench.generators.base import Generator, GeneratorInfo, Needs, require, require_choice, rng_from
 from bench.prompts import Prompt
 from bench.schema import Loaded
 

@@ -120,7 +120,7 @@ def tear(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     damaged = frames.copy()
     for t in range(len(frames)):
         line = int(rng.uniform(0.1, 0.8) * height)
-        across = max(1, round(abs(level) * width)) * int(rng.choice([-1, 1]))
+        across = max(1, round(level * width)) * int(rng.choice([-1, 1]))
         damaged[t, line:] = np.roll(frames[t, line:], across, axis=1)
     return damaged
 

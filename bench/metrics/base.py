@@ -53,11 +53,7 @@ class Metric:
     function: Callable[[Analysis], float | Scored]
 
     def __call__(self, analysis: Analysis) -> float:
-        """The metric's value for this clip.
-
-        Raises:
-            Unscored: if it has none; the message says why.
-        """
+        """The value of `score`."""
         return self.score(analysis).value
 
     def score(self, analysis: Analysis) -> Scored:

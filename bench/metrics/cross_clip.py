@@ -138,11 +138,11 @@ def compare(shots: Sequence[Shot]) -> list[Likeness]:
     by_seed: defaultdict[int, list[int]] = defaultdict(list)
     for index, shot in enumerate(shots):
         by_seed[shot.seed].append(index)
-    found: dict[int, Likeness] = {}
+    likenesses: dict[int, Likeness] = {}
     for members in by_seed.values():
         of_seed = [shots[index] for index in members]
-        found |= zip(members, _compare_seed(of_seed), strict=True)
-    return [found[index] for index in range(len(shots))]
+        likenesses |= zip(members, _compare_seed(of_seed), strict=True)
+    return [likenesses[index] for index in range(len(shots))]
 
 
 def _compare_seed(shots: Sequence[Shot]) -> list[Likeness]:

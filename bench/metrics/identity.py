@@ -181,6 +181,6 @@ def _curve(analysis: Analysis, name: str, at: Callable[[int], float]) -> Scored:
         raise Unscored(f"{count} frames at {fps:g} fps, needs more than {SHOWN_S:g} s")
     lags = [round(seconds * fps) for seconds in LAGS_S]
     values = [at(lag) if 1 <= lag < count else None for lag in lags]
-    shown = values[LAGS_S.index(SHOWN_S)]
-    assert shown is not None
-    return Scored(shown, {"lag_s": [lag / fps for lag in lags], name: values})
+    value = values[LAGS_S.index(SHOWN_S)]
+    assert value is not None
+    return Scored(value, {"lag_s": [lag / fps for lag in lags], name: values})

@@ -7,7 +7,7 @@ one. They reward clips that do not move; that is why they are columns and not th
 """
 
 from itertools import pairwise
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,13 @@ from bench.vision.analysis import Analysis
 from bench.vision.flow import Raft
 from bench.vision.identity import Dino
 
+if TYPE_CHECKING:
+    from bench.vision.openclip import VbenchAesthetic, VbenchClip
+
 _SAMPLES_PER_S = 8
 _TOP_SHARE = 0.05
 _MOVING_PX = 6.0  # for a short side of 256 pixels
 _MOVING_PAIRS = 4 / 16  # pairs that must move, for each sampled frame
-
-
-class Embedder(Protocol):
-    """What fills the role `vbench_clip` in `metrics.backbones`."""
-
-    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`."""
-
-
-class Rater(Protocol):
-    """What fills the role `vbench_aesthetic` in `metrics.backbones`."""
-
-    def ratings(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Aesthetic ratings `[T]`, about 0..10, of uint8 `[T, H, W, 3]`."""
 
 
 @metric(unit="cosine", better="higher", needs=["vbench_dino"])
@@ -64,7 +53,7 @@ def vbench_background_consistency(analysis: Analysis) -> float:
     Raises:
         Unscored: if CLIP's weights cannot be had, or the clip has a single frame.
     """
-    network = cast("Embedder", analysis.backbone("vbench_clip"))
+    network = cast("VbenchClip", analysis.backbone("vbench_clip"))
     _need_two(analysis)
     return _consistency(network.encode(analysis.clip.frames))
 
@@ -78,7 +67,7 @@ def vbench_aesthetic_quality(analysis: Analysis) -> float:
     Raises:
         Unscored: if the weights of CLIP or of the predictor cannot be had.
     """
-    network = cast("Rater", analysis.backbone("vbench_aesthetic"))
+    network = cast("VbenchAesthetic", analysis.backbone("vbench_aesthetic"))
     return float((network.ratings(analysis.clip.frames) / 10).mean(dtype=np.float64))
 
 

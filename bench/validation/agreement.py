@@ -29,7 +29,6 @@ class Agreement:
         high: 97.5% percentile.
         pairs: share of pairs of one prompt, told apart by the second opinion, that the first puts
             in the same order; a tie counts a half.
-        pair_count: how many pairs those are.
         within_model: mean over models of the rank correlation over one model's clips.
     """
 
@@ -38,7 +37,6 @@ class Agreement:
     low: float | None
     high: float | None
     pairs: float | None
-    pair_count: int
     within_model: float | None
 
 
@@ -75,7 +73,6 @@ def agreement(
         low=low,
         high=high,
         pairs=float(np.mean(right)) if right else None,
-        pair_count=len(right),
         within_model=float(np.mean(defined)) if defined else None,
     )
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.clip import Clip
 from bench.errors import BenchError, Unscored
@@ -122,12 +121,8 @@ def resized(clip: Clip, short_side_px: int) -> Clip:
     if scale >= 1:
         return clip
     size = (round(width * scale), round(height * scale))
-    return replace(clip, frames=np.stack([_reduced(frame, size) for frame in clip.frames]))
-
-
-def _reduced(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    reduced: NDArray[np.uint8] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    return reduced
+    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in clip.frames]
+    return replace(clip, frames=np.stack(small))
 
 
 def _toy(size_px: int) -> Iterator[Piece]:
@@ -148,17 +143,14 @@ def _of_file(name: str, clip: Clip, backbones: Backbones, size_px: int) -> list[
     if min(clip.frames.shape[1:3]) < MIN_SIDE_PX:
         return []
     clip = resized(clip, 2 * size_px)
-    starts = []
     length, shortest = round(PIECE_S * clip.fps), int(np.ceil(MIN_S * clip.fps))
+    parts = []
     for shot in parted(likely):
         for start in range(shot.start, shot.stop, length):
-            stop = min(start + length, shot.stop)
-            if stop - start >= shortest:
-                starts.append((start, stop))
-    return [
-        Piece(f"{name}@{start}", name, replace(clip, frames=clip.frames[start:stop]), size_px)
-        for start, stop in starts
-    ]
+            frames = clip.frames[start : min(start + length, shot.stop)]
+            if len(frames) >= shortest:
+                parts.append(Piece(f"{name}@{start}", name, replace(clip, frames=frames), size_px))
+    return parts
 
 
 def _spread(parts: list[Piece], most: int) -> list[Piece]:

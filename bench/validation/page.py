@@ -15,7 +15,7 @@ from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.table import Cell, Column, Table, number, text_columns
 from bench.metrics.base import Metric
 from bench.validation.agreement import spearman
-from bench.validation.scores import Value, by_piece
+from bench.validation.scores import Value, by_piece, directions
 from bench.validation.variants import (
     CONTENT,
     FAMILIES,
@@ -136,21 +136,21 @@ def render(
     before each, and `footage` a sentence that says what the footage is.
     """
     pieces = by_piece(values)
-    directed = {
-        name: str(metric.better)
-        for name, metric in metrics.items()
-        if metric.better and any(value.scores[name] is not None for value in values)
-    }
-    blocks = [INTRO.format(arguments=arguments, footage=footage).rstrip()]
-    for table in (
+    direction_of = directions(metrics, values)
+    tables = (
         checks_table(judged, f"{HEADLINE}, if no other is named, of"),
         _levels(pieces),
         *(
-            _by_metric(title, above, kinds, pieces, directed, cell)
+            _by_metric(title, above, kinds, pieces, direction_of, cell)
             for title, above, kinds, cell in BY_METRIC
         ),
-    ):
-        blocks += draw(table)
+    )
+    return document(INTRO.format(arguments=arguments, footage=footage), tables)
+
+
+def document(intro: str, tables: Iterable[Table]) -> str:
+    """A page of markdown: a heading with what it is about, and tables."""
+    blocks = [intro.rstrip(), *(block for table in tables for block in draw(table))]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -334,13 +334,13 @@ def _by_metric(
     above: str,
     kinds: Sequence[str],
     pieces: Pieces,
-    directed: Mapping[str, str],
+    direction_of: Mapping[str, str],
     cell: Callable[[Pieces, str, str, str], Cell],
 ) -> Table:
     """One row a metric that has a direction, one column a kind of variant."""
     rows = tuple(
         (Cell(name), *(cell(pieces, kind, name, better) for kind in kinds))
-        for name, better in directed.items()
+        for name, better in direction_of.items()
     )
     return Table(title, (*text_columns(("metric",)), *map(Column, kinds)), rows, (above,))
 

@@ -7,13 +7,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.table import Cell, Column, Table, text_columns
 from bench.metrics.base import Metric
 from bench.validation.agreement import Agreement, agreement, lead, mean_of, rater_agreement
-from bench.validation.page import HEADLINE, Check, checks_table
+from bench.validation.page import HEADLINE, Check, checks_table, document
 from bench.validation.ratings import QUESTIONS
-from bench.validation.scores import VBENCH, Opinion
+from bench.validation.scores import VBENCH, Opinion, directions
 
 TEMPORAL, STATIC, ALIGNMENT = QUESTIONS
 RIVAL = "vbench_temporal_flickering"
@@ -68,6 +67,24 @@ class Panel:
     generated: NDArray[np.bool_]
     uncut: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, opinions: Iterable[Opinion], question: str) -> "Panel | None":
+        """None if nobody was asked it, or of no generated clip."""
+        asked = [each for each in opinions if _rated(each, question)]
+        if all(each.real for each in asked):
+            return None
+        raters = max(len(each.ratings[question]) for each in asked)
+        ratings = np.full((len(asked), raters), np.nan)
+        for row, each in zip(ratings, asked, strict=True):
+            row[: len(each.ratings[question])] = _floats(each.ratings[question])
+        return cls(
+            opinions=asked,
+            ratings=ratings,
+            people=mean_of(ratings),
+            generated=np.array([not each.real for each in asked]),
+            uncut=np.array([not each.scores.get("cuts") for each in asked]),
+        )
+
     def metric(self, name: str, better: str) -> Floats:
         """A metric's values, turned so that more is better; NaN where it has none."""
         sign = 1.0 if better == "higher" else -1.0
@@ -102,43 +119,15 @@ class Panel:
         return _mean(values[~self.generated & self.uncut])
 
 
-def panel(opinions: Iterable[Opinion], question: str) -> Panel | None:
-    """The opinions on one question; None if nobody was asked it, or of no generated clip."""
-    asked = [each for each in opinions if _rated(each, question)]
-    if all(each.real for each in asked):
-        return None
-    raters = max(len(each.ratings[question]) for each in asked)
-    ratings = np.full((len(asked), raters), np.nan)
-    for row, each in zip(ratings, asked, strict=True):
-        row[: len(each.ratings[question])] = _floats(each.ratings[question])
-    return Panel(
-        opinions=asked,
-        ratings=ratings,
-        people=mean_of(ratings),
-        generated=np.array([not each.real for each in asked]),
-        uncut=np.array([not each.scores.get("cuts") for each in asked]),
-    )
-
-
-def directed(metrics: Mapping[str, Metric], opinions: Iterable[Opinion]) -> dict[str, str]:
-    """The metrics that rank and have a value on some clip, with the direction that is better."""
-    scored = {name for each in opinions for name, value in each.scores.items() if value is not None}
-    return {
-        name: str(metric.better)
-        for name, metric in metrics.items()
-        if metric.better and name in scored
-    }
-
-
 def checks(opinions: Sequence[Opinion], metrics: Mapping[str, Metric]) -> list[Check]:
     """Hold the headline against the raters: is it as good as one of them?"""
-    given = panel(opinions, TEMPORAL)
-    better = directed(metrics, opinions)
-    if given is None or HEADLINE not in better:
+    panel = Panel.of(opinions, TEMPORAL)
+    better = directions(metrics, opinions)
+    if panel is None or HEADLINE not in better:
         return [Check("clips with ratings of temporal quality and a headline", "none", held=False)]
-    values = given.metric(HEADLINE, better[HEADLINE])
-    ours = given.agreement(values)
-    raters = _raters(given)
+    values = panel.metric(HEADLINE, better[HEADLINE])
+    ours = panel.agreement(values)
+    raters = _raters(panel)
     judged = []
     for what, attribute in (
         ("rank correlation with people", "spearman"),
@@ -156,11 +145,11 @@ def checks(opinions: Sequence[Opinion], metrics: Mapping[str, Metric]) -> list[C
                 reached is not None and bar is not None and reached >= bar,
             )
         )
-    right, count = _ordered(given, values)
+    right, count = _ordered(panel, values)
     judged.append(
         Check(f"{HEADLINE}: models in people's order", f"{right} of {count}", right == count)
     )
-    real, best = given.real_mean(values), max(given.means(values).values())
+    real, best = panel.real_mean(values), max(panel.means(values).values())
     if not np.isnan(real):
         judged.append(
             Check(
@@ -169,7 +158,7 @@ def checks(opinions: Sequence[Opinion], metrics: Mapping[str, Metric]) -> list[C
                 bool(real > best),
             )
         )
-    if RIVAL in better and (ahead := _lead(given, better)) is not None:
+    if RIVAL in better and (ahead := _lead(panel, better)) is not None:
         judged.append(
             Check(
                 f"{HEADLINE}: correlates better with people than {RIVAL}, surely",
@@ -180,38 +169,34 @@ def checks(opinions: Sequence[Opinion], metrics: Mapping[str, Metric]) -> list[C
     return judged
 
 
-def render(opinions: Sequence[Opinion], shown: Iterable[Table]) -> str:
+def render(opinions: Sequence[Opinion], page_tables: Iterable[Table]) -> str:
     """The page as markdown, with the tables of `tables`; the same bytes for the same opinions."""
     generated = [each for each in opinions if not each.real]
-    blocks = [
-        INTRO.format(
-            clips=len(generated),
-            models=len({each.model for each in generated}),
-            prompts=len({each.prompt_id for each in generated}),
-            real=len(opinions) - len(generated),
-            raters=max(len(given) for each in opinions for given in each.ratings.values()),
-        ).rstrip()
-    ]
-    for table in shown:
-        blocks += draw(table)
-    return "\n\n".join(blocks) + "\n"
+    intro = INTRO.format(
+        clips=len(generated),
+        models=len({each.model for each in generated}),
+        prompts=len({each.prompt_id for each in generated}),
+        real=len(opinions) - len(generated),
+        raters=max(len(ratings) for each in opinions for ratings in each.ratings.values()),
+    )
+    return document(intro, page_tables)
 
 
 def tables(
     opinions: Sequence[Opinion], metrics: Mapping[str, Metric], judged: Iterable[Check]
 ) -> Iterator[Table]:
     """Those of the page."""
-    better = directed(metrics, opinions)
+    better = directions(metrics, opinions)
     yield checks_table(judged, "what")
     for question in QUESTIONS:
-        given = panel(opinions, question)
+        panel = Panel.of(opinions, question)
         names = [name for name in better if fits(name, question)]
-        if given is None:
+        if panel is None:
             continue
-        yield _agreement_table(given, question, {name: better[name] for name in names})
+        yield _agreement_table(panel, question, {name: better[name] for name in names})
         if question == TEMPORAL:
-            yield _models_table(given, better)
-            yield _apart_table(given, better)
+            yield _models_table(panel, better)
+            yield _apart_table(panel, better)
     reasons = _reasons(opinions, metrics)
     if reasons:
         yield Table(
@@ -221,12 +206,12 @@ def tables(
         )
 
 
-def _agreement_table(given: Panel, question: str, better: Mapping[str, str]) -> Table:
+def _agreement_table(panel: Panel, question: str, better: Mapping[str, str]) -> Table:
     rows = []
     for name, direction in better.items():
-        values = given.metric(name, direction)
-        scored = given.agreement(values)
-        right, count = _ordered(given, values)
+        values = panel.metric(name, direction)
+        scored = panel.agreement(values)
+        right, count = _ordered(panel, values)
         rows.append(
             (
                 -2.0 if scored.spearman is None else scored.spearman,
@@ -237,13 +222,13 @@ def _agreement_table(given: Panel, question: str, better: Mapping[str, str]) -> 
                     Cell(_percent(scored.pairs)),
                     Cell(_figure(scored.within_model)),
                     Cell(f"{right} of {count}"),
-                    Cell(_place(given, values)),
+                    Cell(_place(panel, values)),
                     Cell(str(scored.clips)),
                 ),
             )
         )
     rows.sort(key=lambda row: -row[0])
-    raters = _raters(given)
+    raters = _raters(panel)
     people = (
         Cell("a rater, against the others"),
         Cell(_range([each.spearman for each in raters])),
@@ -251,8 +236,8 @@ def _agreement_table(given: Panel, question: str, better: Mapping[str, str]) -> 
         Cell(_range([each.pairs for each in raters], percent=True)),
         Cell(_range([each.within_model for each in raters])),
         Cell(""),
-        Cell(_place(given, given.people)),
-        Cell(str(int(given.generated.sum()))),
+        Cell(_place(panel, panel.people)),
+        Cell(str(int(panel.generated.sum()))),
     )
     above = () if rows else ("No metric of this has a value: see below.",)
     columns = (
@@ -263,40 +248,40 @@ def _agreement_table(given: Panel, question: str, better: Mapping[str, str]) -> 
     return Table(TITLES[question], columns, (people, *(row for _, row in rows)), above)
 
 
-def _models_table(given: Panel, better: Mapping[str, str]) -> Table:
-    shown = {"people": given.people} | {
-        name: given.metric(name, better[name]) * (1 if better[name] == "higher" else -1)
+def _models_table(panel: Panel, better: Mapping[str, str]) -> Table:
+    columns_of = {"people": panel.people} | {
+        name: panel.metric(name, better[name]) * (1 if better[name] == "higher" else -1)
         for name in (HEADLINE, *VBENCH)
         if name in better
     }
-    names = list(given.means(given.people))
+    names = list(panel.means(panel.people))
     rows = tuple(
         (
             Cell(name),
-            *(Cell(_figure(value, 3)) for value in given.means(values).values()),
-            Cell(_figure(given.real_mean(values), 3)),
+            *(Cell(_figure(value, 3)) for value in panel.means(values).values()),
+            Cell(_figure(panel.real_mean(values), 3)),
         )
-        for name, values in shown.items()
+        for name, values in columns_of.items()
     )
-    cut = int((~given.generated & ~given.uncut).sum())
+    cut = int((~panel.generated & ~panel.uncut).sum())
     below = (f"Real footage without the clips in which a cut was seen: {cut}.",) if cut else ()
     columns = (*text_columns(("mean",)), *map(Column, (*names, "real")))
     return Table("The models, the best first in people's eyes", columns, rows, below=below)
 
 
-def _apart_table(given: Panel, better: Mapping[str, str]) -> Table:
+def _apart_table(panel: Panel, better: Mapping[str, str]) -> Table:
     rows = []
     if HEADLINE in better:
-        values = given.metric(HEADLINE, better[HEADLINE])
-        rated = np.flatnonzero(np.isfinite(values) & np.isfinite(given.people))
-        ranks = [_share_below(opinion[rated]) for opinion in (values, given.people)]
+        values = panel.metric(HEADLINE, better[HEADLINE])
+        rated = np.flatnonzero(np.isfinite(values) & np.isfinite(panel.people))
+        ranks = [_share_below(opinion[rated]) for opinion in (values, panel.people)]
         apart = ranks[0] - ranks[1]
         for place in np.argsort(-np.abs(apart), kind="stable")[:MOST_APART].tolist():
-            clip = given.opinions[rated[place]]
+            clip = panel.opinions[rated[place]]
             rows.append(
                 (
                     Cell(clip.file),
-                    Cell(f"{given.people[rated[place]]:.2f}"),
+                    Cell(f"{panel.people[rated[place]]:.2f}"),
                     Cell(f"{values[rated[place]]:.1f}"),
                     Cell("too high" if apart[place] > 0 else "too low"),
                 )
@@ -305,34 +290,34 @@ def _apart_table(given: Panel, better: Mapping[str, str]) -> Table:
     return Table(f"Where {HEADLINE} and people part most", columns, tuple(rows))
 
 
-def _raters(given: Panel) -> list[Agreement]:
-    return rater_agreement(given.ratings[given.generated], given.prompts, given.models)
+def _raters(panel: Panel) -> list[Agreement]:
+    return rater_agreement(panel.ratings[panel.generated], panel.prompts, panel.models)
 
 
-def _lead(given: Panel, better: Mapping[str, str]) -> tuple[float, float, float] | None:
-    ours, theirs = (given.metric(name, better[name])[given.generated] for name in (HEADLINE, RIVAL))
-    return lead(ours, theirs, given.people[given.generated], given.prompts)
+def _lead(panel: Panel, better: Mapping[str, str]) -> tuple[float, float, float] | None:
+    ours, theirs = (panel.metric(name, better[name])[panel.generated] for name in (HEADLINE, RIVAL))
+    return lead(ours, theirs, panel.people[panel.generated], panel.prompts)
 
 
-def _ordered(given: Panel, values: Floats) -> tuple[int, int]:
+def _ordered(panel: Panel, values: Floats) -> tuple[int, int]:
     """How many pairs of models stand in people's order, of how many that people tell apart."""
-    people, metric = given.means(given.people), given.means(values)
+    people, metric = panel.means(panel.people), panel.means(values)
     distinct = [pair for pair in combinations(people, 2) if people[pair[0]] != people[pair[1]]]
     return sum(metric[better] > metric[worse] for better, worse in distinct), len(distinct)
 
 
-def _place(given: Panel, values: Floats) -> str:
+def _place(panel: Panel, values: Floats) -> str:
     """Of real footage among the models: `1 of 5` if it is above all of four."""
-    real, models = given.real_mean(values), given.means(values)
+    real, models = panel.real_mean(values), panel.means(values)
     if np.isnan(real):
         return "–"
     return f"{1 + sum(mean >= real for mean in models.values())} of {len(models) + 1}"
 
 
 def _reasons(opinions: Iterable[Opinion], metrics: Mapping[str, Metric]) -> dict[str, str]:
-    """Metrics that rank and have no value on any clip, with the first reason given."""
+    """Metrics that rank and have no value on any clip, with the first reason panel."""
     everywhere = list(opinions)
-    scored = directed(metrics, everywhere)
+    scored = directions(metrics, everywhere)
     return {
         name: next((each.unscored[name] for each in everywhere if name in each.unscored), "")
         for name, metric in metrics.items()
@@ -363,8 +348,8 @@ def _floats(values: Iterable[float | None]) -> Floats:
 
 
 def _mean(values: Floats) -> float:
-    given = values[np.isfinite(values)]
-    return float(given.mean()) if len(given) else np.nan
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else np.nan
 
 
 def _bounds(low: float | None, high: float | None) -> str:
@@ -372,11 +357,11 @@ def _bounds(low: float | None, high: float | None) -> str:
 
 
 def _range(values: Iterable[float | None], *, percent: bool = False) -> str:
-    given = sorted(value for value in values if value is not None)
-    if not given:
+    numbers = sorted(value for value in values if value is not None)
+    if not numbers:
         return "–"
     show = _percent if percent else _figure
-    return " to ".join(dict.fromkeys((show(given[0]), show(given[-1]))))
+    return " to ".join(dict.fromkeys((show(numbers[0]), show(numbers[-1]))))
 
 
 def _percent(value: float | None) -> str:

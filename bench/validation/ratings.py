@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.errors import BenchError, attempt
 from bench.generators.folder import NEEDED
 from bench.storage import SAFE_NAME, write_text
@@ -57,11 +55,6 @@ class RatedClip:
     def real(self) -> bool:
         """Whether it is footage."""
         return self.model.lower() in _REAL
-
-    def mean(self, question: str) -> float:
-        """Of the ratings that were given; NaN without any."""
-        given = [rating for rating in self.ratings[question] if not math.isnan(rating)]
-        return float(np.mean(given)) if given else math.nan
 
 
 def has_ratings(folder: Path) -> bool:

@@ -9,7 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,8 +34,6 @@ from bench.vision.backbones import Backbones
 
 T = TypeVar("T")
 
-Curves = Mapping[str, Sequence[float | None]]
-
 VBENCH = (
     "vbench_subject_consistency",
     "vbench_background_consistency",
@@ -48,7 +46,7 @@ VBENCH = (
 
 @dataclass(frozen=True)
 class Value:
-    """One variant of a piece of a file, scored: by metric, its value or why none, and curves."""
+    """One variant of a piece of a file, scored: by metric, its value or why none."""
 
     piece: str
     file: str
@@ -56,11 +54,6 @@ class Value:
     level: int
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
-    series: Mapping[str, Curves]
-
-    def as_json(self) -> dict[str, Any]:
-        """The record as JSON values, without the curves."""
-        return {key: value for key, value in asdict(self).items() if key != "series"}
 
 
 @dataclass(frozen=True)
@@ -85,10 +78,6 @@ class Opinion:
     scores: Mapping[str, float | None]
     unscored: Mapping[str, str]
 
-    def as_json(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return asdict(self)
-
 
 def measure(
     pieces: Sequence[Piece],
@@ -96,18 +85,16 @@ def measure(
     device: torch.device,
     *,
     workers: int = 1,
-    only: Collection[str] = (),
+    kinds: Sequence[str] = KINDS,
     films: int | None = None,
 ) -> Iterator[list[Value]]:
     """Score the variants with the configured `metrics`, piece by piece, each original first.
 
-    Every one of the `workers` is a process with networks of its own and one thread. `only` are the
-    kinds to score beside the originals, all if empty; `films` says on how many files each kind is
-    done (see `deal`), on all pieces if None.
+    Every one of the `workers` is a process with networks of its own and one thread. `films` says on
+    how many files each of the `kinds` is done (see `deal`), on all pieces if None.
     """
     work = partial(_score_variants, configured, device)
     donors = [_donor(pieces, index).small.frames for index in range(len(pieces))]
-    kinds = [kind for kind in KINDS if not only or kind in only]
     shares = [kinds] * len(pieces) if films is None else deal(pieces, kinds, films)
     yield from _in_processes(workers, work, pieces, donors, shares)
 
@@ -151,6 +138,16 @@ def opinions(
     yield from _in_processes(workers, work, clips)
 
 
+def directions(metrics: Mapping[str, Metric], records: Iterable[Value | Opinion]) -> dict[str, str]:
+    """The metrics that rank and have a value on some clip, with the direction that is better."""
+    scored = {name for each in records for name, value in each.scores.items() if value is not None}
+    return {
+        name: str(metric.better)
+        for name, metric in metrics.items()
+        if metric.better and name in scored
+    }
+
+
 def by_piece(values: Iterable[Value]) -> dict[str, dict[str, list[Value]]]:
     """Values by piece and kind, each kind from its lowest level."""
     grouped: dict[str, dict[str, list[Value]]] = defaultdict(lambda: defaultdict(list))
@@ -177,19 +174,16 @@ def _one_thread() -> None:
 
 def _score_clip(
     analysis: Analysis, metrics: Mapping[str, Metric]
-) -> tuple[dict[str, float | None], dict[str, str], dict[str, Curves]]:
-    """What metrics say of a clip: values, reasons where there is none, and curves."""
+) -> tuple[dict[str, float | None], dict[str, str]]:
+    """What metrics say of a clip: values, and reasons where there is none."""
     values: dict[str, float | None] = {}
     unscored: dict[str, str] = {}
-    series: dict[str, Curves] = {}
     for name, metric in metrics.items():
         try:
-            scored = metric.score(analysis)
+            values[name] = metric(analysis)
         except Unscored as reason:
             values[name], unscored[name] = None, str(reason)
-        else:
-            values[name], series[name] = scored.value, scored.series
-    return values, unscored, series
+    return values, unscored
 
 
 def _donor(pieces: Sequence[Piece], index: int) -> Piece:
@@ -224,10 +218,8 @@ def _score_variants(
     values = []
     for variant in variants(piece, donor, kinds):
         prompt = replace(piece.prompt, motion=variant.motion)
-        scores, unscored, series = _score_clip(Analysis(variant.clip, prompt, backbones), metrics)
-        values.append(
-            Value(piece.name, piece.file, variant.kind, variant.level, scores, unscored, series)
-        )
+        scores, unscored = _score_clip(Analysis(variant.clip, prompt, backbones), metrics)
+        values.append(Value(piece.name, piece.file, variant.kind, variant.level, scores, unscored))
     return values
 
 
@@ -249,22 +241,14 @@ def _opinion(
             analysis = Analysis(read_video(clip.path), prompt, backbones)
         except ClipError as error:
             raise BenchError(str(error)) from None
-        values, unscored, _ = _score_clip(analysis, metrics)
+        values, unscored = _score_clip(analysis, metrics)
         scored = {"scores": values, "unscored": unscored}
         write_json(file, scored)
     ratings = {
         question: [None if math.isnan(rating) else rating for rating in given]
         for question, given in clip.ratings.items()
     }
-    return Opinion(
-        clip.path.name,
-        clip.model,
-        clip.prompt_id,
-        clip.real,
-        ratings,
-        scored["scores"],
-        scored["unscored"],
-    )
+    return Opinion(clip.path.name, clip.model, clip.prompt_id, clip.real, ratings, **scored)
 
 
 def _code() -> str:

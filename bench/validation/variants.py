@@ -22,31 +22,10 @@ CONTENT = ("vanish", "morph")
 """Faults of what is shown, which are harder to see."""
 
 FAMILIES = (
-    "stick",
-    "boil",
-    "freeze_part",
-    "delay_part",
-    "mirror_part",
-    "recolour_part",
-    "melt",
-    "swell",
-    "stretch",
-    "swirl",
-    "wobble_part",
-    "wobble_background",
-    "duplicate",
-    "detach",
-    "teleport",
-    "fade_part",
-    "light_part",
-    "crossfade",
-    "ghost",
-    "judder",
-    "shake",
-    "tear",
-    "blocks",
-    "hue_drift",
-    "soften",
+    *("stick", "boil", "freeze_part", "delay_part", "mirror_part", "recolour_part", "melt"),
+    *("swell", "stretch", "swirl", "wobble_part", "wobble_background", "duplicate", "detach"),
+    *("teleport", "fade_part", "light_part"),
+    *("crossfade", "ghost", "judder", "shake", "tear", "blocks", "hue_drift", "soften"),
 )
 """Faults that generators show, most of a part of the picture; no constant is fitted to them."""
 

@@ -74,10 +74,10 @@ class Opened(DiffusersGenerator):
 def generator(tiny: Callable[[str], Path]) -> Iterator[Opened]:
     arguments = TINY["wan"].arguments(str(tiny("wan")))
     arguments["call"] |= {"num_inference_steps": STEPS}
-    made = Opened(**arguments)
-    DiffusersGenerator.__enter__(made)
-    yield made
-    DiffusersGenerator.__exit__(made, None, None, None)
+    opened = Opened(**arguments)
+    DiffusersGenerator.__enter__(opened)
+    yield opened
+    DiffusersGenerator.__exit__(opened, None, None, None)
 
 
 def run(generator: Opened, folder: Path, clips: int, ahead: int) -> float:

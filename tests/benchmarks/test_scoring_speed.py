@@ -81,12 +81,12 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
 
     everything()
     hook.remove()
-    shown = np.concatenate(pictures)
+    stack = np.concatenate(pictures)
     grey = flow.encode(clip.frames)
 
     def networks_alone() -> None:
-        for start in range(0, len(shown), network.batch_size):  # forwards, nothing compared or kept
-            network._layers(shown[start : start + network.batch_size])
+        for start in range(0, len(stack), network.batch_size):  # forwards, nothing compared or kept
+            network._layers(stack[start : start + network.batch_size])
         for stride in (1, 2):
             for first, second in zip(grey[:-stride], grey[stride:], strict=True):
                 flow._dis.calc(first, second, None)

@@ -80,8 +80,8 @@ def is_gone(pid: int) -> bool:
 
 
 def test_the_program_is_run_and_its_clip_is_read(place: Path) -> None:
-    with generator(place, env={"VARIABLE": "seed {seed}"}) as made:
-        clip = made.generate(Prompt("p", "a cat"), 7)
+    with generator(place, env={"VARIABLE": "seed {seed}"}) as program:
+        clip = program.generate(Prompt("p", "a cat"), 7)
     assert np.array_equal(clip.frames, FRAMES)
     assert seen(place)["variable"] == "seed 7"
     assert seen(place)["cwd"] == str(place)
@@ -100,8 +100,8 @@ def test_the_program_is_run_and_its_clip_is_read(place: Path) -> None:
 def test_no_prompt_is_more_than_a_text(place: Path, text: str) -> None:
     command = [sys.executable, "program.py", "{prompt}", "{seed}", "{out_dir}", "{config}"]
     config = {"prompt": "{prompt}", "seeds": ["{seed}"], "name": "run-{id}-{seed}", "size": 512}
-    with generator(place, command=command, config=config) as made:
-        made.generate(Prompt("p", text), 3)
+    with generator(place, command=command, config=config) as program:
+        program.generate(Prompt("p", text), 3)
     assert seen(place)["argv"][0] == text
     rendered = json.loads(seen(place)["config"])
     assert rendered == {"prompt": text, "seeds": [3], "name": "run-p-3", "size": 512}
@@ -111,16 +111,16 @@ def test_no_prompt_is_more_than_a_text(place: Path, text: str) -> None:
 def test_a_configuration_may_be_a_text_of_any_format(place: Path) -> None:
     command = [sys.executable, "program.py", "{prompt}", "{seed}", "{out_dir}", "{config}"]
     config = "[run]\nseed = {seed}\nshape = {1: 2}\n"
-    with generator(place, command=command, config=config, config_name="run.ini") as made:
-        made.generate(Prompt("p", "x"), 3)
+    with generator(place, command=command, config=config, config_name="run.ini") as program:
+        program.generate(Prompt("p", "x"), 3)
     assert seen(place)["config"] == "[run]\nseed = 3\nshape = {1: 2}\n"
     assert seen(place)["argv"][3].endswith("run.ini")
 
 
 def test_an_error_of_the_program_is_one_line_and_its_last_words_are_kept(place: Path) -> None:
     message = r"^the program ended with exit code 3: RuntimeError: no"
-    with generator(place) as made, pytest.raises(Undelivered, match=message) as caught:
-        made.generate(Prompt("p", "exits"), 0)
+    with generator(place) as program, pytest.raises(Undelivered, match=message) as caught:
+        program.generate(Prompt("p", "exits"), 0)
     assert caught.value.delivery.latency_s
     assert caught.value.details["exit_code"] == 3
     assert caught.value.details["stderr_tail"] == "line one\nRuntimeError: no weights\n"
@@ -135,8 +135,8 @@ def test_an_error_of_the_program_is_one_line_and_its_last_words_are_kept(place: 
     ],
 )
 def test_exactly_one_readable_video_must_come(place: Path, text: str, message: str) -> None:
-    with generator(place) as made, pytest.raises(ClipError, match=message):
-        made.generate(Prompt("p", text), 0)
+    with generator(place) as program, pytest.raises(ClipError, match=message):
+        program.generate(Prompt("p", text), 0)
 
 
 def test_what_lay_there_before_is_no_answer(place: Path) -> None:
@@ -144,16 +144,16 @@ def test_what_lay_there_before_is_no_answer(place: Path) -> None:
     write_master(Clip(FRAMES, 8), place / "samples" / "p.mkv")
     copy = "import shutil, sys; 'make' in sys.argv[1] and shutil.copy('made.mkv', 'samples/p.mkv')"
     command = [sys.executable, "-c", copy, "{prompt}"]
-    with generator(place, command=command, output="samples/{id}.mkv") as made:
+    with generator(place, command=command, output="samples/{id}.mkv") as program:
         with pytest.raises(ClipError, match="there are none"):
-            made.generate(Prompt("p", "stay"), 0)
-        assert len(made.generate(Prompt("p", "make"), 0).frames) == 4
+            program.generate(Prompt("p", "stay"), 0)
+        assert len(program.generate(Prompt("p", "make"), 0).frames) == 4
 
 
 def test_a_time_out_ends_the_program_and_all_it_started(place: Path) -> None:
     message = r"stopped after 2.5 s \(timeout_s\); the last it said: line one"
-    with generator(place, timeout_s=2.5) as made, pytest.raises(Undelivered, match=message) as e:
-        made.generate(Prompt("p", "hangs"), 0)
+    with generator(place, timeout_s=2.5) as program, pytest.raises(Undelivered, match=message) as e:
+        program.generate(Prompt("p", "hangs"), 0)
     assert is_gone(int((place / "child").read_text()))
     assert e.value.details["exit_code"] is None
 
@@ -166,9 +166,9 @@ def test_ctrl_c_ends_the_program_and_all_it_started(place: Path) -> None:
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        with generator(place) as made, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the alarm must be set inside
+        with generator(place) as program, pytest.raises(KeyboardInterrupt):  # noqa: PT012 - the alarm must be set inside
             signal.setitimer(signal.ITIMER_REAL, 0.05)
-            made.generate(Prompt("p", "hangs"), 0)
+            program.generate(Prompt("p", "hangs"), 0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -176,28 +176,28 @@ def test_ctrl_c_ends_the_program_and_all_it_started(place: Path) -> None:
 
 
 def test_what_a_finished_program_leaves_running_is_ended(place: Path) -> None:
-    with generator(place) as made:
-        made.generate(Prompt("p", "leaves a child"), 0)
+    with generator(place) as program:
+        program.generate(Prompt("p", "leaves a child"), 0)
     assert is_gone(int((place / "child").read_text()))
 
 
 def test_prompts_must_bring_the_files_that_the_command_names(place: Path) -> None:
     command = [sys.executable, "program.py", "{driving_video}"]
-    with generator(place, command=command) as made:
-        made.expect([(Prompt("p", "x", driving_video=place / "made.mkv"), 0)])
+    with generator(place, command=command) as program:
+        program.expect([(Prompt("p", "x", driving_video=place / "made.mkv"), 0)])
         with pytest.raises(BenchError, match=r"prompt 'q' has none: choose a suite .*suite=dance"):
-            made.expect([(Prompt("q", "x"), 0)])
+            program.expect([(Prompt("q", "x"), 0)])
 
 
 def test_a_program_is_told_how_long_its_clip_should_be(place: Path) -> None:
     command = [sys.executable, "program.py", "{prompt}", "{seconds}", "{out_dir}", "{config}"]
     config = {"seconds": "{seconds}"}
     prompt = Prompt("p", "x", seconds=12.5)
-    with generator(place, command=command, config=config) as made:
-        made.expect([(prompt, 0)])
-        made.generate(prompt, 0)
+    with generator(place, command=command, config=config) as program:
+        program.expect([(prompt, 0)])
+        program.generate(prompt, 0)
         with pytest.raises(BenchError, match=r"needs \{seconds\} and prompt 'q' .* suite=long"):
-            made.expect([(Prompt("q", "x"), 0)])
+            program.expect([(Prompt("q", "x"), 0)])
     seen = json.loads((place / "seen.json").read_text())
     assert seen["argv"][1] == "12.5"
     assert json.loads(seen["config"]) == {"seconds": 12.5}
@@ -243,5 +243,5 @@ def test_a_relative_program_is_one_of_the_working_folder(place: Path) -> None:
     script.write_text(f"#!/bin/sh\nexec {sys.executable} program.py x 0 $1 none\n")
     script.chmod(0o755)
     assert os.getcwd() != str(place)  # noqa: PTH109
-    with generator(place, command=["./run", "{out_dir}"]) as made:
-        assert len(made.generate(Prompt("p", "x"), 0).frames) == 4
+    with generator(place, command=["./run", "{out_dir}"]) as program:
+        assert len(program.generate(Prompt("p", "x"), 0).frames) == 4

@@ -46,9 +46,9 @@ def test_what_is_not_installed_is_named(
     folder: Path, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "FACE_READERS", ("numpy", "no_such_face_reader"))
-    made = generator(folder)
-    made.check([prompt])
-    with pytest.raises(BenchError, match="type pip install no_such_face_reader"), made:
+    model = generator(folder)
+    model.check([prompt])
+    with pytest.raises(BenchError, match="type pip install no_such_face_reader"), model:
         pass
 
 
@@ -77,10 +77,10 @@ def test_the_face_of_each_image_decides(
     monkeypatch.setattr("diffusers.pipelines.consisid.consisid_utils", stub, raising=False)
     monkeypatch.setattr(loading, "FACE_READERS", ())
     face = 0
-    with generator(folder) as made:
-        shas = [made.generate(prompt, 0).sha256 for _ in range(2)]
+    with generator(folder) as model:
+        shas = [model.generate(prompt, 0).sha256 for _ in range(2)]
         face = 1
-        shas.append(made.generate(prompt, 0).sha256)
+        shas.append(model.generate(prompt, 0).sha256)
     assert prepared == [(str(folder), torch.device("cpu"), torch.float32)]
     assert [image.shape for image in seen] == [(32, 32, 3)] * 3
     assert shas[0] == shas[1] != shas[2]

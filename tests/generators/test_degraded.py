@@ -108,16 +108,16 @@ def test_a_damaged_clip_was_delivered_as_the_other_was() -> None:
             return deliver(lambda: clip, delivery_by("declared", price_usd=0.5), {"model": "m"})
 
     with Degraded(Fetched(), "noise", 8) as damaged:
-        made = damaged.generate(PROMPT, 0)
-    assert isinstance(made, Delivered)
-    assert (made.delivery.price_usd, made.details) == (0.5, {"model": "m"})
+        output = damaged.generate(PROMPT, 0)
+    assert isinstance(output, Delivered)
+    assert (output.delivery.price_usd, output.details) == (0.5, {"model": "m"})
 
 
 def test_the_damage_is_the_same_every_time_and_another_for_other_prompts_and_seeds() -> None:
     def grain(prompt: Prompt, seed: int) -> np.ndarray:
         with Degraded(Inner(), "noise", 8) as damaged, Inner() as clean:
-            made = damaged.generate(prompt, seed).frames.astype(int)
-            return made - clean.generate(prompt, seed).frames
+            frames = damaged.generate(prompt, seed).frames.astype(int)
+            return frames - clean.generate(prompt, seed).frames
 
     assert np.array_equal(grain(PROMPT, 0), grain(PROMPT, 0))
     assert not np.array_equal(grain(PROMPT, 0), grain(PROMPT, 1))
@@ -165,11 +165,11 @@ def test_the_toy_models_differ_from_the_steady_one_only_by_their_fault(name: str
         "max_seconds",
     }
     with build_generator(model) as generator:
-        made = generator.generate(PROMPT, 0)
+        clip = generator.generate(PROMPT, 0)
     steady = ToyGenerator().generate(PROMPT, 0)
-    assert made.frames.shape == steady.frames.shape
+    assert clip.frames.shape == steady.frames.shape
     assert generator.frames_requested(PROMPT) == 16
-    assert np.array_equal(made.frames, steady.frames) == (name == "toy_steady")
+    assert np.array_equal(clip.frames, steady.frames) == (name == "toy_steady")
 
 
 @pytest.mark.parametrize("level", ["abc", None])

@@ -58,10 +58,10 @@ def make(tiny: Callable[[str], Path]) -> Make:
 def test_a_frame_rule_knows_its_counts_and_the_nearest(
     rule: str | int, legal: list[int], count: int, near: list[int]
 ) -> None:
-    found = FrameRule.parse(rule)
-    assert all(found.holds(n) for n in legal)
-    assert not found.holds(count)
-    assert found.nearest(count) == near
+    frame_rule = FrameRule.parse(rule)
+    assert all(frame_rule.holds(n) for n in legal)
+    assert not frame_rule.holds(count)
+    assert frame_rule.nearest(count) == near
 
 
 @pytest.mark.parametrize("rule", ["", "0k", "4k-1", "some", "0", "k+1", "up to"])
@@ -183,9 +183,9 @@ def test_what_is_no_video_is_refused(frames: Any, expected: str) -> None:
 
 def test_frames_are_rounded_to_the_nearest_of_256() -> None:
     ramp = np.linspace(0, 1, 3 * 256, dtype=np.float32).reshape(1, 1, 1, 256, 3)
-    made = to_frames(ramp)
-    assert made.shape == (1, 1, 256, 3)
-    assert np.abs(made / 255 - ramp[0]).max() <= 0.5001 / 255
+    frames = to_frames(ramp)
+    assert frames.shape == (1, 1, 256, 3)
+    assert np.abs(frames / 255 - ramp[0]).max() <= 0.5001 / 255
 
 
 def test_an_option_names_a_row_of_its_own_and_is_read_back(make: Make) -> None:
@@ -242,8 +242,8 @@ def test_a_quantiser_takes_the_arguments_of_the_library_of_its_component(
         "kwargs": {"load_in_8bit": True},
         "components": ["transformer", "text_encoder"],
     }
-    found = Options(quantise=quantise).quantization_config().quant_mapping
-    homes = {name: type(config).__module__ for name, config in found.items()}
+    configs = Options(quantise=quantise).quantization_config().quant_mapping
+    homes = {name: type(config).__module__ for name, config in configs.items()}
     assert homes["transformer"].startswith("diffusers.")
     assert homes["text_encoder"].startswith("transformers.")
 
@@ -311,8 +311,8 @@ def test_options_keep_clips_reproducible(make: Make, options: dict[str, Any]) ->
 def test_a_scheduler_is_changed_by_configuration(make: Make) -> None:
     load = {"scheduler": {"class": "FlowMatchEulerDiscreteScheduler", "shift": 5.0}}
     with make("wan", load=load) as generator:
-        found = generator.loaded().scheduler
-    assert (found["class"], found["shift"]) == ("FlowMatchEulerDiscreteScheduler", 5.0)
+        scheduler = generator.loaded().scheduler
+    assert (scheduler["class"], scheduler["shift"]) == ("FlowMatchEulerDiscreteScheduler", 5.0)
 
 
 def test_what_json_cannot_hold_of_a_scheduler_is_kept_as_text(make: Make) -> None:
@@ -324,13 +324,13 @@ def test_a_component_may_come_from_elsewhere(make: Make, tiny: Callable[[str], P
     elsewhere = str(tiny("animatediff"))
     part = {"class": "MotionAdapter", "repo": elsewhere, "subfolder": "motion_adapter"}
     load = {"components": {"motion_adapter": part}}
-    made = []
+    hashes = []
     for path in (tiny("stable_diffusion"), tiny("animatediff")):
         with make("animatediff", path=str(path), load=load) as generator:
             assert type(generator.pipe.unet).__name__ == "UNetMotionModel"
             assert not generator.pipe.unet.training
-            made.append(generator.generate(PROMPT, 0).sha256)
-    assert made[0] == made[1]
+            hashes.append(generator.generate(PROMPT, 0).sha256)
+    assert hashes[0] == hashes[1]
 
 
 def test_a_component_may_be_one_file(
@@ -353,11 +353,11 @@ def test_a_lora_changes_the_clip(make: Make, tmp_path: Path) -> None:
     pipe.unet.add_adapter(adapter)
     layers = peft.utils.get_peft_model_state_dict(pipe.unet)
     pipe.save_lora_weights(tmp_path, unet_lora_layers=layers)
-    made = []
+    hashes = []
     for loras in ([], [{"repo": str(tmp_path), "weight": 0}], [{"repo": str(tmp_path)}]):
         with make("animatediff", load={"loras": loras}) as generator:
-            made.append(generator.generate(PROMPT, 0).sha256)
-    assert made[0] == made[1] != made[2]
+            hashes.append(generator.generate(PROMPT, 0).sha256)
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_a_lora_without_its_library_says_what_to_type(

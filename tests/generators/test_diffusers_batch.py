@@ -89,8 +89,8 @@ def test_random_numbers_of_no_seed_are_found_when_they_are_drawn(
     tiny: Callable[[str], Path],
 ) -> None:
     scheduler = {"stochastic_sampling": True}  # its noise is drawn for all clips together
-    made = make("ltx", tiny("ltx"), 2, load={"dtype": "float32", "scheduler": scheduler})
-    with made as generator:
+    model = make("ltx", tiny("ltx"), 2, load={"dtype": "float32", "scheduler": scheduler})
+    with model as generator:
         generator.generate(TEXT, 0)
         with pytest.raises(ClipError, match=r"no seed's own.*: type model\.options\.batch_size=1"):
             generator.generate_batch(TEXT, [0, 1])
@@ -102,9 +102,9 @@ def test_a_clip_that_shows_nothing_is_named_by_its_seed(
     call = diffusers.AutoencoderKLWan.decode
 
     def black(vae: Any, *arguments: Any, **more: Any) -> Any:
-        made = call(vae, *arguments, **more)
-        made[0][1].fill_(-1.0)
-        return made
+        videos = call(vae, *arguments, **more)
+        videos[0][1].fill_(-1.0)
+        return videos
 
     monkeypatch.setattr(diffusers.AutoencoderKLWan, "decode", black)
     with (

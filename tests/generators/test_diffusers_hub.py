@@ -89,9 +89,9 @@ def test_parts_and_loras_are_loaded_at_the_revision_that_pins_them(
     model = DiffusersGenerator(**{**arguments, "load": load})
     model.check([])
     with model:
-        found = dict(model.loaded().revisions)
-        assert found.pop(model.source_name) == digest(tiny("stable_diffusion"))
-        assert found == dict.fromkeys(("a/whole@fixed", "a/file@fixed"), tiny_hub.COMMIT)
+        revisions = dict(model.loaded().revisions)
+        assert revisions.pop(model.source_name) == digest(tiny("stable_diffusion"))
+        assert revisions == dict.fromkeys(("a/whole@fixed", "a/file@fixed"), tiny_hub.COMMIT)
     assert asked["a/file"]["revision"] == "fixed"
     one_file = {**part, "repo": "a/file", "file": "diffusion_pytorch_model.safetensors"}
     blank = copy.deepcopy(adapter).apply(lambda module: module.to_empty(device="cpu"))

@@ -70,10 +70,10 @@ def _a_hub_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def built(model: dict[str, Any]) -> DiffusersGenerator:
     """As for a run on a GPU, without one."""
-    made = configuration.build_generator(model)
-    assert isinstance(made, DiffusersGenerator)
-    made.device = torch.device("cuda")
-    return made
+    generator = configuration.build_generator(model)
+    assert isinstance(generator, DiffusersGenerator)
+    generator.device = torch.device("cuda")
+    return generator
 
 
 def test_the_catalogue_is_here() -> None:
@@ -97,19 +97,19 @@ def test_every_class_that_makes_video_has_a_yaml_or_a_reason() -> None:
     text = (CONF.parent / "docs/models.md").read_text("utf-8").split("<!-- without -->")[1]
     without = re.findall(r"`(\w+Pipeline)`", text)
     texts = [(CONF / "model" / f"{name}.yaml").read_text() for name in MODELS]
-    made = {text.split("\npipeline: ")[1].split("\n")[0] for text in texts}
-    assert making == made | set(without)
+    pipelines = {text.split("\npipeline: ")[1].split("\n")[0] for text in texts}
+    assert making == pipelines | set(without)
     assert len(without) == len(set(without))
-    assert not made & set(without)
+    assert not pipelines & set(without)
 
 
 def test_a_yaml_composes_and_binds_to_its_pipeline(model: dict[str, Any]) -> None:
-    made = built(model)
-    made.check([PROMPT])
-    assert made.repo
-    assert made.path is None
-    assert made.info.variant == ""
-    assert made.info.size_requested is not None
+    generator = built(model)
+    generator.check([PROMPT])
+    assert generator.repo
+    assert generator.path is None
+    assert generator.info.variant == ""
+    assert generator.info.size_requested is not None
 
 
 def test_every_size_of_a_card_is_legal_and_the_default_among_them(model: dict[str, Any]) -> None:
@@ -118,10 +118,10 @@ def test_every_size_of_a_card_is_legal_and_the_default_among_them(model: dict[st
     assert f"{own['width']}x{own['height']}" in sizes
     for size in sizes:
         width, height = map(int, size.split("x"))
-        made = built(with_aspect(model, f"{width}:{height}", "it"))
-        made.check([PROMPT])
-        assert made.info.size_requested is not None
-        assert made.info.size_requested[1] / made.info.size_requested[0] == pytest.approx(
+        generator = built(with_aspect(model, f"{width}:{height}", "it"))
+        generator.check([PROMPT])
+        assert generator.info.size_requested is not None
+        assert generator.info.size_requested[1] / generator.info.size_requested[0] == pytest.approx(
             width / height, rel=0.06
         )
 

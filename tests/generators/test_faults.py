@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.faults import content as fault_content
 from bench.faults import tools as fault_tools
 from bench.faults.registry import FAULTS
 from bench.generators.toy.generator import ToyGenerator
@@ -141,13 +140,9 @@ def test_swap_changes_the_subject_for_good() -> None:
 
 def test_cut_shows_another_scene_from_the_middle_on() -> None:
     half = len(CLIP) // 2
-    other = 255 - CLIP
-    damaged = fault_content.cut(CLIP, 1, np.random.default_rng(0), other)
+    damaged = damage("cut")
     assert np.array_equal(damaged[:half], CLIP[:half])
-    assert np.array_equal(damaged[half:], other[half:])
-    assert harm(damage("cut")[half:], CLIP[half:]) > 20
-    with pytest.raises(BenchError, match="expected another clip of shape"):
-        fault_content.cut(CLIP, 1, np.random.default_rng(0), other[1:])
+    assert harm(damaged[half:], CLIP[half:]) > 20
 
 
 def source_frames(damaged: np.ndarray) -> list[int]:
@@ -157,24 +152,8 @@ def source_frames(damaged: np.ndarray) -> list[int]:
 
 def test_hold_half_shows_every_frame_twice() -> None:
     assert source_frames(damage("hold", 0.5)) == [t - t % 2 for t in range(16)]
-    assert source_frames(damage("hold", 0.25)) == [
-        0,
-        0,
-        2,
-        3,
-        4,
-        4,
-        6,
-        7,
-        8,
-        8,
-        10,
-        11,
-        12,
-        12,
-        14,
-        15,
-    ]
+    quarter = [0, 0, 2, 3, 4, 4, 6, 7, 8, 8, 10, 11, 12, 12, 14, 15]
+    assert source_frames(damage("hold", 0.25)) == quarter
 
 
 def test_drop_loses_frames_inside_and_keeps_the_order() -> None:

@@ -96,10 +96,10 @@ def test_the_parts_of_a_known_model_make_its_pipeline(
     described = find_description(generator.repo, None, None)
     kind = getattr(diffusers, generator.pipeline)
     pipe = random_pipeline(kind, described, generator.load, generator.dtypes, generator.device)
-    found = {part.name: part.parameters for part in generator.parts()}
-    assert found
+    sizes = {part.name: part.parameters for part in generator.parts()}
+    assert sizes
     expected = {name for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)}
-    assert found.keys() == expected
+    assert sizes.keys() == expected
 
 
 @pytest.mark.parametrize("kind", TEXT_ENCODERS)
@@ -179,16 +179,16 @@ def test_random_weights_run_and_are_the_same_each_time(
     name: str, tiny: Callable[[str], Path]
 ) -> None:
     arguments = TINY[name].arguments(str(tiny(name)))
-    made = []
+    clips = []
     for _ in range(2):
         with DiffusersGenerator(**arguments, weights="random") as generator:
-            made.append(generator.generate(PROMPT, 0))
+            clips.append(generator.generate(PROMPT, 0))
             network = next(iter(generator.pipe.components.values()))
             assert not any(p.requires_grad for p in network.parameters())
             assert all(p.device.type == "cpu" for p in network.parameters())
-    assert made[0].sha256 == made[1].sha256
+    assert clips[0].sha256 == clips[1].sha256
     with DiffusersGenerator(**arguments) as real:
-        assert real.generate(PROMPT, 0).sha256 != made[0].sha256
+        assert real.generate(PROMPT, 0).sha256 != clips[0].sha256
     assert generator.info.weights == "random"
 
 
@@ -198,15 +198,15 @@ def test_random_weights_are_of_the_dtypes_of_real_ones(
 ) -> None:
     arguments = TINY[name].arguments(str(tiny(name)))
     arguments["load"] = {**arguments["load"], "dtype": "bfloat16"}
-    found = []
+    dtypes = []
     for weights in ("real", "random"):
         with DiffusersGenerator(**arguments, weights=weights) as generator:
-            found.append(generator.loaded().dtypes)
+            dtypes.append(generator.loaded().dtypes)
             networks = generator.pipe.components
             held = {part.name: size_of(networks[part.name]) for part in generator.parts()}
             assert held == {part.name: part.weight_bytes for part in generator.parts()}
-    assert found[0] == found[1]
-    assert found[0]["text_encoder"] == ["bfloat16"]
+    assert dtypes[0] == dtypes[1]
+    assert dtypes[0]["text_encoder"] == ["bfloat16"]
 
 
 def test_a_text_encoder_keeps_its_sensitive_layers_in_float32_beside_float16(
@@ -230,8 +230,8 @@ def size_of(network: torch.nn.Module) -> int:
 def test_half_precision_gives_way_to_bfloat16_and_caches_are_refused() -> None:
     halves = {"dtype": "float16", "component_dtypes": {"vae": "float32"}}
     arguments: dict[str, Any] = {"pipeline": "WanPipeline", "call": {}, "fps": 16, "repo": "a/b"}
-    made = DiffusersGenerator(**arguments, load=halves, weights="random")
-    assert made.dtypes == {"default": torch.bfloat16, "vae": torch.float32}
+    generator = DiffusersGenerator(**arguments, load=halves, weights="random")
+    assert generator.dtypes == {"default": torch.bfloat16, "vae": torch.float32}
     cache = {"cache": {"class": "FirstBlockCacheConfig", "threshold": 0.1}}
     with pytest.raises(BenchError, match=r"model\.options\.cache=null"):
         DiffusersGenerator(**arguments, weights="random", options=cache).check([PROMPT])

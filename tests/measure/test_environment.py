@@ -74,12 +74,12 @@ def test_without_git_there_is_no_commit_and_no_crash(
 
 
 def test_the_environment_names_what_changes_output_or_speed() -> None:
-    found = environment(torch.device("cpu")).json_values
-    assert found["device"] == "cpu"
-    assert found["gpu"] is None
-    assert found["versions"]["torch"].startswith(torch.__version__.split("+")[0])
-    assert found["versions"]["steadybench"]
-    assert found["cpu"]
+    machine = environment(torch.device("cpu")).json_values
+    assert machine["device"] == "cpu"
+    assert machine["gpu"] is None
+    assert machine["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert machine["versions"]["steadybench"]
+    assert machine["cpu"]
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "cuda:-1", "cpu:7", "meta", "mps", "", None, 0])

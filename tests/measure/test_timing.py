@@ -15,8 +15,8 @@ def test_the_clock_is_read_right_before_and_after_the_work() -> None:
         events.append("clock")
         return next(ticks)
 
-    made, took = measure(lambda: events.append("work") or "clip", torch.device("cpu"), clock)
-    assert made == "clip"
+    product, took = measure(lambda: events.append("work") or "clip", torch.device("cpu"), clock)
+    assert product == "clip"
     assert events == ["clock", "work", "clock"]
     assert took.latency_s == 2.5
 

@@ -68,10 +68,10 @@ def test_the_values_are_those_of_the_formulas() -> None:
     degrees = np.array([0, 20, 40, 60, 80, 100, 120, 140])
     cosines = np.cos(np.deg2rad(degrees))
     evidence = bearings(degrees.tolist())
-    shown = 100 * np.maximum(cosines, 0)
-    assert adherence(evidence) == pytest.approx(shown.mean(), abs=1e-4)
+    values = 100 * np.maximum(cosines, 0)
+    assert adherence(evidence) == pytest.approx(values.mean(), abs=1e-4)
     assert adherence_min(evidence) == 0
-    slope = np.polyfit(np.arange(8) / 8, shown, 1)[0]
+    slope = np.polyfit(np.arange(8) / 8, values, 1)[0]
     assert adherence_drift(evidence) == pytest.approx(slope, abs=1e-3)
     margin = 100 * (cosines - np.sin(np.deg2rad(degrees))).mean()
     assert adherence_margin(evidence) == pytest.approx(margin, abs=1e-4)

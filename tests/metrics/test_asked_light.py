@@ -99,9 +99,9 @@ def test_a_tag_that_is_added_makes_the_scores_again(tmp_path: Path, backbones: B
     folder, clip = RunFolder(tmp_path), ToyGenerator(32, 32).generate(PROMPT, 0)
     item = Item(PROMPT, 0)
     write_master(clip, folder.master(item.sample))
-    made = fake.clip(PROMPT.id, frames=len(clip.frames), frames_sha256=clip.sha256)
-    del made["scores"], made["unscored"]
-    record = made | {"schema": 1, "inputs": {}, "fingerprint": "f"}
+    content = fake.clip(PROMPT.id, frames=len(clip.frames), frames_sha256=clip.sha256)
+    del content["scores"], content["unscored"]
+    record = content | {"schema": 1, "inputs": {}, "fingerprint": "f"}
     folder.record(item.sample).write_text(json.dumps(record))
 
     def stored(item: Item) -> float | None:

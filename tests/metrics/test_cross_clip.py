@@ -21,57 +21,57 @@ def shots(character: float, setting: float, seeds: int = 2, chance: int = 0) -> 
     """Looks made of a character, a kind of shot and noise, as strong as said."""
     rng = np.random.default_rng(chance)
     who, where = rng.normal(size=(GROUPS, 32)), rng.normal(size=(KINDS, 32))
-    made = []
+    clips = []
     for group in range(GROUPS):
         for kind in range(KINDS):
             for seed in range(seeds):
                 mixed = character * who[group] + setting * where[kind] + rng.normal(size=32)
                 unit = mixed / np.linalg.norm(mixed)
-                made.append(Shot(f"g{group}", f"k{kind}", seed, unit))
-    return made
+                clips.append(Shot(f"g{group}", f"k{kind}", seed, unit))
+    return clips
 
 
-def mean(made: list[Shot], field: str = "value") -> float:
-    return float(np.mean([getattr(each, field) for each in compare(made)]))
+def mean(clips: list[Shot], field: str = "value") -> float:
+    return float(np.mean([getattr(each, field) for each in compare(clips)]))
 
 
 def test_it_is_what_the_definition_says() -> None:
-    made = shots(1.0, 1.0)
+    clips = shots(1.0, 1.0)
     a = 5
     cosines, ahead = [], []
-    for b, sibling in enumerate(made):
-        if b != a and (sibling.group, sibling.seed) == (made[a].group, made[a].seed):
+    for b, sibling in enumerate(clips):
+        if b != a and (sibling.group, sibling.seed) == (clips[a].group, clips[a].seed):
             strangers = [
-                made[a].appearance @ other.appearance
-                for other in made
+                clips[a].appearance @ other.appearance
+                for other in clips
                 if other.group != sibling.group
                 and (other.kind, other.seed) == (sibling.kind, sibling.seed)
             ]
-            own = made[a].appearance @ sibling.appearance
+            own = clips[a].appearance @ sibling.appearance
             cosines.append((own, np.mean(strangers)))
             ahead.append(np.mean([own > stranger for stranger in strangers]))
     own, others = np.mean(cosines, axis=0)
-    found = compare(made)[a]
+    likeness = compare(clips)[a]
     assert len(cosines) == KINDS - 1
-    assert (found.group, found.own, found.others) == (
-        made[a].group,
+    assert (likeness.group, likeness.own, likeness.others) == (
+        clips[a].group,
         *map(pytest.approx, (own, others)),
     )
-    assert found.value == pytest.approx(own - others)
-    assert found.won == pytest.approx(np.mean(ahead))
+    assert likeness.value == pytest.approx(own - others)
+    assert likeness.won == pytest.approx(np.mean(ahead))
 
 
 def test_what_a_kind_of_shot_looks_like_does_not_count() -> None:
     """Plain means would: clips of one group are of different kinds, strangers often of one."""
-    made = shots(0.7, 3.0)
-    units = np.array([shot.appearance for shot in made])
-    same = np.array([[one.group == two.group for two in made] for one in made])
-    siblings = same & np.array([[one.kind != two.kind for two in made] for one in made])
+    clips = shots(0.7, 3.0)
+    units = np.array([shot.appearance for shot in clips])
+    same = np.array([[one.group == two.group for two in clips] for one in clips])
+    siblings = same & np.array([[one.kind != two.kind for two in clips] for one in clips])
     cosines = units @ units.T
     assert cosines[siblings].mean() - cosines[~same].mean() < -0.1
     assert mean(shots(0.0, 3.0)) == pytest.approx(0, abs=0.01)
-    assert mean(made) > 0.02
-    assert mean(made, "won") > 0.65
+    assert mean(clips) > 0.02
+    assert mean(clips, "won") > 0.65
 
 
 def test_the_more_of_a_character_the_higher() -> None:
@@ -90,21 +90,21 @@ def test_who_draws_the_same_for_all_has_nothing() -> None:
 
 
 def test_the_order_of_clips_means_nothing() -> None:
-    made = shots(1.0, 1.0)
-    order = np.random.default_rng(0).permutation(len(made)).tolist()
-    mixed = compare([made[index] for index in order])
-    straight = compare(made)
-    for index, found in zip(order, mixed, strict=True):
-        assert found.value == pytest.approx(straight[index].value)
+    clips = shots(1.0, 1.0)
+    order = np.random.default_rng(0).permutation(len(clips)).tolist()
+    mixed = compare([clips[index] for index in order])
+    straight = compare(clips)
+    for index, likeness in zip(order, mixed, strict=True):
+        assert likeness.value == pytest.approx(straight[index].value)
 
 
 def test_a_clip_that_shows_nothing_counts_as_nothing_and_helps_nobody() -> None:
-    made = shots(3.0, 0.5)
-    lost = [replace(made[0], appearance=None), *made[1:]]
-    found = compare(lost)
-    assert (found[0].own, found[0].others, found[0].value, found[0].won) == (None, None, 0, 0.5)
-    assert mean(lost) < mean(made)
-    none = [replace(shot, appearance=None) for shot in made]
+    clips = shots(3.0, 0.5)
+    lost = [replace(clips[0], appearance=None), *clips[1:]]
+    likeness = compare(lost)[0]
+    assert (likeness.own, likeness.others, likeness.value, likeness.won) == (None, None, 0, 0.5)
+    assert mean(lost) < mean(clips)
+    none = [replace(shot, appearance=None) for shot in clips]
     assert {(each.own, each.value, each.won) for each in compare(none)} == {(None, 0, 0.5)}
 
 
@@ -127,8 +127,8 @@ def test_what_cannot_be_compared_is_said(keep: Callable[[Shot], bool], message: 
 def test_looks_are_kept_as_text_to_a_hundred_thousandth() -> None:
     rng = np.random.default_rng(0)
     one, two = (v / np.linalg.norm(v) for v in rng.random((2, 576)).astype(np.float32))
-    kept, also = unpack(pack(one)), unpack(pack(two))
-    assert kept @ also == pytest.approx(float(one @ two), abs=2e-5)
+    first, second = unpack(pack(one)), unpack(pack(two))
+    assert first @ second == pytest.approx(float(one @ two), abs=2e-5)
     assert len(pack(one)) < 1600
     for text in ("", "not base64!", pack(np.zeros(8, np.float32))):
         with pytest.raises(ValueError):  # noqa: PT011 - whatever it says is passed on
@@ -137,15 +137,17 @@ def test_looks_are_kept_as_text_to_a_hundred_thousandth() -> None:
 
 def drawn(generator: ToyGenerator, backbones: Backbones) -> dict[str, float]:
     """The value of each group of the toy suite, as a model draws it."""
-    made = []
+    clips = []
     for prompt in load_suite("toy_groups.jsonl")[0]:
         for seed in range(2):
             clip = generator.generate(prompt, seed)
             looks = unpack(pack(appearance(Analysis(clip, prompt, backbones))))
-            made.append(Shot(str(prompt.group), prompt.category, seed, looks))
-    found = compare(made)
-    groups = sorted({each.group for each in found})
-    return {g: float(np.mean([each.value for each in found if each.group == g])) for g in groups}
+            clips.append(Shot(str(prompt.group), prompt.category, seed, looks))
+    likenesses = compare(clips)
+    groups = sorted({each.group for each in likenesses})
+    return {
+        g: float(np.mean([each.value for each in likenesses if each.group == g])) for g in groups
+    }
 
 
 def test_a_toy_model_that_recasts_its_characters_is_surely_worse(backbones: Backbones) -> None:

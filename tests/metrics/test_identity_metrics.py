@@ -50,10 +50,10 @@ def test_what_never_changes_has_a_slope_of_0_and_no_rounding(analyse: Analyse) -
 def test_the_lag_curve_says_how_likeness_falls_with_time(turning: Analysis) -> None:
     scored = identity_lag.score(turning)
     assert scored.series["lag_s"] == [0.25, 0.5, 1.0, 2.0, 4.0]
-    known = [float(np.cos(np.radians(10 * lag))) for lag in (2, 4, 8)]
-    assert scored.series["cosine"][:3] == pytest.approx(known, abs=1e-6)
+    cosines = [float(np.cos(np.radians(10 * lag))) for lag in (2, 4, 8)]
+    assert scored.series["cosine"][:3] == pytest.approx(cosines, abs=1e-6)
     assert scored.series["cosine"][3:] == [None, None]
-    assert scored.value == pytest.approx(known[2], abs=1e-6)
+    assert scored.value == pytest.approx(cosines[2], abs=1e-6)
 
 
 def test_the_lpips_curve_is_of_the_same_lags(analyse: Analyse) -> None:

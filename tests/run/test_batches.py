@@ -99,11 +99,11 @@ def test_a_batch_is_made_as_a_whole_and_only_what_is_missing_is_kept(folder: Run
     assert generator.asked == [whole[0], *whole]  # the warm-up has the shape of a batch too
     before = records(folder)
     folder.record(ITEMS[3].sample).unlink()
-    kept = folder.record(ITEMS[2].sample).stat().st_mtime_ns
+    written_ns = folder.record(ITEMS[2].sample).stat().st_mtime_ns
     again = Mixed()
     run(again, folder)
     assert again.asked == [("p0", (2, 3))]
-    assert folder.record(ITEMS[2].sample).stat().st_mtime_ns == kept
+    assert folder.record(ITEMS[2].sample).stat().st_mtime_ns == written_ns
     hashes = [record and record["frames_sha256"] for record in records(folder)]
     assert hashes == [record and record["frames_sha256"] for record in before]
     assert all(record and record["batch_size"] == 2 for record in before)
@@ -150,12 +150,12 @@ def test_a_batch_fails_as_a_whole_each_clip_with_its_share_of_the_time(
         raise RuntimeError("it broke")
 
     run(Mixed(p0_2=full, p1_0=fail), folder)
-    made = [record for record in records(folder) if record]
-    assert [clip["status"] for clip in made] == ["ok", "ok", "oom", "oom", "error", "error"] + [
+    clips = [record for record in records(folder) if record]
+    assert [clip["status"] for clip in clips] == ["ok", "ok", "oom", "oom", "error", "error"] + [
         "ok"
     ] * 2
-    assert [clip["latency_s"] for clip in made[2:6]] == [1.5] * 4
-    assert {clip["error"] for clip in made[4:6]} == {"RuntimeError: it broke"}
+    assert [clip["latency_s"] for clip in clips[2:6]] == [1.5] * 4
+    assert {clip["error"] for clip in clips[4:6]} == {"RuntimeError: it broke"}
     again = Mixed()
     run(again, folder, retry_failed=True)
     assert again.asked == [("p0", (2, 3)), ("p1", (0, 1))]

@@ -62,7 +62,7 @@ CUBE = piece("cube", "b", "a blue cube slides from right to left over a tiled fl
 
 def value(name: str, kind: str, level: int, score: float | None, speed: float = 1.0) -> Value:
     scores = {"coherence": score, "technical_quality": score, "dynamics": speed}
-    return Value(name, name, kind, level, scores, {}, {})
+    return Value(name, name, kind, level, scores, {})
 
 
 def healthy(name: str) -> list[Value]:
@@ -181,7 +181,7 @@ def test_workers_change_nothing() -> None:
             CONFIGURED,
             torch.device("cpu"),
             workers=workers,
-            only=["still"],
+            kinds=["still"],
         )
         return [(v.piece, v.kind, dict(v.scores)) for values in scored for v in values]
 
@@ -210,7 +210,7 @@ def test_the_headline_keeps_its_promises_on_packaged_footage(backbones: Backbone
     chosen = ("bigbuckbunny.mp4@0", "bikes.mp4@187")
     footage = [p for p in pieces(packaged(), backbones, 128) if p.name in chosen]
     kinds = (*LADDERS, *CONTENT, *KEPT_CONTROLS, *HARMLESS, *LOOKS, SHUTTER)
-    scored = measure(footage, CONFIGURED, torch.device("cpu"), only=kinds)
+    scored = measure(footage, CONFIGURED, torch.device("cpu"), kinds=kinds)
     values = [v for piece_values in scored for v in piece_values]
     promised = [check for check in checks(values) if not any(name in check.what for name in OPEN)]
     assert len(promised) > 10
@@ -219,9 +219,7 @@ def test_the_headline_keeps_its_promises_on_packaged_footage(backbones: Backbone
 
 def test_the_published_health_is_what_its_values_say() -> None:
     """And every promise that it shows as kept is kept by the numbers beside it."""
-    values = [
-        Value(**entry, series={}) for entry in json.loads((PUBLISHED / "health.json").read_text())
-    ]
+    values = [Value(**entry) for entry in json.loads((PUBLISHED / "health.json").read_text())]
     page = (PUBLISHED / "health.md").read_text("utf-8")
     for check in checks(values):
         mark = "| yes |" if check.held else "| **NO** |"
@@ -248,7 +246,7 @@ def test_the_page_is_the_same_every_time() -> None:
 def test_the_flags_of_hydra_show_the_configuration_and_measure_nothing(
     module: str,
     flags: list[str],
-    shown: str,
+    output: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -259,4 +257,4 @@ def test_the_flags_of_hydra_show_the_configuration_and_measure_nothing(
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(module, run_name="__main__")
     assert not ended.value.code
-    assert shown in capsys.readouterr().out
+    assert output in capsys.readouterr().out

@@ -43,12 +43,12 @@ def test_seeds_differ_in_background_and_path() -> None:
 def test_clip_has_the_shape_and_rate_that_were_asked_for() -> None:
     generator = ToyGenerator(height=72, width=129, fps=12, seconds=1.5)
     prompt = Prompt("p", ROLL)
-    made = generator.generate(prompt, 0)
+    clip = generator.generate(prompt, 0)
     assert generator.frames_requested(prompt) == 18
-    assert made.frames.shape == (18, 72, 129, 3)
-    assert made.frames.dtype == np.uint8
-    assert made.fps == 12
-    assert not made.lossy
+    assert clip.frames.shape == (18, 72, 129, 3)
+    assert clip.frames.dtype == np.uint8
+    assert clip.fps == 12
+    assert not clip.lossy
 
 
 @pytest.mark.parametrize("text", [ROLL, PAN])
