@@ -74,7 +74,11 @@ _SDR = frozenset(
         *(ColorTrc.IEC61966_2_1, ColorTrc.BT2020_10, ColorTrc.BT2020_12),
     }
 )
-_WIDE = frozenset({ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432})
+_WIDE = (ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432)
+_BEYOND_SDR = {
+    "transfer": {int(each): each.name for each in ColorTrc if each not in _SDR},
+    "gamut": {int(each): each.name for each in _WIDE},
+}
 _NO_ALPHA = "transparency is not looked at"
 
 
@@ -221,12 +225,11 @@ def _decoded(
             f"pixels of {pixel_aspect.numerator}:{pixel_aspect.denominator} are made square, "
             f"{codec.width}x{codec.height} is shown as {width}x{codec.height}"
         )
-    for name, is_plain in (
-        (f"transfer {ColorTrc(codec.color_trc).name}", codec.color_trc in _SDR),
-        (f"gamut {ColorPrimaries(codec.color_primaries).name}", codec.color_primaries not in _WIDE),
-    ):
-        if not is_plain:
-            film.remarks.append(f"its {name} is not looked at, colours are scored as they stand")
+    for kind, value in (("transfer", codec.color_trc), ("gamut", codec.color_primaries)):
+        if name := _BEYOND_SDR[kind].get(value):
+            film.remarks.append(
+                f"its {kind} {name} is not looked at, colours are scored as they stand"
+            )
     has_alpha = codec.format is not None and any(each.is_alpha for each in codec.format.components)
     if has_alpha or stream.metadata.get("alpha_mode") == "1":  # VP8 and VP9 keep it beside
         film.remarks.append(_NO_ALPHA)
