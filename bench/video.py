@@ -1,13 +1,18 @@
 """Other people's videos, animations and folders of frames, read as a person would see them."""
 
+import contextlib
 import math
 import re
+import struct
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from functools import cache
+from itertools import chain, islice, pairwise
 from pathlib import Path
+from typing import cast
 
 import av
 import av.container
@@ -16,7 +21,7 @@ import av.filter
 import cv2
 import numpy as np
 from av.stream import Disposition
-from av.video.reformatter import ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorTrc
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -25,8 +30,6 @@ from bench.errors import BenchError, ClipError
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 """Of frames in a folder, whatever their case."""
-
-_ANIMATION_SUFFIXES = frozenset({".gif", ".webp", ".apng", ".png"})
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".wmv", ".flv"}
@@ -37,7 +40,9 @@ VIDEO_SUFFIXES = frozenset(
 _LOSSLESS_CODECS = frozenset(
     {"apng", "ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "qtrle", "rawvideo", "utvideo"}
 )
-_LOSSY_PICTURES = frozenset({".gif", ".jpg", ".jpeg", ".webp"})  # a WebP does not say
+
+_PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow knows others, some of them programs
+_LOSSLESS_FORMAT = "PNG"  # a WebP does not say
 
 # A file may be a list of other files, or of addresses, which nobody meant to be read.
 _CONTAINERS = {
@@ -57,6 +62,8 @@ _DRIFT = 0.06  # by which the rate of a few frames may differ from that of the c
 _DRIFT_FRAMES = 8
 _RATE_TOLERANCE = 0.0005  # 30 is not 30000/1001
 
+_MOST_BACK_S = 0.25  # by which the time of a frame may lie before that of the frame before
+
 _SHORTEST_DELAY_S = 0.01  # as browsers have it: what is not longer is shown for
 _DEFAULT_DELAY_S = 0.1  # this long, which is also the grid of an animation of one frame
 
@@ -67,6 +74,12 @@ _SDR = frozenset(
         *(ColorTrc.IEC61966_2_1, ColorTrc.BT2020_10, ColorTrc.BT2020_12),
     }
 )
+_WIDE = (ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432)
+_BEYOND_SDR = {
+    "transfer": {int(each): each.name for each in ColorTrc if each not in _SDR},
+    "gamut": {int(each): each.name for each in _WIDE},
+}
+_NO_ALPHA = "transparency is not looked at"
 
 
 @dataclass(frozen=True)
@@ -138,11 +151,10 @@ def read_video(
         return _read_folder(path, fps, limits)
     if path.exists() and not path.is_file():
         raise ClipError(f"{path}: expected a video, got a pipe or a device")
-    decode = _animation if path.suffix.lower() in _ANIMATION_SUFFIXES else _video
 
     def read(film: _Film) -> _Frames:
         try:
-            yield from decode(path, limits, film)
+            yield from (_animation if _is_picture(path) else _video)(path, limits, film)
         except ClipError:
             raise
         except Exception as error:  # decoders fail in any way on what they were not made for
@@ -208,33 +220,72 @@ def _decoded(
     limits.check(path, (codec.height, width), max(1, stream.frames), declared_s)
     if (pictures := len(container.streams.video)) > 1:
         film.remarks.append(f"of {pictures} pictures, that of stream {stream.index}")
-    if pixel_aspect != 1:
+    if width != codec.width:
         film.remarks.append(
             f"pixels of {pixel_aspect.numerator}:{pixel_aspect.denominator} are made square, "
             f"{codec.width}x{codec.height} is shown as {width}x{codec.height}"
         )
-    if codec.color_trc not in _SDR:
-        name = ColorTrc(codec.color_trc).name
-        film.remarks.append(
-            f"its transfer {name} is not looked at, colours are scored as they stand"
-        )
+    for kind, value in (("transfer", codec.color_trc), ("gamut", codec.color_primaries)):
+        if name := _BEYOND_SDR[kind].get(value):
+            film.remarks.append(
+                f"its {kind} {name} is not looked at, colours are scored as they stand"
+            )
+    has_alpha = codec.format is not None and any(each.is_alpha for each in codec.format.components)
+    if has_alpha or stream.metadata.get("alpha_mode") == "1":  # VP8 and VP9 keep it beside
+        film.remarks.append(_NO_ALPHA)
     count = 0
     times_s: list[float] = []
     last_s = 0.0
+    matrix: Sequence[int] | None = None
     for frame in _deinterlaced(_frames(container, stream, path), stream, film.remarks):
+        if not count and (data := frame.side_data.get("DISPLAYMATRIX")) is not None:
+            matrix = struct.unpack("9i", bytes(cast("memoryview", data)))
         count += 1
         limits.check(path, (frame.height, frame.width), count)
         square = round(frame.width * pixel_aspect)
         squared = frame if square == frame.width else frame.reformat(square, format="rgb24")
-        # The display matrix turns counterclockwise, as rot90 does.
-        upright = np.rot90(squared.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-        yield np.ascontiguousarray(upright)
+        image = squared.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+        yield np.ascontiguousarray(_upright(image, matrix, path))
         if frame.time is not None and frame.time_base is not None:
             times_s.append(frame.time)
             last_s = float(frame.duration * frame.time_base)
     if times_s and len(times_s) == count:
-        # AVI knows no order of presentation: frames come in order, their times may not.
-        film.lengths_s = np.diff(sorted(times_s), append=max(times_s) + last_s)
+        ordered_s = _ordered(np.array(times_s), container.format.name, path)
+        film.lengths_s = np.diff(ordered_s, append=ordered_s[-1:] + last_s)
+
+
+def _ordered(times_s: NDArray[np.float64], container: str, path: Path) -> NDArray[np.float64]:
+    """Times of frames that come in order, in order; empty where the container cannot tell them.
+
+    AVI knows no order of presentation, and the times of a program stream are those of groups of
+    frames, which have the constant rate of the sequence.
+    """
+    back_s = -np.diff(times_s)
+    if not (back_s >= 0).any():
+        return times_s
+    if container == "mpeg":
+        return np.empty(0)
+    if container != "avi" and back_s.max() > _MOST_BACK_S:
+        raise ClipError(
+            f"{path}: expected one video, its times go back by {back_s.max():.2f} s at frame "
+            f"{back_s.argmax() + 1}, as where files were joined: convert it, or give each by itself"
+        )
+    return np.sort(times_s)
+
+
+def _upright(
+    image: NDArray[np.uint8], matrix: Sequence[int] | None, path: Path
+) -> NDArray[np.uint8]:
+    """Turned and mirrored as a display matrix (of FFmpeg, 3 by 3) says; ClipError if askew."""
+    if matrix is None:
+        return image
+    x_of_x, y_of_x, _, x_of_y, y_of_y = matrix[:5]
+    straight, across = abs(x_of_x) + abs(y_of_y), abs(y_of_x) + abs(x_of_y)
+    if min(straight, across) > 0.01 * max(straight, across):
+        raise ClipError(f"{path}: expected a picture turned by a multiple of 90 degrees")
+    if across > straight:
+        image = image.swapaxes(0, 1)
+    return image[:: 1 if y_of_x + y_of_y > 0 else -1, :: 1 if x_of_x + x_of_y > 0 else -1]
 
 
 def _main_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
@@ -252,11 +303,13 @@ def _frames(
     """All frames of a stream; ClipError if one is damaged, or more are declared."""
     count, reached_s = 0, 0.0
     for packet in container.demux(stream, *container.streams.audio):
-        if packet.pts is not None and packet.time_base is not None:
-            end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
-            reached_s = max(reached_s, end_s)
+        time = packet.dts if packet.pts is None else packet.pts
+        if time is not None and packet.time_base is not None:
+            reached_s = max(reached_s, float((time + (packet.duration or 0)) * packet.time_base))
         if packet.stream.index != stream.index:
             continue
+        if packet.is_corrupt:
+            raise ClipError(f"{path}: what holds frame {count} is damaged, parts of it are missing")
         for frame in stream.decode(packet):
             if frame.is_corrupt:
                 raise ClipError(f"{path}: frame {count} is damaged; the file may be cut short")
@@ -315,7 +368,8 @@ def _refuse_cut_short(
     if stream.frames:
         missing.append(stream.frames - count)
     if stream.duration is not None and stream.time_base is not None:
-        missing.append(round(float(stream.duration * stream.time_base) * rate) - count)
+        end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+        missing.append(round((end_s - reached_s) * rate))
     elif container.duration is not None:
         missing.append(round((container.duration / av.time_base - reached_s) * rate))
     if missing and min(missing) > _MISSING_FRAMES_ALLOWED:
@@ -328,43 +382,73 @@ def _refuse_cut_short(
 def is_animation(path: Path) -> bool:
     """Whether a file of pictures, WebP or PNG, holds more than one."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_PICTURE_FORMATS) as image:
             return bool(getattr(image, "is_animated", False))
     except Exception:  # as in `read_video`; whoever reads it will say why
         return False
 
 
+def _is_picture(path: Path) -> bool:
+    """Whether a file is a GIF, a WebP or a PNG, by its first bytes: suffixes are often wrong."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head.startswith((b"GIF8", b"\x89PNG")) or (head[:4], head[8:]) == (b"RIFF", b"WEBP")
+
+
 def _animation(path: Path, limits: Limits, film: _Film) -> _Frames:
-    is_gif = path.suffix.lower() == ".gif"
     film.is_animation = True
-    film.tick_s = 0.01 if is_gif else 0.001
-    film.lossy = path.suffix.lower() in _LOSSY_PICTURES
     delays_s: list[float] = []
-    limits.check(path, _size(path))
-    with Image.open(path) as image:
+    with _picture(path) as image:
+        limits.check(path, (image.height, image.width))
         count = getattr(image, "n_frames", 1)
         limits.check(path, (image.height, image.width), count)
-        for number in range(count):
+        is_gif = image.format == "GIF"
+        film.lossy = image.format != _LOSSLESS_FORMAT
+        # An animated PNG may begin with a picture for those who show no animations.
+        for number in range(1 if getattr(image, "default_image", False) else 0, count):
             image.seek(number)
             yield np.asarray(image.convert("RGB"))
             delay_s = image.info.get("duration", 0) / 1000
             delays_s.append(delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S)
-            if not film.remarks and image.has_transparency_data and not _is_opaque(image):
-                film.remarks.append("transparency is not looked at")
-    if is_gif and not path.read_bytes().rstrip(b"\0").endswith(b";"):
+            if not film.remarks and _shows_through(image):
+                film.remarks.append(_NO_ALPHA)
+    if is_gif and not _is_whole_gif(path.read_bytes()):
         raise ClipError(f"{path}: the file is cut short, its end mark is missing")
     film.lengths_s = np.array(delays_s)
+    of_gif = np.abs(film.lengths_s * 100 - np.rint(film.lengths_s * 100)).max() < 1e-6
+    film.tick_s = 0.01 if of_gif else 0.001  # what was converted keeps its hundredths
 
 
-def _is_opaque(image: Image.Image) -> bool:
-    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() == 255)
+def _is_whole_gif(content: bytes) -> bool:
+    """Whether its blocks lead to the end mark, which is a byte that frames may hold as well."""
+
+    def table(flags: int) -> int:
+        return 3 << (flags & 7) + 1 if flags & 128 else 0
+
+    with contextlib.suppress(IndexError):
+        at = 13 + table(content[10])
+        while content[at] != ord(";"):
+            if content[at] == ord(","):
+                at += 11 + table(content[at + 9])
+            elif content[at] == ord("!"):
+                at += 2
+            while size := content[at]:  # sub-blocks; of padding, none
+                at += 1 + size
+            at += 1
+        return True
+    return False
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Height and width by the header of a picture; nothing is decoded."""
+def _shows_through(image: Image.Image) -> bool:
+    if not image.has_transparency_data:
+        return False
+    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+
+
+def _picture(path: Path) -> Image.Image:
+    """A picture of which the header was read, and nothing is decoded."""
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
+        return Image.open(path, formats=_PICTURE_FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ClipError(f"{path}: {error}") from None
 
@@ -374,20 +458,19 @@ def _on_grid(
 ) -> tuple[NDArray[np.int_], float]:
     """How often each frame is shown at a constant rate, and that rate."""
     inner_s = film.lengths_s[:-1]  # whose end is the time of another frame
-    step_s = _grid_step_s(inner_s, film.tick_s) if inner_s.size else None
     if not inner_s.size:  # a single frame, or no times
         counts = np.ones(count, int)
-        if film.is_animation:
-            step_s = min(_DEFAULT_DELAY_S, film.lengths_s[0])
-            counts = np.maximum(1, np.rint(film.lengths_s / step_s)).astype(int)
-            film.remarks.append(
-                f"1 frame that stands for {film.lengths_s[0]:.2f} s "
-                f"is {counts[0]} at {1 / step_s:g} fps"
-            )
-        elif not film.rates:
+        still_s = float(film.lengths_s.sum())
+        if not film.rates and not still_s:
             raise ClipError(f"{path}: expected a frame rate, the file gives none")
-        fps = 1 / step_s if step_s else film.rates[0]
+        fps = film.rates[0] if film.rates else 1 / still_s
+        if (length := round(still_s / _DEFAULT_DELAY_S)) > 1:
+            counts, fps = np.array([length]), 1 / _DEFAULT_DELAY_S
+            film.remarks.append(
+                f"1 frame that stands for {still_s:.2f} s is {length} at {fps:g} fps"
+            )
     else:
+        step_s = _grid_step_s(inner_s, film)
         usual_s = step_s or float(np.median(inner_s))
         if usual_s <= 0:
             raise ClipError(f"{path}: expected one frame after the other, most have the same time")
@@ -412,13 +495,14 @@ def _on_grid(
     return counts, fps
 
 
-def _grid_step_s(lengths_s: NDArray[np.float64], tick_s: float) -> float | None:
+def _grid_step_s(lengths_s: NDArray[np.float64], film: _Film) -> float | None:
     """Seconds between the frames of a constant rate of which some may be left out.
 
     `lengths_s` are from each frame to the next. None if no rate fits: most of the frames that
     follow each other at once must come within `_JITTER` of when they should, and a few of them
-    must not go faster or slower than all do.
+    must not go faster or slower than all do. Delays of an animation are exact, but for rounding.
     """
+    tick_s = film.tick_s
     shortest_s = float(lengths_s.min())
     for guess_s in (float(np.median(lengths_s)), shortest_s, shortest_s / 2, shortest_s / 3):
         step_s = guess_s
@@ -430,9 +514,14 @@ def _grid_step_s(lengths_s: NDArray[np.float64], tick_s: float) -> float | None:
             step_s = float(lengths_s[adjacent].sum() / counts[adjacent].sum())
         if step_s <= 0:
             return None
-        few = counts <= 3  # a long pause need not be of whole frames
-        late_s = np.abs(lengths_s - counts * step_s)[few]
-        uneven = (late_s > _JITTER * step_s + tick_s).mean()
+        few = counts <= 3 * counts.min()  # a long pause need not be of whole frames
+        late_s = np.abs(lengths_s - counts * step_s)
+        allowed_s = (
+            _rounding_s(counts, step_s, tick_s)
+            if film.is_animation
+            else (_JITTER * step_s + tick_s)
+        )
+        uneven = (late_s > allowed_s)[few].mean()
         run_s = (lengths_s / counts)[adjacent]
         window = max(1, min(_DRIFT_FRAMES, len(run_s) // 2))
         local_s = np.convolve(run_s, np.full(window, 1 / window), "valid")
@@ -440,6 +529,18 @@ def _grid_step_s(lengths_s: NDArray[np.float64], tick_s: float) -> float | None:
         if uneven <= _UNEVEN_SHARE_ALLOWED and drift <= _DRIFT:
             return step_s
     return None
+
+
+def _rounding_s(counts: NDArray[np.float64], step_s: float, tick_s: float) -> NDArray[np.float64]:
+    """By how much delays of whole frames may differ from so many steps, when all were rounded.
+
+    Of frames that stand for one step, no two may be further apart than a tick; where none does,
+    the step was guessed, and a coarse tick must not make any guess fit.
+    """
+    if counts.min() > 1:
+        return np.full(counts.shape, min(tick_s, _JITTER * step_s))
+    held_s = np.minimum(counts * tick_s, max(1.001 * tick_s, _JITTER * step_s))
+    return np.where(counts == 1, 0.999 * tick_s, held_s)
 
 
 def _rate(step_s: float, count: int, film: _Film) -> float:
@@ -468,10 +569,8 @@ def frame_files(folder: Path) -> list[Path]:
     ClipError if they are no single series without gaps; whatever is in the way is named.
     """
     series: defaultdict[str, dict[int, Path]] = defaultdict(dict)
-    for file in pictures(folder):
-        number = re.fullmatch(r"(.*?)(\d+)(\D*)", file.stem)
-        name = f"{number[1]}*{number[3]}" if number else file.stem
-        at = int(number[2]) if number else 0
+    files = pictures(folder)
+    for file, (name, at) in zip(files, _numbered(files), strict=True):
         if (other := series[name].get(at)) is not None:
             raise ClipError(f"{folder}: two frames have number {at}: {other.name}, {file.name}")
         series[name][at] = file
@@ -483,17 +582,33 @@ def frame_files(folder: Path) -> list[Path]:
             f"{folder}: expected one series of frames, got {', '.join(kinds[:4])}"
             f"{' ...' if kinds[4:] else ''}: move the others away"
         )
-    ((name, files),) = series.items()
-    numbers = sorted(files)
-    stride = min(np.diff(numbers), default=1)
-    gaps = sorted({*range(numbers[0], numbers[-1], stride)} - files.keys())
-    if gaps:
-        more = f" and {len(gaps) - 5} more" if gaps[5:] else ""
+    ((name, frames),) = series.items()
+    numbers = sorted(frames)
+    stride = min((b - a for a, b in pairwise(numbers)), default=1)
+    if missing := sum((b - a - 1) // stride for a, b in pairwise(numbers)):
+        gaps = chain.from_iterable(range(a + stride, b, stride) for a, b in pairwise(numbers))
+        more = f" and {missing - 5} more" if missing > 5 else ""
         raise ClipError(
             f"{folder}: expected frames {name} from {numbers[0]} to {numbers[-1]}, "
-            f"{', '.join(map(str, gaps[:5]))}{more} of them missing"
+            f"{', '.join(map(str, islice(gaps, 5)))}{more} of them missing"
         )
-    return [files[number] for number in numbers]
+    return [frames[number] for number in numbers]
+
+
+def _numbered(files: Sequence[Path]) -> Iterator[tuple[str, int]]:
+    """Of each file the name with `*` for its number, and the number; 0 where it has none.
+
+    That is the last number of the name, or, where all names are alike but for one, that one.
+    """
+    names = [re.split(r"(\d+)", unicodedata.normalize("NFC", file.stem)) for file in files]
+    alike = len({(len(parts), *parts[::2]) for parts in names}) == 1
+    varied = [at for at, texts in enumerate(zip(*names, strict=False)) if len({*texts}) > 1]
+    for parts in names:
+        at = varied[0] if alike and len(varied) == 1 else len(parts) - 2
+        if at < 0:
+            yield parts[0], 0
+        else:
+            yield "".join([*parts[:at], "*", *parts[at + 1 :]]), int(parts[at])
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -507,13 +622,18 @@ def _read_folder(path: Path, fps: float | None, limits: Limits) -> Clip:
     if fps is None:
         raise ClipError(f"{path}: frames in a folder carry no rate: say it with model.fps=N")
 
-    def read(_: _Film) -> _Frames:
+    def read(film: _Film) -> _Frames:
         shape = None
         for file in files:
             if not file.is_file() or (file.is_symlink() and file.resolve().parent != inside):
                 raise ClipError(f"{file}: expected a picture in this folder, got a link or no file")
             try:
-                limits.check(path, _size(file), len(files), len(files) / fps)
+                with _picture(file) as picture:
+                    size = picture.height, picture.width
+                    limits.check(path, size, len(files), len(files) / fps)
+                    film.lossy |= picture.format != _LOSSLESS_FORMAT
+                    if not film.remarks and _shows_through(picture):
+                        film.remarks.append(_NO_ALPHA)
                 image = read_image(file)
             except ClipError:
                 raise
@@ -529,9 +649,9 @@ def _read_folder(path: Path, fps: float | None, limits: Limits) -> Clip:
             yield image
 
     inside = path.resolve()
-    again, shape = _first_pass(read, _Film(), path)
-    lossy = any(file.suffix.lower() in _LOSSY_PICTURES for file in files)
-    return Clip(frames_of(again, shape), fps, lossy)
+    film = _Film()
+    again, shape = _first_pass(read, film, path)
+    return Clip(frames_of(again, shape), fps, film.lossy, tuple(film.remarks))
 
 
 def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:

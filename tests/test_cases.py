@@ -1,5 +1,7 @@
 """Kinds of files that are often read wrongly: those of a shared folder, and their like."""
 
+import shutil
+import unicodedata
 import zlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -14,6 +16,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from conftest import moving_texture
 from numpy.typing import NDArray
 from PIL import Image
+from test_video import write
 
 from bench import clip as clip_module
 from bench import video as video_module
@@ -182,6 +185,94 @@ def test_frames_that_come_a_little_early_or_late_are_no_variable_rate(tmp_path: 
     assert clip.fps == pytest.approx(30, rel=0.01)
 
 
+def test_times_on_no_grid_are_advised_their_usual_rate(tmp_path: Path) -> None:
+    lengths = np.random.default_rng(1).uniform(20, 90, 40)
+    with pytest.raises(ClipError, match=r"model\.resample=1\d\.\d+ with"):
+        read_video(video(tmp_path / "a.mp4", np.cumsum(lengths).tolist()))
+
+
+def remuxed(source: Path, path: Path, last_s: float) -> Path:
+    """The same packets, of which the last stands so long."""
+    with av.open(source) as old, av.open(path, "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        packets = [packet for packet in old.demux(video=0) if packet.pts is not None]
+        packets[-1].duration = round(last_s / packets[-1].time_base)
+        for packet in packets:
+            packet.stream = stream
+            new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+@pytest.mark.parametrize(("count", "length", "fps"), [(10, 29, 10), (1, 20, 10)])
+def test_a_last_frame_stands_for_as_long_as_it_says(
+    tmp_path: Path, suffix: str, count: int, length: int, fps: float
+) -> None:
+    source = write(tmp_path / "a.mp4", moving_texture(count, 48), "mpeg4")
+    clip = read_video(remuxed(source, tmp_path / f"b.{suffix}", 2.0))
+    assert (len(clip.frames), clip.fps) == (length, pytest.approx(fps))
+    assert (clip.frames[count - 1 :] == clip.frames[-1]).all()
+    assert "(2.00 s)" in clip.remarks[0] or "stands for 2.00 s" in clip.remarks[0]
+
+
+def test_frames_that_an_avi_leaves_out_are_a_hole(tmp_path: Path) -> None:
+    places = [*range(20), *range(35, 55)]
+    clip = read_video(steady(tmp_path / "a.avi", "mpeg4", places))
+    assert (len(clip.frames), clip.fps) == (55, 30)
+    assert "frame 19 stands for 16" in clip.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "lengths", "message"),
+    [
+        ("ts", "libx264", (30, 30), "parts of it are missing"),
+        ("ts", "libx264", (30, 47), "parts of it are missing"),
+        ("mkv", "libx264", (30, 30), "go back by 0.97 s at frame 30, as where files were joined"),
+        ("mpg", "mpeg2video", (30, 30), None),
+    ],
+)
+def test_files_that_were_joined_are_one_clip_or_refused(
+    tmp_path: Path, suffix: str, codec: str, lengths: tuple[int, int], message: str | None
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    parts = [
+        steady(tmp_path / f"{number}.{suffix}", codec, range(length))
+        for number, length in enumerate(lengths)
+    ]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    if message is None:
+        clip = read_video(path)
+        assert (len(clip.frames), clip.fps) == (sum(lengths), 30)
+        return
+    for resample in (None, 30):
+        with pytest.raises(ClipError, match=message):
+            read_video(path, resample=resample)
+
+
+def steady(path: Path, codec: str, places: Sequence[int]) -> Path:
+    """A video on the grid of 30 fps, of which other places are left out."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.height = stream.width = 48
+        stream.pix_fmt = "yuv420p"
+        for place, array in zip(places, moving_texture(len(places), 48), strict=True):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            frame.pts = place
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def test_a_broadcast_with_a_damaged_part_is_refused(tmp_path: Path) -> None:
+    path = steady(tmp_path / "a.ts", "libx264", range(60))
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300] = np.random.default_rng(0).bytes(300)
+    path.write_bytes(content)
+    with pytest.raises(ClipError, match="parts of it are missing"):
+        read_video(path)
+
+
 def test_resampling_leaves_a_steady_file_alone(tmp_path: Path) -> None:
     clip = read_video(video(tmp_path / "a.mp4", STEADY.tolist()), resample=24)
     assert (clip.fps, len(clip.frames), clip.remarks) == (30, 48, ())
@@ -225,6 +316,85 @@ def test_most_frames_of_an_animation_may_be_held(tmp_path: Path, name: str) -> N
     delays = [120, 250, 250, 250, 120, 250, 370]
     clip = read_video(animation(tmp_path / name, moving_texture(7, 48), delays))
     assert (len(clip.frames), clip.fps) == (1 + 2 + 2 + 2 + 1 + 2 + 3, pytest.approx(25 / 3))
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+@pytest.mark.parametrize(
+    ("delays", "count", "fps"),
+    [
+        ([100, 150] * 4, 20, 20),  # on twos and threes of a faster grid
+        ([30, 100, 170] * 4, 40, 100 / 3),
+        ([40, 40, 40, 40, 40, 50] * 2, 12, 24),
+        ([3000] + [100] * 7, 37, 10),
+        ([40] * 7 + [2000], 57, 25),
+        ([50] * 4 + [100] * 4 + [150] * 4, 24, 20),
+        ([30, 40, 30, 30, 40, 60], 7, 30),
+    ],
+)
+def test_odd_delays_are_put_on_the_grid_that_explains_them(
+    tmp_path: Path, name: str, delays: list[int], count: int, fps: float
+) -> None:
+    clip = read_video(animation(tmp_path / name, moving_texture(len(delays), 48), delays))
+    assert (len(clip.frames), clip.fps) == (count, pytest.approx(fps, rel=0.1))
+    assert len(clip.frames) / clip.fps == pytest.approx(sum(delays) / 1000, rel=0.1)
+    assert bool(clip.remarks) == (count > len(delays))
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+def test_delays_that_no_grid_explains_are_refused(tmp_path: Path, name: str) -> None:
+    path = animation(tmp_path / name, moving_texture(12, 48), [70, 110, 130] * 4)
+    with pytest.raises(ClipError, match=r"frames last from 70 to 130 ms: type model\.resample="):
+        read_video(path)
+    assert len(read_video(path, resample=10).frames) == 12
+
+
+def test_a_picture_for_those_who_show_no_animations_is_not_shown(tmp_path: Path) -> None:
+    frames = moving_texture(6, 48)
+    first, *rest = [Image.fromarray(frame) for frame in (np.zeros_like(frames[0]), *frames)]
+    path = tmp_path / "a.png"
+    first.save(path, save_all=True, append_images=rest, duration=100, default_image=True)
+    assert np.array_equal(read_video(path).frames, frames)
+
+
+@pytest.mark.parametrize("tail", [b"\n", b"\0\0", b"appended", b"PK\3\4;"])
+def test_what_follows_the_end_of_an_animation_is_none_of_it(tmp_path: Path, tail: bytes) -> None:
+    path = animation(tmp_path / "a.gif", moving_texture(12, 48), 80)
+    content = path.read_bytes()
+    path.write_bytes(content + tail)
+    assert len(read_video(path).frames) == 12
+    for part in (content[:-1], content[:-2] + b";"):  # frames may hold that byte as well
+        path.write_bytes(part)
+        with pytest.raises(ClipError, match=r"a\.gif"):
+            read_video(path)
+
+
+KINDS_OF_FILES = ["a.mp4", "a.mkv", "a.gif", "a.webp", "a.png"]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "avi", "ts", "gif", "webp", "png", "apng", "wmv"])
+@pytest.mark.parametrize("name", KINDS_OF_FILES)
+def test_a_wrong_suffix_changes_nothing(tmp_path: Path, name: str, suffix: str) -> None:
+    if name.endswith(("mp4", "mkv")):
+        path = video(tmp_path / name, STEADY[:12].tolist())
+    else:
+        path = animation(tmp_path / name, moving_texture(12, 48), 80)
+    right = read_video(path)
+    wrong = read_video(shutil.copy(path, tmp_path / f"b.{suffix}"))
+    assert (wrong.sha256, wrong.fps, wrong.lossy) == (right.sha256, right.fps, right.lossy)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "BMP", "EPS", "PCX"])
+def test_pictures_of_other_kinds_are_opened_under_no_name(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow hands some of them to a program, as PostScript."""
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was run"))
+    (tmp_path / "frames").mkdir()
+    for path in (tmp_path / "a.gif", tmp_path / "frames" / "0.png"):
+        Image.fromarray(moving_texture(1, 48)[0]).save(path, kind)
+    for name in ("a.gif", "frames"):
+        with pytest.raises(ClipError, match="cannot be read"):
+            read_video(tmp_path / name, 8)
 
 
 def test_an_animation_without_delays_has_those_of_browsers(tmp_path: Path) -> None:
@@ -280,6 +450,48 @@ def test_pixels_that_are_not_square_are_made_so(
     assert "made square" in clip.remarks[0]
 
 
+@pytest.mark.parametrize(
+    ("turned", "mirrored", "corner"),
+    [
+        *((0, (True, False), (0, 1)), (0, (False, True), (1, 0)), (0, (True, True), (1, 1))),
+        *((90, (False, False), (1, 0)), (90, (True, False), (1, 1)), (-90, (True, False), (0, 0))),
+        *((180, (False, False), (1, 1)), (180, (True, False), (1, 0))),
+    ],
+)
+def test_a_mirrored_video_is_shown_as_it_says(
+    tmp_path: Path, turned: int, mirrored: tuple[bool, bool], corner: tuple[int, int]
+) -> None:
+    frames = np.zeros((4, 48, 48, 3), np.uint8)
+    frames[:, :24, :24] = 255  # the marked corner: top left
+
+    def prepare(stream: Any) -> None:
+        stream.set_display_rotation(turned, hflip=mirrored[0], vflip=mirrored[1])
+
+    clip = read_video(video(tmp_path / "a.mp4", STEADY[:4], prepare=prepare, frames=frames))
+    quarters = clip.frames[0].reshape(2, 24, 2, 24, 3).mean(axis=(1, 3, 4))
+    assert np.unravel_index(quarters.argmax(), (2, 2)) == corner
+
+
+def test_a_picture_that_stands_askew_is_refused(tmp_path: Path) -> None:
+    path = video(tmp_path / "a.mp4", STEADY[:4], prepare=lambda s: s.set_display_rotation(45))
+    with pytest.raises(ClipError, match="a multiple of 90 degrees"):
+        read_video(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [
+        *(("a.mov", "prores_ks", "yuva444p10le"), ("a.mkv", "ffv1", "bgra")),
+        *(("a.mov", "qtrle", "argb"), ("a.webm", "libvpx-vp9", "yuva420p")),
+    ],
+)
+def test_transparency_of_a_video_is_named(
+    tmp_path: Path, name: str, codec: str, pixels: str
+) -> None:
+    clip = read_video(video(tmp_path / name, STEADY[:4], codec=codec, pixels=pixels))
+    assert "transparency is not looked at" in clip.remarks
+
+
 def test_full_and_limited_range_are_told_apart(tmp_path: Path) -> None:
     grey = np.full((4, 48, 48, 3), 40, np.uint8)
 
@@ -300,27 +512,29 @@ def test_a_transfer_that_is_not_looked_at_is_named(tmp_path: Path, transfer: Col
 
     clip = read_video(video(tmp_path / "a.mkv", STEADY.tolist(), prepare=prepare))
     assert f"transfer {transfer.name} is not looked at" in clip.remarks[0]
+    assert "gamut BT2020 is not looked at" in clip.remarks[1]
 
 
-def test_fields_are_deinterlaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.mkv", "a.mpg"])
+def test_fields_are_deinterlaced(tmp_path: Path, name: str) -> None:
     fine = moving_texture(48, 64, step_px=3)
     combed = fine[::2].copy()
     combed[:, 1::2] = fine[1::2, 1::2]  # the lower field is of half a frame later
 
-    path = tmp_path / "a.mkv"
+    path = tmp_path / name
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg2video", rate=24)
         stream.height = stream.width = 64
-        stream.pix_fmt = "yuv422p"
+        stream.pix_fmt = "yuv420p"
         stream.codec_context.options = {"flags": "+ildct+ilme"}
         stream.bit_rate = 5_000_000
         graph = av.filter.Graph()
         source = graph.add_buffer(
-            width=64, height=64, format=av.VideoFormat("yuv422p"), time_base=Fraction(1, 24)
+            width=64, height=64, format=av.VideoFormat("yuv420p"), time_base=Fraction(1, 24)
         )
         graph.link_nodes(source, graph.add("setfield", "tff"), graph.add("buffersink")).configure()
         for number, array in enumerate(combed):
-            frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format="yuv422p")
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 24)
             graph.push(frame)
             container.mux(stream.encode(graph.pull()))
@@ -370,6 +584,9 @@ def frames_in(folder: Path, names: Sequence[str], size: int = 16) -> Path:
         [f"f_{n:03d}.{'jpeg' if n % 2 else 'jpg'}" for n in range(10)],
         [f"shot 2 - {n:04d} final.webp" for n in range(10)],
         [f"{n}.png" for n in range(0, 50, 5)],
+        [f"frame_{n:04d}_v2.png" for n in range(10)],
+        [f"1920x1080 {n:04d} 24fps.png" for n in range(10)],
+        [unicodedata.normalize("NFD" if n % 2 else "NFC", f"é{n}.png") for n in range(10)],
         ["only.png"],
     ],
 )
@@ -390,6 +607,8 @@ def test_frames_of_any_picture_file_are_read_in_order(tmp_path: Path, names: lis
     [
         (["f0.png", "f1.png", "f3.png", "f4.png", "f5.png"], r"f\* from 0 to 5, 2 of them missing"),
         ([f"{n}.png" for n in (*range(4), *range(50, 60))], "4, 5, 6, 7, 8 and 41 more"),
+        (["1.png", "2.png", f"{10**30}.png"], f"3, 4, 5, 6, 7 and {10**30 - 8} more"),
+        (["0.png", "3.png", "5.png"], "from 0 to 5, 2 of them missing"),
         (["f0.png", "f1.png", "mask0.png"], r"got f\* \(2\), mask\* \(1\)"),
         (["f0.png", "f1.png", "cover.jpg"], r"got cover \(1\), f\* \(2\)"),
         (["1.png", "01.png", "2.png"], r"number 1: (01\.png, 1\.png|1\.png, 01\.png)"),
@@ -403,6 +622,14 @@ def test_gaps_and_strangers_among_frames_are_named(
     pictures = [name for name in names if not name.endswith("txt")]
     with pytest.raises(ClipError, match=message):
         read_video(frames_in(tmp_path / "a", pictures), 8)
+
+
+@pytest.mark.parametrize(("opacity", "is_named"), [(255, False), (100, True)])
+def test_transparency_of_frames_is_named(tmp_path: Path, opacity: int, is_named: bool) -> None:
+    for number in range(3):
+        Image.new("RGBA", (16, 16), (90, 0, 0, opacity)).save(tmp_path / f"{number}.png")
+    remarks = read_video(tmp_path, 8).remarks
+    assert remarks == (("transparency is not looked at",) if is_named else ())
 
 
 def test_limits_are_named_with_what_to_type(tmp_path: Path) -> None:

@@ -205,9 +205,11 @@ class FolderGenerator(Generator):
         ClipMissing if there is none, ClipRefused if there are several or it lies elsewhere.
         """
         path = self._find(prompt, seed)
+        if not path.exists():
+            raise ClipRefused(f"expected a video at {path}, got a link that leads nowhere")
         if not path.resolve().is_relative_to(self.folder.resolve()):
             raise ClipRefused(f"expected {path} in {self.folder}, it leads out of that folder")
-        if path.exists() and not (path.is_file() or path.is_dir()):
+        if not (path.is_file() or path.is_dir()):
             raise ClipRefused(f"expected a video at {path}, got a pipe or a device")
         return path
 
@@ -290,6 +292,9 @@ def _survey(folder: Path, is_top: bool = False) -> Iterator[tuple[Path, str | No
         yield folder, "an empty folder"
 
 
+_NO_SUFFIX = "no suffix of a video or a picture"
+
+
 def _kind(path: Path) -> str:
     """`video`, `picture` or `folder`; else why it is skipped."""
     suffix = path.suffix.lower()
@@ -299,7 +304,10 @@ def _kind(path: Path) -> str:
         return "a link to a folder" if path.is_symlink() else "folder"
     if suffix in PICTURE_SUFFIXES and path.is_file():
         return "video" if suffix in (".png", ".webp") and is_animation(path) else "picture"
-    return "video" if suffix in VIDEO_SUFFIXES else "no suffix of a video or a picture"
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    is_picture = suffix in PICTURE_SUFFIXES
+    return "no picture, but a pipe, a device or a link" if is_picture else _NO_SUFFIX
 
 
 def _safe(name: str) -> str:

@@ -118,7 +118,7 @@ def test_a_file_that_cannot_be_read_fails_alone(videos: Path) -> None:
     generator = FolderGenerator(str(videos), fps=8)
     assert "gone.mp4" in [prompt.id for prompt in generator.own_prompts()]
     assert generator.source(Prompt("gone.mp4", ""), 0) == {}
-    with pytest.raises(ClipError, match="cannot be read"):
+    with pytest.raises(ClipError, match="a link that leads nowhere"):
         generator.generate(Prompt("gone.mp4", ""), 0)
     assert len(generator.generate(Prompt("cat-0.mkv", ""), 0).frames) == 4
 
@@ -175,6 +175,8 @@ def test_what_is_no_file_of_this_folder_is_refused_and_not_read(
     shutil.copy(videos / "cat-0.mkv", elsewhere / "secret.mkv")
     (videos / "link.mkv").symlink_to(elsewhere / "secret.mkv")
     (videos / "device.mkv").symlink_to("/dev/zero")
+    (videos / "loop.mkv").symlink_to("loop.mkv")
+    (videos / "device.png").symlink_to("/dev/zero")
     os.mkfifo(videos / "pipe.mkv")
     os.mkfifo(videos / "frames" / "1.png")
     generator = FolderGenerator(str(videos), fps=8)
@@ -182,10 +184,13 @@ def test_what_is_no_file_of_this_folder_is_refused_and_not_read(
         ("link.mkv", "leads out of that folder"),
         ("device.mkv", "leads out of that folder"),
         ("pipe.mkv", "got a pipe or a device"),
+        ("loop.mkv", "got a link that leads nowhere"),
     ]:
         assert generator.source(Prompt(name, ""), 0) == {}
         with pytest.raises(ClipRefused, match=message):
             generator.generate(Prompt(name, ""), 0)
+    for name in ("device.png", "frames/1.png"):
+        assert generator.skipped()[name] == "no picture, but a pipe, a device or a link"
     assert generator.source(Prompt("frames", ""), 0) == {}
     with pytest.raises(ClipRefused, match=r"1\.png: expected a picture in this folder"):
         generator.generate(Prompt("frames", ""), 0)
