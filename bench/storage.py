@@ -33,6 +33,10 @@ CONF = _data_root() / "conf"
 PROMPTS = _data_root() / "prompts"
 
 
+KINDS = ("clips", "scores", "previews")
+"""Folders of a run that hold files of its draws."""
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """`${out}/<suite>/<model>/` and the files in it."""
@@ -145,11 +149,15 @@ def write_record(path: Path, record: Record) -> None:
 
 def read_record(path: Path, kind: type[R], mend: str = "remove the file and run again") -> R:
     """The record that stands in a file; a `ResultError` names everything that is wrong with it."""
+    return parse(kind, read_bytes(path), str(path), mend)
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise BenchError(f"expected to read {path}, but {error.strerror}") from None
-    return parse(kind, content, str(path), mend)
 
 
 def fingerprint(value: object) -> str:

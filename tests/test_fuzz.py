@@ -23,7 +23,7 @@ from bench.errors import BenchError, ClipError
 from bench.generators.base import Generator
 from bench.generators.folder import read_manifest
 from bench.leaderboard.check import worth_saying
-from bench.leaderboard.data.files import load, load_each
+from bench.leaderboard.data.files import load, load_each, read_each
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.publish import pages
 from bench.leaderboard.render.gallery import load_gallery
@@ -154,7 +154,7 @@ def judged(path: Path) -> object:
     result = load(path)
     said = [*broken_rules(result), *worth_saying(result)]
     if not said:
-        load_each([path], "")
+        load_each(read_each([path]), "")
         pages(boards([result]), path.parent / "board")
     return said
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bench.commands import parser
 from bench.errors import BenchError, attempt
-from bench.leaderboard.data.files import find, load_each
+from bench.leaderboard.data.files import find, load_each, read_each
 from bench.leaderboard.data.rows import all_metrics
 from bench.leaderboard.tables.table import plain
 from bench.schema import Result
@@ -187,7 +187,7 @@ def export(paths: Sequence[Path], into: Path, forms: Sequence[str]) -> int:
     parquet = "parquet" in forms and can_write_parquet()
     if forms == ["parquet"] and not parquet:
         raise BenchError(f"expected to write Parquet, {NEEDS_PYARROW}")
-    loaded = load_each(find(paths), "export one of them")
+    loaded = load_each(read_each(find(paths)), "export one of them")
     results = sorted(loaded.values(), key=lambda result: (result.suite, result.model))
     files = {}
     if "csv" in forms:

@@ -22,7 +22,7 @@ from rich.text import Text
 from bench import statistics as stats
 from bench.commands import parser
 from bench.errors import BenchError, attempt
-from bench.leaderboard.data.files import find, load_each
+from bench.leaderboard.data.files import find, load_each, read_each
 from bench.leaderboard.data.rows import HEADLINE, Group, SuiteBoard, boards, in_order
 from bench.leaderboard.data.votes import (
     Preference,
@@ -68,7 +68,7 @@ def _count(paths: Sequence[Path]) -> int:
     if not ballots or not places:
         missing = "results" if ballots else "votes (*.jsonl)"
         raise BenchError(f"expected votes (*.jsonl) and results, got no {missing}: see --help")
-    results = list(load_each(find(places), "give one of them").values())
+    results = list(load_each(read_each(find(places)), "give one of them").values())
     votes, unread = read_votes(ballots)
     usable, strangers = matching(votes, results)
     faults = [*unread, *strangers]

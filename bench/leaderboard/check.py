@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations, product, starmap, takewhile, zip_longest
+from itertools import chain, product, starmap, takewhile, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -197,15 +197,22 @@ def _twins(results: Mapping[Path, Result]) -> Iterator[Finding]:
         scores = [tuple(sorted(clip.scores.items()))] if telling else []
         return {mark for mark in (clip.frames_sha256, *scores) if mark}
 
-    for (_, first), (path, second) in combinations(results.items(), 2):
-        if first.suite != second.suite or second.prompts_sha256 is None:
+    owners: defaultdict[object, set[Path]] = defaultdict(set)  # of each mark, among files before
+    for path, result in results.items():
+        keys = [[(result.suite, mark) for mark in marks(clip)] for clip in result.clips]
+        same: defaultdict[Path, list[ClipResult]] = defaultdict(list)
+        for clip, own in zip(result.clips, keys, strict=True):
+            for other in set().union(*(owners.get(key, ()) for key in own)):
+                same[other].append(clip)
+        for key in chain.from_iterable(keys):
+            owners[key].add(path)
+        if result.prompts_sha256 is None:
             continue  # of footage everybody may show the same
-        known = set().union(*map(marks, first.clips))
-        same = [clip for clip in second.clips if marks(clip) & known]
-        if same:
-            is_copy = 2 * len(same) > len(second.clips)
-            name = f", as if it were {first.model} under another name" if is_copy else ""
-            text = f"{named(same)}: the very frames or scores of {first.model}{name}"
+        for other, clips in sorted(same.items()):
+            is_copy = 2 * len(clips) > len(result.clips)
+            model = results[other].model
+            name = f", as if it were {model} under another name" if is_copy else ""
+            text = f"{named(clips)}: the very frames or scores of {model}{name}"
             yield Finding(path, text, wrong=is_copy)
 
 

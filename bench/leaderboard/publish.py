@@ -1,12 +1,11 @@
 """Publish results: into a leaderboard's folder go copies of them, its pages, figures and clips."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.leaderboard.data.files import FILE_NAME, load, load_each, load_named
+from bench.leaderboard.data.files import FILE_NAME, load_each, load_named, read_each
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.data.votes import PUBLISHED as VOTES
 from bench.leaderboard.data.votes import read_votes
@@ -16,7 +15,7 @@ from bench.leaderboard.render.markdown import OPENING, TRUST, render
 from bench.leaderboard.render.page import MARK, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
 from bench.schema import Result
-from bench.storage import write_bytes, write_record, write_text
+from bench.storage import KINDS, write_bytes, write_text
 
 README, PAGE = "README.md", "index.html"
 _HEAD_CHARACTERS = 1000
@@ -42,7 +41,8 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
     """
     _refuse_foreign(into / README, OPENING)
     _refuse_foreign(into / PAGE, MARK)
-    inputs = load_each(files, "publish one of them, or rename a model")
+    contents = read_each(files)
+    inputs = load_each(contents, "publish one of them, or rename a model")
     everything = {_place(result, into): result for result in inputs.values()}
     for file in sorted((into / "results").glob("*/*.json")):
         if file not in everything:
@@ -50,14 +50,14 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
             if file != (place := _place(result, into)):
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
             load_gallery(result, into)  # damage is said before anything is written
-    for result in inputs.values():
-        write_record(_place(result, into), result)
+    for file, result in inputs.items():
+        write_bytes(_place(result, into), contents.pop(file))
     suites = boards(everything.values(), read_votes(sorted(into.glob(VOTES)))[0])
     # A result that lies in its run's folder has its clips beside it.
     runs = {
         (result.suite, result.model): file.parent
         for file, result in inputs.items()
-        if file.name == FILE_NAME
+        if file.name == FILE_NAME and any((file.parent / kind).is_dir() for kind in KINDS)
     }
     for board in suites:
         by_prompt = prompt_categories(board.results)
@@ -66,12 +66,11 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
                 draws = draw_order(result, by_prompt)
                 save_gallery(result, draws, run, into, copy=copy_clips)
                 draw_model(run, result, draws, sheet(into, result))
-    for folder, suite in {run.parent: suite for (suite, _), run in runs.items()}.items():
-        neighbours = []
-        for path in sorted(folder.glob(f"*/{FILE_NAME}")):
-            with suppress(BenchError):  # that run's trouble; a picture can do without
-                neighbours.append((path.parent, inputs.get(path) or load(path)))
-        draw_suite(neighbours, into / "figures" / f"{suite}.png")
+        # Runs of the same folder, from whichever command, go into one picture.
+        for folder in {run.parent for (suite, _), run in runs.items() if suite == board.suite}:
+            places = ((runs.get((r.suite, r.model), folder / r.model), r) for r in board.results)
+            neighbours = [(run, r) for run, r in places if (run / FILE_NAME).is_file()]
+            draw_suite(neighbours, into / "figures" / f"{board.suite}.png")
     for board in suites:
         fresh = drawings(board, into)
         for stale in set((into / "figures" / board.suite).glob("*.svg")) - fresh.keys():

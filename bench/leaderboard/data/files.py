@@ -1,15 +1,15 @@
 """What is read from files: results, and the suites that are published."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.schema import Result
-from bench.storage import PROMPTS, SAFE_NAME, fingerprint, read_record
+from bench.schema import Result, parse
+from bench.storage import PROMPTS, SAFE_NAME, fingerprint, read_bytes
 
 FILE_NAME = "result.json"
 PUBLISHED = "results/*/*.json"
@@ -42,14 +42,20 @@ def _find(path: Path) -> list[Path]:
     )
 
 
-def load(path: Path) -> Result:
-    """One result file; what is wrong with it is a `ResultError`, with all faults."""
-    return read_record(path, Result, mend=f"give a {FILE_NAME} as a run wrote it")
+def read_each(paths: Iterable[Path]) -> dict[Path, bytes]:
+    """What files hold, for what looks at them and then copies the very same."""
+    return {path: read_bytes(path) for path in paths}
 
 
-def load_named(path: Path) -> Result:
+def load(path: Path, content: bytes | None = None) -> Result:
+    """One result file, or what it held; a `ResultError` has all faults."""
+    content = read_bytes(path) if content is None else content
+    return parse(Result, content, str(path), mend=f"give a {FILE_NAME} as a run wrote it")
+
+
+def load_named(path: Path, content: bytes | None = None) -> Result:
     """One result file whose suite and model can be names of files."""
-    result = load(path)
+    result = load(path, content)
     for name in (result.suite, result.model):
         if not SAFE_NAME.fullmatch(name):
             raise BenchError(
@@ -59,12 +65,12 @@ def load_named(path: Path) -> Result:
     return result
 
 
-def load_each(paths: Sequence[Path], mend: str) -> dict[Path, Result]:
+def load_each(contents: Mapping[Path, bytes], mend: str) -> dict[Path, Result]:
     """Results by file, each the only one of its suite and model; `mend` says what to do if not."""
     results: dict[Path, Result] = {}
     owners: dict[tuple[str, str], Path] = {}
-    for path in paths:
-        result = results[path] = load_named(path)
+    for path, content in contents.items():
+        result = results[path] = load_named(path, content)
         if (other := owners.setdefault((result.suite, result.model), path)) != path:
             raise BenchError(
                 f"expected one result per suite and model, {other} and {path} are both "

@@ -137,6 +137,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
             axes.set_xlim(0, 100)
             axes.set_xticks([0, 50, 100])
             axes.tick_params(axis="y", length=0)
+            axes.yaxis.set_visible(axes in grid[:, 0])  # else laid out to show nothing
             axes.spines["left"].set_color(FAINT)
         grid[0, 0].set_yticks(at, [named(row.label) for row in rows])
         grid[0, 0].set_ylim(-0.6, len(rows) - 0.4)
