@@ -9,21 +9,26 @@ act, and kept from loading or running anything by the page's own policy.
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench.leaderboard.data.costs import COHERENCE, MARGIN, Yield, criteria_of
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
+from bench.leaderboard.render.legend import legend
 from bench.leaderboard.render.markdown import MORE, RANKS, READING, sheets_of
 from bench.leaderboard.render.pictures import Picture
 from bench.leaderboard.tables.suite import TITLES, tables, without_scores
 from bench.leaderboard.tables.table import Cell, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
+from bench.statistics import ALPHA, MIN_PROMPTS, most_when_none
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
@@ -44,6 +49,32 @@ _CURVES = {
 """What the curves under the clips are called; first these and then any other."""
 _VALUES = ("adherence", "coherence_worst_second")
 """What stands under a clip after the headline."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Of what makes a clip usable, one that readers may move on the page.
+
+    Values go to the page as whole steps, rounded so that no position of the threshold takes a clip
+    in or out that its value itself would not: down where it must reach the threshold, else up.
+    """
+
+    label: str
+    published: float
+    least: float
+    most: float
+    step: float
+    steps: Callable[[float], int]
+
+
+THRESHOLDS: Mapping[str, Threshold] = {
+    "coherence": Threshold("coherence, at least", COHERENCE, 0, 100, 1, math.floor),
+    "adherence_margin": Threshold(
+        "margin of adherence, above", MARGIN, -20, 100, 0.1, lambda value: math.ceil(10 * value)
+    ),
+    "cuts_unrequested": Threshold("cuts nobody asked for, at most", 0, 0, 99, 1, math.ceil),
+}
+"""By metric; what else a clip needs stays as published."""
 
 
 _CLASSES = {"name": "text name", "text": "text", "number": "num", "rank": "num"}
@@ -79,17 +110,28 @@ def page(
         number = len(players) if player else None
         sections.append(_suite(board, pictures.get(board.suite, ())) | {"player": number})
         players += [player] if player else []
+    judged = {board.suite: clips for board in suites if (clips := _judged(board))}
     cards = [result.card for board in suites for result in board.results]
     ranked = any(HEADLINE in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
         intro=_intro(ranked=ranked),
+        legend=legend() if ranked else {},
         more=MORE,
         suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
         any_open=any(card.open_weights for card in cards),
-        data=Markup(_embedded(players)),
+        thresholds=THRESHOLDS if judged else {},
+        data=Markup(
+            _embedded(
+                {
+                    "players": players,
+                    "judged": judged,
+                    "statistics": {"alpha": ALPHA, "least_prompts": MIN_PROMPTS},
+                }
+            )
+        ),
         script=Markup(script),
     )
 
@@ -99,7 +141,7 @@ def _policy(script: str) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "media-src 'self' file:; img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+        "media-src 'self' file: data:; img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -148,6 +190,62 @@ def _inline(path: Path) -> Markup:
 def _about(row: Sequence[Cell]) -> Result | None:
     """The result that a row is about; None where it is about none."""
     return next((cell.about for cell in row if cell.about), None)
+
+
+# ---- What clips are judged by anew, under thresholds of the reader ----
+
+
+def _judged(board: SuiteBoard) -> dict[str, Any]:
+    """By model, the clips of every complete run that can be judged; as JSON values."""
+    return {
+        row.result.model: _judged_clips(row.result, row.usable)
+        for group in board.groups
+        for row in group.complete
+        if row.usable and row.usable.criteria
+    }
+
+
+def _judged_clips(result: Result, share: Yield) -> dict[str, Any]:
+    """Prompt by prompt, seed by seed: what thresholds are held against, in whole steps.
+
+    All are null of a clip that no threshold makes usable.
+    """
+    clips = sorted(result.clips, key=lambda clip: clip.sample)
+    criteria = {
+        name: will_do for name, will_do in criteria_of(result).items() if name in share.criteria
+    }
+
+    def can_be_usable(clip: ClipResult) -> bool:
+        values = {name: clip.scores.get(name) for name in criteria}
+        return clip.status == "ok" and all(
+            value is not None and (name in THRESHOLDS or criteria[name](value))
+            for name, value in values.items()
+        )
+
+    successes = [clip for clip in clips if clip.status == "ok"]
+    steps = {
+        name: [
+            threshold.steps(clip.scores[name] or 0.0) if can_be_usable(clip) else None
+            for clip in clips
+        ]
+        for name, threshold in THRESHOLDS.items()
+        if name in criteria
+    }
+    lengths_s = sorted({round(clip.video_s, 4) for clip in successes})
+    cost = share.cost
+    hidden = most_when_none(share.share.n)
+    return {
+        "seeds": len(result.seeds),
+        "steps": steps,
+        "video_s": (
+            lengths_s[0] if len(lengths_s) == 1 else [round(clip.video_s, 4) for clip in clips]
+        ),
+        "unit": cost.unit if cost else "",
+        "cost": cost and float(f"{cost.per_clip * len(clips):.6g}"),
+        # What a usable second costs at least, should none be left.
+        "cost_at_least": cost
+        and float(f"{cost.per_video_s * len(successes) / len(clips) / hidden:.6g}"),
+    }
 
 
 # ---- What the player is given: whose clips of which prompts there are, scores and curves ----
