@@ -108,7 +108,19 @@ def test_whatever_names_and_prompts_hold_is_shown_and_nothing_else(hostile_board
         *("span", "input", "select", "option", "output", "main", "section", "h2", "h3", "bdi"),
         *("div", "table", "thead", "tr", "th", "button", "tbody", "td", "strong", "figure"),
         *("figcaption", "noscript", "code", "details", "summary", "img", "footer", "script"),
-        *("svg", "defs", "g", "path", "rect", "text", "use", "clippath", "metadata", "tspan"),
+        *(
+            "video",
+            "svg",
+            "defs",
+            "g",
+            "path",
+            "rect",
+            "text",
+            "use",
+            "clippath",
+            "metadata",
+            "tspan",
+        ),
         *("rdf:rdf", "cc:work", "dc:type", "dc:format", "dc:title"),
     }
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u2028\x07]", page)
@@ -118,7 +130,7 @@ def test_whatever_names_and_prompts_hold_is_shown_and_nothing_else(hostile_board
 
 
 def test_what_the_script_reads_is_what_was_published(hostile_board: Path) -> None:
-    (player,) = json.loads(parsed(hostile_board).scripts[0])
+    (player,) = json.loads(parsed(hostile_board).scripts[0])["players"]
     assert [draw["text"] for draw in player["draws"]] == [visible(HOSTILE[-1])]
     assert [m["label"] for m in player["models"]] == [visible(t) for t in reversed(HOSTILE)]
     clip = player["clips"][-1][0]
@@ -157,7 +169,7 @@ def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
 def test_without_clips_everything_else_is_there(tmp_path: Path) -> None:
     publish([fake.write(made(name, 50), tmp_path) for name in "ab"], tmp_path / "board")
     elements = parsed(tmp_path / "board")
-    assert json.loads(elements.scripts[0]) == []
+    assert json.loads(elements.scripts[0])["players"] == []
     assert not any("data-player" in attributes for _, attributes in elements.tags)
     tables = [
         attributes["aria-label"] for _, attributes in elements.tags if "tabindex" in attributes

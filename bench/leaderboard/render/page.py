@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -21,11 +22,11 @@ from markupsafe import Markup
 from bench.leaderboard.data.costs import COHERENCE, MARGIN, Yield, criteria_of
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
-from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
+from bench.leaderboard.render.gallery import Curve, Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.legend import legend
-from bench.leaderboard.render.markdown import MORE, RANKS, READING, sheets_of
+from bench.leaderboard.render.markdown import MORE, TRUST, has_headline, reading, sheets_of
 from bench.leaderboard.render.pictures import Picture
-from bench.leaderboard.tables.suite import TITLES, tables, without_scores
+from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
 from bench.leaderboard.tables.table import Cell, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
 from bench.statistics import ALPHA, MIN_PROMPTS, most_when_none
@@ -49,6 +50,8 @@ _CURVES = {
 """What the curves under the clips are called; first these and then any other."""
 _VALUES = ("adherence", "coherence_worst_second")
 """What stands under a clip after the headline."""
+_MOST_POINTS = 100
+"""Of a curve: as many as its panel shows, and 100 models stay a page that loads at once."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,13 @@ def page(
         players += [player] if player else []
     judged = {board.suite: clips for board in suites if (clips := _judged(board))}
     cards = [result.card for board in suites for result in board.results]
-    ranked = any(HEADLINE in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
-        intro=_intro(ranked=ranked),
-        legend=legend() if ranked else {},
+        intro=[paragraph.replace("*", "") for paragraph in reading(suites)],
+        metrics=metric_table(suites),
+        trust={path: TRUST[path] for path in TRUST if (into / path).exists()},
+        legend=legend() if has_headline(suites) else {},
         more=MORE,
         suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
@@ -141,7 +145,8 @@ def _policy(script: str) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "media-src 'self' file: data:; img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+        "media-src 'self' file: data:; img-src 'self' file: data:; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
@@ -153,12 +158,6 @@ def _embedded(value: object) -> str:
     """
     text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
-
-
-def _intro(*, ranked: bool) -> list[str]:
-    text = READING + ("\n" + RANKS if ranked else "")
-    plain = text.replace("**", "").replace("*", "")
-    return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
 
 
 def _suite(board: SuiteBoard, pictures: Sequence[Picture]) -> dict[str, Any]:
@@ -274,6 +273,7 @@ def _player(
     draws = list(dict.fromkeys(draw for draw in orders if draw in available))
     units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
     names = {name for own in previews.values() for clip in own.values() for name in clip.curves}
+    axes: dict[tuple[float, ...], int] = {}  # most clips share them
     return {
         "name": board.suite,
         "seeds": len({draw.seed for draw in draws}),
@@ -299,20 +299,29 @@ def _player(
             }
             for name in [*(name for name in _CURVES if name in names), *sorted(names - {*_CURVES})]
         ],
-        "clips": [_clips(result, previews[result.model], draws) for result in results],
+        "clips": [_clips(result, previews[result.model], draws, axes) for result in results],
+        "axes": list(axes),
     }
 
 
 def _clips(
-    result: Result, previews: Mapping[Sample, GalleryClip], draws: Sequence[Sample]
+    result: Result,
+    previews: Mapping[Sample, GalleryClip],
+    draws: Sequence[Sample],
+    axes: dict[tuple[float, ...], int],
 ) -> list[dict[str, Any] | None]:
     """A model's clip of every draw; None where there is none and no reason."""
     clips = {clip.sample: clip for clip in result.clips}
-    return [_clip(clips[draw], previews.get(draw)) if draw in clips else None for draw in draws]
+    return [
+        _clip(clips[draw], previews.get(draw), axes) if draw in clips else None for draw in draws
+    ]
 
 
-def _clip(clip: ClipResult, preview: GalleryClip | None) -> dict[str, Any]:
-    curves = preview.curves if preview else {}
+def _clip(
+    clip: ClipResult, preview: GalleryClip | None, axes: dict[tuple[float, ...], int]
+) -> dict[str, Any]:
+    """The axes grow by those of the clip's curves that they lack."""
+    curves = {name: _thin(curve) for name, curve in preview.curves.items()} if preview else {}
     return {
         "source": preview.source if preview else None,
         "why": visible(failure(clip)) if clip.status != "ok" else "this clip is not published",
@@ -325,10 +334,30 @@ def _clip(clip: ClipResult, preview: GalleryClip | None) -> dict[str, Any]:
             if (value := clip.scores.get(name)) is not None
         ],
         "curves": {
-            visible(name): {"at_s": curve.at_s, "values": curve.values}
+            visible(name): {
+                "axis": axes.setdefault(curve.at_s, len(axes)),
+                "values": curve.values,
+            }
             for name, curve in curves.items()
         },
     }
+
+
+def _thin(curve: Curve) -> Curve:
+    """At most so many points: of neighbours the one that stands out most, so that peaks stay."""
+    size = math.ceil(len(curve.values) / _MOST_POINTS)
+    values = [value for value in curve.values if value is not None]
+    if size <= 1 or not values:
+        return curve
+    middle = median(values)
+    places = range(0, len(curve.values), size)
+    parts = [[v for v in curve.values[at : at + size] if v is not None] for at in places]
+    return Curve(
+        at_s=curve.at_s[::size],
+        values=tuple(
+            max(part, key=lambda value: abs(value - middle)) if part else None for part in parts
+        ),
+    )
 
 
 def _note(board: SuiteBoard, draws: int) -> str:

@@ -1,6 +1,9 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
+  for (const { clips, axes } of data.players) {
+    for (const clip of clips.flat()) for (const curve of Object.values(clip?.curves || {})) curve.at_s = axes[curve.axis];
+  }
   const COLOURS = ["#2f81f7", "#d9730d", "#2a9d5c", "#a463f2", "#e5484d", "#12929e", "#b08408", "#d6409f"];
   const MOST = COLOURS.length; // models side by side
   const SHOWN_FIRST = 3;
