@@ -104,7 +104,7 @@ def page(
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.globals |= {"zip": zip, "about": _about, "classes": _CLASSES, "open_weights": _OPEN}
-    environment.filters["inline"] = lambda picture: _inline(into / picture.path)
+    environment.filters["inline"] = lambda picture: _inline(into / picture.path, picture.alt)
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
     sections = []
@@ -180,10 +180,11 @@ def _figures(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
     return first, [picture for picture in drawn if picture not in first]
 
 
-def _inline(path: Path) -> Markup:
+def _inline(path: Path, alt: str) -> Markup:
     """A figure as an element of the page, in the page's own ink; nothing that follows it."""
     svg, end, _ = path.read_text("utf-8").partition("</svg>")
-    return Markup((svg[svg.index("<svg") :] + end).replace(INK, "currentColor") + "\n")
+    body = svg[svg.index("<svg") + len("<svg") :].replace(INK, "currentColor")
+    return Markup('<svg role="img" aria-label="{}"').format(alt) + Markup(body + end + "\n")
 
 
 def _about(row: Sequence[Cell]) -> Result | None:

@@ -192,6 +192,7 @@
   class Judged {
     constructor(root, clips) {
       this.root = root;
+      this.notice = root.querySelector(".own");
       this.body = root.querySelector("tbody");
       this.rows = [...this.body.rows];
       this.published = this.rows.map((row) => row.innerHTML);
@@ -201,7 +202,10 @@
     }
 
     /** Show what thresholds give; null brings back what was published. */
-    show(asked) {
+    show(asked, words) {
+      this.notice.hidden = asked === null;
+      this.notice.textContent = asked === null ? ""
+        : `Not the published thresholds, but yours: ${words}. The sentence and the figure that hang on them are hidden; all that is folded away is as published.`;
       for (const [at, row] of this.rows.entries()) row.innerHTML = this.published[at];
       this.root.classList.toggle("unpublished", asked !== null);
       const order = [...this.rows.keys()];
@@ -275,12 +279,9 @@
       if (!thresholds.checkValidity()) return;
       const own = inputs.some((input) => Number(input.value) !== Number(input.defaultValue));
       const asked = Object.fromEntries(inputs.map((input) => [input.name, Number(input.value)]));
-      for (const table of tables) table.show(own ? asked : null);
+      const words = inputs.map((input) => `${input.previousElementSibling.textContent} ${input.value}`).join("; ");
+      for (const table of tables) table.show(own ? asked : null, words);
       for (const suite of document.querySelectorAll(".suite")) suite.classList.toggle("unpublished", own && suite.querySelector(".unpublished") !== null);
-      document.documentElement.classList.toggle("own-thresholds", own);
-      document.getElementById("unpublished").textContent = !own ? ""
-        : "Not the published thresholds. Shares, ranks, bold and the cost of a usable second are counted anew, with intervals and ranks by a normal "
-          + "approximation; what else depends on the thresholds is hidden in each suite's first part, and below its folds it is as published.";
       filter();
     };
     thresholds.addEventListener("input", judge);
