@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import fake_results as fake
@@ -14,6 +15,7 @@ import pytest
 from bench.errors import BenchError
 from bench.leaderboard.publish import publish
 from bench.leaderboard.tables.table import Cell, Column, tabulate, visible
+from bench.storage import PACKAGE
 
 HOSTILE = [
     "</script><script>alert(1)</script><!--",
@@ -108,7 +110,19 @@ def test_whatever_names_and_prompts_hold_is_shown_and_nothing_else(hostile_board
         *("span", "input", "select", "option", "output", "main", "section", "h2", "h3", "bdi"),
         *("div", "table", "thead", "tr", "th", "button", "tbody", "td", "strong", "figure"),
         *("figcaption", "noscript", "code", "details", "summary", "img", "footer", "script"),
-        *("svg", "defs", "g", "path", "rect", "text", "use", "clippath", "metadata", "tspan"),
+        *(
+            "video",
+            "svg",
+            "defs",
+            "g",
+            "path",
+            "rect",
+            "text",
+            "use",
+            "clippath",
+            "metadata",
+            "tspan",
+        ),
         *("rdf:rdf", "cc:work", "dc:type", "dc:format", "dc:title"),
     }
     assert not re.search("[\u202a-\u202e\u2066-\u2069\u2028\x07]", page)
@@ -118,7 +132,7 @@ def test_whatever_names_and_prompts_hold_is_shown_and_nothing_else(hostile_board
 
 
 def test_what_the_script_reads_is_what_was_published(hostile_board: Path) -> None:
-    (player,) = json.loads(parsed(hostile_board).scripts[0])
+    (player,) = json.loads(parsed(hostile_board).scripts[0])["players"]
     assert [draw["text"] for draw in player["draws"]] == [visible(HOSTILE[-1])]
     assert [m["label"] for m in player["models"]] == [visible(t) for t in reversed(HOSTILE)]
     clip = player["clips"][-1][0]
@@ -141,6 +155,89 @@ def test_the_policy_lets_run_the_pages_own_script_alone(hostile_board: Path) -> 
     assert "http" not in policy
 
 
+JUDGED = (79.999, 80.0, 80.5, 0.0, 100.0), (-0.04, 0.0, 0.04, 0.1, 3.25)
+
+
+def test_no_threshold_takes_a_clip_in_or_out_that_its_values_would_not(tmp_path: Path) -> None:
+    metrics = fake.COHERENCE | {
+        "adherence_margin": fake.METRICS["identity"],
+        "cuts_unrequested": fake.METRICS["flicker"],
+    }
+
+    def score(prompt: int, _: int) -> dict[str, float | None]:
+        coherence, margin = (values[prompt // (5**at) % 5] for at, values in enumerate(JUDGED))
+        return {"coherence": coherence, "adherence_margin": margin, "cuts_unrequested": prompt % 2}
+
+    content = fake.result("a", score=score, metrics=metrics, prompts=25)
+    content["clips"][7] = fake.failed("p07")
+    content["clips"][8]["scores"]["adherence_margin"] = None
+    publish([fake.write(content, tmp_path)], tmp_path / "board")
+    clips = json.loads(parsed(tmp_path / "board").scripts[0])["judged"]["toy"]["a"]
+    steps = clips["steps"]
+    assert {values[at] for values in steps.values() for at in (7, 8)} == {None}
+    assert clips["video_s"] == 2.0
+    others = [at for at in range(25) if at not in (7, 8)]
+    for threshold in range(101):
+        passing = [at for at in others if score(at, 0)["coherence"] >= threshold]
+        assert [at for at in others if steps["coherence"][at] >= threshold] == passing
+    for threshold in range(-200, 1001):
+        passing = [at for at in others if 10 * score(at, 0)["adherence_margin"] > threshold]
+        assert [at for at in others if steps["adherence_margin"][at] > threshold] == passing
+    assert [steps["cuts_unrequested"][at] for at in others] == [at % 2 for at in others]
+
+
+def test_a_board_that_nothing_is_judged_on_has_no_thresholds(tmp_path: Path) -> None:
+    publish([fake.write(fake.result("a"), tmp_path)], tmp_path / "board")
+    elements = parsed(tmp_path / "board")
+    assert not any(
+        attributes.get("id") in ("thresholds", "legend") for _, attributes in elements.tags
+    )
+
+
+def test_every_column_says_what_it_means(hostile_board: Path) -> None:
+    for board in (hostile_board, PACKAGE.parent / "leaderboard"):
+        tags = parsed(board).tags
+        headers = [
+            (heading["data-name"], button)
+            for (tag, heading), (_, button) in pairwise(tags)
+            if tag == "th"
+        ]
+        assert len(headers) > 40
+        assert {name for name, button in headers if not button.get("title")} == set()
+
+
+def test_pages_on_the_metrics_are_linked_where_they_lie_beside_it(tmp_path: Path) -> None:
+    path, board = fake.write(made("a", 50), tmp_path), tmp_path / "board"
+
+    def links() -> set[str | None]:
+        publish([path], board)
+        return {attributes.get("href") for tag, attributes in parsed(board).tags if tag == "a"}
+
+    assert not links() & {"people.md", "health.md"}
+    (board / "people.md").touch()
+    assert links() & {"people.md", "health.md"} == {"people.md"}
+
+
+def test_a_long_curve_keeps_its_peaks_and_clips_share_their_axes(tmp_path: Path) -> None:
+    path, board = fake_runs.write(made("a", 50), tmp_path, made=2), tmp_path / "board"
+    publish([path], board)
+    index = board / "clips" / "toy" / "a" / "clips.json"
+    gallery = json.loads(index.read_text("utf-8"))
+    values = [0.5] * 960
+    values[777] = 0.9
+    for clip in gallery["clips"]:
+        clip["curves"] = {"flicker": {"at_s": [at / 16 for at in range(960)], "values": values}}
+    index.write_text(json.dumps(gallery), "utf-8")
+    publish([], board)
+    (player,) = json.loads(parsed(board).scripts[0])["players"]
+    (axis,) = player["axes"]
+    curves = [clip["curves"]["flicker"] for clip in player["clips"][0] if clip["curves"]]
+    assert [curve["axis"] for curve in curves] == [0, 0]
+    assert len(axis) == len(curves[0]["values"]) == 96
+    assert curves[0]["values"].index(0.9) == 77
+    assert axis[77] == 770 / 16
+
+
 def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
     paths = [
         fake_runs.write(made(name, level), tmp_path, made=1)
@@ -157,7 +254,7 @@ def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
 def test_without_clips_everything_else_is_there(tmp_path: Path) -> None:
     publish([fake.write(made(name, 50), tmp_path) for name in "ab"], tmp_path / "board")
     elements = parsed(tmp_path / "board")
-    assert json.loads(elements.scripts[0]) == []
+    assert json.loads(elements.scripts[0])["players"] == []
     assert not any("data-player" in attributes for _, attributes in elements.tags)
     tables = [
         attributes["aria-label"] for _, attributes in elements.tags if "tabindex" in attributes

@@ -253,7 +253,7 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     successes = [clip for clip in result.clips if clip.status == "ok"]
     criteria = {
         name: will_do
-        for name, will_do in _asked(result).items()
+        for name, will_do in criteria_of(result).items()
         if any(clip.scores.get(name) is not None for clip in successes)
     }
     if not result.clips or (successes and "coherence" not in criteria):
@@ -276,7 +276,7 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
         usable=sum(usable for _, usable in tries),
         by_prompt=by_prompt,
         criteria=tuple(criteria),
-        unasked=tuple(name for name in _asked(result) if name not in criteria),
+        unasked=tuple(name for name in criteria_of(result) if name not in criteria),
         share=_share(list(by_prompt.values())),
         share_looser=_share_at(COHERENCE - STEP, result.clips, criteria),
         share_stricter=_share_at(COHERENCE + STEP, result.clips, criteria),
@@ -320,7 +320,8 @@ def gpu_price_per_s(result: Result, clips: Sequence[ClipResult]) -> float | None
     return hardware.gpus * hardware.price_per_gpu_hour / 3600
 
 
-def _asked(result: Result) -> Criteria:
+def criteria_of(result: Result) -> Criteria:
+    """What the clips of a result need to be usable, had they all the values."""
     asked: Criteria = {
         "coherence": lambda value: value >= COHERENCE,
         "cuts_unrequested": lambda value: value == 0,

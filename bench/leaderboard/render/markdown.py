@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
-from bench.leaderboard.tables.suite import TITLES, tables, without_scores
+from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
 from bench.leaderboard.tables.table import Table, plain
 
 if TYPE_CHECKING:  # drawing takes a second to import, and text needs none
@@ -35,21 +35,38 @@ pairs of models. Where nobody measured whether clips show what was asked for, {H
 clip that a model failed to make cannot be used; it counts as 0 in {HEADLINE} and is left out of the
 other metrics.
 """
+YIELD = """\
+The yield is the share of usable clips. Generation is a lottery: the same prompt, drawn again, gives
+another clip, and whoever needs one draws until one is usable. Rejects and failures are paid for
+too, so that a usable second of video costs what a clip costs, divided by the yield and by the
+seconds of a clip: a slow model of which every clip is usable can be cheaper than a fast one of
+which one in ten is. Prompts differ: those never solved need another prompt or another model, not
+another draw. > is a lower bound, with 95% confidence, where no clip is usable.
+"""
 OPENING = INTRO[: INTRO.index(":")]
 """How every page begins; a file that begins otherwise is somebody else's."""
 TRUST = {
-    "people.md": "Agreement with people: what raters said of real models' clips, beside what every "
-    "metric says: [{path}]({path}).",
-    "health.md": "Metric health: whether each metric sees the faults it should, and stays calm "
-    "where it must, is measured on footage that was damaged on purpose: [{path}]({path}).",
+    "people.md": (
+        "Agreement with people",
+        "what raters said of real models' clips, beside what every metric says",
+    ),
+    "health.md": (
+        "Metric health",
+        "whether each metric sees the faults it should, and stays calm where it must, on footage "
+        "that was damaged on purpose",
+    ),
 }
-"""Pages on the metrics themselves that may lie beside a leaderboard, and how it points to them."""
+"""Pages on the metrics themselves that may lie beside a leaderboard, and what is on them."""
 _ACTS = re.compile(
     r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
 )
 _FOLD = "<details>\n<summary>{}</summary>"
-MORE = "Speed, parts of scores, cost, units, and where numbers come from"
+MORE = "Speed, parts of scores, cost, and where numbers come from"
 """What is behind the fold of every suite."""
+LOOKS = f"""\
+What a {HEADLINE} of 90, of 70 and of 40 looks like is shown by `index.html` beside this page, which
+plays clips, and on which thresholds can be moved.
+"""
 SOURCE = "Every number is computed from the files in `results/`."
 
 
@@ -76,17 +93,40 @@ def render(
         blocks += [_image(picture) for picture in beside if not picture.model]
         if sheets := sheets_of(board, beside):
             blocks.append(_FOLD.format("The same prompts, model by model"))
-            blocks += (f"{escape(sheet.model)}\n\n{_image(sheet)}" for sheet in sheets)
+            blocks += (
+                f"{escape(board.labels[sheet.model])}\n\n{_image(sheet)}" for sheet in sheets
+            )
             blocks.append("</details>")
         blocks.append(_FOLD.format(MORE))
         blocks += [block for table in rest for block in draw(table)]
         blocks.append("</details>")
-    blocks += ["## How to read the numbers", READING.rstrip()]
-    if any(HEADLINE in group.metrics for board in suites for group in board.groups):
-        blocks.append(RANKS.rstrip())
+    blocks += ["## How to read the numbers", *reading(suites)]
+    if has_headline(suites):
+        blocks.append(LOOKS.rstrip())
+    metrics = metric_table(suites)
+    if metrics.rows:
+        _, *body = draw(metrics)  # the fold has the heading
+        blocks += [_FOLD.format(metrics.title), *body, "</details>"]
     blocks.append(SOURCE)
-    blocks += [TRUST[path].format(path=path) for path in trust]
+    blocks += [
+        f"{title}: {what}: [{path}]({path})." for path in trust for title, what in [TRUST[path]]
+    ]
     return "\n\n".join(blocks) + "\n"
+
+
+def reading(suites: Sequence[SuiteBoard]) -> list[str]:
+    """How to read the numbers that these suites have, paragraph by paragraph, as markdown."""
+    paragraphs = [READING]
+    if has_headline(suites):
+        paragraphs.append(RANKS)
+    if any(row.usable for board in suites for group in board.groups for row in group.rows):
+        paragraphs.append(YIELD)
+    return [paragraph.rstrip() for paragraph in paragraphs]
+
+
+def has_headline(suites: Sequence[SuiteBoard]) -> bool:
+    """Whether any result has the metric that ranks."""
+    return any(HEADLINE in group.metrics for board in suites for group in board.groups)
 
 
 def escape(text: str) -> str:

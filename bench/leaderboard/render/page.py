@@ -9,21 +9,27 @@ act, and kept from loading or running anything by the page's own policy.
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench.leaderboard.data.costs import COHERENCE, MARGIN, Yield, criteria_of
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
-from bench.leaderboard.render.gallery import Gallery, GalleryClip, draw_order
-from bench.leaderboard.render.markdown import MORE, RANKS, READING, sheets_of
+from bench.leaderboard.render.gallery import Curve, Gallery, GalleryClip, draw_order
+from bench.leaderboard.render.legend import legend
+from bench.leaderboard.render.markdown import MORE, TRUST, has_headline, reading, sheets_of
 from bench.leaderboard.render.pictures import Picture
-from bench.leaderboard.tables.suite import TITLES, tables, without_scores
+from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
 from bench.leaderboard.tables.table import Cell, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
+from bench.statistics import ALPHA, MIN_PROMPTS, most_when_none
 
 MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
@@ -44,6 +50,34 @@ _CURVES = {
 """What the curves under the clips are called; first these and then any other."""
 _VALUES = ("adherence", "coherence_worst_second")
 """What stands under a clip after the headline."""
+_MOST_POINTS = 100
+"""Of a curve: as many as its panel shows, and 100 models stay a page that loads at once."""
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Of what makes a clip usable, one that readers may move on the page.
+
+    Values go to the page as whole steps, rounded so that no position of the threshold takes a clip
+    in or out that its value itself would not: down where it must reach the threshold, else up.
+    """
+
+    label: str
+    published: float
+    least: float
+    most: float
+    step: float
+    steps: Callable[[float], int]
+
+
+THRESHOLDS: Mapping[str, Threshold] = {
+    "coherence": Threshold("coherence, at least", COHERENCE, 0, 100, 1, math.floor),
+    "adherence_margin": Threshold(
+        "margin of adherence, above", MARGIN, -20, 100, 0.1, lambda value: math.ceil(10 * value)
+    ),
+    "cuts_unrequested": Threshold("cuts nobody asked for, at most", 0, 0, 99, 1, math.ceil),
+}
+"""By metric; what else a clip needs stays as published."""
 
 
 _CLASSES = {"name": "text name", "text": "text", "number": "num", "rank": "num"}
@@ -70,7 +104,7 @@ def page(
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.globals |= {"zip": zip, "about": _about, "classes": _CLASSES, "open_weights": _OPEN}
-    environment.filters["inline"] = lambda picture: _inline(into / picture.path)
+    environment.filters["inline"] = lambda picture: _inline(into / picture.path, picture.alt)
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
     sections = []
@@ -79,17 +113,29 @@ def page(
         number = len(players) if player else None
         sections.append(_suite(board, pictures.get(board.suite, ())) | {"player": number})
         players += [player] if player else []
+    judged = {board.suite: clips for board in suites if (clips := _judged(board))}
     cards = [result.card for board in suites for result in board.results]
-    ranked = any(HEADLINE in group.metrics for board in suites for group in board.groups)
     return environment.get_template("page.html.j2").render(
         policy=_policy(script),
         css=Markup((_WEB / "page.css").read_text("utf-8")),
-        intro=_intro(ranked=ranked),
+        intro=[paragraph.replace("*", "") for paragraph in reading(suites)],
+        metrics=metric_table(suites),
+        trust={path: TRUST[path] for path in TRUST if (into / path).exists()},
+        legend=legend() if has_headline(suites) else {},
         more=MORE,
         suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
         any_open=any(card.open_weights for card in cards),
-        data=Markup(_embedded(players)),
+        thresholds=THRESHOLDS if judged else {},
+        data=Markup(
+            _embedded(
+                {
+                    "players": players,
+                    "judged": judged,
+                    "statistics": {"alpha": ALPHA, "least_prompts": MIN_PROMPTS},
+                }
+            )
+        ),
         script=Markup(script),
     )
 
@@ -99,7 +145,8 @@ def _policy(script: str) -> str:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "media-src 'self' file:; img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+        "media-src 'self' file: data:; img-src 'self' file: data:; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
@@ -111,12 +158,6 @@ def _embedded(value: object) -> str:
     """
     text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
-
-
-def _intro(*, ranked: bool) -> list[str]:
-    text = READING + ("\n" + RANKS if ranked else "")
-    plain = text.replace("**", "").replace("*", "")
-    return [" ".join(paragraph.split()) for paragraph in plain.split("\n\n") if paragraph.strip()]
 
 
 def _suite(board: SuiteBoard, pictures: Sequence[Picture]) -> dict[str, Any]:
@@ -139,15 +180,72 @@ def _figures(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
     return first, [picture for picture in drawn if picture not in first]
 
 
-def _inline(path: Path) -> Markup:
+def _inline(path: Path, alt: str) -> Markup:
     """A figure as an element of the page, in the page's own ink; nothing that follows it."""
     svg, end, _ = path.read_text("utf-8").partition("</svg>")
-    return Markup((svg[svg.index("<svg") :] + end).replace(INK, "currentColor") + "\n")
+    body = svg[svg.index("<svg") + len("<svg") :].replace(INK, "currentColor")
+    return Markup('<svg role="img" aria-label="{}"').format(alt) + Markup(body + end + "\n")
 
 
 def _about(row: Sequence[Cell]) -> Result | None:
     """The result that a row is about; None where it is about none."""
     return next((cell.about for cell in row if cell.about), None)
+
+
+# ---- What clips are judged by anew, under thresholds of the reader ----
+
+
+def _judged(board: SuiteBoard) -> dict[str, Any]:
+    """By model, the clips of every complete run that can be judged; as JSON values."""
+    return {
+        row.result.model: _judged_clips(row.result, row.usable)
+        for group in board.groups
+        for row in group.complete
+        if row.usable and row.usable.criteria
+    }
+
+
+def _judged_clips(result: Result, share: Yield) -> dict[str, Any]:
+    """Prompt by prompt, seed by seed: what thresholds are held against, in whole steps.
+
+    All are null of a clip that no threshold makes usable.
+    """
+    clips = sorted(result.clips, key=lambda clip: clip.sample)
+    criteria = {
+        name: will_do for name, will_do in criteria_of(result).items() if name in share.criteria
+    }
+
+    def can_be_usable(clip: ClipResult) -> bool:
+        values = {name: clip.scores.get(name) for name in criteria}
+        return clip.status == "ok" and all(
+            value is not None and (name in THRESHOLDS or criteria[name](value))
+            for name, value in values.items()
+        )
+
+    successes = [clip for clip in clips if clip.status == "ok"]
+    steps = {
+        name: [
+            threshold.steps(clip.scores[name] or 0.0) if can_be_usable(clip) else None
+            for clip in clips
+        ]
+        for name, threshold in THRESHOLDS.items()
+        if name in criteria
+    }
+    lengths_s = sorted({round(clip.video_s, 4) for clip in successes})
+    cost = share.cost
+    hidden = most_when_none(share.share.n)
+    return {
+        "seeds": len(result.seeds),
+        "steps": steps,
+        "video_s": (
+            lengths_s[0] if len(lengths_s) == 1 else [round(clip.video_s, 4) for clip in clips]
+        ),
+        "unit": cost.unit if cost else "",
+        "cost": cost and float(f"{cost.per_clip * len(clips):.6g}"),
+        # What a usable second costs at least, should none be left.
+        "cost_at_least": cost
+        and float(f"{cost.per_video_s * len(successes) / len(clips) / hidden:.6g}"),
+    }
 
 
 # ---- What the player is given: whose clips of which prompts there are, scores and curves ----
@@ -176,6 +274,7 @@ def _player(
     draws = list(dict.fromkeys(draw for draw in orders if draw in available))
     units = {name: metric.unit for result in results for name, metric in result.metrics.items()}
     names = {name for own in previews.values() for clip in own.values() for name in clip.curves}
+    axes: dict[tuple[float, ...], int] = {}  # most clips share them
     return {
         "name": board.suite,
         "seeds": len({draw.seed for draw in draws}),
@@ -201,20 +300,29 @@ def _player(
             }
             for name in [*(name for name in _CURVES if name in names), *sorted(names - {*_CURVES})]
         ],
-        "clips": [_clips(result, previews[result.model], draws) for result in results],
+        "clips": [_clips(result, previews[result.model], draws, axes) for result in results],
+        "axes": list(axes),
     }
 
 
 def _clips(
-    result: Result, previews: Mapping[Sample, GalleryClip], draws: Sequence[Sample]
+    result: Result,
+    previews: Mapping[Sample, GalleryClip],
+    draws: Sequence[Sample],
+    axes: dict[tuple[float, ...], int],
 ) -> list[dict[str, Any] | None]:
     """A model's clip of every draw; None where there is none and no reason."""
     clips = {clip.sample: clip for clip in result.clips}
-    return [_clip(clips[draw], previews.get(draw)) if draw in clips else None for draw in draws]
+    return [
+        _clip(clips[draw], previews.get(draw), axes) if draw in clips else None for draw in draws
+    ]
 
 
-def _clip(clip: ClipResult, preview: GalleryClip | None) -> dict[str, Any]:
-    curves = preview.curves if preview else {}
+def _clip(
+    clip: ClipResult, preview: GalleryClip | None, axes: dict[tuple[float, ...], int]
+) -> dict[str, Any]:
+    """The axes grow by those of the clip's curves that they lack."""
+    curves = {name: _thin(curve) for name, curve in preview.curves.items()} if preview else {}
     return {
         "source": preview.source if preview else None,
         "why": visible(failure(clip)) if clip.status != "ok" else "this clip is not published",
@@ -227,10 +335,30 @@ def _clip(clip: ClipResult, preview: GalleryClip | None) -> dict[str, Any]:
             if (value := clip.scores.get(name)) is not None
         ],
         "curves": {
-            visible(name): {"at_s": curve.at_s, "values": curve.values}
+            visible(name): {
+                "axis": axes.setdefault(curve.at_s, len(axes)),
+                "values": curve.values,
+            }
             for name, curve in curves.items()
         },
     }
+
+
+def _thin(curve: Curve) -> Curve:
+    """At most so many points: of neighbours the one that stands out most, so that peaks stay."""
+    size = math.ceil(len(curve.values) / _MOST_POINTS)
+    values = [value for value in curve.values if value is not None]
+    if size <= 1 or not values:
+        return curve
+    middle = median(values)
+    places = range(0, len(curve.values), size)
+    parts = [[v for v in curve.values[at : at + size] if v is not None] for at in places]
+    return Curve(
+        at_s=curve.at_s[::size],
+        values=tuple(
+            max(part, key=lambda value: abs(value - middle)) if part else None for part in parts
+        ),
+    )
 
 
 def _note(board: SuiteBoard, draws: int) -> str:

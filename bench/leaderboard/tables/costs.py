@@ -35,15 +35,6 @@ _BATCH = (
     "{0} clips of a prompt were made at once; time and energy are a clip's share, waiting for one "
     "takes {0} times as long, and memory and denoiser forwards are those of all {0}."
 )
-_EXPLAINED = (
-    "Generation is a lottery: the same prompt, drawn again, gives another clip, and whoever needs "
-    "one draws until one is usable. The yield is the share of usable clips; the rejects and the "
-    "failures are paid for too, so that a usable second of video costs what a clip costs, divided "
-    "by the yield and by the seconds of a clip. A slow model of which every clip is usable can be "
-    "cheaper than a fast one of which one in ten is. Prompts differ: some come out at the first "
-    "draw, some never do, and those never solved need another prompt or another model, not "
-    "another draw."
-)
 _REPORTED: Mapping[Basis, str] = {
     "program": "whole program, loading included",
     "request": "request to answer, queue included",
@@ -191,12 +182,10 @@ class _YieldRow:
 
 def cost_tables(groups: Sequence[tuple[Group, str]]) -> Iterator[Table]:
     """Yield and cost of each complete run that can be judged; groups come with a title's suffix."""
-    explained = [_EXPLAINED]
     for group, suffix in groups:
         rows = [_YieldRow(r.label, r.result, r.usable) for r in group.complete if r.usable]
         if rows:
-            yield _cost_table(rows, suffix, explained)
-            explained = []
+            yield _cost_table(rows, suffix)
 
 
 def usable_cost(share: Yield | None) -> Cell:
@@ -208,7 +197,7 @@ def usable_cost(share: Yield | None) -> Cell:
     return mean_cell(share.cost.per_usable_s, unit=share.cost.unit)
 
 
-def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]) -> Table:
+def _cost_table(rows: Sequence[_YieldRow], suffix: str) -> Table:
     units = {row.counted_in for row in rows if row.counted_in}
     shared = units if len(units) == 1 else set()
     draws = sorted({k for row in rows for k in row.share.pass_at})
@@ -216,9 +205,27 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
         Column("model", lambda r: Cell(r.label, about=r.result), kind="name"),
         Column("usable", lambda r: Cell(r.share.usable, count=r.share.clips), fraction),
         Column("yield", lambda r: mean_cell(r.share.share), percent),
-        Column(f"at {COHERENCE - STEP:g}", lambda r: r.share.share_looser, percent),
-        Column(f"at {COHERENCE + STEP:g}", lambda r: r.share.share_stricter, percent),
-        *(Column[_YieldRow](f"pass@{k}", partial(_pass_at, k=k), percent) for k in draws),
+        *(
+            Column[_YieldRow](
+                f"at {least:g}",
+                get,
+                percent,
+                meaning=f"The yield if a coherence of {least:g} will do",
+            )
+            for least, get in (
+                (COHERENCE - STEP, lambda r: r.share.share_looser),
+                (COHERENCE + STEP, lambda r: r.share.share_stricter),
+            )
+        ),
+        *(
+            Column[_YieldRow](
+                f"pass@{k}",
+                partial(_pass_at, k=k),
+                percent,
+                meaning=f"The chance that one of {k} clips of a prompt can be used",
+            )
+            for k in draws
+        ),
         Column("never solved", lambda r: r.share.never, percent),
         Column("draws per usable clip", lambda r: _draws_per_usable(r.share)),
         Column("draws per solved prompt", lambda r: r.share.draws_per_solved),
@@ -231,7 +238,10 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str, explained: Sequence[str]
         f"Yield and cost{suffix}",
         columns,
         rows,
-        above=[*explained, _judged(rows), *(f"Costs are in {unit}." for unit in shared)],
+        above=[
+            f"Usable: {what_is_usable([(row.result, row.share) for row in rows])}."
+            + "".join(f" Costs are in {unit}." for unit in shared)
+        ],
         below=_notes(rows),
         empty="hide",
     )
@@ -262,25 +272,20 @@ def what_is_usable(judged: Sequence[tuple[Result, Yield]]) -> str:
     return usable or "no clip was made that could be judged"
 
 
-def _judged(rows: Sequence[_YieldRow]) -> str:
-    return (
-        f"Usable: {what_is_usable([(row.result, row.share) for row in rows])}. The yield is shown "
-        f"for a coherence of {COHERENCE - STEP:g} and of {COHERENCE + STEP:g} too; brackets hold "
-        "95% intervals over prompts; > is a lower bound, with 95% confidence, where no clip is "
-        "usable."
-    )
-
-
 def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     for name, words in CRITERIA.items():
         exempt = [r.label for r in rows if r.share.criteria and name in r.share.unasked]
         if exempt:
             yield f"Not asked, for want of {name}: {words} ({', '.join(exempt)})."
+    free: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
         if row.share.why_no_cost:
-            yield f"{row.label} has no cost: {row.share.why_no_cost}."
-        elif row.share.cost and row.share.cost.estimated:
+            free[row.share.why_no_cost].append(row.label)
+    for why, labels in free.items():
+        yield f"Without a cost: {', '.join(labels)} ({why})."
+    for row in rows:
+        if row.share.cost and row.share.cost.estimated:
             count = plural(row.share.cost.estimated, "draw")
             yield f"{row.label}: {count} without a time or price of its own: the median's."
     if all(row.share.draws_per_solved is None for row in rows):

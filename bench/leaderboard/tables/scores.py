@@ -20,6 +20,7 @@ from bench.leaderboard.data.rows import (
 from bench.leaderboard.data.votes import still_missing
 from bench.leaderboard.tables.answer import answer
 from bench.leaderboard.tables.costs import reported, usable_cost, what_is_usable
+from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.table import (
     FEWEST,
     Cell,
@@ -53,17 +54,6 @@ HEADLINE_COLUMNS = 7
 """As many as a screen has room for, and a reader patience."""
 LOST = "lost_"
 """How the names of points begin that kinds of damage took from the headline."""
-
-_MEANINGS = {
-    "rank": "The ranks that the data leave open: 1-3 is one of the first three",
-    USABLE: "Share of clips that can be used, and its 95% interval; rejects and failures count",
-    HEADLINE: "Does the clip hold together over time? 80 or more is where real footage lies",
-    "adherence": "How well the frames fit the prompt; the scale is that of the network that looks",
-    "appeal": "Would a caption call the frames good and beautiful?",
-    "preferred": "The chance that people take a clip of it before another model's",
-    "s per s of video": "Seconds of compute for a second of video",
-    "cost per usable s": "What a second of video costs that can be used, rejects included",
-}
 
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
@@ -135,7 +125,15 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
 
     for part, kinds in in_parts(list(means), SCORES_PER_TABLE):
         names = {kind: f"{kind} ({counts[kind]})" for kind in kinds}
-        columns = [Column[Row](names[k], partial(category_mean, kind=k), points) for k in kinds]
+        columns = [
+            Column[Row](
+                names[k],
+                partial(category_mean, kind=k),
+                points,
+                meaning=f"Mean {HEADLINE} over {plural(counts[k], 'prompt')} of this category",
+            )
+            for k in kinds
+        ]
         yield tabulate(
             f"Categories{suffix}{part}",
             [Column("model", lambda row: Cell(row.label, about=row.result), kind="name"), *columns],
@@ -214,7 +212,7 @@ def _headline_columns(
         Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),
     ]
     first = [
-        replace(column, empty="hide", meaning=_MEANINGS.get(column.name, ""))
+        replace(column, empty="hide")
         for column in columns
         if not all(column.cell(row).is_empty for row in rows)
     ]
@@ -268,7 +266,7 @@ def _headline_metrics(group: Group) -> list[str]:
 
 def _lead(ranked: bool) -> list[Column[Row]]:
     """The first columns: the ranks that the data leave open to a model, and who it is."""
-    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show", meaning=_MEANINGS["rank"])
+    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show")
     return [*([rank] if ranked else []), Column("model", _name, kind="name")]
 
 
@@ -302,7 +300,7 @@ def _score_columns(
             minor=metric.better is None,
             unit=metric.unit,
             empty=empty,
-            meaning=_MEANINGS.get(name, ""),
+            meaning=meaning_of(name),
         )
 
 
@@ -416,7 +414,17 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
     for name, metric in metrics.items():
         get = partial(score, metric=name)
         shown_only = metric.better is None
-        columns.append(Column(name, get, _four_digits, metric.better, minor=shown_only))
+        columns.append(
+            Column(
+                name,
+                get,
+                _four_digits,
+                metric.better,
+                minor=shown_only,
+                unit=metric.unit,
+                meaning=meaning_of(name),
+            )
+        )
     below = [f"({count}) {why}" for why, count in notes.items()]
     return tabulate(f"{row.label}, clip by clip", columns, clips, below=below)
 

@@ -1,12 +1,19 @@
 """All tables of a suite in reading order, which markdown, page and console then only draw."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import statistics as stats
-from bench.leaderboard.data.rows import GROUP_METRIC, SuiteBoard, group_means, has_quality
+from bench.leaderboard.data.rows import (
+    GROUP_METRIC,
+    SuiteBoard,
+    group_means,
+    has_quality,
+    in_order,
+)
 from bench.leaderboard.tables.costs import cost_tables, speed_tables, system_tables
+from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.scores import more_tables, score_tables, without_interval
 from bench.leaderboard.tables.table import (
     FEWEST,
@@ -72,8 +79,24 @@ def tables(board: SuiteBoard) -> Iterator[Table]:
         yield from more_tables(group, suffix)
     yield from _failures(board)
     yield from _unscored(board)
-    yield from _units(board)
     yield _provenance(board)
+
+
+def metric_table(suites: Iterable[SuiteBoard]) -> Table:
+    """Every metric that any suite has: its unit, its direction, and what it measures."""
+    metrics = {
+        name: metric
+        for board in suites
+        for group in board.groups
+        for name, metric in group.metrics.items()
+    }
+    columns: list[Column[str]] = [
+        Column("metric", str, kind="name"),
+        Column("unit", lambda name: metrics[name].unit, kind="text"),
+        Column("better", lambda name: metrics[name].better or "neither", kind="text"),
+        Column("measures", meaning_of, kind="text", empty="hide"),
+    ]
+    return tabulate("All metrics", columns, in_order(metrics))
 
 
 def without_scores(board: SuiteBoard) -> list[str]:
@@ -265,10 +288,13 @@ def _unscored(board: SuiteBoard) -> Iterator[Table]:
             for metric in result.metrics
             if clip.status == "ok" and clip.scores.get(metric) is None
         )
+        metrics: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
+        for (metric, why), count in sorted(reasons.items()):
+            metrics[count, why].append(metric)
         lines[result.model] = [
-            (metric, str(count), why) for (metric, why), count in sorted(reasons.items())
+            (", ".join(names), str(count), why) for (count, why), names in metrics.items()
         ]
-    yield from _capped("Clips without a score", ("metric", "clips", "reason"), lines, board)
+    yield from _capped("Clips without a score", ("metrics", "clips", "reason"), lines, board)
 
 
 def _capped(
@@ -287,17 +313,6 @@ def _capped(
             rows.append((name, *[""] * (len(names) - 1), f"and {rest} more"))
     if rows:
         yield tabulate(title, text_columns(("model", *names)), rows)
-
-
-def _units(board: SuiteBoard) -> Iterator[Table]:
-    metrics = {name: metric for group in board.groups for name, metric in group.metrics.items()}
-    columns: list[Column[str]] = [
-        Column("metric", str, kind="name"),
-        Column("unit", lambda name: metrics[name].unit, kind="text"),
-        Column("better", lambda name: metrics[name].better or "neither", kind="text"),
-    ]
-    if metrics:
-        yield tabulate("Units of metrics", columns, list(metrics))
 
 
 def _commit(result: Result) -> str:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, Literal, TypeVar
 
+from bench.leaderboard.tables.meanings import MEANINGS
 from bench.schema import ClipResult, Result
 from bench.statistics import Interval
 
@@ -78,7 +79,7 @@ class Column(Generic[T]):
     minor: bool = False  # among the first to go where a table is too wide for the screen
     unit: str = ""  # of its numbers; empty if that is said elsewhere
     empty: Empty | None = None
-    meaning: str = ""  # what it says, for whoever does not know it
+    meaning: str = ""  # what it says, for whoever does not know it; empty for that of MEANINGS
 
     @property
     def header(self) -> str:
@@ -170,7 +171,8 @@ def tabulate(
         filled = [column.cell(row) for row in rows]
         shows = (column.empty or empty) == "show" or not rows
         if shows or not all(cell.is_empty for cell in filled):
-            visible.append(column)
+            meaning = column.meaning or MEANINGS.get(column.name, "")
+            visible.append(replace(column, meaning=meaning))
             cells.append(filled)
     return Table(
         title,

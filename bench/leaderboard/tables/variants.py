@@ -13,6 +13,7 @@ from bench.leaderboard.data.costs import Speed, Yield, all_of, devices, timed
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_means
 from bench.leaderboard.pairs import Comparison
 from bench.leaderboard.tables.costs import delivered, usable_cost
+from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.table import (
     FEWEST,
     Cell,
@@ -143,10 +144,18 @@ def _table(
         Column("model", lambda r: Cell(r.label, about=r.result), kind="name"),
         Column("speed-up", lambda r: mean_cell(r.speed_up, FEWEST), spread, better="higher"),
         *(
-            Column[Variant](f"{name} change", partial(_change, metric=name), _signed)
+            Column[Variant](
+                f"{name} change",
+                partial(_change, metric=name),
+                _signed,
+                meaning=f"By how much {name} is higher than that of the model it is a variant of",
+            )
             for name in JUDGED
         ),
-        *(Column[Variant](name, partial(_likeness, metric=name), mean) for name in LIKENESS),
+        *(
+            Column[Variant](name, partial(_likeness, metric=name), mean, meaning=meaning_of(name))
+            for name in LIKENESS
+        ),
         Column("peak GiB", _peak_gib, decimals(1), better="lower"),
         Column("kJ per s of video", _kj_per_video_s, better="lower"),
         Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),

@@ -1,6 +1,9 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
+  for (const { clips, axes } of data.players) {
+    for (const clip of clips.flat()) for (const curve of Object.values(clip?.curves || {})) curve.at_s = axes[curve.axis];
+  }
   const COLOURS = ["#2f81f7", "#d9730d", "#2a9d5c", "#a463f2", "#e5484d", "#12929e", "#b08408", "#d6409f"];
   const MOST = COLOURS.length; // models side by side
   const SHOWN_FIRST = 3;
@@ -17,9 +20,12 @@
     return element;
   }
 
-  /** Three digits of a number. */
+  /** Three digits of a number, as the tables have it. */
   function shorten(value) {
-    return value && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+    if (Number.isInteger(value)) return String(value);
+    const exponent = Math.floor(Math.log10(Math.abs(value)));
+    if (exponent < -4 || exponent > 6) return value.toExponential(2);
+    return value.toFixed(Math.max(0, 2 - exponent));
   }
 
   // ---- Tables: sorted by a click on a header, cells without a value last ----
@@ -43,7 +49,7 @@
   for (const table of document.querySelectorAll("table")) {
     for (const [column, header] of [...table.tHead.rows[0].cells].entries()) {
       header.firstElementChild.addEventListener("click", () => {
-        const first = header.dataset.first;
+        const first = header.dataset.order;
         const other = first === "ascending" ? "descending" : "ascending";
         const order = header.getAttribute("aria-sort") === first ? other : first;
         for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
@@ -52,6 +58,25 @@
       });
     }
   }
+
+  // ---- What a column says: by a tap or by the keyboard; a mouse that rests on it has the title ----
+
+  const bubble = make("div", { class: "bubble", hidden: true, "aria-hidden": "true" });
+  document.body.append(bubble);
+
+  function explain(button) {
+    bubble.hidden = !button || !button.title;
+    if (bubble.hidden) return;
+    bubble.textContent = button.title;
+    const { left, bottom } = button.getBoundingClientRect();
+    bubble.style.left = `${Math.max(8, Math.min(left, innerWidth - bubble.offsetWidth - 8))}px`;
+    bubble.style.top = `${bottom + 4}px`;
+  }
+
+  document.addEventListener("click", (event) => explain(event.pointerType === "mouse" ? null : event.target.closest("th button")));
+  document.addEventListener("focusin", ({ target }) => explain(target.matches("th button:focus-visible") ? target : null));
+  document.addEventListener("keydown", (event) => event.key === "Escape" && explain(null));
+  document.addEventListener("scroll", () => explain(null), { capture: true, passive: true });
 
   // ---- Filters ----
 
@@ -72,8 +97,8 @@
           && (!criteria.licence || licence === criteria.licence)
           && (!criteria.open || open === "yes");
         models.set(model, matches);
-        row.hidden = !matches;
       }
+      for (const element of suite.querySelectorAll("[data-model]")) element.hidden = models.get(element.dataset.model) === false;
       const other = Boolean(criteria.suite) && suite.dataset.suite !== criteria.suite;
       const left = [...models.values()].filter(Boolean).length;
       for (const table of suite.querySelectorAll("[data-table]")) {
@@ -93,6 +118,187 @@
   filters.addEventListener("input", filter);
   filters.addEventListener("submit", (event) => event.preventDefault());
   filter();
+
+  // ---- Thresholds: which clips count as usable, and who leads then ----
+
+  const { alpha: ALPHA, least_prompts: LEAST_PROMPTS } = data.statistics;
+  const thresholds = document.getElementById("thresholds");
+
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  /** The standard error of the mean. */
+  function error(values) {
+    const centre = mean(values);
+    return Math.sqrt(mean(values.map((value) => (value - centre) ** 2)) / values.length);
+  }
+
+  /** Two-sided p of a normal deviate (Abramowitz and Stegun 1964, 7.1.26). */
+  function twoSided(deviate) {
+    const x = Math.abs(deviate) / Math.SQRT2;
+    const t = 1 / (1 + 0.3275911 * x);
+    const sum = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592]
+      .reduce((total, factor) => total * t + factor, 0);
+    return sum * t * Math.exp(-x * x);
+  }
+
+  /** Whether two models' shares, prompt by prompt, surely differ: p of the mean difference. */
+  function differ(one, other) {
+    const gaps = one.map((share, prompt) => share - other[prompt]);
+    const gap = mean(gaps);
+    return gap === 0 ? 1 : twoSided(gap / error(gaps));
+  }
+
+  /** Which p-values are sure after Holm's step-down correction. */
+  function holm(values) {
+    const sure = values.map(() => false);
+    const order = [...values.keys()].sort((a, b) => values[a] - values[b]);
+    for (const [step, at] of order.entries()) {
+      if (values[at] * (values.length - step) >= ALPHA) break;
+      sure[at] = true;
+    }
+    return sure;
+  }
+
+  /** The ranks that shares leave open to each model, and which are not surely worse than the best. */
+  function ranked(shares) {
+    const means = shares.map(mean);
+    const ranks = shares.map(() => [1, shares.length]);
+    const pairs = shares.flatMap((_, a) => shares.slice(0, a).map((__, b) => [a, b]));
+    const compare = (some) => holm(some.map(([a, b]) => differ(shares[a], shares[b])));
+    for (const [at, sure] of compare(pairs).entries()) {
+      if (!sure) continue;
+      const [worse, better] = pairs[at].sort((a, b) => means[a] - means[b]);
+      ranks[worse][0] += 1;
+      ranks[better][1] -= 1;
+    }
+    const best = means.indexOf(Math.max(...means));
+    const others = [...shares.keys()].filter((model) => model !== best);
+    const beaten = compare(others.map((model) => [best, model]));
+    return { ranks, leading: new Set([best, ...others.filter((_, at) => !beaten[at])]) };
+  }
+
+  /** `96% (88-100)`; where none or all are usable, the open end is that of the rule of three. */
+  function percent(share) {
+    const hidden = 1 - ALPHA ** (1 / share.length);
+    const centre = mean(share);
+    const spread = 1.96 * error(share);
+    const ends = centre === 0 ? [0, hidden] : centre === 1 ? [1 - hidden, 1]
+      : [Math.max(0, centre - spread), Math.min(1, centre + spread)];
+    const whole = (value) => (100 * value).toFixed(0);
+    return `${whole(centre)}% (${ends.map(whole).join("-")})`;
+  }
+
+  /** A table whose usable clips are counted anew: shares, ranks, order and the cost of a second. */
+  class Judged {
+    constructor(root, clips) {
+      this.root = root;
+      this.notice = root.querySelector(".own");
+      this.body = root.querySelector("tbody");
+      this.rows = [...this.body.rows];
+      this.published = this.rows.map((row) => row.innerHTML);
+      this.clips = this.rows.map((row) => clips[row.dataset.model]);
+      const names = [...root.querySelectorAll("th")].map((header) => header.dataset.name);
+      this.at = Object.fromEntries(["rank", "usable", "coherence", "cost per usable s"].map((name) => [name, names.indexOf(name)]));
+    }
+
+    /** Show what thresholds give; null brings back what was published. */
+    show(asked, words) {
+      this.notice.hidden = asked === null;
+      this.notice.textContent = asked === null ? ""
+        : `Not the published thresholds, but yours: ${words}. The sentence and the figure that hang on them are hidden; all that is folded away is as published.`;
+      for (const [at, row] of this.rows.entries()) row.innerHTML = this.published[at];
+      this.root.classList.toggle("unpublished", asked !== null);
+      const order = [...this.rows.keys()];
+      if (asked) {
+        const usable = this.clips.map((each) => passes(each, asked));
+        for (const at of order) this.cost(at, usable[at]);
+        const shares = usable.map((each, at) => byPrompt(each, this.clips[at].seeds));
+        if (this.at.usable >= 0) this.rank(shares);
+        const means = shares.map(mean);
+        const coherence = this.rows.map((row) => Number(row.cells[this.at.coherence].dataset.value));
+        if (this.at.usable >= 0) order.sort((a, b) => means[b] - means[a] || coherence[b] - coherence[a]);
+      }
+      this.body.append(...order.map((at) => this.rows[at]));
+      const column = this.root.querySelector("th[aria-sort]");
+      if (column) sortBy(column.closest("table"), column.cellIndex, column.getAttribute("aria-sort"));
+    }
+
+    rank(shares) {
+      const { ranks, leading } = shares[0].length < LEAST_PROMPTS || shares.length < 2
+        ? { ranks: [], leading: new Set() } : ranked(shares);
+      for (const [at, share] of shares.entries()) {
+        this.put(at, "usable", percent(share), mean(share), leading.has(at));
+        if (ranks[at]) this.put(at, "rank", [...new Set(ranks[at])].join("-"), ranks[at][0]);
+      }
+    }
+
+    cost(at, usable) {
+      const { cost, cost_at_least: least, unit, video_s: length } = this.clips[at];
+      if (cost === null) return;
+      const video_s = usable.reduce((sum, yes, clip) => sum + (yes ? (length[clip] ?? length) : 0), 0);
+      const amount = video_s ? cost / video_s : least;
+      this.put(at, "cost per usable s", `${video_s ? "" : "> "}${shorten(amount)} ${unit}`, amount);
+    }
+
+    put(at, name, text, value, strong = false) {
+      const cell = this.rows[at].cells[this.at[name]];
+      if (!cell) return;
+      cell.replaceChildren(make(strong ? "strong" : "bdi", {}, text));
+      if (cell.dataset.value !== undefined) cell.dataset.value = value;
+    }
+  }
+
+  /** Whether each clip of a model passes thresholds that are in the steps of its values. */
+  function passes({ steps }, asked) {
+    const tests = {
+      coherence: (value) => value >= asked.coherence,
+      adherence_margin: (value) => value > 10 * asked.adherence_margin,
+      cuts_unrequested: (value) => value <= asked.cuts_unrequested,
+    };
+    const columns = Object.entries(steps).map(([name, values]) => values.map((value) => value !== null && tests[name](value)));
+    return columns[0].map((_, clip) => columns.every((column) => column[clip]));
+  }
+
+  /** The share of usable clips of each prompt, of which there is one clip a seed. */
+  function byPrompt(usable, seeds) {
+    const shares = [];
+    for (let at = 0; at < usable.length; at += seeds) shares.push(mean(usable.slice(at, at + seeds).map(Number)));
+    return shares;
+  }
+
+  if (thresholds) {
+    const tables = [];
+    for (const suite of document.querySelectorAll(".suite")) {
+      const clips = data.judged[suite.dataset.suite] || {};
+      for (const root of suite.querySelectorAll("[data-first]")) {
+        if ([...root.querySelectorAll("tbody tr")].every((row) => clips[row.dataset.model])) tables.push(new Judged(root, clips));
+      }
+    }
+    const inputs = [...thresholds.querySelectorAll("input")];
+    const judge = () => {
+      if (!thresholds.checkValidity()) return;
+      const own = inputs.some((input) => Number(input.value) !== Number(input.defaultValue));
+      const asked = Object.fromEntries(inputs.map((input) => [input.name, Number(input.value)]));
+      const words = inputs.map((input) => `${input.previousElementSibling.textContent} ${input.value}`).join("; ");
+      for (const table of tables) table.show(own ? asked : null, words);
+      for (const suite of document.querySelectorAll(".suite")) suite.classList.toggle("unpublished", own && suite.querySelector(".unpublished") !== null);
+      filter();
+    };
+    thresholds.addEventListener("input", judge);
+    thresholds.addEventListener("reset", () => setTimeout(judge));
+    thresholds.addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  // ---- The legend plays as long as it is open, where nobody asked for less motion ----
+
+  const legend = document.getElementById("legend");
+  if (legend) legend.addEventListener("toggle", () => {
+    const plays = legend.open && !matchMedia("(prefers-reduced-motion: reduce)").matches;
+    for (const video of legend.querySelectorAll("video")) {
+      if (plays) video.play().catch(() => {});
+      else video.pause();
+    }
+  });
 
   // ---- Clips side by side ----
 
@@ -257,7 +463,7 @@
         return box;
       });
       const choices = this.boxes.map((box, index) =>
-        make("label", {}, box, " ", make("bdi", {}, this.suite.models[index].label)));
+        make("label", { "data-model": this.suite.models[index].name }, box, " ", make("bdi", {}, this.suite.models[index].label)));
 
       this.asked = make("p", { class: "asked" });
       this.stage = make("div", { class: "stage", tabIndex: 0, role: "group", "aria-label": "Clips; space plays, arrows step by a frame" });
@@ -601,9 +807,9 @@
   }
 
   for (const root of document.querySelectorAll("[data-player]")) {
-    players.push(new Player(root, data[Number(root.dataset.player)]));
+    players.push(new Player(root, data.players[Number(root.dataset.player)]));
   }
   for (const root of document.querySelectorAll("[data-vote]")) {
-    new Ballot(root, data[Number(root.dataset.vote)]);
+    new Ballot(root, data.players[Number(root.dataset.vote)]);
   }
 })();
