@@ -76,9 +76,12 @@ def test_all_that_is_known_of_the_generator_is_known_of_the_damaged_one() -> Non
         non_semantic=frozenset({"timeout_s"}),
         size_requested=(20, 20),
         weights="random",
+        takes_images=False,
         variant="tiled",
         batch_size=4,
         ahead=2,
+        gpus=2,
+        processes=2,
         revisions={"a/b": "1" * 40},
         stages=StageClock(SimpleNamespace(components={}), torch.device("cpu")),
     )
