@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import shipped
 import torch
-from hydra import compose, initialize_config_dir
 
-from bench.config import build_backbones, build_generator, build_metrics, deciding, plain
+from bench.config import build_backbones, build_generator, build_metrics, deciding
 from bench.metrics.base import Metric
 from bench.prompts import load_suite
 from bench.run.scoring import metric_fingerprint
-from bench.storage import CONF, fingerprint
+from bench.storage import fingerprint
 from bench.vision.backbones import Backbones
 
 PUBLISHED = Path(__file__).parent.parent / "leaderboard/results/toy/toy_steady.json"
@@ -39,13 +39,8 @@ IDS = {
 }
 
 
-def configuration(*overrides: str) -> dict[str, object]:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return plain(compose("bench", overrides=list(overrides)))
-
-
 def metrics(*overrides: str) -> dict[str, Metric]:
-    return build_metrics(configuration(*overrides)["metrics"]["compute"])  # type: ignore[index]
+    return build_metrics(shipped.config(*overrides)["metrics"]["compute"])
 
 
 def test_a_metric_keeps_its_id_wherever_it_moves() -> None:
@@ -57,10 +52,10 @@ def test_a_metric_keeps_its_id_wherever_it_moves() -> None:
 
 @pytest.mark.weights
 def test_scores_of_today_compare_with_the_published_ones() -> None:
-    config = configuration("suite=toy")
-    suite, _ = load_suite(config["suite"]["prompts"])  # type: ignore[index]
+    config = shipped.config("suite=toy")
+    suite, _ = load_suite(config["suite"]["prompts"])
     configured = build_backbones(config["metrics"]["backbones"])
-    backbones = Backbones(configured, torch.device("cpu"))  # type: ignore[index]
+    backbones = Backbones(configured, torch.device("cpu"))
     published = json.loads(PUBLISHED.read_text())["metrics"]
     today = {name: metric_fingerprint(each, backbones, suite) for name, each in metrics().items()}
     assert today == {name: entry["fingerprint"] for name, entry in published.items()}
@@ -79,5 +74,5 @@ CLIPS = {
 @pytest.mark.parametrize(("model", "digest"), CLIPS.items())
 def test_clips_of_today_go_with_those_of_before(model: str, digest: str) -> None:
     paths = {"folder": ["model.path=.", "model.name=clips"], "magicanimate": ["model.workdir=."]}
-    config = configuration(f"model={model}", *paths.get(model, []))["model"]
-    assert fingerprint(deciding(config, build_generator(config))) == digest  # type: ignore[arg-type]
+    config = shipped.config(f"model={model}", *paths.get(model, []))["model"]
+    assert fingerprint(deciding(config, build_generator(config))) == digest

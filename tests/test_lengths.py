@@ -6,11 +6,11 @@ from typing import Any
 import fake_results as fake
 import numpy as np
 import pytest
+import shipped
 import yaml
-from hydra import compose, initialize_config_dir
 
 from bench.clip import Clip
-from bench.config import parse_run, plain
+from bench.config import parse_run
 from bench.errors import BenchError
 from bench.faults.degraded import Degraded
 from bench.generators.diffusers.call import FrameRule
@@ -96,9 +96,7 @@ def test_the_card_says_how_far_a_model_follows(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_suite_says_whether_lengths_are_followed() -> None:
-    with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
-        long = plain(compose("bench", ["suite=long"]))
-        toy = plain(compose("bench", ["suite=toy"]))
+    long, toy = shipped.config("suite=long"), shipped.config("suite=toy")
     assert long["suite"]["follow_seconds"] is True
     assert "follow_seconds" not in toy["suite"]
     long["suite"]["follow_seconds"] = "yes"

@@ -1,17 +1,14 @@
 """Every model that runs elsewhere: its YAML composes, builds, and says only what has a source."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+import shipped
 
 from bench.config import build_generator
 from bench.generators.command import CommandGenerator
 from bench.generators.folder import FolderGenerator
 from bench.generators.video_api import VideoApiGenerator
-from bench.storage import CONF
 
 CLOSED = (
     *("runway_gen3_alpha", "pika_2_0", "sora", "kling", "veo_3", "seedance", "lumiere"),
@@ -22,19 +19,11 @@ CLOSED = (
 PROGRAMS = ("longcat_video", "magi_1", "magi_2", "magicanimate")
 
 
-def composed(*overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("bench", [*overrides])
-    model = OmegaConf.to_container(config.model, resolve=True, throw_on_missing=True)
-    assert isinstance(model, dict)
-    return {str(key): value for key, value in model.items()}
-
-
 @pytest.mark.parametrize("name", CLOSED)
 def test_a_closed_system_takes_a_folder_and_its_facts_have_sources(
     name: str, tmp_path: Path
 ) -> None:
-    model = composed(f"model={name}", f"model.path={tmp_path}")
+    model = shipped.config(f"model={name}", f"model.path={tmp_path}")["model"]
     assert isinstance(build_generator(model), FolderGenerator)
     assert model["name"] == name
     card = model["card"]
@@ -61,7 +50,7 @@ def test_a_closed_system_takes_a_folder_and_its_facts_have_sources(
     ],
 )
 def test_ready_configurations_build(kind: type, overrides: list[str]) -> None:
-    model = composed(*overrides)
+    model = shipped.config(*overrides)["model"]
     assert isinstance(build_generator(model), kind)
     # On a server of one's own, what would change frames or speed unseen is off in so many words.
     if kind is VideoApiGenerator and model["card"]["open_weights"]:

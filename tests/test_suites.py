@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import open_clip
 import pytest
-from hydra import compose, initialize_config_dir
+import shipped
 
 from bench import cli
-from bench.config import parse_run, plain
+from bench.config import parse_run
 from bench.prompts import Prompt, load_suite
-from bench.storage import CONF, PROMPTS
+from bench.storage import PROMPTS
 from tools.suites import CLIP_ROOM, clip_tokens, published, similar_pairs, tables
 
 # Prompts, seeds.
@@ -45,8 +45,7 @@ every_suite = pytest.mark.parametrize("name", SIZES)
 
 
 def choose(name: str, *overrides: str) -> dict[str, Any]:
-    with initialize_config_dir(str(Path(CONF).resolve()), version_base="1.3"):
-        return plain(compose("bench", [f"suite={name}", *overrides]))
+    return shipped.config(f"suite={name}", *overrides)
 
 
 @every_suite

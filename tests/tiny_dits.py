@@ -11,7 +11,7 @@ from bench.generators.diffusers import random_weights as stub
 
 def cogvideox(kind: Any = diffusers.CogVideoXPipeline, **of_transformer: Any) -> Any:
     heads = {"num_attention_heads": 4, "attention_head_dim": 8, "in_channels": 4}
-    transformer = net.made(
+    transformer = net.build(
         diffusers.CogVideoXTransformer3DModel,
         **{
             **heads,
@@ -108,19 +108,8 @@ def skyreels_v2_i2v() -> Any:
 
 
 def _helios(kind: Any, scheduler: Any, **more: Any) -> Any:
-    transformer = net.made(
+    transformer = net.wan_transformer(
         diffusers.HeliosTransformer3DModel,
-        patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
-        text_dim=32,
-        freq_dim=256,
-        ffn_dim=32,
-        num_layers=2,
-        cross_attn_norm=True,
-        qk_norm="rms_norm_across_heads",
         rope_dim=(4, 4, 4),
         has_multi_term_memory_patch=True,
         guidance_cross_attn=True,
@@ -206,7 +195,7 @@ def hunyuan_i2v() -> Any:
 
 
 def hunyuan15() -> Any:
-    transformer = net.made(
+    transformer = net.build(
         diffusers.HunyuanVideo15Transformer3DModel,
         in_channels=9,
         out_channels=4,
@@ -221,7 +210,7 @@ def hunyuan15() -> Any:
         rope_axes_dim=(2, 2, 4),
         target_size=16,
     )
-    vae = net.made(
+    vae = net.build(
         diffusers.AutoencoderKLHunyuanVideo15,
         latent_channels=4,
         block_out_channels=(16, 16),
@@ -244,7 +233,7 @@ def hunyuan15() -> Any:
 
 
 def mochi() -> Any:
-    transformer = net.made(
+    transformer = net.build(
         diffusers.MochiTransformer3DModel,
         num_attention_heads=2,
         attention_head_dim=8,
@@ -255,7 +244,7 @@ def mochi() -> Any:
         time_embed_dim=4,
         max_sequence_length=16,
     )
-    vae = net.made(
+    vae = net.build(
         diffusers.AutoencoderKLMochi,
         encoder_block_out_channels=(32,) * 4,
         decoder_block_out_channels=(32,) * 4,
@@ -266,7 +255,7 @@ def mochi() -> Any:
 
 
 def latte() -> Any:
-    transformer = net.made(
+    transformer = net.build(
         diffusers.LatteTransformer3DModel,
         sample_size=16,
         num_layers=1,
@@ -298,7 +287,7 @@ def shrink_tiles(vae: Any) -> None:
 
 
 def allegro() -> Any:
-    transformer = net.made(
+    transformer = net.build(
         diffusers.AllegroTransformer3DModel,
         num_attention_heads=2,
         attention_head_dim=12,
@@ -309,7 +298,7 @@ def allegro() -> Any:
         sample_frames=8,
         caption_channels=24,
     )
-    vae = net.made(
+    vae = net.build(
         diffusers.AutoencoderKLAllegro,
         block_out_channels=(8,) * 4,
         latent_channels=4,
@@ -327,18 +316,8 @@ def anyflow(
     network: Any = diffusers.AnyFlowTransformer3DModel,
     **settings: Any,
 ) -> Any:
-    transformer = net.made(
+    transformer = net.wan_transformer(
         network,
-        patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
-        text_dim=32,
-        freq_dim=256,
-        ffn_dim=32,
-        num_layers=2,
-        cross_attn_norm=True,
         rope_max_seq_len=32,
         gate_value=0.25,
         deltatime_type="r",
@@ -386,7 +365,7 @@ def wan_animate() -> Any:
 def wan_animate_2(kind: Any = diffusers.WanAnimate2ModularPipeline) -> Any:
     """In blocks; the 1280 channels of its image encoder are written into its network's code."""
     parts = wan().components
-    transformer = net.made(
+    transformer = net.build(
         diffusers.WanAnimate2Transformer3DModel,
         text_len=16,
         dim=24,
@@ -440,7 +419,7 @@ def _cosmos(kind: Any, **parts: Any) -> Any:
 
 
 def cosmos(kind: Any = diffusers.CosmosTextToWorldPipeline, *, image: bool = False) -> Any:
-    vae = net.made(
+    vae = net.build(
         diffusers.AutoencoderKLCosmos,
         latent_channels=4,
         encoder_block_out_channels=(8,) * 4,
@@ -490,9 +469,7 @@ def cosmos2_5() -> Any:
         diffusers.Cosmos2_5_PredictBasePipeline,
         transformer=transformer,
         vae=net.wan_vae(),
-        scheduler=diffusers.UniPCMultistepScheduler(
-            prediction_type="flow_prediction", use_flow_sigmas=True
-        ),
+        scheduler=net.unipc_flow(1.0),
         text_encoder=net.qwen_vl(),
         tokenizer=stub.qwen_tokenizer(),
     )
@@ -501,14 +478,8 @@ def cosmos2_5() -> Any:
 def hunyuan15_i2v() -> Any:
     """From the text-to-video pipeline, with an image encoder."""
     parts = dict(hunyuan15().components)
-    parts["transformer"] = net.made(
-        diffusers.HunyuanVideo15Transformer3DModel,
-        **{
-            **{k: v for k, v in parts["transformer"].config.items() if not k.startswith("_")},
-            "image_embed_dim": 32,
-            "target_size": 32,
-            "task_type": "i2v",
-        },
+    parts["transformer"] = net.other(
+        parts["transformer"], image_embed_dim=32, target_size=32, task_type="i2v"
     )
     return diffusers.HunyuanVideo15ImageToVideoPipeline(
         **parts,
@@ -518,7 +489,7 @@ def hunyuan15_i2v() -> Any:
 
 
 def consisid() -> Any:
-    transformer = net.made(
+    transformer = net.build(
         diffusers.ConsisIDTransformer3DModel,
         num_attention_heads=3,
         attention_head_dim=16,

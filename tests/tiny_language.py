@@ -6,7 +6,6 @@ from typing import Any
 
 import diffusers
 import tiny_networks as net
-import torch
 import transformers
 from diffusers.pipelines import ltx2
 
@@ -14,17 +13,7 @@ from bench.generators.diffusers import random_weights as stub
 
 
 def sana_video(kind: Any = diffusers.SanaVideoPipeline) -> Any:
-    text_encoder = net.encoder(
-        transformers.Gemma2Model,
-        head_dim=16,
-        hidden_size=8,
-        intermediate_size=32,
-        num_attention_heads=2,
-        num_hidden_layers=1,
-        num_key_value_heads=2,
-        vocab_size=300,
-    )
-    transformer = net.made(
+    transformer = net.build(
         diffusers.SanaVideoTransformer3DModel,
         in_channels=16,
         out_channels=16,
@@ -44,7 +33,7 @@ def sana_video(kind: Any = diffusers.SanaVideoPipeline) -> Any:
         transformer=transformer,
         vae=net.wan_vae(),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        text_encoder=text_encoder,
+        text_encoder=net.gemma2(transformers.Gemma2Model),
         tokenizer=stub.gemma_tokenizer(),
     )
 
@@ -54,7 +43,7 @@ def sana_video_i2v() -> Any:
 
 
 def _ltx_2_vae() -> Any:
-    return net.made(
+    return net.build(
         diffusers.AutoencoderKLLTX2Video,
         latent_channels=4,
         block_out_channels=(8,),
@@ -73,17 +62,7 @@ def _ltx_2_vae() -> Any:
 
 
 def sana_wm() -> Any:
-    text_encoder = net.encoder(
-        transformers.Gemma2ForCausalLM,
-        head_dim=16,
-        hidden_size=8,
-        intermediate_size=32,
-        num_attention_heads=2,
-        num_hidden_layers=1,
-        num_key_value_heads=2,
-        vocab_size=300,
-    )
-    transformer = net.made(
+    transformer = net.build(
         diffusers.SanaWMTransformer3DModel,
         in_channels=4,
         num_layers=4,
@@ -99,7 +78,7 @@ def sana_wm() -> Any:
         transformer=transformer,
         vae=_ltx_2_vae(),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        text_encoder=text_encoder,
+        text_encoder=net.gemma2(transformers.Gemma2ForCausalLM),
         tokenizer=stub.gemma_tokenizer(),
     )
 
@@ -122,7 +101,6 @@ def ltx_2(
     vocoder: Any = None,
 ) -> Any:
     width, layers = 32, 2
-    torch.manual_seed(0)
     text = {
         "hidden_size": width,
         "intermediate_size": 32,
@@ -140,10 +118,14 @@ def ltx_2(
         "image_size": 28,
         "patch_size": 14,
     }
-    config = transformers.Gemma3Config(
-        text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_id=299
+    text_encoder = net.encoder(
+        transformers.Gemma3ForConditionalGeneration,
+        text_config=text,
+        vision_config=vision,
+        mm_tokens_per_image=4,
+        image_token_id=299,
     )
-    transformer = net.made(
+    transformer = net.build(
         diffusers.LTX2VideoTransformer3DModel,
         in_channels=4,
         out_channels=4,
@@ -177,8 +159,7 @@ def ltx_2(
         "rope_type": "split",
         **of_connectors,
     }
-    vae = _ltx_2_vae()
-    audio_vae = net.made(
+    audio_vae = net.build(
         diffusers.AutoencoderKLLTX2Audio,
         base_channels=4,
         ch_mult=(1,),
@@ -190,12 +171,12 @@ def ltx_2(
     )
     return kind(
         transformer=transformer,
-        connectors=net.made(ltx2.LTX2TextConnectors, **connectors),
-        vae=vae,
+        connectors=net.build(ltx2.LTX2TextConnectors, **connectors),
+        vae=_ltx_2_vae(),
         audio_vae=audio_vae,
-        vocoder=vocoder or net.made(ltx2.LTX2Vocoder, **_VOCODER),
+        vocoder=vocoder or net.build(ltx2.LTX2Vocoder, **_VOCODER),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        text_encoder=transformers.Gemma3ForConditionalGeneration(config).eval(),
+        text_encoder=text_encoder,
         tokenizer=stub.gemma_tokenizer(),
     )
 
@@ -219,7 +200,7 @@ def ltx_2_3(kind: Any = diffusers.LTX2Pipeline) -> Any:
         "audio_gated_attn": True,
         "proj_bias": True,
     }
-    vocoder = net.made(
+    vocoder = net.build(
         ltx2.LTX2VocoderWithBWE,
         **{name: value for name, value in _VOCODER.items() if name != "output_sampling_rate"},
         bwe_in_channels=8,
@@ -246,7 +227,7 @@ def ltx_2_i2v() -> Any:
 
 def kandinsky5(kind: Any = diffusers.Kandinsky5T2VPipeline, *, image: bool = False) -> Any:
     width = 32
-    transformer = net.made(
+    transformer = net.build(
         diffusers.Kandinsky5Transformer3DModel,
         in_visual_dim=4,
         in_text_dim=width,
@@ -277,7 +258,6 @@ def kandinsky5_i2v() -> Any:
 
 
 def motif() -> Any:
-    torch.manual_seed(0)
     text = transformers.T5Gemma2TextConfig(
         hidden_size=32,
         num_hidden_layers=1,
@@ -295,8 +275,7 @@ def motif() -> Any:
         "num_attention_heads": 2,
         "image_size": 28,
     }
-    config = transformers.T5Gemma2EncoderConfig(text_config=text, vision_config=vision)
-    transformer = net.made(
+    transformer = net.build(
         diffusers.MotifVideoTransformer3DModel,
         in_channels=33,
         out_channels=16,
@@ -313,7 +292,9 @@ def motif() -> Any:
         transformer=transformer,
         vae=net.wan_vae(),
         scheduler=net.euler_shift(),
-        text_encoder=transformers.T5Gemma2Encoder(config).eval(),
+        text_encoder=net.encoder(
+            transformers.T5Gemma2Encoder, text_config=text, vision_config=vision
+        ),
         tokenizer=stub.t5_tokenizer(),
         feature_extractor=None,
         guider=diffusers.AdaptiveProjectedGuidance(),
@@ -323,20 +304,14 @@ def motif() -> Any:
 def motif_i2v() -> Any:
     """From the text-to-video pipeline; its network is built for images that its encoder saw."""
     parts = dict(motif().components)
-    parts["transformer"] = net.made(
-        diffusers.MotifVideoTransformer3DModel,
-        **{
-            **{k: v for k, v in parts["transformer"].config.items() if not k.startswith("_")},
-            "image_embed_dim": 16,
-        },
-    )
+    parts["transformer"] = net.other(parts["transformer"], image_embed_dim=16)
     parts["feature_extractor"] = transformers.SiglipImageProcessor(size={"height": 28, "width": 28})
     return diffusers.MotifVideoImage2VideoPipeline(**parts)
 
 
 def easyanimate() -> Any:
-    torch.manual_seed(0)
-    config = transformers.Qwen2VLConfig(
+    text_encoder = net.encoder(
+        transformers.Qwen2VLForConditionalGeneration,
         text_config=net.QWEN_TEXT,
         vision_config={"depth": 1, "embed_dim": 16, "hidden_size": 16, "num_heads": 2},
         image_token_id=300,
@@ -344,7 +319,7 @@ def easyanimate() -> Any:
         vision_start_token_id=302,
         vision_end_token_id=303,
     )
-    transformer = net.made(
+    transformer = net.build(
         diffusers.EasyAnimateTransformer3DModel,
         num_attention_heads=2,
         attention_head_dim=16,
@@ -359,7 +334,7 @@ def easyanimate() -> Any:
     )
     down = ("SpatialDownBlock3D",) + ("SpatialTemporalDownBlock3D",) * 3
     up = ("SpatialUpBlock3D",) + ("SpatialTemporalUpBlock3D",) * 3
-    vae = net.made(
+    vae = net.build(
         diffusers.AutoencoderKLMagvit,
         down_block_types=down,
         up_block_types=up,
@@ -373,7 +348,7 @@ def easyanimate() -> Any:
         transformer=transformer,
         vae=vae,
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        text_encoder=transformers.Qwen2VLForConditionalGeneration(config).eval(),
+        text_encoder=text_encoder,
         tokenizer=stub.qwen_tokenizer(),
     )
 
@@ -381,13 +356,7 @@ def easyanimate() -> Any:
 def easyanimate_inpaint() -> Any:
     """From the text-to-video pipeline; its network also sees the given frames and a mask."""
     parts = dict(easyanimate().components)
-    parts["transformer"] = net.made(
-        diffusers.EasyAnimateTransformer3DModel,
-        **{
-            **{k: v for k, v in parts["transformer"].config.items() if not k.startswith("_")},
-            "in_channels": 9,
-        },
-    )
+    parts["transformer"] = net.other(parts["transformer"], in_channels=9)
     parts["vae"].register_to_config(cache_mag_vae=True)  # as published; no argument of its class
     return diffusers.EasyAnimateInpaintPipeline(**parts)
 
@@ -400,7 +369,7 @@ def _seeing_tokenizer() -> Any:
 
 
 def cosmos3() -> Any:
-    transformer = net.made(
+    transformer = net.build(
         diffusers.Cosmos3OmniTransformer,
         head_dim=6,
         hidden_act="relu2",
@@ -427,9 +396,9 @@ def cosmos3() -> Any:
 
 def minimax_h3() -> Any:
     """Tiny but for the depth of its text encoder, of which it reads the fiftieth layer."""
-    torch.manual_seed(0)
     tokenizer = _seeing_tokenizer()
-    config = transformers.Qwen3VLConfig(
+    text_encoder = net.encoder(
+        transformers.Qwen3VLForConditionalGeneration,
         text_config={**net.QWEN_TEXT, "head_dim": 8, "num_hidden_layers": 51, "vocab_size": 600},
         vision_config={
             "depth": 1,
@@ -442,7 +411,7 @@ def minimax_h3() -> Any:
         image_token_id=tokenizer.convert_tokens_to_ids("<|image_pad|>"),
         video_token_id=tokenizer.convert_tokens_to_ids("<|video_pad|>"),
     )
-    transformer = net.made(
+    transformer = net.build(
         diffusers.MiniMaxH3Transformer3DModel,
         num_attention_heads=2,
         attention_head_dim=16,
@@ -458,7 +427,7 @@ def minimax_h3() -> Any:
         time_embed_dim=16,
         rope_freq_dim=2,
     )
-    vae = net.made(
+    vae = net.build(
         diffusers.AutoencoderKLMiniMaxH3,
         latent_channels=4,
         block_out_channels=(8,) * 4,
@@ -473,7 +442,7 @@ def minimax_h3() -> Any:
         latents_mean=(0.0,) * 4,
         latents_std=(1.0,) * 4,
     )
-    audio_vae = net.made(
+    audio_vae = net.build(
         diffusers.AutoencoderKLMiniMaxH3Audio,
         encoder_dim=4,
         encoder_rates=(2, 2),
@@ -490,7 +459,7 @@ def minimax_h3() -> Any:
     )
     pipe = diffusers.MiniMaxH3ModularPipeline()
     pipe.update_components(
-        text_encoder=transformers.Qwen3VLForConditionalGeneration(config).eval(),
+        text_encoder=text_encoder,
         tokenizer=tokenizer,
         processor=transformers.Qwen3VLProcessor(
             image_processor=transformers.Qwen2VLImageProcessor(patch_size=16),

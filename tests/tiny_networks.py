@@ -7,7 +7,7 @@ import torch
 import transformers
 
 
-def made(kind: Any, **settings: Any) -> Any:
+def build(kind: Any, **settings: Any) -> Any:
     """A diffusers network; the same weights each time."""
     torch.manual_seed(0)
     return kind(**settings).eval()
@@ -17,6 +17,25 @@ def encoder(kind: Any, **settings: Any) -> Any:
     """A transformers network; the same weights each time."""
     torch.manual_seed(0)
     return kind(kind.config_class(**settings)).eval()
+
+
+def other(network: Any, **settings: Any) -> Any:
+    """A diffusers network like this one but for some settings."""
+    own = {key: value for key, value in network.config.items() if not key.startswith("_")}
+    return build(type(network), **own | settings)
+
+
+def gemma2(kind: Any) -> Any:
+    return encoder(
+        kind,
+        head_dim=16,
+        hidden_size=8,
+        intermediate_size=32,
+        num_attention_heads=2,
+        num_hidden_layers=1,
+        num_key_value_heads=2,
+        vocab_size=300,
+    )
 
 
 def t5(width: int = 32) -> Any:
@@ -119,7 +138,7 @@ def qwen_vl(width: int = 16) -> Any:
 
 
 def image_vae(channels: tuple[int, ...] = (8, 8)) -> Any:
-    return made(
+    return build(
         diffusers.AutoencoderKL,
         block_out_channels=channels,
         latent_channels=4,
@@ -130,7 +149,7 @@ def image_vae(channels: tuple[int, ...] = (8, 8)) -> Any:
 
 
 def wan_vae() -> Any:
-    return made(
+    return build(
         diffusers.AutoencoderKLWan,
         base_dim=3,
         z_dim=16,
@@ -143,7 +162,7 @@ def wan_vae() -> Any:
 def wan_transformer(
     kind: Any = diffusers.WanTransformer3DModel, channels: int = 16, **settings: Any
 ) -> Any:
-    return made(
+    return build(
         kind,
         patch_size=(1, 2, 2),
         num_attention_heads=2,
@@ -155,13 +174,12 @@ def wan_transformer(
         ffn_dim=32,
         num_layers=2,
         cross_attn_norm=True,
-        qk_norm="rms_norm_across_heads",
         **settings,
     )
 
 
 def hunyuan_vae() -> Any:
-    return made(
+    return build(
         diffusers.AutoencoderKLHunyuanVideo,
         latent_channels=4,
         block_out_channels=(8,) * 4,
@@ -173,7 +191,7 @@ def hunyuan_vae() -> Any:
 def hunyuan_transformer(
     kind: Any = diffusers.HunyuanVideoTransformer3DModel, **settings: Any
 ) -> Any:
-    return made(
+    return build(
         kind,
         **{
             "in_channels": 4,
@@ -195,7 +213,7 @@ def hunyuan_transformer(
 
 
 def ltx_vae() -> Any:
-    return made(
+    return build(
         diffusers.AutoencoderKLLTXVideo,
         latent_channels=8,
         block_out_channels=(8,) * 4,
@@ -212,7 +230,7 @@ def ltx_vae() -> Any:
 
 
 def ltx_transformer() -> Any:
-    return made(
+    return build(
         diffusers.LTXVideoTransformer3DModel,
         in_channels=8,
         out_channels=8,
@@ -225,7 +243,7 @@ def ltx_transformer() -> Any:
 
 
 def cog_vae() -> Any:
-    return made(
+    return build(
         diffusers.AutoencoderKLCogVideoX,
         block_out_channels=(8,) * 4,
         latent_channels=4,
@@ -235,8 +253,6 @@ def cog_vae() -> Any:
 
 
 def llava() -> Any:
-    torch.manual_seed(0)
-    text = transformers.LlamaConfig(**_LLAMA)
     vision = transformers.CLIPVisionConfig(
         hidden_size=8,
         intermediate_size=32,
@@ -244,10 +260,13 @@ def llava() -> Any:
         num_hidden_layers=2,
         image_size=224,
     )
-    config = transformers.LlavaConfig(
-        vision_config=vision, text_config=text, image_token_id=300, pad_token_id=2
+    return encoder(
+        transformers.LlavaForConditionalGeneration,
+        vision_config=vision,
+        text_config=transformers.LlamaConfig(**_LLAMA),
+        image_token_id=300,
+        pad_token_id=2,
     )
-    return transformers.LlavaForConditionalGeneration(config).eval()
 
 
 def siglip() -> Any:
@@ -263,7 +282,7 @@ def siglip() -> Any:
 
 
 def cosmos_transformer(latents: int, *, image: bool, **settings: Any) -> Any:
-    return made(
+    return build(
         diffusers.CosmosTransformer3DModel,
         in_channels=latents + image,
         out_channels=latents,

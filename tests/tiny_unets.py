@@ -10,7 +10,7 @@ from bench.generators.diffusers import random_weights as stub
 
 
 def svd() -> Any:
-    unet = net.made(
+    unet = net.build(
         diffusers.UNetSpatioTemporalConditionModel,
         block_out_channels=(32, 64),
         layers_per_block=1,
@@ -22,7 +22,7 @@ def svd() -> Any:
         projection_class_embeddings_input_dim=96,
         addition_time_embed_dim=32,
     )
-    vae = net.made(
+    vae = net.build(
         diffusers.AutoencoderKLTemporalDecoder,
         block_out_channels=[32, 64],
         down_block_types=["DownEncoderBlock2D"] * 2,
@@ -48,9 +48,9 @@ def svd() -> Any:
     )
 
 
-def stable_diffusion() -> Any:
+def stable_diffusion(kind: Any = diffusers.StableDiffusionPipeline) -> Any:
     """Makes images, which others animate."""
-    return diffusers.StableDiffusionPipeline(
+    return kind(
         **_stable_diffusion(),
         safety_checker=None,
         feature_extractor=None,
@@ -59,7 +59,7 @@ def stable_diffusion() -> Any:
 
 
 def _stable_diffusion() -> dict[str, Any]:
-    unet = net.made(
+    unet = net.build(
         diffusers.UNet2DConditionModel,
         block_out_channels=(8, 8),
         layers_per_block=1,
@@ -79,7 +79,7 @@ def _stable_diffusion() -> dict[str, Any]:
 
 
 def motion_adapter() -> Any:
-    return net.made(
+    return net.build(
         diffusers.MotionAdapter,
         block_out_channels=(8, 8),
         motion_layers_per_block=1,
@@ -106,7 +106,7 @@ def animatediff_sdxl() -> Any:
 
 def _stable_diffusion_xl() -> dict[str, Any]:
     parts = _stable_diffusion()
-    parts["unet"] = net.made(
+    parts["unet"] = net.build(
         diffusers.UNet2DConditionModel,
         block_out_channels=(8, 8),
         layers_per_block=1,
@@ -159,7 +159,7 @@ def modelscope() -> Any:
 
 
 def _unet_3d(kind: Any, channels: tuple[int, int], **more: Any) -> Any:
-    return net.made(
+    return net.build(
         kind,
         block_out_channels=channels,
         layers_per_block=1,
@@ -174,9 +174,4 @@ def _unet_3d(kind: Any, channels: tuple[int, int], **more: Any) -> Any:
 
 
 def text2video_zero() -> Any:
-    return diffusers.TextToVideoZeroPipeline(
-        **_stable_diffusion(),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
+    return stable_diffusion(diffusers.TextToVideoZeroPipeline)

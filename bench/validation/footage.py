@@ -1,7 +1,7 @@
 """Footage for controls: untouched pieces of about two seconds, without a cut."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def pieces(
     backbones: Backbones,
     size_px: int,
     per_file: int = PIECES_PER_FILE,
-    excluded: Mapping[str, str] | None = None,
+    excluded: Collection[str] = (),
 ) -> list[Piece]:
     """Pieces of all videos of some folders; of the toy world if there are none.
 
@@ -77,7 +77,7 @@ def pieces(
     for path in paths:
         for name, clip in _videos(path):
             parts = _of_file(name, clip, backbones, size_px)
-            parts = [part for part in parts if part.name not in (excluded or {})]
+            parts = [part for part in parts if part.name not in excluded]
             usable += _spread(parts, per_file)
     if not usable:
         raise BenchError(

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+import shipped
 import torch
-from hydra import compose, initialize_config_dir
 
 from bench.clip import Clip
-from bench.config import build_generator, plain
+from bench.config import build_generator
 from bench.errors import BenchError
 from bench.faults.degraded import Degraded
 from bench.generators.base import Delivered, Generator, GeneratorInfo, deliver, delivery_by
@@ -157,16 +157,9 @@ def test_a_level_out_of_range_is_refused_before_anything_is_made() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (CONF / "model").glob("toy_*")))
 def test_the_toy_models_differ_from_the_steady_one_only_by_their_fault(name: str) -> None:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        model = plain(compose("bench", [f"model={name}"]).model)
-    assert set(model["card"]) == {
-        "title",
-        "licence",
-        "parameters",
-        "open_weights",
-        "commercial_use",
-        "max_seconds",
-    }
+    model = shipped.config(f"model={name}")["model"]
+    facts = {"title", "licence", "parameters", "open_weights", "commercial_use", "max_seconds"}
+    assert set(model["card"]) == facts
     with build_generator(model) as generator:
         clip = generator.generate(PROMPT, 0)
     steady = ToyGenerator().generate(PROMPT, 0)

@@ -7,9 +7,9 @@ from typing import Any
 
 import diffusers
 import pytest
+import shipped
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
 
 from bench import config as configuration
 from bench.commands import fit
@@ -51,11 +51,8 @@ FRAMES = {"num_frames", "frames", "video_length", "segment_frame_length", "video
 def composed(name: str) -> dict[str, Any]:
     """The configuration, with any file where one is asked for."""
     overrides = [f"model.videos.{video}={__file__}" for video in VIDEOS.get(name, ())]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        whole: dict[str, Any] = configuration.plain(
-            compose("bench", [f"model={name}", *overrides])
-        )["model"]
-    return whole
+    model: dict[str, Any] = shipped.config(f"model={name}", *overrides)["model"]
+    return model
 
 
 @pytest.fixture(params=MODELS)

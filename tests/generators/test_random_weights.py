@@ -9,11 +9,11 @@ import cv2
 import diffusers
 import numpy as np
 import pytest
+import shipped
 import tiny_hub
 import torch
 import transformers
 from huggingface_hub import errors
-from hydra import compose, initialize_config_dir
 from tiny_pipelines import TINY
 
 from bench import config as configuration
@@ -29,7 +29,6 @@ from bench.generators.diffusers.random_weights import (
     random_pipeline,
 )
 from bench.prompts import Prompt
-from bench.storage import CONF
 
 PROMPT = Prompt(id="p", text="a cat walks past a fence")
 
@@ -89,9 +88,8 @@ def test_the_parts_of_a_known_model_make_its_pipeline(
     """All but the filling, for which a test has no memory."""
     tiny_hub.fill_cache(tmp_path, {}, monkeypatch)
     monkeypatch.setattr("bench.generators.diffusers.random_weights.fill", lambda module, *_: module)
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = compose("bench", [f"model={name}", "model.weights=random"])
-    generator = configuration.build_generator(configuration.plain(composed)["model"])
+    config = shipped.config(f"model={name}", "model.weights=random")
+    generator = configuration.build_generator(config["model"])
     assert isinstance(generator, DiffusersGenerator)
     described = find_description(generator.repo, None, None)
     kind = getattr(diffusers, generator.pipeline)

@@ -1,24 +1,16 @@
 """The choices of backbones that are shipped compose, and can be built without a weight file."""
 
-from pathlib import Path
-
 import pytest
-from hydra import compose, initialize_config_dir
+import shipped
 
-from bench.config import build_backbones, build_metrics, plain
-from bench.storage import CONF
+from bench.config import build_backbones, build_metrics
 from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow, Raft
 from bench.vision.identity import AlexNetFeatures, Dino, Dinov2
 from bench.vision.lpips import Lpips
 from bench.vision.openclip import VbenchAesthetic, VbenchClip
 
-OFFLINE = {
-    "lpips": Lpips,
-    "flow": DisFlow,
-    "identity": AlexNetFeatures,
-    "cuts": TransNet,
-}
+OFFLINE = {"lpips": Lpips, "flow": DisFlow, "identity": AlexNetFeatures, "cuts": TransNet}
 FULL = {
     "lpips": Lpips,
     "flow": Raft,
@@ -34,12 +26,11 @@ FULL = {
 def test_a_choice_fills_every_role_that_its_metrics_need(
     choice: str, kinds: dict[str, type]
 ) -> None:
-    with initialize_config_dir(str(Path(CONF).resolve()), version_base="1.3"):
-        config = plain(compose("bench", [f"metrics={choice}"]))
-    backbones = build_backbones(config["metrics"]["backbones"])
+    configured = shipped.config(f"metrics={choice}")["metrics"]
+    backbones = build_backbones(configured["backbones"])
     assert backbones.pop("text")  # chosen by text=NAME, whatever the rest
     assert {role: type(backbone) for role, backbone in backbones.items()} == kinds
-    metrics = build_metrics(config["metrics"]["compute"])
+    metrics = build_metrics(configured["compute"])
     assert {role for metric in metrics.values() for role in metric.needs} == {*kinds, "text"}
     vbench = {name for name in metrics if name.startswith("vbench")}
     assert len(vbench) == (5 if choice == "full" else 0)

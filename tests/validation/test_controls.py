@@ -236,7 +236,7 @@ def test_the_page_is_the_same_every_time() -> None:
 
 @pytest.mark.parametrize("module", ["bench.health", "bench.validation"])
 @pytest.mark.parametrize(
-    ("flags", "shown"),
+    ("flags", "output"),
     [
         (["--cfg", "job", "limit=3"], "\nlimit: 3\n"),
         (["--help"], "steadybench validate people=DIR"),
