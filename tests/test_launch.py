@@ -75,8 +75,14 @@ def furnish(tmp_path: Path) -> Path:
 
 
 def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bench", f"--config-dir={place / 'conf'}", "model=odd"]
-    command += ["metrics=little", "text=none", "suite.prompts=six.jsonl", "suite.name=six"]
+    command = [sys.executable, "-m", "bench", "--allow-code", "model=odd"]
+    command += [
+        f"--config-dir={place / 'conf'}",
+        "metrics=little",
+        "text=none",
+        "suite.prompts=six.jsonl",
+        "suite.name=six",
+    ]
     command += ["suite.seeds=[0,1]", "stages=[generate,score]", "warmup=0", *arguments]
     path = os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
