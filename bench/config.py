@@ -26,6 +26,7 @@ from pydantic import (
 from bench.errors import BenchError, attempt, nearest, one_line
 from bench.schema import MAX_INT, Hardware, NonBlank, Points, must_be, semantic
 from bench.storage import CONF, SAFE_NAME
+from bench.trust import FLAG, HELP, accept_command_line, refuse_code
 
 if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
     from bench.generators.base import Generator
@@ -417,6 +418,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Have a command take what `python -m bench` takes."""
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m bench")
     parser.add_argument("--config-dir", metavar="DIR", help="folder of your own configuration")
+    parser.add_argument(FLAG, action="store_true", help=HELP)
 
 
 def read_overrides(
@@ -437,6 +439,8 @@ def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
 
 def compose_choice(name: str, options: argparse.Namespace) -> tuple[DictConfig, str]:
     """As `compose_config`, and the name of the model's YAML."""
+    if not options.allow_code:
+        refuse_code(name, options.overrides, options.config_dir)
     overrides = list(options.overrides)
     if options.config_dir is not None:
         overrides.append(f"hydra.searchpath=[file://{Path(options.config_dir).resolve()}]")
@@ -457,6 +461,7 @@ def run_command(name: str, job: Callable[[dict[str, Any]], int]) -> int:
         configs.append(plain(config))
 
     def run() -> int:
+        accept_command_line(name)
         compose_config()
         return max(map(job, configs), default=0)
 

@@ -75,8 +75,9 @@ def furnish(tmp_path: Path) -> Path:
 
 
 def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "bench", f"--config-dir={place / 'conf'}", "model=odd"]
+    command = [sys.executable, "-m", "bench", "--allow-code", "model=odd"]
     command += [
+        f"--config-dir={place / 'conf'}",
         "metrics=little",
         "text=none",
         f"suite.prompts={place / 'six.jsonl'}",

@@ -352,8 +352,8 @@ def test_what_breaks_one_job_or_one_metric_stops_no_other(
         (tmp_path / "conf" / "model" / f"{name}.yaml").write_text(f"_target_: mine.{name}\n")
     monkeypatch.syspath_prepend(tmp_path)
     models = "model=Unloadable,toy_steady,Empty"
-    own = f"--config-dir={tmp_path / 'conf'}"
-    assert bench("-m", own, models, "+metrics.compute.broken=mine.broken", "limit=1") == 2
+    own = ("--allow-code", f"--config-dir={tmp_path / 'conf'}")
+    assert bench("-m", *own, models, "+metrics.compute.broken=mine.broken", "limit=1") == 2
     printed = capsys.readouterr().err
     assert "Unloadable cannot be loaded: RuntimeError: no weights here" in printed
     assert "broken failed: ZeroDivisionError" in printed

@@ -26,6 +26,7 @@ from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import MISTAKE, BenchError, complain, prepare_output, printable
 from bench.storage import CONF
+from bench.trust import accept_command_line
 
 if TYPE_CHECKING:  # they import torch, which takes seconds and which help does without
     from bench.run.job import Outcome
@@ -165,6 +166,7 @@ def main() -> int:
     _guess_suite()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
+        accept_command_line("bench")
         _main()
         for board, results in _session.unpublished.items():
             _publish(results, board)

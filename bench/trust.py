@@ -1,0 +1,198 @@
+"""Configuration that is a program: refused before anything of it runs, unless `--allow-code`.
+
+What this package holds, and values that are typed, may be used. Import paths of other code may not,
+and where files of another folder of configuration take part, neither may they set what Hydra itself
+runs, name programs or keys, nor read the environment, of which results would be published.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
+from omegaconf.resolvers import oc
+
+from bench.errors import BenchError
+from bench.storage import CONF, PACKAGE
+
+FLAG = "--allow-code"
+
+HELP = "run code of others that the configuration names, having read it"
+
+_HYDRA = re.compile(r"hydra\._internal\.core_plugins\.\w+\.\w+|hydra_plugins\.[\w.]+")
+"""Launchers and sweepers that are installed, all of which Hydra imports."""
+
+_OBEDIENT = {
+    "bench.generators.command.CommandGenerator": "command",
+    "bench.generators.video_api.VideoApiGenerator": "key_env",
+}
+"""Classes that do what a key says: run a program, send what a variable of the environment holds."""
+
+_PUBLIC_VARIABLES = ("RAY_ADDRESS",)  # see `conf/launch/ray.yaml`
+
+# Without other folders, only what is typed can name code.
+_TELLING = re.compile(r"_target_|compute|oc\.|hydra", re.IGNORECASE)
+
+
+def accept_command_line(name: str) -> None:
+    """Hold what Hydra was told on the command line of this process against `refuse_code`.
+
+    `--allow-code` is taken from it, since Hydra does not know it.
+    """
+    is_allowed = FLAG in sys.argv
+    sys.argv[:] = [argument for argument in sys.argv if argument != FLAG]
+    if is_allowed:
+        return
+    typed = get_args_parser().parse_args(sys.argv[1:])
+    for option in ("config_path", "config_name", "experimental_rerun"):
+        if (place := getattr(typed, option)) is not None:
+            raise _refusal(f"--{option.replace('_', '-')}", f"{place!r}")
+    refuse_code(name, typed.overrides, typed.config_dir)
+
+
+def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> None:
+    """Refuse by BenchError what `conf/<name>.yaml` becomes with these overrides if it is a program.
+
+    Overrides may be those of a sweep, of which all jobs are looked at.
+    """
+    if config_dir is None and not any(map(_TELLING.search, overrides)):
+        return
+    with _without_environment(), initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        parsed = OverridesParser.create(loader).parse_overrides(list(overrides))
+        folders = [config_dir] if config_dir is not None else []
+        for override in parsed:
+            if override.get_key_element().lstrip("+") == "hydra.searchpath":
+                places = override.value()
+                folders += map(str, places if isinstance(places, list) else ())
+        if packages := [folder for folder in folders if folder.startswith("pkg:")]:
+            raise _refusal("hydra.searchpath", f"{packages[0]!r}, which is imported")
+        roots = [Path(folder.removeprefix("file://")) for folder in folders]
+        searched = [f"hydra.searchpath=[{','.join(f'file://{root.resolve()}' for root in roots)}]"]
+        for job in chain.from_iterable(BasicSweeper.split_arguments(parsed, None)):
+            job = [each for each in job if "hydra.searchpath" not in each]
+            job += searched if roots else []
+            used = loader.compute_defaults_list(name, job, RunMode.RUN).defaults
+            files = dict(_elsewhere(used, roots))
+            for file, package in files.items():
+                _refuse_hydra(file, package)
+            _refuse_within(compose(name, job, return_hydra_config=True), bool(files))
+
+
+def _elsewhere(used: Sequence[Any], roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Files that take part and are none of this package, and what of the whole each describes."""
+    for each in used:
+        file = f"{each.config_path}.yaml"
+        if not (CONF / file).is_file():  # which comes first
+            found = (root / file for root in roots if (root / file).is_file())
+            yield from ((path, each.package or "") for path in found)
+
+
+def _refuse_hydra(file: Path, package: str) -> None:
+    """Hydra calls what its own part of the configuration names, before any job begins."""
+    content = OmegaConf.load(file)
+    if package.partition(".")[0] == "hydra" or (
+        isinstance(content, DictConfig) and "hydra" in content
+    ):
+        raise _refusal("hydra", f"what {file} sets of it")
+
+
+def _refuse_within(config: DictConfig, is_strange: bool) -> None:
+    hydra = OmegaConf.to_container(config.hydra, resolve=False)
+    for where, node in _nodes(hydra, "hydra"):
+        target = node.get("_target_")
+        if target is not None and not (_HYDRA.fullmatch(str(target)) or _is_own(target)):
+            raise _refusal(f"{where}._target_", f"{target!r}")
+    resolved = OmegaConf.to_container(_less_hydra(config), resolve=True, throw_on_missing=True)
+    for where, node in _nodes(resolved, ""):
+        target = node.get("_target_")
+        if target is not None and not _is_own(target):
+            raise _refusal(f"{where}._target_", f"{target!r}")
+        key = _OBEDIENT.get(str(target))
+        if is_strange and key and node.get(key):
+            raise _refusal(f"{where}.{key}", f"{node[key]!r}")
+    metrics = resolved.get("metrics") if isinstance(resolved, dict) else None
+    computed = metrics.get("compute") if isinstance(metrics, dict) else None
+    for metric, path in (computed or {}).items():
+        if _own_module(path) is None:
+            raise _refusal(f"metrics.compute.{metric}", f"{path!r}")
+
+
+def _less_hydra(config: DictConfig) -> DictConfig:
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+
+def _nodes(value: object, where: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """All mappings at any depth, with their place."""
+    if isinstance(value, Mapping):
+        yield where, value
+    items = (
+        value.items()
+        if isinstance(value, Mapping)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, inner in items:
+        yield from _nodes(inner, f"{where}.{key}" if where else str(key))
+
+
+def _own_module(path: object) -> Path | None:
+    """The file of the module here that an import path leads into; nothing is imported for it."""
+    home = str(path).replace(":", ".").rpartition(".")[0]
+    if not re.fullmatch(r"bench(\.[a-z_0-9]+)+", home):
+        return None
+    file = PACKAGE.joinpath(*home.split(".")[1:]).with_suffix(".py")
+    return file if file.is_file() else None
+
+
+def _is_own(path: object) -> bool:
+    """Whether an import path is that of a class which a module here defines, or of nothing there.
+
+    What a module imports, or a function of it, can be called as well: `bench.storage.os.system`.
+    """
+    if (file := _own_module(path)) is None:
+        return False
+    name = re.escape(str(path).replace(":", ".").rpartition(".")[2])
+    text = file.read_text("utf-8")
+    defined = re.search(rf"^class {name}\b", text, re.MULTILINE)
+    return defined is not None or re.search(rf"\b{name}\b", text) is None
+
+
+@contextmanager
+def _without_environment() -> Iterator[None]:
+    refusals: list[BenchError] = []
+
+    def read(key: str, *default: Any) -> Any:  # noqa: ANN401 - as OmegaConf has it
+        if key not in _PUBLIC_VARIABLES:
+            refusals.append(_refusal(f"${{oc.env:{key}}}", "a variable of the environment"))
+            raise refusals[0]
+        return oc.env(key, *default)
+
+    OmegaConf.register_new_resolver("oc.env", read, replace=True)
+    try:
+        yield
+    except InterpolationResolutionError:
+        if refusals:  # what a resolver raises comes wrapped
+            raise refusals[0] from None
+        raise
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+
+
+def _refusal(where: str, what: str) -> BenchError:
+    return BenchError(
+        f"{where}: expected what this package holds, got {what}: it can do whatever you can; read "
+        f"it, and add {FLAG} if you trust who wrote it"
+    )
