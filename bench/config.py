@@ -5,7 +5,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from bench.errors import BenchError, attempt, nearest, one_line
-from bench.schema import MAX_INT, Hardware, NonBlank, Points, must_be, semantic
+from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, must_be, semantic
 from bench.storage import CONF, SAFE_NAME
 
 if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
@@ -76,6 +76,7 @@ _EXPECTED = {
     "launch.job": "a number from 0 and below launch.jobs",
     "score": "the key workers",
     "score.workers": "a number from 1, or auto",
+    "store": " or ".join(get_args(Store)),
     "timeout_s": "seconds above 0, or null",
     "hardware": f"the keys {', '.join(Hardware.model_fields)}",
     "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
@@ -223,6 +224,8 @@ class RunConfig(_Settings, extra="forbid"):
     """Beginnings without an end after which a clip is recorded as crashed."""
     least_appeal: Points | None
     """That a clip must have to be usable; None where none is asked."""
+    store: Store
+    """How the frames of clips are kept."""
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
     launch: LaunchConfig

@@ -102,6 +102,15 @@ def test_one_command_ends_in_a_leaderboard(
     assert not (tmp_path / ".hydra").exists()
 
 
+def test_clips_may_take_less_room_and_say_so(bench: Main, tmp_path: Path) -> None:
+    assert bench("limit=1", "store=visually_lossless", "out=small") == 0
+    assert bench("limit=1", "stages=[generate]") == 0
+    small, exact = (result(tmp_path / f"{out}/four/toy_steady") for out in ("small", "outputs"))
+    assert [made["clips"][0]["lossy"] for made in (small, exact)] == [True, False]
+    assert small["clips"][0]["frames_sha256"] != exact["clips"][0]["frames_sha256"]
+    assert small["clips"][0]["scores"]["coherence"] is not None
+
+
 def test_a_second_run_makes_nothing_anew(bench: Main, tmp_path: Path) -> None:
     assert bench("limit=2") == 0
     folder = tmp_path / "outputs/four/toy_steady"

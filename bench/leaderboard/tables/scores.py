@@ -418,7 +418,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
         shown_only = metric.better is None
         columns.append(Column(name, get, _four_digits, metric.better, minor=shown_only))
     below = [f"({count}) {why}" for why, count in notes.items()]
-    return tabulate(f"{row.label}, clip by clip", columns, clips, below=below)
+    return tabulate(f"{row.label}, clip by clip", columns, clips, below=below, place="second")
 
 
 def _why_no_score(clip: ClipResult, metric: str) -> str:
