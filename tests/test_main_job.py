@@ -483,7 +483,10 @@ def test_any_folder_of_videos_is_scored_without_prompts(
     assert "carphone_pristine.mp4, seed 0: refused" in "".join(capsys.readouterr())
     # What was refused is read again: limits decide no fingerprint, but may have been the reason.
     assert bench(*arguments) == 1
-    assert "mine: notes.txt, skipped: no suffix" in "".join(capsys.readouterr())
+    said = "".join(capsys.readouterr())
+    assert "mine: notes.txt, skipped: no suffix" in said
+    assert "clip by clip" in said
+    assert "carphone_distorted.mp4" in said
     made = result(tmp_path / "outputs/files/mine")
     assert made["skipped"] == {"notes.txt": "no suffix of a video or a picture"}
     status = {clip["prompt"]: clip["status"] for clip in made["clips"]}

@@ -65,6 +65,9 @@ _MEANINGS = {
     "cost per usable s": "What a second of video costs that can be used, rejects included",
 }
 
+# What tells one file from another where there is no room for all.
+_OF_A_FILE = (HEADLINE, "stutter", "cuts_unrequested", "technical_quality")
+
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
 
@@ -415,8 +418,8 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
     ]
     for name, metric in metrics.items():
         get = partial(score, metric=name)
-        shown_only = metric.better is None
-        columns.append(Column(name, get, _four_digits, metric.better, minor=shown_only))
+        is_minor = name not in _OF_A_FILE
+        columns.append(Column(name, get, _four_digits, metric.better, minor=is_minor))
     below = [f"({count}) {why}" for why, count in notes.items()]
     return tabulate(f"{row.label}, clip by clip", columns, clips, below=below, place="second")
 
