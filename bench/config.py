@@ -5,7 +5,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 import hydra
 from hydra import compose, initialize_config_dir
@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from bench.errors import BenchError, attempt, nearest, one_line
-from bench.schema import MAX_INT, Hardware, NonBlank, Points, must_be, semantic
+from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, must_be, semantic
 from bench.storage import CONF, SAFE_NAME
 from bench.trust import FLAG, HELP, accept_command_line, refuse_code
 
@@ -80,6 +80,7 @@ _EXPECTED = {
     "score": "the keys workers and timeout_s",
     "score.workers": "a number from 1, or auto",
     "score.timeout_s": "seconds above 0, or null",
+    "store": " or ".join(get_args(Store)),
     "timeout_s": "seconds above 0, or null",
     "hardware": f"the keys {' and '.join(_PRICE)}",
     "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
@@ -229,6 +230,8 @@ class RunConfig(_Settings, extra="forbid"):
     """Beginnings without an end after which a clip is recorded as crashed."""
     least_appeal: Points | None
     """That a clip must have to be usable; None where none is asked."""
+    store: Store
+    """How the frames of clips are kept."""
     timeout_s: Limit | None
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
     launch: LaunchConfig

@@ -2,6 +2,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -35,6 +36,20 @@ def test_the_master_gives_back_the_very_frames(
     assert np.array_equal(back.frames, clip.frames)
     assert back.fps == pytest.approx(fps, rel=1e-9)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["0.mkv"]
+
+
+def test_what_is_visually_lossless_is_small_and_comes_back_as_it_was_stored(tmp_path: Path) -> None:
+    clip = Clip(np.stack([cv2.blur(frame, (5, 5)) for frame in noise(12, 65, 97, 3)]), 8)
+    exact = write_master(clip, tmp_path / "a.mkv")
+    stored = write_master(clip, tmp_path / "b.mkv", "visually_lossless")
+    assert exact is clip
+    assert stored.lossy
+    back = read_master(tmp_path / "b.mkv", frames=12, sha256=stored.sha256)
+    assert np.array_equal(back.frames, stored.frames)
+    error = np.abs(stored.frames.astype(int) - clip.frames)
+    assert 0 < error.mean() < 3
+    small, large = ((tmp_path / name).stat().st_size for name in ("b.mkv", "a.mkv"))
+    assert small < 0.8 * large  # blurred noise; footage takes a fifth
 
 
 @pytest.mark.parametrize("fps", [1e-9, 1e7, 1e12])

@@ -102,6 +102,15 @@ def test_one_command_ends_in_a_leaderboard(
     assert not (tmp_path / ".hydra").exists()
 
 
+def test_clips_may_take_less_room_and_say_so(bench: Main, tmp_path: Path) -> None:
+    assert bench("limit=1", "store=visually_lossless", "out=small") == 0
+    assert bench("limit=1", "stages=[generate]") == 0
+    small, exact = (result(tmp_path / f"{out}/four/toy_steady") for out in ("small", "outputs"))
+    assert [made["clips"][0]["lossy"] for made in (small, exact)] == [True, False]
+    assert small["clips"][0]["frames_sha256"] != exact["clips"][0]["frames_sha256"]
+    assert small["clips"][0]["scores"]["coherence"] is not None
+
+
 def test_a_second_run_makes_nothing_anew(bench: Main, tmp_path: Path) -> None:
     assert bench("limit=2") == 0
     folder = tmp_path / "outputs/four/toy_steady"
@@ -474,7 +483,10 @@ def test_any_folder_of_videos_is_scored_without_prompts(
     assert "carphone_pristine.mp4, seed 0: refused" in "".join(capsys.readouterr())
     # What was refused is read again: limits decide no fingerprint, but may have been the reason.
     assert bench(*arguments) == 1
-    assert "mine: notes.txt, skipped: no suffix" in "".join(capsys.readouterr())
+    said = "".join(capsys.readouterr())
+    assert "mine: notes.txt, skipped: no suffix" in said
+    assert "clip by clip" in said
+    assert "carphone_distorted.mp4" in said
     content = result(tmp_path / "outputs/files/mine")
     assert content["skipped"] == {"notes.txt": "no suffix of a video or a picture"}
     status = {clip["prompt"]: clip["status"] for clip in content["clips"]}

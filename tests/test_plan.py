@@ -19,7 +19,7 @@ from bench.prompts import Item, Prompt
 from bench.run import summary as stage
 from bench.run.generation import Plan
 from bench.run.summary import Summary, summary
-from bench.schema import Hardware
+from bench.schema import Hardware, Store
 from bench.storage import RunFolder
 from bench.vision import weights
 
@@ -65,7 +65,12 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summa
     monkeypatch.chdir(tmp_path)
 
     def tell(
-        generator: Generator, *, device: torch.device = CUDA, clips: int = 20, **keys: object
+        generator: Generator,
+        *,
+        device: torch.device = CUDA,
+        clips: int = 20,
+        store: Store = "lossless",
+        **keys: object,
     ) -> Summary:
         todo = (ITEMS * (1 + clips // 20))[:clips]
         config = RunConfig.model_construct(
@@ -76,7 +81,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summa
             model=keys.pop("model", {}),
             hardware=Hardware(price_per_gpu_hour=3.6),
         )
-        plan = Plan(label="mine", model={}, items=ITEMS)
+        plan = Plan(label="mine", model={}, items=ITEMS, store=store)
         folder = RunFolder(tmp_path / "smoke" / "mine")
         return summary(generator, plan, todo, 4, folder, device, config)
 
@@ -90,7 +95,8 @@ def test_it_says_what_is_made_downloaded_and_needed(told: Callable[..., Summary]
         "mine on suite smoke, 20 clips: 20 to make, 4 there already, 24 to score",
         "to download: about 13.0 GiB from a/b (gated)",
         "GPU memory: 13.0 GiB of weights, the GPU has 24.0 GiB",
-        f"disk: 0.3 GiB without loss, up to 0.9 GiB with grain; 10.0 GiB free in {Path.cwd()}",
+        "disk: 0.3 GiB without loss, up to 0.9 GiB with grain, 62 MiB with "
+        f"store=visually_lossless; 10.0 GiB free in {Path.cwd()}",
         "time: 0:16:52 to make them, at 50.6 s a clip (as its maker declares, on the maker's "
         "hardware); 1.01 USD",
     ]
@@ -127,6 +133,12 @@ def test_what_cannot_work_is_refused(
 def test_a_price_of_no_gpu_is_said_to_be_left_out(told: Callable[..., Summary]) -> None:
     said = [told(Sized({}), device=torch.device(kind)).lines[-1] for kind in ("cpu", "cuda")]
     assert [line.startswith("cost: none") for line in said] == [True, False]
+
+
+def test_a_smaller_store_needs_less_disk(told: Callable[..., Summary]) -> None:
+    report = told(Sized({}), clips=2000, store="visually_lossless")
+    assert any(line.startswith("disk: about 6.0 GiB; ") for line in report.lines)
+    report.refuse()
 
 
 def test_a_size_that_cannot_be_told_stops_nothing(

@@ -43,7 +43,7 @@ from bench.progress import say_line, track, waiting
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed, held
 from bench.run.workers import time_limit
-from bench.schema import SCHEMA, ClipRecord, Delivery, Status
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store
 from bench.storage import (
     RunFolder,
     changes,
@@ -80,6 +80,7 @@ class Plan:
     retry_failed: bool = False  # whether failed clips are made again
     share: Share = ALL  # of this process, where others work on the same folder
     timeout_s: float | None = None  # for a batch, after which this process ends; None: no limit
+    store: Store = "lossless"  # how frames are kept
 
 
 @dataclass(frozen=True)
@@ -216,9 +217,8 @@ def generate(
                     warm_up.after(batch)
                 facts = {item: before | {"warm": warm} for item, before in described.items()}
                 new_clips = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
-                writer.submit(
-                    partial(_finish, facts, new_clips, outcome, claim, folder, timed=info.measured)
-                )
+                finish = partial(_finish, timed=info.measured, store=plan.store)
+                writer.submit(partial(finish, facts, new_clips, outcome, claim, folder))
             except ClipMissing as error:
                 claim.end()
                 absent += [f"{item.sample}: missing: {printable(str(error))}" for item in lacking]
@@ -519,13 +519,14 @@ def _finish(
     folder: RunFolder,
     *,
     timed: bool,
+    store: Store = "lossless",
 ) -> None:
     """Store each clip, then its record; only then is it done, and with the last the claim."""
     try:
         for (item, facts), clip in zip(described.items(), clips, strict=True):
             write_record(
                 folder.record(item.sample),
-                ClipRecord(**_facts(facts, clip, item, outcome, folder, timed=timed)),
+                ClipRecord(**_facts(facts, clip, item, outcome, folder, timed=timed, store=store)),
             )
     finally:
         claim.end()
@@ -539,32 +540,35 @@ def _facts(
     folder: RunFolder,
     *,
     timed: bool,
+    store: Store,
 ) -> Facts:
     """What the record of a clip says, once the clip is stored."""
     origin = outcome if isinstance(outcome, Failure) else clip
-    if isinstance(outcome, Measured) and (error := _store(clip, item, folder)):
-        outcome = Failure("error", error, outcome.latency_s if timed else None)
+    if isinstance(outcome, Measured):
+        stored = _store(clip, item, folder, store)
+        if isinstance(stored, str):
+            outcome = Failure("error", stored, outcome.latency_s if timed else None)
     if isinstance(outcome, Failure):
         facts = described | _failed(outcome)
     else:
-        assert isinstance(clip, Clip)
-        facts = described | _made(clip, outcome, timed=timed)
+        assert isinstance(stored, Clip)
+        facts = described | _made(stored, outcome, timed=timed)
     if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
         facts |= {"account": origin.delivery, "details": dict(origin.details)}
     return facts
 
 
-def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
-    """Why it cannot be stored; None where it could."""
+def _store(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip | str:
+    """The clip as it is stored, or why it cannot be."""
     if not isinstance(clip, Clip):
         return f"expected a Clip, got {type(clip).__name__}"
     try:
         with _writing(folder):
-            write_master(clip, folder.master(item.sample))
+            stored = write_master(clip, folder.master(item.sample), store)
             write_preview(clip, folder.preview(item.sample))
     except ClipError as error:
         return printable(str(error))
-    return None
+    return stored
 
 
 @contextmanager

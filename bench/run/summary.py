@@ -33,6 +33,7 @@ _GIB = 2**30
 # takes two to three times as much.
 _BYTES_PER_PIXEL = 0.5
 _GRAIN = 3
+_SHARE_OF_LOSSY = 0.2  # of what is visually lossless
 
 _HUB_TIMEOUT_S = 5.0
 _NAMED = 3  # of metrics that lack the same network
@@ -69,7 +70,10 @@ def summary(
     lines = [_clips(generator, plan, len(todo), there, folder, config)]
     obstacles: list[str] = []
     if todo:
-        needs = (*_weights(generator, plan.label, device), _disk(generator, todo, folder.root))
+        needs = (
+            *_weights(generator, plan.label, device),
+            _disk(generator, plan, todo, folder.root),
+        )
         for line, obstacle in needs:
             lines += [line] if line else []
             obstacles += [obstacle] if obstacle else []
@@ -204,23 +208,28 @@ def _gate(repo: str) -> str:
     return accept if gated else ""
 
 
-def _disk(generator: Generator, todo: Sequence[Item], root: Path) -> Said:
+def _disk(generator: Generator, plan: Plan, todo: Sequence[Item], root: Path) -> Said:
     size = generator.info.size_requested
     frames = [generator.frames_requested(item.prompt) for item in todo]
     if size is None or None in size or None in frames:
         return "", ""
-    needed = sum(filter(None, frames)) * size[0] * size[1] * _BYTES_PER_PIXEL
+    whole = sum(filter(None, frames)) * size[0] * size[1] * _BYTES_PER_PIXEL
+    small = whole * _SHARE_OF_LOSSY
+    needed, kinds = small, f"about {_gib(small)}"
+    if plan.store == "lossless":
+        needed = whole
+        kinds = (
+            f"{_gib(whole)} without loss, up to {_gib(_GRAIN * whole)} with grain, {_gib(small)} "
+            "with store=visually_lossless"
+        )
     folder = next(path for path in (root, *root.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    line = (
-        f"disk: {_gib(needed)} without loss, up to {_gib(_GRAIN * needed)} with grain; "
-        f"{_gib(free)} free in {folder}"
-    )
+    line = f"disk: {kinds}; {_gib(free)} free in {folder}"
     if needed <= free:
         return line, ""
     return line, (
         f"{len(todo)} clips take {_gib(needed)} or more, {folder} has {_gib(free)}: make room, "
-        "choose another with out=DIR, or fewer prompts with limit=N"
+        "choose another with out=DIR, fewer prompts with limit=N, or store=visually_lossless"
     )
 
 

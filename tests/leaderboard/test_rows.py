@@ -207,10 +207,6 @@ def test_a_model_with_failures_is_complete_and_pays_for_them(tmp_path: Path) -> 
             },
             "other versions or backbones of identity",
         ),
-        (
-            {"metrics": {"identity": fake.METRICS["identity"]}},
-            "other versions or backbones of flicker",
-        ),
     ],
 )
 def test_results_that_do_not_compare_never_share_a_group(
@@ -226,6 +222,23 @@ def test_results_that_do_not_compare_never_share_a_group(
     assert [row.label for row in second.complete + second.partial] == ["c"]
     assert first.differs == ()
     assert second.differs == (said,)
+
+
+def test_a_metric_that_one_model_has_alone_leaves_the_table_whole(tmp_path: Path) -> None:
+    contents = [fake.result(name, score=coherent(1), metrics=WITH_HEADLINE) for name in "ab"]
+    less = {name: of for name, of in contents[1]["metrics"].items() if name != "flicker"}
+    contents[1]["metrics"] = less
+    for clip in contents[1]["clips"]:
+        clip["scores"].pop("flicker")
+    (group,) = board_of(contents, tmp_path).groups
+    assert [row.scores["flicker"].interval is None for row in group.complete] == [False, True]
+    assert next(iter(group.metrics)) == "coherence"
+    without = {name: of for name, of in less.items() if name != "coherence"}
+    for clip in contents[1]["clips"]:
+        clip["scores"].pop("coherence")
+    first, second = board_of([contents[0], contents[1] | {"metrics": without}], tmp_path).groups
+    assert second.differs == ("coherence of one alone",)
+    assert first.differs == ()
 
 
 def test_random_weights_carry_speed_and_no_score(tmp_path: Path) -> None:

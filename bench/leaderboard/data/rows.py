@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import statistics as stats
-from bench.leaderboard.data.costs import Speed, Yield, devices, speeds, yield_of
+from bench.leaderboard.data.costs import CRITERIA, Speed, Yield, devices, speeds, yield_of
 from bench.leaderboard.data.files import suite_of
 from bench.leaderboard.data.votes import Preference, Vote, matching, preference
 from bench.metrics.cross_clip import BETTER, UNIT
@@ -87,10 +87,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Results with the same prompts, seeds and metrics: nothing else may share a table."""
+    """Results with the same prompts and seeds, whose metrics are the same where both have them."""
 
     footage: bool  # whether every clip is footage of its own, so that no two rows compare
-    metrics: Mapping[str, MetricDescription]  # headline, then LEAD, those that are only shown last
+    metrics: Mapping[str, MetricDescription]  # of any row; headline, LEAD, what is only shown last
     complete: tuple[Row, ...]  # every expected clip counts; the best first
     partial: tuple[Row, ...]  # lack clips, so that their means are over other clips than the rest
     differs: tuple[str, ...]  # in what from the first group of the suite; empty for the first
@@ -145,7 +145,7 @@ def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteB
 
 
 def comparable(result: Result) -> Hashable:
-    """A key that is equal exactly for results that may share a table.
+    """A key that is equal for results of the same prompts, seeds and metrics.
 
     Rows of footage without prompts never compare; they share a table wherever their metrics do.
     """
@@ -157,9 +157,9 @@ def comparable(result: Result) -> Hashable:
 def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
     """In what two results differ so that they do not compare; empty if they do.
 
-    Paired, they are put side by side, draw by draw and metric by metric: whatever prompts, seeds
-    and metrics they share is enough, footage compares file by file, and a suite compares with
-    itself in another language.
+    A metric that only one of them has is no reason, unless it decides ranks. Paired, they are put
+    side by side, draw by draw and metric by metric: whatever prompts, seeds and metrics they share
+    is enough, footage compares file by file, and a suite compares with itself in another language.
     """
     a, b = _conditions(first), _conditions(other)
     same = first.prompts_sha256 == other.prompts_sha256
@@ -180,9 +180,14 @@ def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[
         reasons.append("another calibration")
     names = first.metrics.keys() | other.metrics.keys()
     changed = sorted(name for name in names if first.metrics.get(name) != other.metrics.get(name))
-    if changed and (len(changed) == len(names) or not paired):
-        which = "every metric" if len(changed) == len(names) else ", ".join(changed)
-        reasons.append(f"other versions or backbones of {which}")
+    if len(changed) == len(names) > 0:
+        reasons.append("other versions or backbones of every metric")
+    elif not paired:
+        shared = first.metrics.keys() & other.metrics.keys()
+        if versions := [name for name in changed if name in shared]:
+            reasons.append(f"other versions or backbones of {', '.join(versions)}")
+        if lacking := [name for name in changed if name in CRITERIA and name not in shared]:
+            reasons.append(f"{', '.join(lacking)} of one alone")
     return tuple(reasons)
 
 
@@ -296,19 +301,30 @@ def _board(suite: str, results: Sequence[Result], votes: Sequence[Vote]) -> Suit
     by_key: defaultdict[object, list[Result]] = defaultdict(list)
     for result in filter(has_quality, results):
         by_key[comparable(result)].append(result)
-    members = sorted(by_key.values(), key=lambda group: (-len(group), group[0].model))
+    members: list[list[Result]] = []
+    for alike in sorted(by_key.values(), key=_by_size):
+        group = next((m for m in members if not any(differences(r, alike[0]) for r in m)), [])
+        if not group:
+            members.append(group)
+        group += alike
+        group.sort(key=lambda result: result.model)
+    members.sort(key=_by_size)
     groups = tuple(
         _group(
             _on_common(group),
             labels,
             by_device,
-            differences(members[0][0], group[0]),
+            next(filter(None, (differences(first, group[0]) for first in members[0])), ()),
             len(group[0].expected_prompts),
             votes,
         )
         for group in members
     )
     return SuiteBoard(suite, labels, tuple(results), groups, by_device)
+
+
+def _by_size(group: Sequence[Result]) -> tuple[int, str]:
+    return -len(group), group[0].model
 
 
 def _on_common(results: Sequence[Result]) -> list[Result]:
@@ -365,9 +381,10 @@ def _group(
 ) -> Group:
     footage = results[0].prompts_sha256 is None
     order = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
+    every = {name: metric for result in results for name, metric in result.metrics.items()}
     metrics = dict(
         sorted(
-            results[0].metrics.items(),
+            every.items(),
             key=lambda item: (order.get(item[0], len(order)), item[1].better is None, item[0]),
         )
     )

@@ -55,6 +55,9 @@ HEADLINE_COLUMNS = 7
 LOST = "lost_"
 """How the names of points begin that kinds of damage took from the headline."""
 
+# What tells one file from another where there is no room for all.
+_OF_A_FILE = (HEADLINE, "stutter", "cuts_unrequested", "technical_quality")
+
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
 
@@ -413,20 +416,19 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
     ]
     for name, metric in metrics.items():
         get = partial(score, metric=name)
-        shown_only = metric.better is None
         columns.append(
             Column(
                 name,
                 get,
                 _four_digits,
                 metric.better,
-                minor=shown_only,
+                minor=name not in _OF_A_FILE,
                 unit=metric.unit,
                 meaning=meaning_of(name),
             )
         )
     below = [f"({count}) {why}" for why, count in notes.items()]
-    return tabulate(f"{row.label}, clip by clip", columns, clips, below=below)
+    return tabulate(f"{row.label}, clip by clip", columns, clips, below=below, place="second")
 
 
 def _why_no_score(clip: ClipResult, metric: str) -> str:
