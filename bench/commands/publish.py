@@ -9,6 +9,7 @@ Examples:
   steadybench publish outputs/toy/toy_steady --into board       one run
 """
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.errors import BenchError, attempt
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, 2 after a mistake of the user."""
+    gc.disable()  # hundreds of thousands of values live to the end: it would visit them in vain
     command = parser("publish", __doc__)
     command.add_argument(
         "paths",
