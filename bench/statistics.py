@@ -157,12 +157,20 @@ def p_values(values: ArrayLike) -> Floats:
     models = len(means)
     above = np.zeros((models, models), np.int64)  # draws in which row beats column
     draws = 0
+    order = means.mean(axis=1).argsort()  # in which models that need to be compared are neighbours
     for drawn in _drawn(means, comparisons=models * (models - 1) // 2):
+        drawn = drawn[order]
         beaten = drawn + _tie(means)
+        surely = drawn.min(axis=1)[:, None] > beaten.max(axis=1)  # in all of these draws
+        above += drawn.shape[1] * surely
         for model in range(models):
-            above[model] += _count(drawn[model] > beaten)
+            (unsure,) = np.nonzero(~(surely[model] | surely[:, model]))
+            near = slice(unsure[0], unsure[-1] + 1)
+            won = _count(drawn[model] > beaten[near])
+            above[model, near] += np.where(surely[model, near], 0, won)
         draws += drawn.shape[1]
-    return _p_values(np.maximum(above, above.T), draws)
+    places = order.argsort()
+    return _p_values(np.maximum(above, above.T), draws)[places][:, places]
 
 
 def leading(values: ArrayLike) -> tuple[bool, ...] | None:

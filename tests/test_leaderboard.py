@@ -32,8 +32,7 @@ def test_results_are_copied_and_the_page_is_written(tmp_path: Path) -> None:
     page = publish([source], tmp_path / "board").readme
     copy = tmp_path / "board" / "results" / "toy" / "wan.json"
     assert page == tmp_path / "board" / "README.md"
-    assert json.loads(copy.read_text("utf-8")) == json.loads(source.read_text("utf-8"))
-    assert copy.read_text("utf-8").startswith('{\n "card"')
+    assert copy.read_bytes() == source.read_bytes()
     assert "| wan |" in page.read_text("utf-8")
 
 

@@ -9,6 +9,7 @@ Examples:
   steadybench publish outputs/toy/toy_steady --into board       one run
 """
 
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from bench.run.claims import held
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, 2 after a mistake of the user."""
+    gc.disable()  # hundreds of thousands of values live to the end: it would visit them in vain
     command = parser("publish", __doc__)
     command.add_argument(
         "paths",

@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
@@ -122,17 +123,21 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
         panels = grid.flat[: len(names)]
         for axes in grid.flat[len(names) :]:
             axes.set_axis_off()
-        at = np.arange(len(rows))[::-1]
+        at, h = np.arange(len(rows))[::-1], 0.33
         for axes, name in zip(panels, names, strict=True):
             colour = COLOURS[0] if name == HEADLINE else INK
-            for y, row in zip(at, rows, strict=True):
-                interval = row.scores[name].interval
-                if interval is None:
-                    axes.text(2, y, "-", va="center")
-                    continue
-                axes.barh(y, interval.mean, height=0.66, color=colour, alpha=0.4, lw=0)
-                if interval.half_width is not None:
-                    axes.plot([interval.low, interval.high], [y, y], color=colour, lw=1.6)
+            intervals = [row.scores[name].interval for row in rows]
+            bars = [(y, each) for y, each in zip(at, intervals, strict=True) if each]
+            for y in at[[each is None for each in intervals]]:
+                axes.text(2, y, "-", va="center")
+            # All of a kind at once: of a hundred models, bar by bar takes seconds.
+            corners = [
+                [(x, y + side) for x, side in ((0, -h), (each.mean, -h), (each.mean, h), (0, h))]
+                for y, each in bars
+            ]
+            axes.add_collection(PolyCollection(corners, facecolors=colour, alpha=0.4, lw=0))
+            ends = [[(each.low, y), (each.high, y)] for y, each in bars if each.half_width is not None]
+            axes.add_collection(LineCollection(ends, colors=colour, lw=1.6, capstyle="projecting"))
             axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))
             axes.set_xlim(0, 100)
             axes.set_xticks([0, 50, 100])
