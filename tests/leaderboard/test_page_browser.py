@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ import fake_results as fake
 import fake_runs
 import numpy as np
 import pytest
-from selenium.webdriver.support.wait import WebDriverWait
 from test_page import HOSTILE
 
 from bench import statistics as stats
@@ -31,7 +29,6 @@ from bench.leaderboard.publish import publish
 pytestmark = pytest.mark.slow
 
 TITLES = {"a": "Steady", "b": "<b>Bold</b>", "c": "Third"}
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -70,21 +67,6 @@ def address(board: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/index.html"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no browser here: apt-get install chromium chromium-driver")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install 'steadybench[dev]'")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
@@ -138,6 +120,15 @@ def judged_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "board"
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something that a browser does in its own time."""
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never came to pass")
+
+
 def click(browser: Any, selector: str) -> None:
     browser.execute_script("document.querySelector(arguments[0]).click()", selector)
 
@@ -185,6 +176,11 @@ def test_rows_are_filtered_by_text_licence_weights_and_suite(
     assert after("") == "4 models"
     assert after("form.elements.text.value = 'BOLD';") == "1 of 4 models"
     assert browser.execute_script(hidden) == [True, False], "no model of the other suite matches"
+    offered = """
+        const labels = [...document.querySelectorAll(".models label")];
+        return labels.filter((label) => label.checkVisibility()).map((label) => label.textContent);
+    """
+    assert [text.strip() for text in browser.execute_script(offered)] == ["<b>Bold</b>"]
     # What rows say counts for nothing: models are looked for.
     assert after("form.elements.text.value = 'frames';") == "0 of 4 models"
     assert browser.execute_script(hidden) == [True, True]
@@ -267,7 +263,7 @@ def test_thresholds_of_the_reader_count_order_and_rank_anew(
         costs = [float(re.sub("[^0-9.]", "", row[-1].removeprefix("<bdi>"))) for row in rows]
         assert costs == sorted(costs), "the same seconds for fewer usable clips"
     click(browser, "#thresholds [type=reset]")
-    WebDriverWait(browser, 5).until(lambda _: browser.execute_script(READ) == published)
+    until(lambda: browser.execute_script(READ) == published)
 
 
 def test_a_tap_and_the_keyboard_say_what_a_column_means(open_page: Callable[..., Any]) -> None:
@@ -289,7 +285,7 @@ def test_a_tap_and_the_keyboard_say_what_a_column_means(open_page: Callable[...,
     point = browser.execute_script(where)
     for kind, points in (("touchStart", [point]), ("touchEnd", [])):
         browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    WebDriverWait(browser, 5).until(lambda _: browser.execute_script(said))
+    until(lambda: browser.execute_script(said))
     assert "hold together" in browser.execute_script(said)
     assert browser.execute_script("return document.querySelector('[aria-sort]').dataset.name") == (
         "coherence"
@@ -315,9 +311,9 @@ def test_the_legend_plays_while_it_is_open(open_page: Callable[..., Any]) -> Non
     """
     assert browser.execute_script(playing) == [False] * 9
     click(browser, ".legend summary")
-    WebDriverWait(browser, 20).until(lambda _: all(browser.execute_script(playing)))
+    until(lambda: all(browser.execute_script(playing)))
     click(browser, ".legend summary")
-    WebDriverWait(browser, 5).until(lambda _: not any(browser.execute_script(playing)))
+    until(lambda: not any(browser.execute_script(playing)))
 
 
 @pytest.mark.parametrize("host", ["disk", "server"])
@@ -501,11 +497,7 @@ def test_votes_are_cast_by_keyboard_kept_exported_and_ranked(
     reopened()
     assert browser.execute_script(ON_THE_BALLOT)[3].startswith("4 of 9")
     playing = "return [...document.querySelectorAll('dialog video')].map((v) => v.currentTime > 0)"
-    for _ in range(100):
-        if all(browser.execute_script(playing)):
-            break
-        time.sleep(0.05)
-    assert browser.execute_script(playing) == [True, True]
+    until(lambda: browser.execute_script(playing) == [True, True])
     press("s")
     while browser.execute_script(ON_THE_BALLOT)[0]:
         vote()
@@ -516,10 +508,8 @@ def test_votes_are_cast_by_keyboard_kept_exported_and_ranked(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
     click(browser, ".vote .export")
-    for _ in range(100):
-        if files := list(tmp_path.glob("votes-*.jsonl")):
-            break
-        time.sleep(0.05)
+    until(lambda: list(tmp_path.glob("votes-*.jsonl")))
+    files = list(tmp_path.glob("votes-*.jsonl"))
     votes, faults = read_votes(files)
     assert (len(votes), faults) == (9, [])
     assert sum(vote.choice == "skip" for vote in votes) == 1
