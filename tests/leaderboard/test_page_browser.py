@@ -1,30 +1,34 @@
 """The page in a real browser: from a disk and from a server, sorted, filtered, played in step."""
 
 import json
-import shutil
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
+from itertools import combinations, compress, pairwise
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 from urllib.parse import urlsplit
 
+import fake_boards
 import fake_results as fake
 import fake_runs
+import numpy as np
 import pytest
 from test_page import HOSTILE
 
+from bench import statistics as stats
 from bench.commands.votes import main as count_votes
+from bench.leaderboard.data.files import load
 from bench.leaderboard.data.votes import read_votes
 from bench.leaderboard.publish import publish
 
 pytestmark = pytest.mark.slow
 
 TITLES = {"a": "Steady", "b": "<b>Bold</b>", "c": "Third"}
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +69,6 @@ def address(board: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no browser here: apt-get install chromium chromium-driver")
-    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install 'steadybench[dev]'")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def open_page(browser: Any, board: Path, address: str) -> Iterator[Callable[..., Any]]:
     """Opens the page; at the end, nothing was complained about and nothing else was loaded."""
@@ -102,6 +91,42 @@ def open_page(browser: Any, board: Path, address: str) -> Iterator[Callable[...,
     assert outside
     assert {url.netloc for url in outside} <= {"", urlsplit(address).netloc}
     assert all(url.path.endswith(("/index.html", ".mp4")) for url in outside), outside
+
+
+@pytest.fixture(scope="module")
+def judged_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six models, with all that a clip is judged by, from next to none to most clips usable."""
+    folder = tmp_path_factory.mktemp("judged")
+    metrics = fake.COHERENCE | {
+        "adherence_margin": fake.METRICS["identity"],
+        "cuts_unrequested": fake.METRICS["flicker"],
+    }
+    rng = np.random.default_rng(0)
+    paths = []
+    for level in (40, 65, 70, 85, 90, 99):
+        content = fake.result(
+            f"m{level}",
+            score=lambda *_, level=level: {
+                "coherence": float(np.clip(rng.normal(level, 15), 0, 100)),
+                "adherence_margin": float(rng.normal(3, 2)),
+                "cuts_unrequested": 0,
+            },
+            metrics=metrics,
+            prompts=60,
+        )
+        content["card"]["title"] = f"Model {level}"
+        paths.append(fake.write(content, folder / "outputs"))
+    publish(paths, folder / "board")
+    return folder / "board"
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something that a browser does in its own time."""
+    for _ in range(400):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never came to pass")
 
 
 def click(browser: Any, selector: str) -> None:
@@ -151,6 +176,11 @@ def test_rows_are_filtered_by_text_licence_weights_and_suite(
     assert after("") == "4 models"
     assert after("form.elements.text.value = 'BOLD';") == "1 of 4 models"
     assert browser.execute_script(hidden) == [True, False], "no model of the other suite matches"
+    offered = """
+        const labels = [...document.querySelectorAll(".models label")];
+        return labels.filter((label) => label.checkVisibility()).map((label) => label.textContent);
+    """
+    assert [text.strip() for text in browser.execute_script(offered)] == ["<b>Bold</b>"]
     # What rows say counts for nothing: models are looked for.
     assert after("form.elements.text.value = 'frames';") == "0 of 4 models"
     assert browser.execute_script(hidden) == [True, True]
@@ -162,6 +192,128 @@ def test_rows_are_filtered_by_text_licence_weights_and_suite(
     assert after("form.elements.open.checked = true;") == "1 of 4 models"
     assert after("form.reset(); form.elements.suite.value = 'toy';") == "3 models"
     assert browser.execute_script(hidden) == [True, False]
+
+
+# The first table of the suite with clips, as it is read.
+READ = """
+    const root = document.querySelector("[data-suite=toy] [data-first]");
+    const cells = (row) => [...row.cells].map((cell) => cell.innerHTML);
+    return [[...root.querySelectorAll("tbody tr")].map(cells),
+            root.querySelector(".own").checkVisibility() && root.querySelector(".own").textContent,
+            root.querySelector(".answer").checkVisibility()];
+"""
+MOVE = """
+    const form = document.getElementById("thresholds");
+    for (const [name, value] of Object.entries(arguments[0])) form.elements[name].value = value;
+    form.dispatchEvent(new Event("input", {bubbles: true}));
+"""
+
+
+def by_normal_approximation(usable: list[list[bool]]) -> tuple[list[str], list[bool]]:
+    """Ranks, and who is not surely worse than the first, of one clip a prompt."""
+    values = np.array(usable, float)
+    models, prompts = values.shape
+
+    def p(a: int, b: int) -> float:
+        gaps = values[a] - values[b]
+        far = max(0.0, abs(gaps.mean()) - 0.5 / prompts)
+        return 2 * NormalDist().cdf(-far / (gaps.std() / prompts**0.5)) if far else 1.0
+
+    pairs = list(combinations(range(models), 2))
+    sure = list(compress(pairs, stats.holm([p(*pair) for pair in pairs]) < stats.ALPHA))
+    first = [1 + sum(worse == model for _, worse in sure) for model in range(models)]
+    last = [models - sum(better == model for better, _ in sure) for model in range(models)]
+    ranks = [str(a) if a == b else f"{a}-{b}" for a, b in zip(first, last, strict=True)]
+    beaten = stats.holm([p(0, model) for model in range(1, models)]) < stats.ALPHA
+    return ranks, [True, *(~beaten).tolist()]
+
+
+def test_thresholds_of_the_reader_count_order_and_rank_anew(
+    judged_board: Path, browser: Any
+) -> None:
+    browser.get((judged_board / "index.html").as_uri())
+    published = browser.execute_script(READ)
+    assert published[1:] == [False, True]
+    results = [load(path) for path in sorted((judged_board / "results" / "toy").glob("*.json"))]
+    for coherence, margin in ((60, 0), (80, 2.5), (95, 1), (30, -20)):
+        browser.execute_script(MOVE, {"coherence": coherence, "adherence_margin": margin})
+        rows, notice, answered = browser.execute_script(READ)
+        assert notice.startswith("Not the published thresholds")
+        assert f"at least {coherence};" in notice
+        assert not answered, "it speaks of the published ones"
+        usable = {
+            result.card.title or "": [
+                clip.scores["coherence"] >= coherence and clip.scores["adherence_margin"] > margin
+                for clip in result.clips
+            ]
+            for result in results
+        }
+        shares = {title: sum(clips) / len(clips) for title, clips in usable.items()}
+        shown = [re.sub("<.*?>", "", row[1]) for row in rows]
+        assert [shares[title] for title in shown] == sorted(shares.values(), reverse=True)
+        ranks, leaders = by_normal_approximation([usable[title] for title in shown])
+        assert [row[0] for row in rows] == [f"<bdi>{rank}</bdi>" for rank in ranks]
+        assert [row[2].startswith("<strong>") for row in rows] == leaders
+        bootstrapped = stats.rank([usable[title] for title in shown])
+        assert bootstrapped is not None
+        for title, row, ends in zip(shown, rows, bootstrapped.intervals, strict=True):
+            assert re.search(rf">{100 * shares[title]:.0f}% \(", row[2])
+            first, *_, last = (int(end) for end in 2 * re.findall(r"\d+", row[0]))
+            assert abs(first - ends[0]) <= 1 >= abs(last - ends[1])
+        costs = [float(re.sub("[^0-9.]", "", row[-1].removeprefix("<bdi>"))) for row in rows]
+        assert costs == sorted(costs), "the same seconds for fewer usable clips"
+    click(browser, "#thresholds [type=reset]")
+    until(lambda: browser.execute_script(READ) == published)
+
+
+def test_a_tap_and_the_keyboard_say_what_a_column_means(open_page: Callable[..., Any]) -> None:
+    browser = open_page()
+    keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+    said = """
+        const bubble = document.querySelector(".bubble");
+        const {left, right} = bubble.getBoundingClientRect();
+        return bubble.checkVisibility() && left >= 0 && right <= innerWidth && bubble.textContent;
+    """
+    where = """
+        const button = document.querySelector("[data-name=coherence] button");
+        const {left, top} = button.getBoundingClientRect();
+        return {x: left + 5, y: top + 5};
+    """
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_script("document.querySelector('[data-first]').scrollIntoView()")
+    point = browser.execute_script(where)
+    for kind, points in (("touchStart", [point]), ("touchEnd", [])):
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    until(lambda: browser.execute_script(said))
+    assert "hold together" in browser.execute_script(said)
+    assert browser.execute_script("return document.querySelector('[aria-sort]').dataset.name") == (
+        "coherence"
+    )
+    browser.switch_to.active_element.send_keys(keys.ESCAPE)
+    assert browser.execute_script(said) is False
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_script("document.querySelector('[data-name=rank] button').focus()")
+    browser.switch_to.active_element.send_keys(keys.TAB)
+    assert browser.execute_script("return document.activeElement.textContent") == "model"
+    assert browser.execute_script(said) == "Whose clips these are"
+    browser.switch_to.active_element.send_keys(keys.ENTER)
+    assert (
+        browser.execute_script("return document.activeElement.parentNode.ariaSort") == "ascending"
+    )
+
+
+def test_the_legend_plays_while_it_is_open(open_page: Callable[..., Any]) -> None:
+    browser = open_page()
+    playing = """
+        const videos = [...document.querySelectorAll(".legend video")];
+        return videos.map((video) => !video.paused && video.currentTime > 0);
+    """
+    assert browser.execute_script(playing) == [False] * 9
+    click(browser, ".legend summary")
+    until(lambda: all(browser.execute_script(playing)))
+    click(browser, ".legend summary")
+    until(lambda: not any(browser.execute_script(playing)))
 
 
 @pytest.mark.parametrize("host", ["disk", "server"])
@@ -249,20 +401,53 @@ def test_another_prompt_and_other_models_are_put_side_by_side(
     assert browser.execute_script("return document.querySelectorAll('.curve').length") == 1
 
 
-@pytest.mark.parametrize(("width", "height"), [(1400, 1000), (390, 844)])
-def test_nothing_sticks_out_of_a_screen(
-    width: int, height: int, open_page: Callable[..., Any]
+# Whatever can be used or is a picture, without a name for those who do not see it.
+NAMELESS = {
+    *("button", "link", "textbox", "searchbox", "combobox", "checkbox", "slider", "spinbutton"),
+    *("image", "region", "progressbar", "Video", "form", "search", "navigation"),
+}
+
+
+@pytest.fixture(scope="module", params=[3, 30, 100])
+def sized_board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Leaderboards of few and of many models, with long names and every metric."""
+    folder = tmp_path_factory.mktemp(f"board{request.param}")
+    fake_boards.publish_many(request.param, folder / "board")
+    return folder / "board"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_pages_of_any_size_fit_the_screen_and_name_all_that_can_be_used(
+    width: int, height: int, scheme: str, sized_board: Path, browser: Any
 ) -> None:
-    browser = open_page()
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    preference = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
+    browser.get((sized_board / "index.html").as_uri())
+    first = browser.execute_script("""
+        const box = document.querySelector("table").getBoundingClientRect();
+        return [box.top, document.querySelector(".scroll").scrollWidth];
+    """)
+    assert first[0] < height, "the first table begins on the first screen"
+    # A table that its own frame scrolls may be wider than a phone, none than a desk's screen.
     browser.execute_script("document.querySelectorAll('details').forEach((d) => d.open = true)")
-    wide = browser.execute_script("return document.documentElement.scrollWidth")
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.get("about:blank")  # the contact sheets that were unfolded are no part of this test
+    wide, tables = browser.execute_script("""
+        const frames = [...document.querySelectorAll(".scroll")];
+        return [document.documentElement.scrollWidth,
+                Math.max(...frames.map((frame) => frame.scrollWidth - frame.clientWidth))];
+    """)
     assert wide <= width
-    browser.get_log("performance")
-    open_page()
+    if width == 1440:
+        assert tables <= 1, "a table has to be scrolled sideways"
+    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    nodes = [node for node in tree if node.get("role", {}).get("value") in NAMELESS]
+    assert len(nodes) > 50
+    nameless = [node["role"] for node in nodes if not node.get("name", {}).get("value")]
+    assert nameless == []
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 # What the ballot shows, and which keys a voter would press who likes later models better.
@@ -312,11 +497,7 @@ def test_votes_are_cast_by_keyboard_kept_exported_and_ranked(
     reopened()
     assert browser.execute_script(ON_THE_BALLOT)[3].startswith("4 of 9")
     playing = "return [...document.querySelectorAll('dialog video')].map((v) => v.currentTime > 0)"
-    for _ in range(100):
-        if all(browser.execute_script(playing)):
-            break
-        time.sleep(0.05)
-    assert browser.execute_script(playing) == [True, True]
+    until(lambda: browser.execute_script(playing) == [True, True])
     press("s")
     while browser.execute_script(ON_THE_BALLOT)[0]:
         vote()
@@ -327,10 +508,8 @@ def test_votes_are_cast_by_keyboard_kept_exported_and_ranked(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)}
     )
     click(browser, ".vote .export")
-    for _ in range(100):
-        if files := list(tmp_path.glob("votes-*.jsonl")):
-            break
-        time.sleep(0.05)
+    until(lambda: list(tmp_path.glob("votes-*.jsonl")))
+    files = list(tmp_path.glob("votes-*.jsonl"))
     votes, faults = read_votes(files)
     assert (len(votes), faults) == (9, [])
     assert sum(vote.choice == "skip" for vote in votes) == 1

@@ -17,7 +17,7 @@ from statistics import median
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.leaderboard.data.costs import COHERENCE, MARGIN, Yield, criteria_of
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
@@ -27,7 +27,7 @@ from bench.leaderboard.render.legend import legend
 from bench.leaderboard.render.markdown import MORE, TRUST, has_headline, reading, sheets_of
 from bench.leaderboard.render.pictures import Picture
 from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
-from bench.leaderboard.tables.table import Cell, failure, number, visible
+from bench.leaderboard.tables.table import ARROWS, Cell, Column, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
 from bench.statistics import ALPHA, MIN_PROMPTS, most_when_none
 
@@ -104,6 +104,7 @@ def page(
         finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.globals |= {"zip": zip, "about": _about, "classes": _CLASSES, "open_weights": _OPEN}
+    environment.filters["heading"] = _heading
     environment.filters["inline"] = lambda picture: _inline(into / picture.path, picture.alt)
     script = (_WEB / "page.js").read_text("utf-8")
     players: list[dict[str, Any]] = []
@@ -178,6 +179,12 @@ def _figures(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]
     first = [picture for picture in drawn if Path(picture.path).name.startswith("pareto")]
     first = first or drawn[:1]
     return first, [picture for picture in drawn if picture not in first]
+
+
+def _heading(column: Column[Any]) -> Markup:
+    """Name and arrow of a column, which may break after an underscore, and not before its arrow."""
+    arrow = ARROWS[column.better].replace(" ", "\u00a0")
+    return (escape(visible(column.name)) + arrow).replace("_", Markup("_<wbr>"))
 
 
 def _inline(path: Path, alt: str) -> Markup:

@@ -141,11 +141,11 @@
     return sum * t * Math.exp(-x * x);
   }
 
-  /** Whether two models' shares, prompt by prompt, surely differ: p of the mean difference. */
-  function differ(one, other) {
+  /** p of the mean difference of two models' shares, prompt by prompt, which goes in steps of a clip. */
+  function differ(one, other, step) {
     const gaps = one.map((share, prompt) => share - other[prompt]);
-    const gap = mean(gaps);
-    return gap === 0 ? 1 : twoSided(gap / error(gaps));
+    const gap = Math.abs(mean(gaps));
+    return gap < step / 2 ? 1 : twoSided((gap - step / 2) / error(gaps)); // corrected for continuity
   }
 
   /** Which p-values are sure after Holm's step-down correction. */
@@ -160,11 +160,11 @@
   }
 
   /** The ranks that shares leave open to each model, and which are not surely worse than the best. */
-  function ranked(shares) {
+  function ranked(shares, step) {
     const means = shares.map(mean);
     const ranks = shares.map(() => [1, shares.length]);
     const pairs = shares.flatMap((_, a) => shares.slice(0, a).map((__, b) => [a, b]));
-    const compare = (some) => holm(some.map(([a, b]) => differ(shares[a], shares[b])));
+    const compare = (some) => holm(some.map(([a, b]) => differ(shares[a], shares[b], step)));
     for (const [at, sure] of compare(pairs).entries()) {
       if (!sure) continue;
       const [worse, better] = pairs[at].sort((a, b) => means[a] - means[b]);
@@ -225,7 +225,7 @@
 
     rank(shares) {
       const { ranks, leading } = shares[0].length < LEAST_PROMPTS || shares.length < 2
-        ? { ranks: [], leading: new Set() } : ranked(shares);
+        ? { ranks: [], leading: new Set() } : ranked(shares, 1 / (shares[0].length * this.clips[0].seeds));
       for (const [at, share] of shares.entries()) {
         this.put(at, "usable", percent(share), mean(share), leading.has(at));
         if (ranks[at]) this.put(at, "rank", [...new Set(ranks[at])].join("-"), ranks[at][0]);
