@@ -23,22 +23,25 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass, fields
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
 
-import bench.commands.run
-import bench.leaderboard.publish
-import bench.run.job  # noqa: F401 - imported here, so that no child has to
+import bench.leaderboard.publish  # imported here, so that no child has to
+import bench.run.job  # noqa: F401
 from bench import cli
 from bench.clip import read_master
+from bench.commands import run
 from bench.errors import BenchError, ClipError
 from bench.schema import ClipRecord, Loaded, Record, Result, Run, Sample, ScoreRecord
-from bench.storage import RunFolder, read_record
+from bench.storage import CONF, RunFolder, read_record
 from bench.video import read_video
 
 MODEL = """
@@ -124,6 +127,20 @@ class Reference:
     took_s: float
 
 
+@cache
+def composed(base: Path, arguments: tuple[str, ...]) -> DictConfig:
+    """The configuration of a command, whose `out` is the folder `outputs` where it is typed."""
+    command = ["model=odd", "metrics=little", "text=none", f"suite.prompts={base / 'few.jsonl'}"]
+    command += ["suite.name=few", f"suite.seeds={[*SEEDS]}", "model.diary=diary", "warmup=0"]
+    command += [f"hydra.searchpath=[file://{base / 'conf'}]", *arguments]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("bench", command, return_hydra_config=True)
+    HydraConfig.instance().set_config(config)  # which knows the model's name
+    with open_dict(config):
+        del config.hydra
+    return config
+
+
 class Place:
     """A folder with a run in it, and what it should come to."""
 
@@ -135,10 +152,7 @@ class Place:
 
     def start(self, *arguments: str, before: Callable[[], None] = lambda: None) -> int:
         """Type a command; what is done before it in the process, of which this is the id."""
-        command = ["steadybench", f"--config-dir={self.base / 'conf'}", "model=odd"]
-        command += ["metrics=little", "text=none", f"suite.prompts={self.base / 'few.jsonl'}"]
-        command += ["suite.name=few", f"suite.seeds={[*SEEDS]}".replace(" ", ""), "warmup=0"]
-        command += [f"out={self.out}", f"model.diary={self.root / 'diary'}", *arguments]
+        config = composed(self.base, arguments)
         sys.stdout.flush()
         pid = os.fork()
         if pid:
@@ -152,7 +166,8 @@ class Place:
             os.close(output)
             sys.path.insert(0, str(self.base))
             os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # of workers
-            sys.argv = command
+            sys.argv = ["steadybench", *arguments]
+            run._main = lambda: run._job(config)  # composing it takes as long as all the rest
             before()
             code = cli.main()
             sys.stdout.flush()
@@ -172,7 +187,7 @@ class Place:
         """How often each clip was."""
         return Counter((self.root / "diary").read_text().splitlines())
 
-    def done(self) -> dict[Path, int]:
+    def done(self) -> dict[Path, tuple[int, int]]:
         """Files of what is done, clips and scores, each with what tells it from another."""
         files = []
         for path in self.folder.root.glob("clips/*/*.json"):
@@ -183,7 +198,8 @@ class Place:
             metrics = _json(path).get("metrics", {}).values()
             if len(metrics) == 2 and all(entry["value"] is not None for entry in metrics):
                 files.append(path)
-        return {file: file.stat().st_ino for file in files if file.exists()}
+        seen = {file: file.stat() for file in files if file.exists()}
+        return {file: (status.st_ino, status.st_mtime_ns) for file, status in seen.items()}
 
     def names(self) -> frozenset[str]:
         files = (path for path in self.out.rglob("*") if path.is_file())
@@ -239,10 +255,10 @@ def _is_whole(path: Path, kind: type[Record]) -> bool:
 
 
 class Watch:
-    """Counts the operations that change a folder, and does something from a certain one on."""
+    """Counts the operations that change a run's files, and does something from a certain one on."""
 
-    def __init__(self, folder: Path, number: int, happens: Callable[[str], None]) -> None:
-        self._folder, self._number, self._happens = str(folder), number, happens
+    def __init__(self, number: int, happens: Callable[[str], None]) -> None:
+        self._number, self._happens = number, happens
         self.count = 0
 
     def __call__(self) -> None:
@@ -255,7 +271,7 @@ class Watch:
                 return
         elif event not in ("os.rename", "os.remove", "os.mkdir"):
             return
-        if isinstance(arguments[0], str | Path) and str(arguments[0]).startswith(self._folder):
+        if "outputs" in str(arguments[0]):
             self.count += 1
             if self.count >= self._number:
                 self._happens(event)
@@ -309,7 +325,7 @@ def suffer(
     now = place.done()
     row.number += 1
     row.lost += sum(path not in now for path in there)
-    row.done_twice += sum(now.get(path, number) != number for path, number in there.items())
+    row.done_twice += sum(now.get(path, which) != which for path, which in there.items())
     for path in place.torn():
         row.torn += 1
         complain(row, place, f"{path} is torn")
@@ -358,7 +374,7 @@ def killed(base: Path, reference: Reference, seed: int, number: int) -> list[Row
         while True:
             row = Row(f"killed while {stage(place)}")
             if draws.random() < 0.5:
-                watch = Watch(place.out, draws.randint(1, reference.writes), die)
+                watch = Watch(draws.randint(1, reference.writes), die)
                 ended = suffer(place, row, "max_tries=999", before=watch, ends=ends)
             else:
                 after_s = draws.uniform(0, reference.took_s)
@@ -386,7 +402,7 @@ def disk_full(base: Path, reference: Reference, write: int, times: int) -> list[
     """From a certain write on, so many times in a row, none of which is a try of its clip."""
     row, place = Row("disk full from a write on"), Place(base, f"full-{write}-{times}")
     for _ in range(times):
-        suffer(place, row, before=Watch(place.out, write, full), ends=(0, 2))
+        suffer(place, row, before=Watch(write, full), ends=(0, 2))
     return [settle(place, reference, row)]
 
 
@@ -421,7 +437,7 @@ def folder_read_only(base: Path, reference: Reference, clips: int) -> list[Row]:
     row, place = Row("read-only folder"), Place(base, f"read-only-{clips}")
     if clips:
         suffer(place, Row(""), f"limit={clips}")
-    suffer(place, row, before=Watch(place.out, 1, read_only), ends=(2,))
+    suffer(place, row, before=Watch(1, read_only), ends=(2,))
     return [settle(place, reference, row)]
 
 
@@ -506,8 +522,8 @@ def heal(place: Place, reference: Reference, row: Row) -> Row:
     """Remove what a run asks to have removed, once; then it is as it was."""
     ended = place.wait(place.start())
     advice = re.search(r"remove (\S+) and run|steadybench: (\S+): .*; remove", ended.output)
-    if ended.code != 0 and advice and Path(advice[1] or advice[2]).is_relative_to(place.out):
-        Path(advice[1] or advice[2]).unlink()
+    if ended.code != 0 and advice:
+        Path(place.root, advice[1] or advice[2]).unlink()
     elif ended.code != 0:
         row.wrong += 1
         complain(row, place, f"no advice: {ended.output}")
@@ -520,7 +536,7 @@ def together(base: Path, reference: Reference, number: int, deaths: int, seed: i
     row = Row(what + (", some killed" if deaths else ""), 1)
     place = Place(base, f"together-{number}-{deaths}-{seed}")
     draws = random.Random(seed)
-    kills = [Watch(place.out, draws.randint(1, reference.writes // 2), die) for _ in range(deaths)]
+    kills = [Watch(draws.randint(1, reference.writes // 2), die) for _ in range(deaths)]
     lives = [place.start(before=kill) for kill in kills]
     lives += [place.start() for _ in range(number - deaths)]
     for ended in [place.wait(pid) for pid in lives]:
@@ -547,7 +563,8 @@ def cases(kills: int, share: float, writes: int) -> Iterator[Case]:
         for seed in some(*range(5)):
             yield partial(together, number=number, deaths=deaths, seed=seed)
     yield device_full
-    yield hangs
+    if share == 1:  # its workers import everything anew
+        yield hangs
     for write in some(*range(1, writes + 1)):
         yield partial(disk_full, write=write, times=1)
     for write in some(*range(4, writes, writes // 8)):
@@ -584,7 +601,7 @@ def furnish(base: Path) -> None:
 def reference_of(base: Path) -> Reference:
     """What a run comes to that nothing befalls, and how many operations on files it takes."""
     place = Place(base, "reference")
-    watch = Watch(place.out, sys.maxsize, die)
+    watch = Watch(sys.maxsize, die)
     counted = place.root / "count"
 
     def count() -> None:

@@ -91,6 +91,7 @@ def time_limit(
         return
 
     def end() -> None:
+        faulthandler.cancel_dump_traceback_later()  # `stop` may take its time
         try:
             stop()
         finally:
