@@ -137,7 +137,9 @@ class HeuristicCuts:
         """
         if len(frames) < 3:
             raise Unscored(f"{len(frames)} frames, needs at least 3")
-        distances = self.lpips.lagged(self.lpips.features(frames), 1)
+        features = self.lpips.features(torch.from_numpy(frames))
+        pair = [layer[:-1] for layer in features], [layer[1:] for layer in features]
+        distances = self.lpips.distances(*pair).cpu().numpy()
         seen = self.identity.encode(frames).frames
         alike = (seen[:-1] * seen[1:]).sum(axis=1)
         jumps = (distances > 4 * np.median(distances)) & (alike < 0.7)
