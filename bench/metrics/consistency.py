@@ -92,23 +92,20 @@ def _warping(
 
     See `flicker` and `warp_mae`; the last two are NaN where no pixel is valid.
     """
+    step = analysis.step
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
-        field, warped = analysis.flow(analysis.step, part), analysis.warped(analysis.step, part)
+        valid = analysis.flow(step, part).valid
+        warped = analysis.warped(step, part).cpu().numpy()
         rows = []
-        for picture, frame, valid in zip(warped, analysis.frames[part], field.valid, strict=True):
+        for picture, frame, mask in zip(warped, analysis.frames[part], valid, strict=True):
             difference = picture - frame
-            seen = cv2.transform(difference, MEAN_OF_CHANNELS)[valid]
-            rows.append(
-                (
-                    valid.mean(),
-                    abs(float(np.median(seen))) / 255 if seen.size else np.nan,
-                    np.abs(difference)[valid].mean() if seen.size else np.nan,
-                )
-            )
+            seen = cv2.transform(difference, MEAN_OF_CHANNELS)[mask]
+            residual = abs(float(np.median(seen))) / 255 if seen.size else np.nan
+            error = float(np.abs(difference)[mask].mean()) if seen.size else np.nan
+            rows.append((mask.mean(), residual, error))
         return list(np.array(rows, np.float64).T)
 
-    step = analysis.step
     valid, residuals, errors = analysis.along(("warping", step), analysis.pairs(step), compute)
     return valid, residuals, errors
 

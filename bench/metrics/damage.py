@@ -286,7 +286,8 @@ def _block_residuals(analysis: Analysis, step: int, part: slice) -> NDArray[np.f
     """The r of `flicker`, float64 `[N, 4, 4, 3]`; NaN where too little of a block is valid."""
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
-        valid, warped = analysis.flow(step, part).valid, analysis.warped(step, part)
+        valid = analysis.flow(step, part).valid
+        warped = analysis.warped(step, part).cpu().numpy()
         rows, columns = (
             np.linspace(0, size, BLOCKS + 1).astype(int).tolist() for size in valid.shape[1:]
         )

@@ -53,7 +53,7 @@ def vbench_subject_consistency(analysis: Analysis) -> float:
     if not isinstance(network, Dino):
         raise Unscored(f"VBench uses DINO ViT-B/16, vbench_dino is {type(network).__name__}")
     _need_two(analysis)
-    return _consistency(network.encode(analysis.clip.frames).frames)
+    return _consistency(network.encode(analysis.clip.frames))
 
 
 @metric(unit="cosine", better="higher", needs=["vbench_clip"])

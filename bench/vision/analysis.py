@@ -2,7 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from functools import cached_property
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
@@ -17,7 +19,7 @@ from bench.prompts import Prompt
 from bench.video import crop_to, read_image
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
-from bench.vision.identity import Identity, IdentityNetwork
+from bench.vision.identity import IdentityNetwork
 from bench.vision.lpips import Compared, Layers, Lpips
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 WORKING_SIDE_PX = 256
 STEP_S = 1 / 8
+LAGS_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 HALVED_ABOVE_PX = 128
 """Short side of frames whose features take half the memory, which changes D by 1e-6."""
@@ -32,8 +35,11 @@ HALVED_ABOVE_PX = 128
 BLOCK = 16
 """Frames, or pairs of frames, whose evidence is computed together."""
 
-LARGE_BYTES = 2**30
+LARGE_BYTES = 3 * 2**28
 """Of features, flow and warped pictures, this much is kept; what is dropped is computed anew."""
+
+FEATURE_BYTES = 40
+"""Of a pixel's LPIPS features, 20, and of what else is kept beside them."""
 
 T = TypeVar("T")
 Rows = Sequence[Any]
@@ -139,13 +145,50 @@ class Analysis:
         Raises:
             Unscored: if the clip is not longer than `lag`, is too small, or has no weights.
         """
+        every = slice(0, self.pairs(lag))
+        self._walk()
+        return self._lagged(lag, every)
 
+    def _lagged(self, lag: int, part: slice) -> NDArray[np.float64]:
         def compute(part: slice) -> Rows:
             pair = self.features(part), self.features(_later(part, lag))
             return [_host(self.lpips_network.distances(*pair))]
 
-        distances: NDArray[np.float64] = self.along(("lpips", lag), self.pairs(lag), compute)[0]
+        distances: NDArray[np.float64]
+        (distances,) = self.along(("lpips", lag), self.pairs(lag), compute, part)
         return distances
+
+    def _walk(self) -> None:
+        """Where features do not fit: all that is usually asked of them, computed in one go.
+
+        Through both halves of the clip at once, so that each frame is seen once for all lags.
+        """
+
+        def compute() -> None:
+            count, (height, width) = len(self.frames), self._size
+            if count * height * width * FEATURE_BYTES <= LARGE_BYTES:
+                return
+            lags = {self.step, count // 2, *(round(lag_s * self.clip.fps) for lag_s in LAGS_S)}
+            starts = range(0, count, BLOCK)
+            halves = starts[: len(starts) // 2], starts[len(starts) // 2 :]
+            for start in chain.from_iterable(zip_longest(*halves)):
+                if start is None:
+                    continue
+
+                def block(lag: int, start: int = start) -> slice | None:
+                    stop = min(start + BLOCK, count - lag)
+                    return slice(start, stop) if start < stop else None
+
+                for lag in lags - {0}:
+                    if part := block(lag):
+                        self._lagged(lag, part)
+                with suppress(Unscored):  # flow may have no weights
+                    if part := block(self.step):
+                        self.compare_warped(self.step, part)
+                    if part := block(2 * self.step):
+                        self.compare_halfway(self.step, part)
+
+        self.once("walk", compute)
 
     def pairs(self, lag: int) -> int:
         """How many pairs of frames are so far apart; Unscored if there are none."""
@@ -265,7 +308,7 @@ class Analysis:
         onward: NDArray[np.float32] = _host(self._flow.flows(start, end, self._size))[0]
         return onward
 
-    def warped(self, stride: int, part: slice) -> NDArray[np.float32]:
+    def warped(self, stride: int, part: slice) -> Tensor:
         """W(x_t+stride, f): some frames as the one `stride` later shows them, bilinear.
 
         Returns:
@@ -274,18 +317,7 @@ class Analysis:
         Raises:
             Unscored: as `flow`.
         """
-        return _host(self._warped(stride, part))
-
-    def _warped(self, stride: int, part: slice) -> Tensor:
-        warped: Tensor = self._large.get(
-            (self.side_px, "warped", stride),
-            part,
-            self.pairs(stride),
-            lambda part: [
-                pull_all_back(self._pictures[_later(part, stride)], self._flows(stride, part)[0])
-            ],
-        )[0]
-        return warped
+        return pull_all_back(self._pictures[_later(part, stride)], self._flows(stride, part)[0])
 
     def compare_warped(self, stride: int, part: slice | None = None) -> Compared:
         """Frames x_t with W(x_t+stride, f); distances over valid pixels. N = T - stride.
@@ -296,7 +328,7 @@ class Analysis:
 
         def compute(part: slice) -> Rows:
             valid = self._flows(stride, part)[2]
-            return self.compare(part, self._warped(stride, part), valid)
+            return self.compare(part, self.warped(stride, part), valid)
 
         return self._compared(("compare warped", stride), self.pairs(stride), compute, part)
 
@@ -356,8 +388,8 @@ class Analysis:
         return torch.from_numpy(self.frames).to(self._backbones.device)
 
     @cached_property
-    def identity(self) -> Identity:
-        """Who is seen: embeddings of the frames as generated, which the network scales itself.
+    def identity(self) -> NDArray[np.float32]:
+        """Who is seen: unit vectors `[T, D]` of frames as generated, which the network scales.
 
         Raises:
             Unscored: if the clip is too small, or the network has no weights.
@@ -371,8 +403,8 @@ class Analysis:
         Raises:
             Unscored: if there is no conditioning image, or as `identity`.
         """
-        reference = self._identity.encode(self.reference[None]).frames[0]
-        cosines: NDArray[np.float64] = self.identity.frames.astype(np.float64) @ reference
+        reference = self._identity.encode(self.reference[None])[0]
+        cosines: NDArray[np.float64] = self.identity.astype(np.float64) @ reference
         return cosines
 
     def likeness(self, lag: int) -> float:
@@ -383,7 +415,7 @@ class Analysis:
         """
         if len(self.clip.frames) <= lag:
             raise Unscored(f"{len(self.clip.frames)} frames, needs at least {lag + 1}")
-        frames = self.identity.frames.astype(np.float64)
+        frames = self.identity.astype(np.float64)
         return float((frames[:-lag] * frames[lag:]).sum(axis=1).mean())
 
     @cached_property

@@ -33,7 +33,7 @@ from bench.metrics.identity import (
     lpips_lag,
 )
 from bench.metrics.motion import dynamics, dynamics_raw
-from bench.vision.analysis import Analysis
+from bench.vision.analysis import BLOCK, FEATURE_BYTES, Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow
@@ -84,8 +84,8 @@ class CountingFlow(DisFlow):
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Analysis, Counter[str]]:
-    """A clip of 24 frames at 16 fps, and how many pictures pass each network from now on."""
+def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Backbones, Counter[str]]:
+    """Backbones, and how many pictures pass each from now on."""
     passes: Counter[str] = Counter()
     lpips, identity, transnet = Lpips(batch_size=5), AlexNetFeatures(batch_size=5), TransNet()
     backbones = Backbones(
@@ -103,13 +103,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Analysis, Counter[str]]:
         return cells(images)
 
     monkeypatch.setattr(identity, "_cells", count_cells)
-    return Analysis(Clip(moving_texture(24, 96), 16.0), PROMPT, backbones), passes
+    return backbones, passes
 
 
 def test_each_picture_passes_each_backbone_once_however_many_metrics_run(
-    counted: tuple[Analysis, Counter[str]],
+    counted: tuple[Backbones, Counter[str]],
 ) -> None:
-    analysis, passes = counted
+    backbones, passes = counted
+    analysis = Analysis(Clip(moving_texture(24, 96), 16.0), PROMPT, backbones)
     for _ in range(2):
         for metric in METRICS:
             metric(analysis)
@@ -121,6 +122,21 @@ def test_each_picture_passes_each_backbone_once_however_many_metrics_run(
         "flow frames": real,
         "flows": 2 * warped + 2 * halfway,
     }
+
+
+def test_of_a_long_clip_only_the_seam_of_its_halves_passes_lpips_twice(
+    counted: tuple[Backbones, Counter[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbones, passes = counted
+    count = 10 * BLOCK
+    frames = moving_texture(count, 96)
+    most_bytes = frames[..., 0].size * FEATURE_BYTES - 1
+    monkeypatch.setattr("bench.vision.analysis.LARGE_BYTES", most_bytes)
+    analysis = Analysis(Clip(frames, 4.0), PROMPT, backbones)
+    for metric in (tlpips, lpips_far, lpips_lag, warp_lpips, smoothness):
+        metric(analysis)
+    assert len(analysis._large._blocks) < count // BLOCK * 4  # features, grey and two flows
+    assert passes["lpips"] <= count + (count - 1) + (count - 2) + BLOCK
 
 
 def test_evidence_that_was_dropped_is_computed_anew_and_equal(
