@@ -261,9 +261,10 @@ def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]
     rows, columns = torch.arange(height), torch.arange(width)
     y, x = (of.flatten() for of in torch.meshgrid(rows, columns, indexing="ij"))
     far = ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)
+    far = far.to(patches.device)
     best = []
     for one, other in zip(patches.flatten(2), others.flatten(2), strict=True):
-        cosines = (one.T @ other).masked_fill_(far.to(one.device), 0)
+        cosines = (one.T @ other).masked_fill_(far, 0)
         best.append(cosines.amax(dim=1))
     missing: NDArray[np.float32] = (1 - torch.stack(best)).view(-1, height, width).cpu().numpy()
     return missing

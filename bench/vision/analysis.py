@@ -296,8 +296,10 @@ class Analysis:
 
         def compute(part: slice) -> Rows:
             first, second = self._flow_encoded(part), self._flow_encoded(_later(part, stride))
-            forward = self._flow.flows(first, second, self._size)
-            backward = self._flow.flows(second, first, self._size)
+            forward, backward = (
+                self._flow.flows(*pair, self._size).to(self._backbones.device)
+                for pair in ((first, second), (second, first))
+            )
             return forward, backward, consistent(forward, backward)
 
         return self._large.get((self.side_px, "flow", stride), part, self.pairs(stride), compute)

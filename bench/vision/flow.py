@@ -316,11 +316,17 @@ def pull_all_back(images: Tensor, flows: Tensor, *, cubic: bool = False) -> Tens
         for place, image, flow in zip(pulled, images, flows, strict=True):
             place[:] = torch.from_numpy(pull_back(image.numpy(), flow.numpy(), interpolation))
         return pulled
+    return _sampled(images, flows, cubic=cubic)
+
+
+def _sampled(images: Tensor, flows: Tensor, *, cubic: bool) -> Tensor:
+    """What `pull_all_back` does where there is no OpenCV."""
     height, width = flows.shape[1:3]
-    size = torch.tensor([width - 1, height - 1], device=flows.device).clamp(min=1)
+    x, y = (_places(flows) + flows).unbind(dim=-1)
+    ends = torch.stack([2 * x / max(1, width - 1) - 1, 2 * y / max(1, height - 1) - 1], dim=-1)
     sampled = functional.grid_sample(
         images.to(flows.device).permute(0, 3, 1, 2).float(),
-        (_places(flows) + flows) * 2 / size - 1,
+        ends,
         mode="bicubic" if cubic else "bilinear",
         padding_mode="border",
         align_corners=True,
