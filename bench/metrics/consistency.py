@@ -4,10 +4,12 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.errors import Unscored
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
+from bench.vision.flow import reliable
 
 STATIC_LPIPS = 5e-4
 MEAN_OF_CHANNELS = np.full((1, 3), 1 / 3, np.float32)
@@ -76,14 +78,36 @@ def flicker(analysis: Analysis) -> Scored:
     """
     if analysis.prompt.lighting_change:
         raise Unscored("changing light was asked for")
-    field, warped = analysis.flow(analysis.step), analysis.warped(analysis.step)
-    steps = []
-    pairs = field.reliable()
-    for t in pairs:
-        residual = cv2.transform(warped[t] - analysis.frames[t], MEAN_OF_CHANNELS)
-        steps.append(abs(float(np.median(residual[field.valid[t]]))) / 255)
-    times_s = [float(t + analysis.step) / analysis.clip.fps for t in pairs]
-    return Scored(float(np.mean(steps)), {"time_s": times_s, "residual": steps})
+    valid, residuals, _ = _warping(analysis)
+    pairs = reliable(valid)
+    times_s = (pairs + analysis.step) / analysis.clip.fps
+    steps = residuals[pairs]
+    return Scored(float(steps.mean()), {"time_s": times_s.tolist(), "residual": steps.tolist()})
+
+
+def _warping(
+    analysis: Analysis,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Valid share, residual and absolute error of W(x_t+s, f), each float64 `[T - s]`.
+
+    See `flicker` and `warp_mae`; the last two are NaN where no pixel is valid.
+    """
+    step = analysis.step
+
+    def compute(part: slice) -> list[NDArray[np.float64]]:
+        valid = analysis.flow(step, part).valid
+        warped = analysis.warped(step, part).cpu().numpy()
+        rows = []
+        for picture, frame, mask in zip(warped, analysis.frames[part], valid, strict=True):
+            difference = picture - frame
+            seen = cv2.transform(difference, MEAN_OF_CHANNELS)[mask]
+            residual = abs(float(np.median(seen))) / 255 if seen.size else np.nan
+            error = float(np.abs(difference)[mask].mean()) if seen.size else np.nan
+            rows.append((mask.mean(), residual, error))
+        return list(np.array(rows, np.float64).T)
+
+    valid, residuals, errors = analysis.along(("warping", step), analysis.pairs(step), compute)
+    return valid, residuals, errors
 
 
 @metric(unit="share of frames", better="lower", version=2)
@@ -101,7 +125,8 @@ def stutter(analysis: Analysis) -> Scored:
     if len(frames) < 2:
         raise Unscored("1 frame, needs at least 2")
     changes = analysis.once(
-        "changes", lambda: np.array([cv2.absdiff(a, b).mean() for a, b in pairwise(frames)])
+        "changes",
+        lambda: np.array([cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(frames)]),
     )
     around = [np.median(changes[max(0, t - 4) : t + 5]) for t in range(len(changes))]
     held = (changes < HELD_MAE) | (changes < HELD_SHARE * np.array(around))
@@ -120,11 +145,8 @@ def warp_mae(analysis: Analysis) -> float:
     Raises:
         Unscored: if over a third of the pairs are left out.
     """
-    field, warped = analysis.flow(analysis.step), analysis.warped(analysis.step)
-    errors = [
-        np.abs(warped[t] - analysis.frames[t])[field.valid[t]].mean() for t in field.reliable()
-    ]
-    return float(np.mean(errors)) / 255
+    valid, _, errors = _warping(analysis)
+    return float(errors[reliable(valid)].mean()) / 255
 
 
 @metric(
@@ -139,8 +161,8 @@ def warp_lpips(analysis: Analysis) -> float:
     Raises:
         Unscored: if over a third of the pairs are left out, or the frames are too small.
     """
-    kept = analysis.flow(analysis.step).reliable()
-    return float(analysis.compare_warped(analysis.step).distances[kept].mean())
+    pairs = reliable(_warping(analysis)[0])
+    return float(analysis.compare_warped(analysis.step).distances[pairs].mean())
 
 
 @metric(unit="ratio", better="lower", needs=["flow", "lpips"], id="bench.metrics.warping.warp")
@@ -180,4 +202,4 @@ def occlusion(analysis: Analysis) -> float:
     Raises:
         Unscored: if the clip is too short or too small for flow.
     """
-    return 1 - float(analysis.flow(analysis.step).valid.mean())
+    return 1 - float(_warping(analysis)[0].mean())

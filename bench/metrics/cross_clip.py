@@ -79,7 +79,7 @@ def appearance(analysis: "Analysis") -> NDArray[np.float32]:
     Raises:
         Unscored: if the clip is too small, or the identity network has no weights.
     """
-    mean = analysis.identity.frames.astype(np.float64).mean(axis=0)
+    mean = analysis.identity.astype(np.float64).mean(axis=0)
     unit: NDArray[np.float32] = (mean / np.linalg.norm(mean)).astype(np.float32)
     return unit
 

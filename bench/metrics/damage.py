@@ -61,12 +61,11 @@ def tremble(analysis: Analysis, step: int, window: Window) -> float:
     `torn`. In sound footage, however fast, something is at rest or glides; in a clip whose frames
     were made one by one nothing does. Range [0, about 1]; footage shows .02 to .08.
     """
-    trembling, speed = _velocities(analysis, step)
-    inside = slice(window.start, window.stop - 2 * step)
-    places_ = np.sort(trembling[inside].reshape(len(trembling[inside]), -1), axis=1)
+    trembling, speed = _velocities(analysis, step, slice(window.start, window.stop - 2 * step))
+    places_ = np.sort(trembling.reshape(len(trembling), -1), axis=1)
     steadiest = places_[:, : max(1, round(STEADY_PLACES * places_.shape[1]))].mean(axis=1)
     moments = np.sort(steadiest)[: max(1, int(np.ceil(STEADY_MOMENTS * len(steadiest))))]
-    share = float(moments.mean()) / (float(speed[inside].mean()) + LEAST_SPEED)
+    share = float(moments.mean()) / (float(speed.mean()) + LEAST_SPEED)
     return share * torn(analysis, step, window)
 
 
@@ -79,9 +78,8 @@ def torn(analysis: Analysis, step: int, window: Window) -> float:
     same place, mean over all cells; both grow with motion, which is no damage. Range [0, about 2].
     """
     lag = min(FAR_STEPS * step, window.stop - window.start - 1)
-    worst, changed = _unmatched(analysis, lag)
-    inside = slice(window.start, window.stop - lag)
-    return float(worst[inside].mean() / np.sqrt(changed[inside].mean() + LEAST_CHANGE))
+    worst, changed = _unmatched(analysis, lag, slice(window.start, window.stop - lag))
+    return float(worst.mean() / np.sqrt(changed.mean() + LEAST_CHANGE))
 
 
 def churn(analysis: Analysis, step: int, window: Window) -> float:
@@ -92,10 +90,10 @@ def churn(analysis: Analysis, step: int, window: Window) -> float:
     c1 plus .01. What moves on gets further in two steps than in one; grain, boiling texture, shake
     and swapped frames come back. Range [0, about 1]; footage shows 0 to .1.
     """
-    once, twice = (_changed(analysis, lag) for lag in (step, 2 * step))
-    inside = slice(window.start, window.stop - 2 * step)
-    first, second = once[inside], once[step:][inside]
-    undone = np.maximum(0, np.minimum(first, second) - RETURNED * twice[inside])
+    once = _changed(analysis, step, slice(window.start, window.stop - step))
+    twice = _changed(analysis, 2 * step, slice(window.start, window.stop - 2 * step))
+    first, second = once[:-step], once[step:]
+    undone = np.maximum(0, np.minimum(first, second) - RETURNED * twice)
     return float(undone.mean() / (first.mean() + LEAST_TURN))
 
 
@@ -109,7 +107,7 @@ def flicker(analysis: Analysis, step: int, window: Window) -> float:
     Range [0, 1]; .1 if nothing in the window can be followed. Where the prompt asks for changing
     light, only what swings back counts: the lesser of |r_t| and |r_t+s| if their signs differ.
     """
-    residuals = _block_residuals(analysis, step)[window.start : window.stop - step]
+    residuals = _block_residuals(analysis, step, slice(window.start, window.stop - step))
     before, after = residuals[:-step], residuals[step:]
     if analysis.prompt.lighting_change:
         swung = np.minimum(np.abs(before), np.abs(after)) * (before * after < 0)
@@ -131,9 +129,8 @@ def jumps(analysis: Analysis, step: int, window: Window) -> float:
     a cut, or something that pops up or vanishes, does not. Range [0, about 20]. Where the prompt
     asks for changing light, D(x_t, x_t+s in the light of x_t) counts among the least as well.
     """
-    unexplained, plain = _unexplained(analysis, step)
     inside = slice(window.start, window.stop - step)
-    unexplained, plain = unexplained[inside], plain[inside]
+    unexplained, plain = _unexplained(analysis, step, inside)
     outside = np.zeros_like(unexplained[:step])
     around = np.concatenate([outside, unexplained, outside])
     neighbours = np.maximum(around[: len(unexplained)], around[2 * step :])
@@ -150,8 +147,8 @@ def blending(analysis: Analysis, step: int, window: Window) -> float:
     them: footage has ratios of .95 to 4, cross-faded stills 0 to .4. Range [0, 1].
     """
     inside = slice(window.start, window.stop - 2 * step)
-    by_motion = analysis.compare_halfway(step).distances[inside]
-    by_mean = _to_mean(analysis, step)[inside]
+    by_motion = analysis.compare_halfway(step, inside).distances
+    by_mean = _to_mean(analysis, step, inside)
     return max(0.0, 1 - float(np.median((by_mean + 0.002) / (by_motion + 0.002))))
 
 
@@ -171,8 +168,7 @@ def identity(analysis: Analysis, step: int, window: Window) -> float:
     taken in the light of the first.
     """
     lasting = (
-        np.quantile(loss[len(loss) // 2 :], LASTING_QUANTILE, axis=0)
-        for loss in _losses(analysis, step, window)
+        np.quantile(later, LASTING_QUANTILE, axis=0) for later in _losses(analysis, step, window)
     )
     return min(
         float(np.exp(np.log(cells.clip(0) + LEAST_LOSS).mean())) - LEAST_LOSS for cells in lasting
@@ -186,12 +182,8 @@ def order(analysis: Analysis, step: int, window: Window) -> float:
     same frames. A static window has 0. In exact arithmetic shuffled frames and noise give about
     a normal deviate, whatever they show; sound clips have 5 and more.
     """
-    distances = analysis.once(
-        "distances",
-        lambda: analysis.lpips_network.distances(
-            analysis.lpips_features, slice(0, len(analysis.frames))
-        ),
-    )[window.start : window.stop, window.start : window.stop]
+    features = analysis.features(slice(window.start, window.stop))
+    distances = analysis.lpips_network.all_distances(features).cpu().numpy()
     count = len(distances)
     first = np.arange(count - step)
     ordered = distances[first, first + step].mean()
@@ -204,46 +196,53 @@ def order(analysis: Analysis, step: int, window: Window) -> float:
     return float((np.mean(random) - ordered) / spread) if spread > 1e-9 else 0.0
 
 
-def _velocities(analysis: Analysis, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A and v of `tremble` by cell, float32 `[T - 2s, h, w]`; place t is frame t + s."""
+def _velocities(
+    analysis: Analysis, step: int, part: slice
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A and v of `tremble` by cell, float32 `[N, h, w]`; place t is frame t + s."""
 
-    def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        field = analysis.flow(step)
-        onward, back = field.forward[step:], field.backward[: len(field.backward) - step]
+    def compute(part: slice) -> list[NDArray[np.float32]]:
+        later = slice(part.start + step, part.stop + step)
+        onward, back = analysis.flow(step, later).forward, analysis.flow(step, part).backward
         turned = onward + back
         turned = turned - np.median(turned.reshape(len(turned), -1, 2), axis=1)[:, None, None]
         speed = (np.linalg.norm(onward, axis=-1) + np.linalg.norm(back, axis=-1)) / 2
-        grid = analysis.lpips_network.grid(analysis.lpips_features)
+        grid = analysis.lpips_network.grid(analysis.features(slice(0, 1)))
         short_side = min(onward.shape[1:3])
-        trembling, speeds = (
+        return [
             functional.adaptive_avg_pool2d(torch.from_numpy(values)[:, None], grid)[:, 0].numpy()
             for values in (np.linalg.norm(turned, axis=-1) / short_side, speed / short_side)
-        )
-        return trembling, speeds
+        ]
 
-    return analysis.once(("velocities", step), compute)
-
-
-def _patches(analysis: Analysis) -> Tensor:
-    """Of every frame; see `Lpips.patches`."""
-    return analysis.once("patches", lambda: analysis.lpips_network.patches(analysis.lpips_features))
+    count = len(analysis.frames) - 2 * step
+    trembling, speed = analysis.along(("velocities", step), count, compute, part)
+    return trembling, speed
 
 
-def _unmatched(analysis: Analysis, lag: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The u and p of `torn` for each pair of frames, float64 `[T - lag]`."""
+def _unmatched(
+    analysis: Analysis, lag: int, part: slice
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The u and p of `torn` for pairs of frames, float64 `[N]`."""
 
-    def compute() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        patches = _patches(analysis)
-        first, second = patches[:-lag], patches[lag:]
+    def compute(part: slice) -> list[NDArray[np.float64]]:
+        first, second = _apart(analysis, lag, part)
         both = []
         for these, others in ((first, second), (second, first)):
             missing = np.sort(_missing(these, others, REACH_CELLS).reshape(len(these), -1), axis=1)
             count = max(1, round(WORST_PLACES * missing.shape[1]))
             both.append(missing[:, -count:].mean(axis=1, dtype=np.float64))
-        worst: NDArray[np.float64] = np.mean(both, axis=0)
-        return worst, _changed(analysis, lag).mean(axis=(1, 2), dtype=np.float64)
+        changed = _changed(analysis, lag, part).mean(axis=(1, 2), dtype=np.float64)
+        return [np.mean(both, axis=0), changed]
 
-    return analysis.once(("unmatched", lag), compute)
+    count = len(analysis.frames) - lag
+    worst, changed = analysis.along(("unmatched", lag), count, compute, part)
+    return worst, changed
+
+
+def _apart(analysis: Analysis, lag: int, part: slice) -> tuple[Tensor, Tensor]:
+    """Patches of frames t of `part`, and of frames t + lag."""
+    later = slice(part.start + lag, part.stop + lag)
+    return analysis.patches(part), analysis.patches(later)
 
 
 @torch.inference_mode()
@@ -251,7 +250,7 @@ def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]
     """1 - the best cosine of each patch with those within `reach` cells in another frame.
 
     Args:
-        patches: `[N, C, h, w]`, unit vectors over C.
+        patches: `[N, C, h, w]`, unit vectors over C, none of a negative component.
         others: likewise.
         reach: cells up, down, left and right.
 
@@ -259,58 +258,77 @@ def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]
         float32 `[N, h, w]`.
     """
     height, width = patches.shape[2:]
-    around = functional.pad(others, (reach, reach, reach, reach))
-    best = torch.full((len(patches), height, width), -1.0, device=patches.device)
-    for down in range(2 * reach + 1):
-        for across in range(2 * reach + 1):
-            shifted = around[:, :, down : down + height, across : across + width]
-            best = torch.maximum(best, (patches * shifted).sum(dim=1))
-    missing: NDArray[np.float32] = (1 - best).cpu().numpy()
+    rows, columns = torch.arange(height), torch.arange(width)
+    y, x = (of.flatten() for of in torch.meshgrid(rows, columns, indexing="ij"))
+    far = ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)
+    far = far.to(patches.device)
+    best = []
+    for one, other in zip(patches.flatten(2), others.flatten(2), strict=True):
+        cosines = (one.T @ other).masked_fill_(far, 0)
+        best.append(cosines.amax(dim=1))
+    missing: NDArray[np.float32] = (1 - torch.stack(best)).view(-1, height, width).cpu().numpy()
     return missing
 
 
-def _changed(analysis: Analysis, lag: int) -> NDArray[np.float32]:
-    """1 - the cosine of each patch with the one at the same place, float32 `[T - lag, h, w]`."""
-    return analysis.once(
-        ("changed", lag),
-        lambda: _missing(_patches(analysis)[:-lag], _patches(analysis)[lag:], 0),
-    )
+def _changed(analysis: Analysis, lag: int, part: slice) -> NDArray[np.float32]:
+    """1 - the cosine of patches with those at the same place, float32 `[N, h, w]`."""
+
+    def compute(part: slice) -> list[NDArray[np.float32]]:
+        first, second = _apart(analysis, lag, part)
+        return [(1 - (first * second).sum(dim=1)).cpu().numpy()]
+
+    changed: NDArray[np.float32] = analysis.along(
+        ("changed", lag), len(analysis.frames) - lag, compute, part
+    )[0]
+    return changed
 
 
-def _block_residuals(analysis: Analysis, step: int) -> NDArray[np.float64]:
-    """The r of `flicker`, float64 `[T - s, 4, 4, 3]`; NaN where too little of a block is valid."""
+def _block_residuals(analysis: Analysis, step: int, part: slice) -> NDArray[np.float64]:
+    """The r of `flicker`, float64 `[N, 4, 4, 3]`; NaN where too little of a block is valid."""
 
-    def compute() -> NDArray[np.float64]:
-        valid, warped = analysis.flow(step).valid, analysis.warped(step)
+    def compute(part: slice) -> list[NDArray[np.float64]]:
+        valid = analysis.flow(step, part).valid
+        warped = analysis.warped(step, part).cpu().numpy()
         rows, columns = (
             np.linspace(0, size, BLOCKS + 1).astype(int).tolist() for size in valid.shape[1:]
         )
         residuals = np.full((len(valid), BLOCKS, BLOCKS, 3), np.nan)
         for t, mask in enumerate(valid):
-            difference = (warped[t] - analysis.frames[t]) / np.float32(255)
+            difference = (warped[t] - analysis.frames[part.start + t]) / np.float32(255)
             for i, j in np.ndindex(BLOCKS, BLOCKS):
                 block = slice(rows[i], rows[i + 1]), slice(columns[j], columns[j + 1])
                 seen = difference[block][mask[block]]
                 if len(seen) > MIN_BLOCK_VALID * mask[block].size:
                     residuals[t, i, j] = np.median(seen, axis=0)
-        return residuals
+        return [residuals]
 
-    return analysis.once(("block residuals", step), compute)
+    residuals: NDArray[np.float64] = analysis.along(
+        ("block residuals", step), len(analysis.frames) - step, compute, part
+    )[0]
+    return residuals
 
 
-def _unexplained(analysis: Analysis, step: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The u of `jumps` and D(x_t, x_t+s) by cell, float32 `[T - s, h, w]`."""
+def _unexplained(
+    analysis: Analysis, step: int, part: slice
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The u of `jumps` and D(x_t, x_t+s) by cell, float32 `[N, h, w]`."""
 
-    def compute() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        first = torch.arange(len(analysis.frames) - step)
-        plain = analysis.lpips_network.cells(analysis.lpips_features, first, first + step)
-        explained = [analysis.compare_warped(step).cells, analysis.compare_warped_back(step).cells]
+    def compute(part: slice) -> list[NDArray[np.float32]]:
+        later = slice(part.start + step, part.stop + step)
+        features = analysis.features(part), analysis.features(later)
+        plain = analysis.lpips_network.cells(*features).cpu().numpy()
+        explained = [
+            analysis.compare_warped(step, part).cells,
+            analysis.compare_warped_back(step, part).cells,
+        ]
         if analysis.prompt.lighting_change:
-            relit = map(_relit, analysis.frames[step:], analysis.frames)
-            explained.append(analysis.compare(np.arange(len(first)), relit).cells)
-        return np.minimum.reduce([plain, *explained]), plain
+            relit = np.stack(list(map(_relit, analysis.frames[later], analysis.frames[part])))
+            explained.append(analysis.compare(part, relit).cells)
+        return [np.minimum.reduce([plain, *explained]), plain]
 
-    return analysis.once(("unexplained", step), compute)
+    count = len(analysis.frames) - step
+    unexplained, plain = analysis.along(("unexplained", step), count, compute, part)
+    return unexplained, plain
 
 
 def _relit(frame: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float32]:
@@ -321,21 +339,27 @@ def _relit(frame: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float32]:
     return in_range
 
 
-def _to_mean(analysis: Analysis, step: int) -> NDArray[np.float64]:
-    """The B of `blending`, float64 `[T - 2s]`."""
+def _to_mean(analysis: Analysis, step: int, part: slice) -> NDArray[np.float64]:
+    """The B of `blending`, float64 `[N]`; place t is frame t + s."""
 
-    def compute() -> NDArray[np.float64]:
-        frames = analysis.frames.astype(np.float32)
-        means = (frames[: -2 * step] + frames[2 * step :]) / 2
-        return analysis.compare(np.arange(step, len(frames) - step), means).distances
+    def compute(part: slice) -> list[NDArray[np.float64]]:
+        middle, last = (slice(part.start + by, part.stop + by) for by in (step, 2 * step))
+        means = (analysis.frames[part].astype(np.float32) + analysis.frames[last]) / np.float32(2)
+        return [analysis.compare(middle, means).distances]
 
-    return analysis.once(("to mean", step), compute)
+    distances: NDArray[np.float64] = analysis.along(
+        ("to mean", step), len(analysis.frames) - 2 * step, compute, part
+    )[0]
+    return distances
 
 
 def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[np.float32]]:
-    """The L of `identity`, `[K, h, w]`, from the first frame of the window, then from its last."""
-    field = analysis.flow(step)
-    patches = _patches(analysis)
+    """The L of `identity` of the later half of k, from the window's first frame, then its last.
+
+    float32 `[K, h, w]`.
+    """
+    field = analysis.flow(step, slice(window.start, window.stop - step))
+    patches = analysis.patches(slice(window.start, window.stop))
     light_asked = analysis.prompt.lighting_change
     forwards = list(range(window.start, window.stop, step))
     backwards = list(range(window.stop - 1, window.start - 1, -step))
@@ -344,20 +368,23 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
         x, y = places(height, width)
         chain = np.zeros_like(flows[0])
         inside = np.ones((height, width), bool)
+        later = frames[1 + (len(frames) - 1) // 2 :]
         pulled, kept = [], []
         for before, after in pairwise(frames):
-            chain = chain + pull_back(flows[min(before, after)], chain)
+            chain = chain + pull_back(flows[min(before, after) - window.start], chain)
             end_x, end_y = x + chain[..., 0], y + chain[..., 1]
             inside = inside & (end_x >= 0) & (end_x <= width - 1)
             inside &= (end_y >= 0) & (end_y <= height - 1)
-            frame = pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255)
-            pulled.append(_relit(frame, analysis.frames[frames[0]]) if light_asked else frame)
-            kept.append(inside)
-        count = len(pulled)
-        followed = analysis.compare(np.full(count, frames[0]), pulled).cells
+            if after in later:
+                frame = pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255)
+                pulled.append(_relit(frame, analysis.frames[frames[0]]) if light_asked else frame)
+                kept.append(inside)
+        first = slice(frames[0], frames[0] + 1)
+        followed = analysis.compare(first, np.stack(pulled)).cells
         share = functional.adaptive_avg_pool2d(
             torch.from_numpy(np.stack(kept)).float()[:, None], followed.shape[1:]
         )[:, 0].numpy()
-        first = patches[frames[:1]].expand(count, -1, -1, -1)
-        missing = _missing(first, patches[frames[1:]], SEARCH_CELLS)
+        here, there = (np.array(each) - window.start for each in (frames[0], later))
+        own = patches[here].expand(len(later), -1, -1, -1)
+        missing = _missing(own, patches[there], SEARCH_CELLS)
         yield np.minimum(followed, missing) * share

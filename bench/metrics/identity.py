@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from bench.errors import Unscored
 from bench.metrics.base import Scored, metric
-from bench.vision.analysis import Analysis
+from bench.vision.analysis import LAGS_S, Analysis
 
-LAGS_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 SHOWN_S = 1.0
 
 _ROUNDING = 1e-12  # of the fit: embeddings are float32, so that no drift is this slow
@@ -170,7 +169,7 @@ def _to_first(analysis: Analysis, needed: int) -> NDArray[np.float64]:
     """cos(0, t) for t = 1 .. T-1."""
     if len(analysis.clip.frames) < needed:
         raise Unscored(f"{len(analysis.clip.frames)} frames, needs at least {needed}")
-    frames = analysis.identity.frames.astype(np.float64)
+    frames = analysis.identity.astype(np.float64)
     alike: NDArray[np.float64] = frames[1:] @ frames[0]
     return alike
 

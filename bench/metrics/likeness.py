@@ -6,7 +6,6 @@ be worse ones: these columns say how far a clip went from its base, not which of
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bench.errors import Unscored
@@ -27,9 +26,12 @@ def base_lpips(analysis: Analysis) -> Scored:
         Unscored: if the base's clip is not at hand or of another shape, or as `Analysis.lpips`.
     """
     base = _base(analysis)
-    each = torch.arange(len(analysis.frames))
-    network, features = analysis.lpips_network, analysis.lpips_features
-    return _over_time(analysis, network.distance(features, each, each, base.lpips_features))
+
+    def compute(part: slice) -> list[NDArray[np.float64]]:
+        pair = analysis.features(part), base.features(part)
+        return [analysis.lpips_network.distances(*pair).cpu().numpy()]
+
+    return _over_time(analysis, analysis.along("to base", len(analysis.frames), compute)[0])
 
 
 @metric(unit="SSIM", better=None, based=True)

@@ -85,25 +85,42 @@ def subject_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
         float64 `[T - stride]`, short sides of the frame per second.
     """
 
-    def compute() -> NDArray[np.float64]:
-        grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in analysis.frames]
-        field = analysis.flow(stride)
-        pairs = zip(grey[:-stride], grey[stride:], field.forward, field.valid, strict=True)
+    def compute(part: slice) -> list[NDArray[np.float64]]:
+        first, second = (
+            [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in frames]
+            for frames in (
+                analysis.frames[part],
+                analysis.frames[part.start + stride : part.stop + stride],
+            )
+        )
+        field = analysis.flow(stride, part)
+        pairs = zip(first, second, field.forward, field.valid, strict=True)
         speeds = [_top(_against_camera(*pair)) for pair in pairs]
-        return np.array(speeds) * _scale(analysis, field)
+        return [np.array(speeds) * _scale(analysis, field)]
 
-    return analysis.once(("subject speeds", stride), compute)
+    speeds: NDArray[np.float64] = analysis.along(
+        ("subject speeds", stride), analysis.pairs(stride), compute
+    )[0]
+    return speeds
 
 
-def raw_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
+def raw_speeds(analysis: Analysis, stride: int, part: slice | None = None) -> NDArray[np.float64]:
     """Mean of the 5% largest flow magnitudes on a 4-pixel lattice, for each pair (t, t+stride).
 
     Returns:
-        float64 `[T - stride]`, short sides of the frame per second.
+        float64 `[T - stride]`, short sides of the frame per second; of a part, `[N]`.
     """
-    field = analysis.flow(stride)
-    lengths = [np.linalg.norm(flow[::LATTICE_PX, ::LATTICE_PX], axis=-1) for flow in field.forward]
-    return np.array([_top(length) for length in lengths]) * _scale(analysis, field)
+
+    def compute(part: slice) -> list[NDArray[np.float64]]:
+        field = analysis.flow(stride, part)
+        lattice = field.forward[:, ::LATTICE_PX, ::LATTICE_PX]
+        lengths = [np.linalg.norm(flow, axis=-1) for flow in lattice]
+        return [np.array([_top(length) for length in lengths]) * _scale(analysis, field)]
+
+    speeds: NDArray[np.float64] = analysis.along(
+        ("raw speeds", stride), analysis.pairs(stride), compute, part
+    )[0]
+    return speeds
 
 
 def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> MotionState:
@@ -120,16 +137,18 @@ def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> Moti
         start: first frame of the window.
         stop: first frame behind it.
     """
-    field = analysis.flow(stride)
+    window = slice(start, stop - stride)
+    field = analysis.flow(stride, window)
     pairs = np.unique(np.linspace(start, stop - 1 - stride, STATE_PAIRS).round().astype(int))
     states = []
     for t in pairs.tolist():
+        flow, valid = field.forward[t - start], field.valid[t - start]
         before, after = analysis.frames[t], analysis.frames[t + stride]
         first, second = (
             cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in (before, after)
         )
-        camera = _camera_of(first, second, field.forward[t], field.valid[t])
-        against = _against_camera(first, second, field.forward[t], field.valid[t])
+        camera = _camera_of(first, second, flow, valid)
+        against = _against_camera(first, second, flow, valid)
         change = np.abs(second - first)
         left, inside = change, np.ones_like(change, bool)
         if camera is not None:
@@ -138,7 +157,7 @@ def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> Moti
         moved = cv2.blur(cv2.absdiff(before, after).max(axis=-1).astype(np.float32), (9, 9))
         states.append((_top(against), min(1.0, share), float((moved > ACTIVE_CHANGE).mean())))
     subject, unexplained, active = np.mean(states, axis=0).tolist()
-    raw = float(raw_speeds(analysis, stride)[pairs].mean())
+    raw = float(raw_speeds(analysis, stride, window)[pairs - start].mean())
     return MotionState(
         subject * _scale(analysis, field),
         unexplained,

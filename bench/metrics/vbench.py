@@ -6,9 +6,10 @@ consistencies over all frames of all clips: where lengths differ, weigh a clip b
 one. They reward clips that do not move; that is why they are columns and not the headline.
 """
 
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +42,7 @@ def vbench_subject_consistency(analysis: Analysis) -> float:
     if not isinstance(network, Dino):
         raise Unscored(f"VBench uses DINO ViT-B/16, vbench_dino is {type(network).__name__}")
     _need_two(analysis)
-    return _consistency(network.encode(analysis.clip.frames).frames)
+    return _consistency(network.encode(analysis.clip.frames))
 
 
 @metric(unit="cosine", better="higher", needs=["vbench_clip"])
@@ -79,10 +80,7 @@ def vbench_temporal_flickering(analysis: Analysis) -> float:
         Unscored: if the clip has a single frame.
     """
     _need_two(analysis)
-    errors = [
-        np.abs(b.astype(np.int16) - a).mean(dtype=np.float64)
-        for a, b in pairwise(analysis.clip.frames)
-    ]
+    errors = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(analysis.clip.frames)]
     return (255 - float(np.mean(errors))) / 255
 
 
@@ -106,8 +104,8 @@ def vbench_dynamic_degree(analysis: Analysis) -> float:
     if wanted < 1:
         raise Unscored(f"{len(sampled)} sampled frames, needs at least 3")
     threshold = _MOVING_PX * min(sampled.shape[1:3]) / 256
-    moving = sum(_longest(flow) > threshold for flow in method.padded_flows(sampled))
-    return float(moving >= wanted)
+    moving = (flow for flow in method.padded_flows(sampled) if _longest(flow) > threshold)
+    return float(len(list(islice(moving, wanted))) == wanted)  # no more flow than it takes
 
 
 def _consistency(vectors: NDArray[np.float32]) -> float:

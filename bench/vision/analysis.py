@@ -1,7 +1,10 @@
 """Analysis: one clip's evidence, computed when first asked for and shared by all metrics."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from functools import cached_property
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
@@ -15,23 +18,40 @@ from bench.errors import Unscored
 from bench.prompts import Prompt
 from bench.video import crop_to, read_image
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
-from bench.vision.flow import FlowField, FlowMethod, pull_back
-from bench.vision.identity import Identity, IdentityNetwork
-from bench.vision.lpips import Compared, Lpips
+from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
+from bench.vision.identity import IdentityNetwork
+from bench.vision.lpips import Compared, Layers, Lpips
 
 if TYPE_CHECKING:
     from bench.vision.cuts import CutMethod
 
 WORKING_SIDE_PX = 256
 STEP_S = 1 / 8
+LAGS_S = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+HALVED_ABOVE_PX = 128
+"""Short side of frames whose features take half the memory, which changes D by 1e-6."""
+
+BLOCK = 16
+"""Frames, or pairs of frames, whose evidence is computed together."""
+
+LARGE_BYTES = 3 * 2**28
+"""Of features, flow and warped pictures, this much is kept; what is dropped is computed anew."""
+
+FEATURE_BYTES = 40
+"""Of a pixel's LPIPS features, 20, and of what else is kept beside them."""
 
 T = TypeVar("T")
+Rows = Sequence[Any]
 
 
 class Analysis:
     """What the metrics know of one clip.
 
-    Every frame passes every backbone once: results are kept for as long as this object lives.
+    Small evidence is kept for as long as this object lives, large evidence (features, flow, warped
+    pictures) while it fits into `LARGE_BYTES`, the sizes at which the clip is seen taken together:
+    81 frames of 480p do, and every frame passes every backbone once; a clip of a minute is gone
+    through block by block, and what another metric asks of it is computed anew.
 
     Args:
         clip: the clip.
@@ -40,6 +60,7 @@ class Analysis:
         suite: all prompts of the suite, this one among them.
         side_px: short side of the working frames.
         base: what the model that this one is a variant of made of the same draw, if it is at hand.
+        large: where large evidence is kept; a new place if None.
     """
 
     def __init__(
@@ -50,6 +71,7 @@ class Analysis:
         suite: Sequence[Prompt] = (),
         side_px: int = WORKING_SIDE_PX,
         base: "Analysis | None" = None,
+        large: "_Blocks | None" = None,
     ) -> None:
         self.clip = clip
         self.side_px = side_px
@@ -59,12 +81,27 @@ class Analysis:
         self._backbones = backbones
         self._embedded: dict[int, NDArray[np.float32]] = {}
         self._known: dict[Hashable, Any] = {}
+        self._small = _Blocks(np.inf)
+        self._large = large or _Blocks(LARGE_BYTES)
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` returns, remembered under `key` for all who ask again."""
         if key not in self._known:
             self._known[key] = compute()
         return cast("T", self._known[key])
+
+    def along(
+        self, key: Hashable, count: int, compute: Callable[[slice], Rows], part: slice | None = None
+    ) -> Rows:
+        """Small evidence along time, computed block by block and remembered under `key`.
+
+        Args:
+            key: what it is called.
+            count: how many frames, or pairs of frames, there are.
+            compute: arrays `[N, ...]`, the evidence of N frames or pairs that follow each other.
+            part: which of them are asked for; None for all.
+        """
+        return self._small.get(key, part or slice(0, count), count, compute)
 
     @property
     def step(self) -> int:
@@ -77,10 +114,14 @@ class Analysis:
         return _working(self.clip.frames, self.side_px)
 
     def reduced(self, side_px: int) -> "Analysis":
-        """The same clip seen with working frames of a smaller short side."""
+        """The same clip seen with working frames of a smaller short side, if they are larger."""
+        if min(self.clip.frames.shape[1:3]) <= side_px:
+            return self
         return self.once(
             ("reduced", side_px),
-            lambda: Analysis(self.clip, self.prompt, self._backbones, self.suite, side_px),
+            lambda: Analysis(
+                self.clip, self.prompt, self._backbones, self.suite, side_px, large=self._large
+            ),
         )
 
     @cached_property
@@ -104,12 +145,57 @@ class Analysis:
         Raises:
             Unscored: if the clip is not longer than `lag`, is too small, or has no weights.
         """
-        count = len(self.frames) - lag
+        every = slice(0, self.pairs(lag))
+        self._walk()
+        return self._lagged(lag, every)
+
+    def _lagged(self, lag: int, part: slice) -> NDArray[np.float64]:
+        def compute(part: slice) -> Rows:
+            pair = self.features(part), self.features(_later(part, lag))
+            return [_host(self.lpips_network.distances(*pair))]
+
+        distances: NDArray[np.float64]
+        (distances,) = self.along(("lpips", lag), self.pairs(lag), compute, part)
+        return distances
+
+    def _walk(self) -> None:
+        """Where features do not fit: all that is usually asked of them, computed in one go.
+
+        Through both halves of the clip at once, so that each frame is seen once for all lags.
+        """
+
+        def compute() -> None:
+            count, (height, width) = len(self.frames), self._size
+            if count * height * width * FEATURE_BYTES <= LARGE_BYTES:
+                return
+            lags = {self.step, count // 2, *(round(lag_s * self.clip.fps) for lag_s in LAGS_S)}
+            starts = range(0, count, BLOCK)
+            halves = starts[: len(starts) // 2], starts[len(starts) // 2 :]
+            for start in chain.from_iterable(zip_longest(*halves)):
+                if start is None:
+                    continue
+
+                def block(lag: int, start: int = start) -> slice | None:
+                    stop = min(start + BLOCK, count - lag)
+                    return slice(start, stop) if start < stop else None
+
+                for lag in lags - {0}:
+                    if part := block(lag):
+                        self._lagged(lag, part)
+                with suppress(Unscored):  # flow may have no weights
+                    if part := block(self.step):
+                        self.compare_warped(self.step, part)
+                    if part := block(2 * self.step):
+                        self.compare_halfway(self.step, part)
+
+        self.once("walk", compute)
+
+    def pairs(self, lag: int) -> int:
+        """How many pairs of frames are so far apart; Unscored if there are none."""
+        count = len(self.clip.frames) - lag
         if count < 1:
-            raise Unscored(f"{len(self.frames)} frames, needs at least {lag + 1}")
-        return self.once(
-            ("lpips", lag), lambda: self.lpips_network.lagged(self.lpips_features, lag)
-        )
+            raise Unscored(f"{len(self.clip.frames)} frames, needs at least {lag + 1}")
+        return count
 
     @property
     def lpips_network(self) -> Lpips:
@@ -120,14 +206,37 @@ class Analysis:
         """
         return cast("Lpips", self.backbone("lpips"))
 
-    @cached_property
-    def lpips_features(self) -> list[Tensor]:
-        """What `lpips_network` sees in every working frame; see `Lpips.features`.
+    def features(self, part: slice) -> Layers:
+        """What `lpips_network` sees in some working frames, start <= t < stop; see its `features`.
 
         Raises:
             Unscored: if the clip is too small, or LPIPS has no weights.
         """
-        return self.lpips_network.features(self.frames)
+        return self._large.get(
+            (self.side_px, "features"),
+            part,
+            len(self.frames),
+            lambda part: self.lpips_network.features(self._pictures[part], self._precision),
+        )
+
+    @property
+    def _precision(self) -> torch.dtype:
+        """Of features: half for large frames; of small ones `coherence` takes powers."""
+        return torch.float16 if min(self._size) > HALVED_ABOVE_PX else torch.float32
+
+    def patches(self, part: slice) -> Tensor:
+        """What is seen at each place of some working frames; see `Lpips.patches`.
+
+        Raises:
+            Unscored: as `features`.
+        """
+        patches: Tensor = self._large.get(
+            (self.side_px, "patches"),
+            part,
+            len(self.frames),
+            lambda part: [self.lpips_network.patches(self.features(part))],
+        )[0]
+        return patches
 
     @cached_property
     def lpips_to_reference(self) -> NDArray[np.float64]:
@@ -136,14 +245,14 @@ class Analysis:
         Raises:
             Unscored: if there is no conditioning image, the clip is too small, or no weights.
         """
-        reference = self.lpips_network.features(_working(self.reference[None], self.side_px))
-        count = len(self.frames)
-        return self.lpips_network.distance(
-            reference,
-            torch.zeros(count, dtype=torch.int64),
-            torch.arange(count),
-            self.lpips_features,
-        )
+        shown = torch.from_numpy(_working(self.reference[None], self.side_px))
+        reference = self.lpips_network.features(shown)
+
+        def compute(part: slice) -> Rows:
+            return [_host(self.lpips_network.distances(reference, self.features(part)))]
+
+        distances: NDArray[np.float64] = self.along("to reference", len(self.frames), compute)[0]
+        return distances
 
     def image_embeddings(self, indices: NDArray[np.intp]) -> NDArray[np.float32]:
         """Unit vectors of the image-text network, float32 `[N, D]`; each frame is embedded once.
@@ -168,65 +277,78 @@ class Analysis:
         """
         return self._text.embed_text(text)
 
-    def flow(self, stride: int) -> FlowField:
-        """Flow both ways between every frame t and t + stride.
+    def flow(self, stride: int, part: slice | None = None) -> FlowField:
+        """Flow both ways between frames t and t + stride.
+
+        Args:
+            stride: frames between the two.
+            part: which t, start <= t < stop; None for all there are, which are as large as the clip
+                is long.
 
         Raises:
             Unscored: if the clip is not longer than `stride`, or too small.
         """
-        if len(self.frames) <= stride:
-            raise Unscored(f"{len(self.frames)} frames, needs at least {stride + 1}")
-        return self.once(("flow", stride), lambda: self._flow.field(self._flow_encoded, stride))
+        part = part or slice(0, self.pairs(stride))
+        return FlowField(stride, *map(_host, self._flows(stride, part)))
+
+    def _flows(self, stride: int, part: slice) -> Rows:
+        """Forward, backward and valid of `flow`, where the method has them."""
+
+        def compute(part: slice) -> Rows:
+            first, second = self._flow_encoded(part), self._flow_encoded(_later(part, stride))
+            forward, backward = (
+                self._flow.flows(*pair, self._size).to(self._backbones.device)
+                for pair in ((first, second), (second, first))
+            )
+            return forward, backward, consistent(forward, backward)
+
+        return self._large.get((self.side_px, "flow", stride), part, self.pairs(stride), compute)
 
     def flow_between(self, first: int, second: int) -> NDArray[np.float32]:
         """Flow from one frame to any other, float32 `[H, W, 2]`, pixels."""
-        pair = self._flow.encode(self.frames[[first, second]])
-        onward: NDArray[np.float32] = self._flow.field(pair, 1).forward[0]
+        start, end = (self._flow_encoded(slice(t, t + 1)) for t in (first, second))
+        onward: NDArray[np.float32] = _host(self._flow.flows(start, end, self._size))[0]
         return onward
 
-    def warped(self, stride: int) -> NDArray[np.float32]:
-        """W(x_t+stride, f): each frame as the one `stride` later shows it, bilinear.
+    def warped(self, stride: int, part: slice) -> Tensor:
+        """W(x_t+stride, f): some frames as the one `stride` later shows them, bilinear.
 
         Returns:
-            float32 `[T - stride, h, w, 3]`, 0..255, not rounded.
+            float32 `[N, h, w, 3]`, 0..255, not rounded, for the N frames t of `part`.
 
         Raises:
             Unscored: as `flow`.
         """
-        return self.once(
-            ("warped", stride),
-            lambda: _pull_all(self.frames[stride:], self.flow(stride).forward),
-        )
+        return pull_all_back(self._pictures[_later(part, stride)], self._flows(stride, part)[0])
 
-    def compare_warped(self, stride: int) -> Compared:
-        """Every frame x_t with W(x_t+stride, f); distances over valid pixels. N = T - stride.
+    def compare_warped(self, stride: int, part: slice | None = None) -> Compared:
+        """Frames x_t with W(x_t+stride, f); distances over valid pixels. N = T - stride.
 
         Raises:
             Unscored: as `flow`, or LPIPS has no weights.
         """
-        return self.once(
-            ("compare warped", stride),
-            lambda: self.compare(
-                np.arange(len(self.frames) - stride), self.warped(stride), self.flow(stride).valid
-            ),
-        )
 
-    def compare_warped_back(self, stride: int) -> Compared:
-        """Every frame x_t+stride with W(x_t, b), over all pixels. N = T - stride.
+        def compute(part: slice) -> Rows:
+            valid = self._flows(stride, part)[2]
+            return self.compare(part, self.warped(stride, part), valid)
+
+        return self._compared(("compare warped", stride), self.pairs(stride), compute, part)
+
+    def compare_warped_back(self, stride: int, part: slice | None = None) -> Compared:
+        """Frames x_t+stride with W(x_t, b), over all pixels. N = T - stride.
 
         Raises:
             Unscored: as `flow`, or LPIPS has no weights.
         """
-        return self.once(
-            ("compare warped back", stride),
-            lambda: self.compare(
-                np.arange(stride, len(self.frames)),
-                map(pull_back, self.frames[:-stride], self.flow(stride).backward),
-            ),
-        )
 
-    def compare_halfway(self, stride: int) -> Compared:
-        """Every frame x_t, t = stride .. T - 1 - stride, with M_t. N = T - 2 stride.
+        def compute(part: slice) -> Rows:
+            warped = pull_all_back(self._pictures[part], self._flows(stride, part)[1])
+            return self.compare(_later(part, stride), warped)
+
+        return self._compared(("compare warped back", stride), self.pairs(stride), compute, part)
+
+    def compare_halfway(self, stride: int, part: slice | None = None) -> Compared:
+        """Frames x_t+stride with M_t+stride. N = T - 2 stride.
 
         M_t = 1/2 [W(x_t-stride, b/2) + W(x_t+stride, a/2)], each neighbour warped half-way to
         the other (bicubic), where a is the flow from t - stride to t + stride and b back.
@@ -235,30 +357,41 @@ class Analysis:
             Unscored: as `flow`, or LPIPS has no weights.
         """
 
-        def compute() -> Compared:
-            field = self.flow(2 * stride)
-            first, last = self.frames[: -2 * stride], self.frames[2 * stride :]
-            made = map(_halfway, first, last, field.forward, field.backward)
-            return self.compare(np.arange(stride, len(self.frames) - stride), made)
+        def compute(part: slice) -> Rows:
+            there, back, _ = self._flows(2 * stride, part)
+            forth = pull_all_back(self._pictures[part], back / 2, cubic=True)
+            last = self._pictures[_later(part, 2 * stride)]
+            middle = forth.add_(pull_all_back(last, there / 2, cubic=True)).mul_(0.5)
+            # Cubic interpolation overshoots.
+            return self.compare(_later(part, stride), middle.clamp_(0, 255))
 
-        return self.once(("compare halfway", stride), compute)
+        return self._compared(("compare halfway", stride), self.pairs(2 * stride), compute, part)
+
+    def _compared(
+        self, key: Hashable, count: int, compute: Callable[[slice], Rows], part: slice | None
+    ) -> Compared:
+        return Compared(*self.along(key, count, compute, part))
 
     def compare(
-        self,
-        indices: NDArray[np.intp],
-        made: Iterable[NDArray[np.float32]],
-        valid: Iterable[NDArray[np.bool_]] | None = None,
+        self, part: slice, made: Tensor | NDArray[np.float32], valid: Tensor | None = None
     ) -> Compared:
-        """Frames with pictures made from the clip, by LPIPS; see `Lpips.compare`.
+        """Some frames with as many pictures made from the clip, by LPIPS; see `Lpips.compare`.
 
         Raises:
             Unscored: if the clip is too small, or LPIPS has no weights.
         """
-        return self.lpips_network.compare(self.lpips_features, indices, made, valid)
+        pictures = torch.as_tensor(made)
+        compared = self.lpips_network.compare(self.features(part), pictures, valid)
+        return Compared(*map(_host, compared))
 
     @cached_property
-    def identity(self) -> Identity:
-        """Who is seen: embeddings of the frames as generated, which the network scales itself.
+    def _pictures(self) -> Tensor:
+        """The working frames where the networks are: they travel once."""
+        return torch.from_numpy(self.frames).to(self._backbones.device)
+
+    @cached_property
+    def identity(self) -> NDArray[np.float32]:
+        """Who is seen: unit vectors `[T, D]` of frames as generated, which the network scales.
 
         Raises:
             Unscored: if the clip is too small, or the network has no weights.
@@ -272,8 +405,8 @@ class Analysis:
         Raises:
             Unscored: if there is no conditioning image, or as `identity`.
         """
-        reference = self._identity.encode(self.reference[None]).frames[0]
-        cosines: NDArray[np.float64] = self.identity.frames.astype(np.float64) @ reference
+        reference = self._identity.encode(self.reference[None])[0]
+        cosines: NDArray[np.float64] = self.identity.astype(np.float64) @ reference
         return cosines
 
     def likeness(self, lag: int) -> float:
@@ -284,7 +417,7 @@ class Analysis:
         """
         if len(self.clip.frames) <= lag:
             raise Unscored(f"{len(self.clip.frames)} frames, needs at least {lag + 1}")
-        frames = self.identity.frames.astype(np.float64)
+        frames = self.identity.astype(np.float64)
         return float((frames[:-lag] * frames[lag:]).sum(axis=1).mean())
 
     @cached_property
@@ -313,37 +446,80 @@ class Analysis:
         return cast("TextNetwork", self._backbones.get("text"))
 
     @property
-    def _flow(self) -> FlowMethod[Any]:
-        return cast("FlowMethod[Any]", self.backbone("flow"))
+    def _size(self) -> tuple[int, int]:
+        return self.frames.shape[1], self.frames.shape[2]
 
-    @cached_property
-    def _flow_encoded(self) -> Any:  # noqa: ANN401 - each method has its own
-        return self._flow.encode(self.frames)
+    @property
+    def _flow(self) -> FlowMethod:
+        return cast("FlowMethod", self.backbone("flow"))
+
+    def _flow_encoded(self, part: slice) -> Rows:
+        return self._large.get(
+            (self.side_px, "encoded"),
+            part,
+            len(self.frames),
+            lambda part: self._flow.encode(self._pictures[part]),
+        )
+
+
+class _Blocks:
+    """Evidence along time in blocks, computed when asked for; those asked for last are kept.
+
+    Args:
+        most_bytes: how much is kept.
+    """
+
+    def __init__(self, most_bytes: float) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._blocks: OrderedDict[Hashable, Rows] = OrderedDict()
+
+    def get(self, key: Hashable, part: slice, count: int, compute: Callable[[slice], Rows]) -> Rows:
+        """Evidence of `part`, which lies in 0..count; see `Analysis.along`."""
+        pieces = []
+        for start in range(part.start - part.start % BLOCK, part.stop, BLOCK):
+            whole = self._block((key, start), slice(start, min(start + BLOCK, count)), compute)
+            inside = slice(max(0, part.start - start), part.stop - start)
+            pieces.append([rows[inside] for rows in whole])
+        if len(pieces) == 1:
+            return pieces[0]
+        return [_joined(rows) for rows in zip(*pieces, strict=True)]
+
+    def _block(self, key: Hashable, part: slice, compute: Callable[[slice], Rows]) -> Rows:
+        if key in self._blocks:
+            self._blocks.move_to_end(key)
+            return self._blocks[key]
+        block = compute(part)
+        self._blocks[key] = block
+        self._bytes += sum(rows.nbytes for rows in block)
+        while self._bytes > self._most_bytes and len(self._blocks) > 1:
+            _, oldest = self._blocks.popitem(last=False)
+            self._bytes -= sum(rows.nbytes for rows in oldest)
+        return block
+
+
+def _joined(rows: tuple[Any, ...]) -> Any:  # noqa: ANN401 - of arrays an array, of tensors a tensor
+    return torch.cat(rows) if isinstance(rows[0], Tensor) else np.concatenate(rows)
+
+
+def _host(values: Tensor) -> NDArray[Any]:
+    """As numpy has it: the same memory on a CPU, a copy from elsewhere."""
+    array: NDArray[Any] = values.cpu().numpy()
+    return array
+
+
+def _later(part: slice, frames: int) -> slice:
+    return slice(part.start + frames, part.stop + frames)
 
 
 def _working(frames: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Frames `[T, H, W, 3]` at working size."""
-    height, width = frames.shape[1:3]
+    """Frames `[T, H, W, 3]` at working size, in memory of their own that can be written."""
+    count, height, width = frames.shape[:3]
     scale = side_px / min(height, width)
     if scale >= 1:
-        return frames
+        return np.require(frames, requirements=["C", "W"])
     size = (round(width * scale), round(height * scale))
-    return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
-
-
-def _pull_all(frames: NDArray[np.uint8], flows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.stack([pull_back(frame, flow) for frame, flow in zip(frames, flows, strict=True)])
-
-
-def _halfway(
-    first: NDArray[np.uint8],
-    last: NDArray[np.uint8],
-    there: NDArray[np.float32],
-    back: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """The frame between two, float32 `[H, W, 3]`, 0..255: the mean of both, warped half-way."""
-    half = np.float32(0.5)
-    forth = pull_back(first, back * half, cv2.INTER_CUBIC)
-    back_again = pull_back(last, there * half, cv2.INTER_CUBIC)
-    mean: NDArray[np.float32] = (forth + back_again) * half
-    return mean.clip(0, 255)  # cubic interpolation overshoots
+    reduced = np.empty((count, size[1], size[0], 3), np.uint8)
+    for place, frame in zip(reduced, frames, strict=True):
+        cv2.resize(frame, size, dst=place, interpolation=cv2.INTER_AREA)
+    return reduced

@@ -50,7 +50,7 @@ class Backbones:
 
     def __init__(self, configured: Mapping[str, Backbone], device: torch.device) -> None:
         self._configured = configured
-        self._device = device
+        self.device = device
         self._missing: dict[str, str] = {}
         self._loaded: set[str] = set()
 
@@ -63,7 +63,7 @@ class Backbones:
         backbone = self._configured[name]
         if name not in self._loaded:
             try:
-                backbone.load(self._device)
+                backbone.load(self.device)
             except Unscored as reason:
                 self._missing[name] = str(reason)
                 raise

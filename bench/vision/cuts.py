@@ -137,8 +137,10 @@ class HeuristicCuts:
         """
         if len(frames) < 3:
             raise Unscored(f"{len(frames)} frames, needs at least 3")
-        distances = self.lpips.lagged(self.lpips.features(frames), 1)
-        seen = self.identity.encode(frames).frames
+        features = self.lpips.features(torch.from_numpy(frames))
+        pair = [layer[:-1] for layer in features], [layer[1:] for layer in features]
+        distances = self.lpips.distances(*pair).cpu().numpy()
+        seen = self.identity.encode(frames)
         alike = (seen[:-1] * seen[1:]).sum(axis=1)
         jumps = (distances > 4 * np.median(distances)) & (alike < 0.7)
         return np.append(jumps, False).astype(np.float64)

@@ -1,9 +1,10 @@
 """Optical flow between frames of one clip, by DIS or RAFT, and where it can be trusted."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,7 +16,6 @@ from torch.nn import functional
 from bench.errors import BenchError, Unscored
 from bench.storage import fingerprint
 from bench.vision import weights
-from bench.vision.backbones import in_batches
 
 MIN_VALID_SHARE = 0.3
 MAX_DROPPED_SHARE = 1 / 3
@@ -37,7 +37,7 @@ MAX_CORRELATION_BYTES = 8 * 2**30  # 1920x1088 takes 5.6 GB
 
 @dataclass(frozen=True, eq=False)
 class FlowField:
-    """Flow for the frame pairs (t, t + stride), t = 0 .. N-1, in pixels.
+    """Flow for consecutive frame pairs (t, t + stride), in pixels; N of them.
 
     Attributes:
         stride: the distance between the two frames of a pair, in frames.
@@ -52,33 +52,39 @@ class FlowField:
     backward: NDArray[np.float32]
     valid: NDArray[np.bool_]
 
-    def reliable(self) -> NDArray[np.intp]:
-        """Indices of the pairs of which at least 30% of the pixels are valid.
 
-        Raises:
-            Unscored: if that leaves out more than a third of the pairs.
-        """
-        kept = np.flatnonzero(self.valid.mean(axis=(1, 2)) >= MIN_VALID_SHARE)
-        dropped = len(self.valid) - len(kept)
-        if dropped > MAX_DROPPED_SHARE * len(self.valid):
-            raise Unscored(f"flow unreliable in {dropped} of {len(self.valid)} frame pairs")
-        return kept
+def reliable(valid_shares: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Indices of the pairs of which at least 30% of the pixels are valid.
+
+    Args:
+        valid_shares: of the pixels of each pair, `[N]`, 0..1.
+
+    Raises:
+        Unscored: if that leaves out more than a third of the pairs.
+    """
+    kept = np.flatnonzero(valid_shares >= MIN_VALID_SHARE)
+    dropped = len(valid_shares) - len(kept)
+    if dropped > MAX_DROPPED_SHARE * len(valid_shares):
+        raise Unscored(f"flow unreliable in {dropped} of {len(valid_shares)} frame pairs")
+    return kept
 
 
-Encoded = TypeVar("Encoded")
-
-
-class FlowMethod(Protocol[Encoded]):
+class FlowMethod(Protocol):
     """What fills the role `flow` in `metrics.backbones`.
 
     In two steps, so that each frame is looked at once, whatever pairs are asked for.
     """
 
-    def encode(self, frames: NDArray[np.uint8]) -> Encoded:
-        """What the method needs to know of each frame of uint8 `[T, H, W, 3]`, RGB."""
+    def encode(self, frames: Tensor) -> Sequence[Tensor]:
+        """What the method needs to know of uint8 `[T, H, W, 3]`, RGB; frame by frame, T first."""
 
-    def field(self, encoded: Encoded, stride: int) -> FlowField:
-        """Flow both ways between every frame t and t + stride, 1 <= stride < T."""
+    def flows(
+        self, first: Sequence[Tensor], second: Sequence[Tensor], size: tuple[int, int]
+    ) -> Tensor:
+        """Flow from the N frames of one encoding to those of another, float32 `[N, H, W, 2]`.
+
+        `size` is (H, W).
+        """
 
 
 class DisFlow:
@@ -98,16 +104,13 @@ class DisFlow:
 
     def load(self, device: torch.device) -> None:  # noqa: ARG002 - DIS runs on the CPU only
         """Set the method up; nothing is read from disk."""
-        self._dis = cv2.DISOpticalFlow.create(_PRESETS[self.preset])
+        self._methods: list[cv2.DISOpticalFlow] = []
 
-    def encode(self, frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-        """The frames in grey.
+    def encode(self, frames: Tensor) -> list[Tensor]:
+        """The frames in grey, one tensor of uint8 `[T, H, W]`.
 
         Args:
             frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Returns:
-            T times uint8 `[H, W]`.
 
         Raises:
             Unscored: if the shorter side is under 16 pixels.
@@ -116,28 +119,34 @@ class DisFlow:
             raise Unscored(
                 f"short side is {min(frames.shape[1:3])} px, flow needs at least {MIN_SIDE_PX}"
             )
-        return [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+        grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames.cpu().numpy()]
+        return [torch.from_numpy(np.stack(grey))]
 
-    def field(self, encoded: Sequence[NDArray[np.uint8]], stride: int) -> FlowField:
-        """Flow both ways between every frame t and frame t + stride.
+    def flows(
+        self, first: Sequence[Tensor], second: Sequence[Tensor], size: tuple[int, int]
+    ) -> Tensor:
+        """Flow from each frame of one encoding to that of another, float32 `[N, H, W, 2]`.
 
-        Args:
-            encoded: what `encode` returned.
-            stride: distance of a pair in frames, 1 <= stride < T.
+        By as many threads as torch has: DIS itself gains nothing from more than one.
         """
-        pairs = list(zip(encoded[:-stride], encoded[stride:], strict=True))
-        forward = np.stack([self._dis.calc(a, b, None) for a, b in pairs])
-        backward = np.stack([self._dis.calc(b, a, None) for a, b in pairs])
-        return both_ways(stride, forward, backward)
+        starts, ends = first[0].numpy(), second[0].numpy()
+        flows = torch.empty(len(starts), *size, 2)
 
+        def fill(worker: int) -> None:
+            for pair in range(worker, len(starts), workers):
+                flows[pair] = torch.from_numpy(
+                    self._methods[worker].calc(starts[pair], ends[pair], None)
+                )
 
-@dataclass(frozen=True, eq=False)
-class RaftEncoding:
-    """What RAFT keeps of a clip's frames, on its 1/8 grid."""
-
-    matching: Tensor  # float32 `[T, 256, h, w]`, compared between two frames
-    context: Tensor  # float32 `[T, 256, h, w]`, of the frame that the flow starts from
-    crop: tuple[slice, slice]  # rows and columns of the padded frame that are the frame
+        workers = min(torch.get_num_threads(), len(starts))
+        while len(self._methods) < workers:  # one has buffers for one pair at a time
+            self._methods.append(cv2.DISOpticalFlow.create(_PRESETS[self.preset]))
+        if workers == 1:
+            fill(0)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(fill, range(workers)))
+        return flows
 
 
 @dataclass(eq=False)
@@ -174,10 +183,11 @@ class Raft:
         )
 
     @torch.inference_mode()
-    def encode(self, frames: NDArray[np.uint8]) -> RaftEncoding:
-        """Encode every frame of uint8 `[T, H, W, 3]`, RGB, once.
+    def encode(self, frames: Tensor) -> list[Tensor]:
+        """What is compared between two frames, and what is seen in the one that a flow starts from.
 
-        Unscored if they are too small, or too large for the memory bound.
+        Both float32 `[T, 256, H' / 8, W' / 8]` of uint8 `[T, H, W, 3]`, RGB. Unscored if the frames
+        are too small, or too large for the memory bound.
         """
         padding = _padding(*frames.shape[1:3])
         left, right, top, bottom = padding
@@ -194,54 +204,48 @@ class Raft:
                 f"{correlation / 2**30:.0f} GiB, {MAX_CORRELATION_BYTES / 2**30:.0f} are allowed"
             )
         matching, context = [], []
-        for part in in_batches(frames, self.batch_size):
-            images = torch.from_numpy(part).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        for start in range(0, len(frames), self.batch_size):
+            part = frames[start : start + self.batch_size]
+            images = part.to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
             padded = functional.pad(images, padding, mode="replicate")
             matching.append(self._network.feature_encoder(padded))
             context.append(self._network.context_encoder(padded))
-        crop = (slice(top, height - bottom), slice(left, width - right))
-        return RaftEncoding(torch.cat(matching), torch.cat(context), crop)
+        return [torch.cat(matching), torch.cat(context)]
 
-    def field(self, encoded: RaftEncoding, stride: int) -> FlowField:
-        """Flow both ways between every frame t and frame t + stride, 1 <= stride < T."""
-        first = list(range(len(encoded.matching) - stride))
-        last = [t + stride for t in first]
-        rows, columns = encoded.crop
-        forward, backward = (
-            np.concatenate([flow[:, rows, columns] for flow in self._flows(encoded, a, b)])
-            for a, b in ((first, last), (last, first))
-        )
-        return both_ways(stride, forward, backward)
+    def flows(
+        self, first: Sequence[Tensor], second: Sequence[Tensor], size: tuple[int, int]
+    ) -> Tensor:
+        """Flow from each frame of one encoding to that of another, float32 `[N, H, W, 2]`."""
+        left, right, top, bottom = _padding(*size)
+        padded = self._padded(first, second)
+        return padded[:, top : padded.shape[1] - bottom, left : padded.shape[2] - right]
 
     def padded_flows(self, frames: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
         """Flow from each frame to the next, the padding left on; two frames are held at a time.
 
         T - 1 times float32 `[H', W', 2]`, pixels; H' and W' divide by 8. Unscored as in `encode`.
         """
-        before = self.encode(frames[:1])
+        before = self.encode(torch.from_numpy(frames[:1]))
         for t in range(1, len(frames)):
-            now = self.encode(frames[t : t + 1])
-            matching = torch.cat([before.matching, now.matching])
-            pair = RaftEncoding(matching, before.context, now.crop)
-            yield next(self._flows(pair, [0], [1]))[0]
+            now = self.encode(torch.from_numpy(frames[t : t + 1]))
+            yield self._padded(before, now)[0].cpu().numpy()
             before = now
 
     @torch.inference_mode()
-    def _flows(
-        self, encoded: RaftEncoding, a: Sequence[int], b: Sequence[int]
-    ) -> Iterator[NDArray[np.float32]]:
-        """Flow from frames `a[i]` to `b[i]`, by batches of float32 `[B, H', W', 2]`.
+    def _padded(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
+        """Flow between frames, float32 `[N, H', W', 2]`.
 
         torchvision's own forward pass encodes both frames of every pair anew; otherwise the same.
         """
         from torchvision.models.optical_flow._utils import make_coords_grid, upsample_flow
 
         network = self._network
-        for start in range(0, len(a), self.batch_size):
+        flows = []
+        for start in range(0, len(first[0]), self.batch_size):
             part = slice(start, start + self.batch_size)
-            network.corr_block.build_pyramid(encoded.matching[a[part]], encoded.matching[b[part]])
+            network.corr_block.build_pyramid(first[0][part], second[0][part])
             hidden_size = network.update_block.hidden_state_size
-            hidden, context = encoded.context[a[part]].tensor_split([hidden_size], dim=1)
+            hidden, context = first[1][part].tensor_split([hidden_size], dim=1)
             hidden, context = hidden.tanh(), context.relu()
             origin = make_coords_grid(len(hidden), *hidden.shape[2:]).to(self._device)
             end = origin
@@ -250,46 +254,84 @@ class Raft:
                 hidden, delta = network.update_block(hidden, context, correlation, end - origin)
                 end = end + delta
             flow = upsample_flow(flow=end - origin, up_mask=network.mask_predictor(hidden))
-            yield flow.permute(0, 2, 3, 1).cpu().numpy()
+            flows.append(flow.permute(0, 2, 3, 1))
+        return torch.cat(flows)
 
 
-def both_ways(
-    stride: int, forward: NDArray[np.float32], backward: NDArray[np.float32]
-) -> FlowField:
-    """A field of flows `[N, H, W, 2]`, its valid pixels marked; see `consistent`."""
-    valid = np.stack([consistent(f, b) for f, b in zip(forward, backward, strict=True)])
-    return FlowField(stride, forward, backward, valid)
-
-
-def consistent(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> NDArray[np.bool_]:
+def consistent(forward: Tensor, backward: Tensor) -> Tensor:
     """Pixels whose forward and backward flow agree.
 
     A pixel p is valid iff |f(p) + b(p + f(p))|^2 <= .01 (|f|^2 + |b|^2) + .5 and p + f(p) lies
     inside the frame (Sundaram, Brox and Keutzer, ECCV 2010).
 
     Args:
-        forward: float32 `[H, W, 2]`, pixels.
-        backward: float32 `[H, W, 2]`, pixels.
+        forward: float32 `[N, H, W, 2]`, pixels.
+        backward: float32 `[N, H, W, 2]`, pixels.
 
     Returns:
-        bool `[H, W]`.
+        bool `[N, H, W]`.
     """
-    height, width = forward.shape[:2]
-    returned = pull_back(backward, forward)
+    if len(forward) > 1 and forward.device.type == "cpu":  # one by one they stay in the cache
+        pairs = [(forward[t : t + 1], backward[t : t + 1]) for t in range(len(forward))]
+        return torch.cat([consistent(*pair) for pair in pairs])
+    height, width = forward.shape[1:3]
+    returned = pull_all_back(backward, forward)
     closure = _squared_length(forward + returned)
     scale = _squared_length(forward) + _squared_length(returned)
-    x, y = places(height, width)
-    end_x, end_y = x + forward[..., 0], y + forward[..., 1]
+    end_x, end_y = (_places(forward) + forward).unbind(dim=-1)
     inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
-    agreed: NDArray[np.bool_] = (closure <= 0.01 * scale + 0.5) & inside
-    return agreed
+    return (closure <= 0.01 * scale + 0.5) & inside
 
 
-def _squared_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of `[H, W, 2]`; numpy's sum over so short an axis is slow."""
-    x, y = vectors[..., 0], vectors[..., 1]
-    squared: NDArray[np.float32] = x * x + y * y
-    return squared
+def _squared_length(vectors: Tensor) -> Tensor:
+    """Of `[N, H, W, 2]`; a sum over so short an axis is slow."""
+    x, y = vectors.unbind(dim=-1)
+    return x * x + y * y
+
+
+def _places(flows: Tensor) -> Tensor:
+    """Each pixel's x and y, float32 `[H, W, 2]`, of flows `[N, H, W, 2]` and on their device."""
+    rows, columns = (torch.arange(n, device=flows.device).float() for n in flows.shape[1:3])
+    y, x = torch.meshgrid(rows, columns, indexing="ij")
+    return torch.stack([x, y], dim=-1)
+
+
+def pull_all_back(images: Tensor, flows: Tensor, *, cubic: bool = False) -> Tensor:
+    """Each of N images pulled back along a flow of its own, on the device of the flows.
+
+    On a CPU by OpenCV, see `pull_back`; elsewhere by `grid_sample`, which does not round places to
+    1/32 pixel and so is not the same to the last digit.
+
+    Args:
+        images: `[N, H, W, C]`, any numeric type.
+        flows: float32 `[N, H, W, 2]`, pixels.
+        cubic: rather than linear.
+
+    Returns:
+        float32 `[N, H, W, C]`.
+    """
+    if flows.device.type == "cpu":
+        interpolation = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+        pulled = torch.empty(images.shape)
+        for place, image, flow in zip(pulled, images, flows, strict=True):
+            place[:] = torch.from_numpy(pull_back(image.numpy(), flow.numpy(), interpolation))
+        return pulled
+    return _sampled(images, flows, cubic=cubic)
+
+
+def _sampled(images: Tensor, flows: Tensor, *, cubic: bool) -> Tensor:
+    """What `pull_all_back` does where there is no OpenCV."""
+    height, width = flows.shape[1:3]
+    x, y = (_places(flows) + flows).unbind(dim=-1)
+    ends = torch.stack([2 * x / max(1, width - 1) - 1, 2 * y / max(1, height - 1) - 1], dim=-1)
+    sampled = functional.grid_sample(
+        images.to(flows.device).permute(0, 3, 1, 2).float(),
+        ends,
+        mode="bicubic" if cubic else "bilinear",
+        padding_mode="border",
+        align_corners=True,
+    )
+    return sampled.permute(0, 2, 3, 1)
 
 
 def pull_back(

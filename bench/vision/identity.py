@@ -31,19 +31,11 @@ _GOLDEN_TOLERANCE = 1e-4
 _MIN_NEIGHBOUR_COSINE = 0.1
 
 
-@dataclass(frozen=True, eq=False)
-class Identity:
-    """What an identity network sees in a clip."""
-
-    frames: NDArray[np.float32]  # `[T, D]`, one unit vector for each frame
-    patches: NDArray[np.float32]  # `[T, N, E]`, one for each of N places of a frame, row by row
-
-
 class IdentityNetwork(Protocol):
     """What fills the roles `identity` and `vbench_dino` in `metrics.backbones`."""
 
-    def encode(self, frames: NDArray[np.uint8]) -> Identity:
-        """Embed uint8 `[T, H, W, 3]`, RGB, of any size; each frame is seen once."""
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size; each is seen once."""
 
 
 def need_size(frames: NDArray[np.uint8], network: str) -> None:
@@ -103,27 +95,23 @@ class AlexNetFeatures:
         self.fingerprint = fingerprint(
             {"weights": weights.digest(used), "short_side_px": self.short_side_px}
         )
-        first, second = self.encode(golden_frames()).frames
+        first, second = self.encode(golden_frames())
         weights.check_golden("AlexNet", float(first @ second), _GOLDEN, _GOLDEN_TOLERANCE)
 
     @torch.inference_mode()
-    def encode(self, frames: NDArray[np.uint8]) -> Identity:
-        """Vectors of 576 components; N is the size of the third convolution's grid.
-
-        That is 7x7 for 128x128 pixels. Unscored if the shorter side is under 32.
-        """
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Vectors of 576 components; Unscored if the shorter side is under 32 pixels."""
         need_size(frames, "AlexNet")
         scale = min(1.0, self.short_side_px / min(frames.shape[1:3]))
         size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
-        whole, patches = [], []
+        vectors = []
         for part in in_batches(frames, self.batch_size):
             if scale < 1:
                 part = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in part])
             images = torch.from_numpy(part).to(self._device).permute(0, 3, 1, 2).float() / 255
             cells = self._cells(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
-            whole.append(functional.normalize(cells.mean(dim=1), dim=-1).cpu().numpy())
-            patches.append(cells.cpu().numpy())
-        return Identity(np.concatenate(whole), np.concatenate(patches))
+            vectors.append(functional.normalize(cells.mean(dim=1), dim=-1).cpu().numpy())
+        return np.concatenate(vectors)
 
     def _cells(self, images: Tensor) -> Tensor:
         """Unit vectors `[B, N, 576]` of normalised images `[B, 3, H, W]`."""
@@ -187,21 +175,19 @@ class _VisionTransformer:
         self.fingerprint = fingerprint({"identity": self.name, "weights": weights.digest(state)})
 
     @torch.inference_mode()
-    def encode(self, frames: NDArray[np.uint8]) -> Identity:
-        """The class token and the patch tokens of the last layer, of 768 components.
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The class token of the last layer, of 768 components.
 
         Unscored if the shorter side is under 32 pixels.
         """
         need_size(frames, self.name.partition(" ")[0])
-        whole, patches = [], []
+        vectors = []
         for part in in_batches(frames, self.batch_size):
             # One by one: a batch of 4K frames in float32 would take gigabytes.
             images = torch.cat([self._resized(frame) for frame in part])
             tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
-            units = functional.normalize(tokens, dim=-1).cpu().numpy()
-            whole.append(units[:, 0])
-            patches.append(units[:, 1:])
-        return Identity(np.concatenate(whole), np.concatenate(patches))
+            vectors.append(functional.normalize(tokens[:, 0], dim=-1).cpu().numpy())
+        return np.concatenate(vectors)
 
     def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
         """A frame `[H, W, 3]` as the network is fed it: `[1, 3, H', W']`, 0..1."""

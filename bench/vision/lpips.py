@@ -1,10 +1,8 @@
 """LPIPS v0.1 (AlexNet) with every frame's features computed once and compared many times."""
 
-import itertools
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +29,12 @@ _CONVOLUTIONS = {
 }
 _POOLED = (3, 6)
 _HEADS = "weights/v0.1/alex.pth"
+
+BATCH_PX = 2**20  # of all frames of a forward pass: what they become should stay in the cache
+PAIRS = 2  # of frames whose features are compared at once, likewise
+
+Layers = Sequence[Tensor]
+"""Of frames one after the other, what each layer makes of them; see `Lpips.features`."""
 
 
 class _Trunk(torch.nn.Module):
@@ -83,17 +87,16 @@ class _Network(torch.nn.Module):
         return [layer / ((layer**2).sum(dim=1, keepdim=True).sqrt() + 1e-10) for layer in layers]
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """Distances between frames of a clip and frames made from it.
+class Compared(NamedTuple):
+    """Distances between frames of a clip and frames made from it; tensors or arrays.
 
     Attributes:
         distances: float64 `[N]`, D over the pixels that count; NaN where none does.
         cells: float32 `[N, h, w]`, D over all pixels, place by place; see `Lpips.cells`.
     """
 
-    distances: NDArray[np.float64]
-    cells: NDArray[np.float32]
+    distances: Any
+    cells: Any
 
 
 class Lpips:
@@ -147,19 +150,20 @@ class Lpips:
             for number in range(len(_CONVOLUTIONS))
         ]
         self.fingerprint = weights.digest(self._net.state_dict())
-        golden = self.features(golden_frames())
-        measured = self.distance(golden, torch.tensor([0]), torch.tensor([1]))
-        weights.check_golden("LPIPS", float(measured[0]), _GOLDEN, _GOLDEN_TOLERANCE)
+        golden = self.features(torch.from_numpy(golden_frames()))
+        pair = [layer[:1] for layer in golden], [layer[1:] for layer in golden]
+        weights.check_golden("LPIPS", float(self.distances(*pair)), _GOLDEN, _GOLDEN_TOLERANCE)
 
     @torch.inference_mode()
-    def features(self, frames: NDArray[np.uint8]) -> list[Tensor]:
+    def features(self, frames: Tensor, precision: torch.dtype = torch.float32) -> Layers:
         """Weighted unit features of every frame.
 
         Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
+            frames: uint8 or float32 `[T, H, W, 3]`, RGB, 0..255, on any device.
+            precision: in which they are kept; float16 changes D by about 1e-6.
 
         Returns:
-            One float32 tensor `[T, C_l, H_l, W_l]` for each of the five layers.
+            One tensor `[T, C_l, H_l, W_l]` for each of the five layers.
 
         Raises:
             Unscored: if the shorter side is under 32 pixels.
@@ -168,107 +172,62 @@ class Lpips:
         if short_side < MIN_SIDE_PX:
             raise Unscored(f"short side is {short_side} px, LPIPS needs at least {MIN_SIDE_PX}")
         layers: list[Tensor] = []  # filled as they come: joined at the end, they are there twice
-        for start in range(0, len(frames), self.batch_size):
-            batch = self._layers(frames[start : start + self.batch_size])
-            layers = layers or [part.new_empty(len(frames), *part.shape[1:]) for part in batch]
-            for layer, part in zip(layers, batch, strict=True):
-                layer[start : start + len(part)] = part
+        for part in self._batches(frames):
+            batch = self._layers(frames[part])
+            layers = layers or [
+                torch.empty(
+                    (len(frames), *layer.shape[1:]),
+                    dtype=precision,
+                    device=layer.device,
+                    memory_format=torch.channels_last,
+                )
+                for layer in batch
+            ]
+            for layer, values in zip(layers, batch, strict=True):
+                layer[part] = values
         return layers
 
     @torch.inference_mode()
-    def distance(
-        self, features: list[Tensor], a: Tensor, b: Tensor, others: list[Tensor] | None = None
-    ) -> NDArray[np.float64]:
-        """D between frames `a[i]` and `b[i]` of one clip's features, or of two.
+    def distances(self, first: Layers, second: Layers) -> Tensor:
+        """D between the frames of two features one by one, float64 `[N]`, >= 0; 0 for equal ones.
 
-        Args:
-            features: what `features` returned.
-            a: int64 `[N]`, frame indices.
-            b: int64 `[N]`, frame indices.
-            others: features of the same frame size that `b` refers to; None for the same ones.
-
-        Returns:
-            float64 `[N]`, >= 0; 0 for identical frames.
+        Either may be of a single frame, which is compared with all of the other.
         """
-        total = torch.zeros(len(a), dtype=torch.float64)
-        for start in range(0, len(a), self.batch_size):
-            part = slice(start, start + self.batch_size)
-            for layer, other in zip(features, others or features, strict=True):
-                squared = (layer[a[part]] - other[b[part]]).square_().sum(dim=1)
-                total[part] += squared.mean(dim=(1, 2)).double().cpu()
-        return total.numpy()
+        return torch.stack(
+            [layer.mean(dim=(1, 2)).double() for layer in self._squares(first, second)]
+        ).sum(dim=0)
 
     @torch.inference_mode()
-    def lagged(self, features: list[Tensor], lag: int) -> NDArray[np.float64]:
-        """D between every frame and the one `lag` later; `distance` without copies.
-
-        Args:
-            features: what `features` returned, T frames.
-            lag: 1 <= lag < T.
-
-        Returns:
-            float64 `[T - lag]`, >= 0.
-        """
-        total = torch.zeros(len(features[0]) - lag, dtype=torch.float64)
-        for start in range(0, len(total), self.batch_size):
-            stop = min(start + self.batch_size, len(total))
-            for layer in features:
-                change = layer[start:stop] - layer[start + lag : stop + lag]
-                squared = change.square_().sum(dim=1)
-                total[start:stop] += squared.mean(dim=(1, 2)).double().cpu()
-        return total.numpy()
-
-    @torch.inference_mode()
-    def cells(self, features: list[Tensor], a: Tensor, b: Tensor) -> NDArray[np.float32]:
-        """D between frames `a[i]` and `b[i]` of one clip, place by place.
+    def cells(self, first: Layers, second: Layers) -> Tensor:
+        """D between the frames of two features one by one, place by place.
 
         Each layer's squared differences are averaged (area) onto `grid`, and added up: the mean
         over cells is about D.
 
-        Args:
-            features: what `features` returned.
-            a: int64 `[N]`, frame indices.
-            b: int64 `[N]`, frame indices.
-
         Returns:
             float32 `[N, h, w]`, >= 0.
         """
-        grid = self.grid(features)
-        parts = []
-        for start in range(0, len(a), self.batch_size):
-            part = slice(start, start + self.batch_size)
-            squared = ((layer[a[part]] - layer[b[part]]).square_().sum(dim=1) for layer in features)
-            parts.append(_on_grid(squared, grid))
-        return torch.cat(parts).cpu().numpy()
+        return _on_grid(self._squares(first, second), self.grid(first))
 
     @torch.inference_mode()
-    def distances(self, features: list[Tensor], frames: slice) -> NDArray[np.float64]:
-        """D between every two of some frames of a clip.
-
-        Args:
-            features: what `features` returned.
-            frames: which frames, N of them.
-
-        Returns:
-            float64 `[N, N]`, symmetric, >= 0 up to rounding.
-        """
-        count = len(range(*frames.indices(len(features[0]))))
-        total = torch.zeros(count, count, dtype=torch.float64)
+    def all_distances(self, features: Layers) -> Tensor:
+        """D between every two frames, float64 `[N, N]`, symmetric, >= 0 up to rounding."""
+        count = len(features[0])
+        total = torch.zeros(count, count, dtype=torch.float64, device=features[0].device)
         for layer in features:
-            area = layer.shape[2] * layer.shape[3]
-            flat = layer[frames].flatten(1)
-            products = (flat @ flat.T).double().cpu() / area
+            flat = layer.flatten(1).float()
+            products = (flat @ flat.T).double() / (layer.shape[2] * layer.shape[3])
             lengths = products.diagonal()
             total += lengths[:, None] + lengths - 2 * products
-        return total.numpy()
+        return total
 
     @staticmethod
-    def grid(features: list[Tensor]) -> tuple[int, int]:
+    def grid(features: Layers) -> tuple[int, int]:
         """Rows and columns of `cells`: those of the second layer, 15x15 for 128x128 pixels."""
         return features[1].shape[2], features[1].shape[3]
 
     @torch.inference_mode()
-    def patches(self, features: list[Tensor]) -> Tensor:
+    def patches(self, features: Layers) -> Tensor:
         """What is seen at each place of every frame, to be found again in others.
 
         The weighted features of the second layer and of the third (bilinear on the second's
@@ -280,70 +239,70 @@ class Lpips:
         Returns:
             float32 `[T, C, h, w]`, unit vectors over C on the grid of `cells`.
         """
-        second, third = features[1], features[2]
+        second, third = features[1].float(), features[2].float()
         third = functional.interpolate(third, self.grid(features), mode="bilinear")
         parts = [functional.normalize(layer, dim=1) for layer in (second, third)]
         return torch.cat(parts, dim=1) / 2**0.5
 
     @torch.inference_mode()
-    def compare(
-        self,
-        features: list[Tensor],
-        indices: NDArray[np.intp],
-        made: Iterable[NDArray[np.float32]],
-        valid: Iterable[NDArray[np.bool_]] | None = None,
-    ) -> Compared:
+    def compare(self, features: Layers, made: Tensor, valid: Tensor | None = None) -> Compared:
         """D between frames of a clip and frames made from it, which are seen once and not kept.
 
         With a mask, the squared differences of a layer are averaged with the mask's share of
         each of the layer's cells (area average) as weights.
 
         Args:
-            features: what `features` returned for the clip.
-            indices: int `[N]`, frames of the clip.
-            made: N times float32 `[H, W, 3]`, RGB, 0..255: what each is compared with.
-            valid: N times bool `[H, W]`, the pixels that count; None for all of them.
+            features: of N frames of the clip, or of one that is compared with all.
+            made: float32 `[N, H, W, 3]`, RGB, 0..255: what each is compared with.
+            valid: bool `[N, H, W]`, the pixels that count; None for all of them.
         """
-        made = iter(made)
-        masks = iter(valid) if valid is not None else None
-        grid = self.grid(features)
         distances, cells = [], []
-        for start in range(0, len(indices), self.batch_size):
-            part = torch.as_tensor(indices[start : start + self.batch_size])
-            batch = np.stack(list(itertools.islice(made, len(part))))
-            layers = self._layers(batch)
-            squared = [
-                other.sub_(layer[part]).square_().sum(dim=1)
-                for layer, other in zip(features, layers, strict=True)
-            ]
-            total = torch.zeros(len(part), dtype=torch.float64)
-            if masks is None:
-                for layer in squared:
-                    total += layer.mean(dim=(1, 2)).double().cpu()
+        for part in self._batches(made):
+            own = features if len(features[0]) == 1 else [layer[part] for layer in features]
+            squares = self._squares(own, self._layers(made[part]))
+            if valid is None:
+                means = [layer.mean(dim=(1, 2)) for layer in squares]
             else:
-                mask = np.stack(list(itertools.islice(masks, len(part))))
-                counts = torch.from_numpy(mask).to(self._device).float()[:, None]
-                for layer in squared:
-                    height, width = layer.shape[1:]
-                    share = functional.adaptive_avg_pool2d(counts, (height, width))[:, 0]
-                    mean = (layer * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2))
-                    total += mean.double().cpu()
-            distances.append(total.numpy())
-            cells.append(_on_grid(squared, grid).cpu().numpy())
-        return Compared(np.concatenate(distances), np.concatenate(cells))
+                counts = valid[part].to(self._device).float()[:, None]
+                means = []
+                for layer in squares:
+                    grid = layer.shape[1], layer.shape[2]
+                    share = functional.adaptive_avg_pool2d(counts, grid)[:, 0]
+                    means.append((layer * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2)))
+            distances.append(torch.stack([mean.double() for mean in means]).sum(dim=0))
+            cells.append(_on_grid(squares, self.grid(features)))
+        return Compared(torch.cat(distances), torch.cat(cells))
 
-    def _layers(self, frames: NDArray[np.uint8] | NDArray[np.float32]) -> list[Tensor]:
-        """One batch's weighted unit features, layer by layer."""
-        batch = torch.from_numpy(frames).to(self._device)
-        scaled = batch.permute(0, 3, 1, 2).float() / 127.5 - 1
+    def _squares(self, first: Layers, second: Layers) -> list[Tensor]:
+        """Squared differences `[N, H_l, W_l]`, layer by layer, summed over channels."""
+        squares = []
+        for a, b in zip(first, second, strict=True):
+            count = max(len(a), len(b))
+            rows = []
+            for start in range(0, count, PAIRS):
+                part = slice(start, start + PAIRS)
+                change = (a if len(a) == 1 else a[part]).float() - (b if len(b) == 1 else b[part])
+                rows.append(change.square_().sum(dim=1))
+            squares.append(torch.cat(rows))
+        return squares
+
+    def _batches(self, frames: Tensor) -> Iterator[slice]:
+        """Parts of frames `[N, H, W, 3]`, each small enough for the processor's cache."""
+        size = max(1, min(self.batch_size, BATCH_PX // (frames.shape[1] * frames.shape[2])))
+        for start in range(0, len(frames), size):
+            yield slice(start, start + size)
+
+    def _layers(self, frames: Tensor) -> list[Tensor]:
+        """One batch's weighted unit features, layer by layer, float32."""
+        scaled = frames.to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1
         layers = self._net(scaled)
-        return [layer * root for layer, root in zip(layers, self._root_heads, strict=True)]
+        return [layer.mul_(root) for layer, root in zip(layers, self._root_heads, strict=True)]
 
 
-def _on_grid(squared: Iterable[Tensor], grid: tuple[int, int]) -> Tensor:
+def _on_grid(squares: Iterable[Tensor], grid: tuple[int, int]) -> Tensor:
     """Each layer's squared differences `[N, H_l, W_l]` averaged onto one grid, and added up."""
     return torch.stack(
-        [functional.adaptive_avg_pool2d(layer[:, None], grid)[:, 0] for layer in squared]
+        [functional.adaptive_avg_pool2d(layer[:, None], grid)[:, 0] for layer in squares]
     ).sum(dim=0)
 
 

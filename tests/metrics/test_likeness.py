@@ -59,8 +59,8 @@ def test_lpips_is_that_of_the_frames_in_pairs_and_the_curve_says_where(
     base[2] = base[2][::-1]
     scored = base_lpips.score(beside(frames, base, backbones))
     network = beside(frames, base, backbones).lpips_network
-    pair = network.features(np.stack([frames[2], base[2]]))
-    (expected,) = network.distance(pair, torch.tensor([0]), torch.tensor([1]))
+    shown, instead = (network.features(torch.from_numpy(f[2:3].copy())) for f in (frames, base))
+    expected = float(network.distances(shown, instead))
     assert scored.series["value"] == pytest.approx([0, 0, expected, 0])
     assert scored.value == pytest.approx(expected / 4)
     assert scored.series["time_s"] == [0, 0.125, 0.25, 0.375]

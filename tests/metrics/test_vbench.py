@@ -3,7 +3,7 @@
 The networks have seeded random weights: what is held is the arithmetic, not published scores.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from bench.vision import openclip, weights
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.flow import Raft
-from bench.vision.identity import AlexNetFeatures, Dino, Identity
+from bench.vision.identity import AlexNetFeatures, Dino
 from bench.vision.openclip import VbenchAesthetic, VbenchClip
 
 Analyse = Callable[..., Analysis]
@@ -67,9 +67,9 @@ def test_subject_consistency_is_vbenchs_sum_over_dinos_class_tokens(
     unit = functional.normalize(tokens, dim=-1).numpy()
     seen = []
 
-    def encode(_: Dino, frames: NDArray[np.uint8]) -> Identity:
+    def encode(_: Dino, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         seen.append(frames.shape)
-        return Identity(unit, unit[:, None])
+        return unit
 
     monkeypatch.setattr(Dino, "load", lambda *_: None)
     monkeypatch.setattr(Dino, "encode", encode)
@@ -203,19 +203,22 @@ def published_degree(flows: list[NDArray[np.float32]], size: tuple[int, int]) ->
 
 
 class KnownFlows(Raft):
-    """RAFT whose flows are given; it remembers which frames it was asked about."""
+    """RAFT whose flows are given; it remembers which frames it was asked about, and how far."""
 
     def __init__(self, flows: list[NDArray[np.float32]]) -> None:
         super().__init__()
         self.flows = flows
         self.asked: list[int] = []
+        self.given = 0
 
     def load(self, device: torch.device) -> None:
         """Nothing to load."""
 
-    def padded_flows(self, frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    def padded_flows(self, frames: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
         self.asked = frames[:, 0, 0, 0].tolist()
-        return self.flows
+        for flow in self.flows:
+            self.given += 1
+            yield flow
 
 
 @pytest.mark.parametrize("moving_pairs", [0, 2, 3, 9])
@@ -234,6 +237,7 @@ def test_dynamic_degree_equals_vbenchs_judgement(moving_pairs: int, length: floa
     assert vbench_dynamic_degree(analysis) == expected
     assert expected == (moving_pairs >= 2 and length > 2)
     assert raft.asked == list(range(0, 30, 3))
+    assert raft.given == (2 if expected else 9)  # it stops when the answer is known
 
 
 def test_dynamic_degree_of_two_samples_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,5 @@
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -7,9 +7,11 @@ import pytest
 import torch
 from conftest import PROMPT, moving_texture
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bench.clip import Clip
 from bench.errors import Unscored
+from bench.metrics.coherence import coherence
 from bench.metrics.consistency import (
     flicker,
     lag_ratio,
@@ -31,10 +33,10 @@ from bench.metrics.identity import (
     lpips_lag,
 )
 from bench.metrics.motion import dynamics, dynamics_raw
-from bench.vision.analysis import Analysis
+from bench.vision.analysis import BLOCK, FEATURE_BYTES, Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
-from bench.vision.flow import DisFlow, FlowField
+from bench.vision.flow import DisFlow
 from bench.vision.identity import AlexNetFeatures
 from bench.vision.lpips import Lpips
 
@@ -64,24 +66,26 @@ METRICS = (
 
 
 class CountingFlow(DisFlow):
-    """DIS that counts the frames it looks at and the fields it makes."""
+    """DIS that counts the frames it looks at and the flows it finds."""
 
     def __init__(self, passes: Counter[str]) -> None:
         super().__init__()
         self.passes = passes
 
-    def encode(self, frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    def encode(self, frames: Tensor) -> list[Tensor]:
         self.passes["flow frames"] += len(frames)
         return super().encode(frames)
 
-    def field(self, encoded: list[NDArray[np.uint8]], stride: int) -> FlowField:
-        self.passes[f"flow stride {stride}"] += 1
-        return super().field(encoded, stride)
+    def flows(
+        self, first: Sequence[Tensor], second: Sequence[Tensor], size: tuple[int, int]
+    ) -> Tensor:
+        self.passes["flows"] += len(first[0])
+        return super().flows(first, second, size)
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Analysis, Counter[str]]:
-    """A clip of 24 frames at 16 fps, and how many pictures pass each network from now on."""
+def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Backbones, Counter[str]]:
+    """Backbones, and how many pictures pass each from now on."""
     passes: Counter[str] = Counter()
     lpips, identity, transnet = Lpips(batch_size=5), AlexNetFeatures(batch_size=5), TransNet()
     backbones = Backbones(
@@ -99,13 +103,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> tuple[Analysis, Counter[str]]:
         return cells(images)
 
     monkeypatch.setattr(identity, "_cells", count_cells)
-    return Analysis(Clip(moving_texture(24, 96), 16.0), PROMPT, backbones), passes
+    return backbones, passes
 
 
 def test_each_picture_passes_each_backbone_once_however_many_metrics_run(
-    counted: tuple[Analysis, Counter[str]],
+    counted: tuple[Backbones, Counter[str]],
 ) -> None:
-    analysis, passes = counted
+    backbones, passes = counted
+    analysis = Analysis(Clip(moving_texture(24, 96), 16.0), PROMPT, backbones)
     for _ in range(2):
         for metric in METRICS:
             metric(analysis)
@@ -115,9 +120,43 @@ def test_each_picture_passes_each_backbone_once_however_many_metrics_run(
         "identity": real,
         "windows": 1,
         "flow frames": real,
-        "flow stride 2": 1,
-        "flow stride 4": 1,
+        "flows": 2 * warped + 2 * halfway,
     }
+
+
+def test_of_a_long_clip_only_the_seam_of_its_halves_passes_lpips_twice(
+    counted: tuple[Backbones, Counter[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbones, passes = counted
+    count = 10 * BLOCK
+    frames = moving_texture(count, 96)
+    most_bytes = frames[..., 0].size * FEATURE_BYTES - 1
+    monkeypatch.setattr("bench.vision.analysis.LARGE_BYTES", most_bytes)
+    analysis = Analysis(Clip(frames, 4.0), PROMPT, backbones)
+    for metric in (tlpips, lpips_far, lpips_lag, warp_lpips, smoothness):
+        metric(analysis)
+    assert len(analysis._large._blocks) < count // BLOCK * 4  # features, grey and two flows
+    assert passes["lpips"] <= count + (count - 1) + (count - 2) + BLOCK
+
+
+def test_evidence_that_was_dropped_is_computed_anew_and_equal(
+    backbones: Backbones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = Clip(moving_texture(40, 96), 16.0)
+    everything, little = Analysis(clip, PROMPT, backbones), Analysis(clip, PROMPT, backbones)
+    monkeypatch.setattr(little._large, "_most_bytes", 1)
+    for metric in (*METRICS, coherence):
+        assert metric(little) == pytest.approx(metric(everything), rel=1e-5), metric.id
+    assert len(little._large._blocks) == 1
+    assert len(everything._large._blocks) > 10
+
+
+def test_a_small_clip_is_not_seen_twice(
+    analyse: Analyse,
+) -> None:
+    small, large = analyse(moving_texture(4, 96)), analyse(moving_texture(4, 160))
+    assert small.reduced(128) is small
+    assert large.reduced(128).frames.shape[1:3] == (128, 128)
 
 
 def test_halfway_frames_of_a_steady_motion_are_the_frames_between(analyse: Analyse) -> None:
@@ -145,7 +184,7 @@ def test_halfway_distance_equals_a_naive_loop(analyse: Analyse) -> None:
         first = cubic(frames[t - 2], field.backward[t - 2])
         last = cubic(frames[t + 2], field.forward[t - 2])
         middle = ((first + last) / 2).clip(0, 255)
-        both = network._layers(np.stack([frames[t].astype(np.float32), middle]))
+        both = network._layers(torch.from_numpy(np.stack([frames[t], middle])))
         expected.append(sum(float((a - b).square().sum(0).mean()) for a, b in both))
     np.testing.assert_allclose(analysis.compare_halfway(2).distances, expected, atol=1e-6)
 
