@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from bench.commands import parser
 from bench.config import RunConfig, add_overrides, compose_choice, parse_run, plain, read_overrides
 from bench.errors import BenchError, attempt
-from bench.leaderboard.data.files import find, load
+from bench.leaderboard.data.files import find, load_named
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import plural
 from bench.schema import ClipRecord, ClipResult, Prompts, Result
@@ -94,7 +94,7 @@ def _report(options: Namespace) -> int:
     files = find([options.result])
     if len(files) != 1:
         raise BenchError(f"expected one result, {options.result} holds {len(files)}: name one")
-    result = load(files[0])
+    result = load_named(files[0])
     clips = [clip for clip in result.clips if clip.status == "ok"]
     if not clips:
         raise BenchError(f"{files[0]}: expected clips that were made, there are none")
