@@ -276,6 +276,7 @@ def fuzz(kinds_of_files: Sequence[str], folder: Path, count: int, report: Path) 
     files = kinds(folder)
     resource.setrlimit(resource.RLIMIT_AS, (resident_bytes("VmSize") + 2 * MOST_BYTES,) * 2)
     for kind in kinds_of_files:
+        report.with_suffix(".input").write_text(kind)
         path, read = files[kind]
         content = path.read_bytes()
         tally = Tally(kind, count)
