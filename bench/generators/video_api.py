@@ -1,10 +1,12 @@
 """Models behind a server: clips made through the OpenAI-shaped `/v1/videos`, N at a time."""
 
 import contextlib
+import ipaddress
 import json
 import mimetypes
 import os
 import random
+import socket
 import tempfile
 import threading
 import time
@@ -45,6 +47,7 @@ _BUSY = frozenset({429, 500, 502, 503, 504})  # what a later attempt may find ot
 _OF_DRAW = ("prompt", "seed", "input_reference")
 _WAITING = ("queued", "in_progress")
 _CHUNK_BYTES = 1 << 16
+_MOST_BYTES = 2**30  # of one answer
 _LONGEST_BACKOFF_S = 60.0
 _SHOWN = 200  # characters of what a server said
 
@@ -168,6 +171,14 @@ def _is_address(value: object) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
+def _is_private(host: str) -> bool:
+    """Whether a name stands for an address of this machine or its network; not if for none."""
+    with contextlib.suppress(OSError):
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        return any(not ipaddress.ip_address(each.partition("%")[0]).is_global for each in found)
+    return False
+
+
 class Answer(NamedTuple):
     """A finished job."""
 
@@ -196,8 +207,17 @@ class VideoClient:
             headers=headers,
             timeout=settings.answer_s,
             follow_redirects=True,  # to another host, which may be anybody's storage, without key
+            event_hooks={"request": [self._refuse_private]},
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
+
+    def _refuse_private(self, request: httpx2.Request) -> None:
+        """A server elsewhere must not have this machine ask what only this network can reach."""
+        own, host = urllib.parse.urlsplit(self._jobs).hostname or "", request.url.host
+        if host != own and _is_private(host) and not _is_private(own):
+            raise ClipError(
+                f"expected {own} to send on to a public address, got {self._clean(host)}"
+            )
 
     def stop(self) -> None:
         """Give up every request that is under way; each raises ClipError."""
@@ -244,7 +264,7 @@ class VideoClient:
             "server_latency_s": _reported(Seconds, job.get("inference_time_s")),
             "server_peak_memory_bytes": _reported(Bytes, peak_bytes),
         }
-        return Answer(content.body, str(job["model"]) if job.get("model") else None, took)
+        return Answer(content.body, str(job["model"])[:_SHOWN] if job.get("model") else None, took)
 
     def _body(self, fields: Mapping[str, Any], image: Path | None) -> dict[str, Any]:
         if self._settings.dialect == "json" and image is None:
@@ -299,6 +319,8 @@ class VideoClient:
             for chunk in response.iter_bytes(_CHUNK_BYTES):
                 content += chunk
                 self._check(deadline)
+                if len(content) > _MOST_BYTES:
+                    raise ClipError(f"expected at most {_MOST_BYTES} bytes of the server, got more")
                 if response.is_error:  # its beginning says enough
                     break
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -334,7 +356,7 @@ class _Response(NamedTuple):
 def _job(response: _Response) -> dict[str, Any]:
     try:
         job = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         job = None
     if not isinstance(job, dict) or not isinstance(job.get("id"), str | int):
         raise ClipError(f"expected a job from the server, got {response.kind}")
