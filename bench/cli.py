@@ -19,6 +19,7 @@ COMMANDS = {
     "metrics": ("metrics", "which metrics there are: unit, direction, what each one measures"),
     "publish": ("publish", "copy results into a leaderboard, and draw its page"),
     "check": ("check", "is everything in a leaderboard as it should be?"),
+    "remake": ("remake", "make some clips of a published row again: are they what it says?"),
     "compare": ("compare", "which of two results is better, and where do they differ?"),
     "export": ("export", "every clip as a row, in CSV and Parquet"),
     "prompts": ("prompts", "clips made elsewhere: which files a suite expects, and which lack"),

@@ -42,7 +42,7 @@ _OBEDIENT = {
 _PUBLIC_VARIABLES = ("RAY_ADDRESS",)  # see `conf/launch/ray.yaml`
 
 # Without other folders, only what is typed can name code.
-_TELLING = re.compile(r"_target_|compute|oc\.|hydra", re.IGNORECASE)
+_TELLING = re.compile(r"_target_|compute|oc\.|hydra|\.\.|\$|@", re.IGNORECASE)
 
 
 def accept_command_line(name: str) -> None:
@@ -93,10 +93,12 @@ def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> 
 def _elsewhere(used: Sequence[Any], roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     """Files that take part and are none of this package, and what of the whole each describes."""
     for each in used:
-        file = f"{each.config_path}.yaml"
-        if not (CONF / file).is_file():  # which comes first
-            found = (root / file for root in roots if (root / file).is_file())
-            yield from ((path, each.package or "") for path in found)
+        for root in (CONF, *roots):  # the package comes first
+            path = (root / f"{each.config_path}.yaml").resolve()
+            if path.is_file():
+                if not path.is_relative_to(CONF.resolve()):  # a name may lead out of it
+                    yield path, each.package or ""
+                break
 
 
 def _refuse_hydra(file: Path, package: str) -> None:

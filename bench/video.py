@@ -309,7 +309,7 @@ def _frames(
         if packet.stream.index != stream.index:
             continue
         if packet.is_corrupt:
-            raise ClipError(f"{path}: what holds frame {count} is damaged, parts of it are missing")
+            raise ClipError(f"{path}: frame {count} is damaged; the file may be cut short")
         for frame in stream.decode(packet):
             if frame.is_corrupt:
                 raise ClipError(f"{path}: frame {count} is damaged; the file may be cut short")

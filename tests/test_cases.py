@@ -225,8 +225,8 @@ def test_frames_that_an_avi_leaves_out_are_a_hole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suffix", "codec", "lengths", "message"),
     [
-        ("ts", "libx264", (30, 30), "parts of it are missing"),
-        ("ts", "libx264", (30, 47), "parts of it are missing"),
+        ("ts", "libx264", (30, 30), "is damaged; the file may be cut short"),
+        ("ts", "libx264", (30, 47), "is damaged; the file may be cut short"),
         ("mkv", "libx264", (30, 30), "go back by 0.97 s at frame 30, as where files were joined"),
         ("mpg", "mpeg2video", (30, 30), None),
     ],
@@ -269,7 +269,7 @@ def test_a_broadcast_with_a_damaged_part_is_refused(tmp_path: Path) -> None:
     middle = len(content) // 2
     content[middle : middle + 300] = np.random.default_rng(0).bytes(300)
     path.write_bytes(content)
-    with pytest.raises(ClipError, match="parts of it are missing"):
+    with pytest.raises(ClipError, match="is damaged; the file may be cut short"):
         read_video(path)
 
 

@@ -1,12 +1,14 @@
 """Files from strangers, spoilt at random by a seed: each is read, or refused in one line."""
 
 import copy
+import faulthandler
 import json
 import random
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from bench.generators.folder import read_manifest
 from bench.leaderboard.check import worth_saying
 from bench.leaderboard.data.files import load, load_each, read_each
 from bench.leaderboard.data.rows import boards
+from bench.leaderboard.data.votes import matching, preference, read_votes
 from bench.leaderboard.publish import pages
 from bench.leaderboard.render.gallery import load_gallery
 from bench.leaderboard.rules import broken_rules
@@ -43,7 +46,8 @@ LIMITS = Limits(frames=2000, pixels=2**22, seconds=100, bytes=2**28)
 
 MOST_S = 10.0  # of one input, on a busy machine
 MOST_BYTES = 2 * 2**30
-SHORT, LONG = 8, 800  # inputs of each kind of file
+HANG_S = 60.0  # after which an input is not waited for
+SHORT, LONG = 8, 500  # inputs of each kind of file
 
 Read = Callable[[Path], object]
 
@@ -62,6 +66,18 @@ NASTY: list[Any] = [
     ),
     *([], {}, [[]], [None], {"": {}}, ["a"] * 1000, float("nan"), float("inf")),
 ]
+
+
+PROMPT_IDS = ("roll-red-ball", "two-balls", "two-stars")
+VOTE = {
+    "schema": 1,
+    "suite": "toy",
+    "question": "Which clip holds together better?",
+    "seed": 0,
+    "left": "toy_steady",
+    "right": "toy_wobbling",
+    "choice": "left",
+}
 
 
 class Texture(Generator):
@@ -113,6 +129,19 @@ def kinds(folder: Path) -> dict[str, tuple[Path, Read]]:
     (folder / "fetv" / "one" / "7.mp4").write_bytes(b"x")
     fetv.write_text('{"7": {"temporal_quality": 3}}\n{"8": {"alignment": 2}}\n')
 
+    votes = folder / "votes.jsonl"
+    votes.write_text(
+        "\n".join(
+            json.dumps(VOTE | {"prompt": p, "voter": v * 8}) for p in PROMPT_IDS for v in "ab"
+        )
+    )
+
+    def counted(path: Path) -> object:
+        given, said = read_votes([path])
+        matched, more = matching(given, [sound])
+        preference(given, [VOTE["left"], VOTE["right"]])
+        return matched, said, more
+
     readers = {
         "run.json": (run.run, assembled),
         "clip record": (run.record(item.sample), assembled),
@@ -123,6 +152,7 @@ def kinds(folder: Path) -> dict[str, tuple[Path, Read]]:
         "manifest.csv": (manifests[0], read_manifest),
         "manifest.jsonl": (manifests[1], read_manifest),
         "ratings.csv": (people / "ratings.csv", lambda path: read_ratings(path.parent)),
+        "votes": (votes, counted),
         "fetv": (fetv, lambda path: read_ratings(path.parents[1])),
     }
     for path in videos(folder / "videos"):
@@ -138,7 +168,7 @@ def kinds(folder: Path) -> dict[str, tuple[Path, Read]]:
 def videos(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     clip = Clip(moving_texture(8, 48), 8.0)
-    for name in ("a.mp4", "b.mov", "c.ts", "d.flv", "e.avi"):
+    for name in ("a.mp4", "b.mov", "c.ts", "d.flv", "e.avi", "j.mpg"):
         write_preview(clip, folder / name)
         yield folder / name
     write_master(clip, folder / "f.mkv")
@@ -226,33 +256,90 @@ def changed(value: Any, rng: random.Random) -> str:
     return text.replace("NaN", rng.choice(["NaN", "1e999", "-0.0"]))
 
 
-def faults(name: str, folder: Path, seeds: range) -> list[str]:
-    """What was neither read nor refused in one line, and what took too long or too much."""
-    path, read = kinds(folder)[name]
-    content = path.read_bytes()
-    lines = []
-    for seed in seeds:
-        path.write_bytes(spoilt(content, random.Random(f"{name} {seed}")))
-        start_s = time.monotonic()
-        try:
-            read(path)
-        except (BenchError, ClipError) as error:
-            if not str(error):
-                lines.append(f"{name} {seed}: refused without a word")
-        except Exception as error:
-            lines.append(f"{name} {seed}: {type(error).__name__}: {str(error)[:200]}")
-        if (took_s := time.monotonic() - start_s) > MOST_S:
-            lines.append(f"{name} {seed}: {took_s:.0f} s")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if len(seeds) == LONG and peak > MOST_BYTES:  # in a process of its own
-        lines.append(f"{name}: {peak / 2**30:.1f} GiB")
-    return lines
+@dataclass
+class Tally:
+    """What became of the spoilt inputs of one kind."""
+
+    kind: str
+    inputs: int
+    refused: int = 0
+    slowest_s: float = 0.0
+    largest_bytes: int = 0  # of main memory, beyond what the process had before
+    faults: list[str] = field(default_factory=list)
+
+
+def fuzz(kinds_of_files: Sequence[str], folder: Path, count: int, report: Path) -> None:
+    """Read `count` spoilt inputs of each kind; a line of the report for each kind.
+
+    For a process of its own, which ends where an input hangs.
+    """
+    files = kinds(folder)
+    resource.setrlimit(resource.RLIMIT_AS, (resident_bytes("VmSize") + 2 * MOST_BYTES,) * 2)
+    for kind in kinds_of_files:
+        report.with_suffix(".input").write_text(kind)
+        path, read = files[kind]
+        content = path.read_bytes()
+        tally = Tally(kind, count)
+        for seed in range(count):
+            report.with_suffix(".input").write_text(f"{kind} {seed}")
+            path.write_bytes(spoilt(content, random.Random(f"{kind} {seed}")))
+            faulthandler.dump_traceback_later(HANG_S, exit=True)
+            watch(tally, f"{kind} {seed}", lambda read=read, path=path: read(path))
+            faulthandler.cancel_dump_traceback_later()
+        path.write_bytes(content)
+        with report.open("a") as file:
+            file.write(json.dumps(asdict(tally)) + "\n")
+
+
+def watch(tally: Tally, name: str, read: Callable[[], object]) -> None:
+    """Read one input, and note what is to be known of it."""
+    Path("/proc/self/clear_refs").write_text("5")  # from here on, the peak is that of this input
+    before, start_s = resident_bytes("VmHWM"), time.monotonic()
+    try:
+        read()
+    except (BenchError, ClipError) as error:
+        tally.refused += 1
+        if not str(error):
+            tally.faults.append(f"{name}: refused without a word")
+    except Exception as error:
+        tally.faults.append(f"{name}: {type(error).__name__}: {str(error)[:200]}")
+    took_s, took_bytes = time.monotonic() - start_s, resident_bytes("VmHWM") - before
+    tally.slowest_s = max(tally.slowest_s, took_s)
+    tally.largest_bytes = max(tally.largest_bytes, took_bytes)
+    if took_s > MOST_S:
+        tally.faults.append(f"{name}: {took_s:.0f} s")
+    if took_bytes > MOST_BYTES:
+        tally.faults.append(f"{name}: {took_bytes / 2**30:.1f} GiB")
+
+
+def resident_bytes(key: str) -> int:
+    """Of this process: `VmHWM`, its peak, or `VmSize`, all that it has asked for."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{key}:")[2].split()[0]) * 1024
+
+
+def tallied(kinds_of_files: Sequence[str], folder: Path, count: int) -> dict[str, Tally]:
+    """As `fuzz` has it, in another process: an input that hangs or kills it is its kind's fault."""
+    report = folder / "report"
+    process = get_context("spawn").Process(
+        target=fuzz, args=(kinds_of_files, folder / "files", count, report)
+    )
+    process.start()
+    process.join()
+    lines = report.read_text().splitlines() if report.exists() else []
+    tallies = {line["kind"]: Tally(**line) for line in map(json.loads, lines)}
+    for kind in kinds_of_files:
+        if kind not in tallies:
+            last = report.with_suffix(".input").read_text()
+            why = f"{last} hung, or ended the process (exit code {process.exitcode})"
+            tallies[kind] = Tally(kind, count, faults=[why])
+    return tallies
 
 
 KINDS = (
     *("run.json", "clip record", "score record", "result.json", "clips.json", "prompts"),
-    *("manifest.csv", "manifest.jsonl", "ratings.csv", "fetv", "frames"),
-    *("a.mp4", "b.mov", "c.ts", "d.flv", "e.avi", "f.mkv", "g.gif", "h.webp", "i.png"),
+    *("manifest.csv", "manifest.jsonl", "ratings.csv", "fetv", "votes", "frames"),
+    *("a.mp4", "b.mov", "c.ts", "d.flv", "e.avi", "f.mkv", "g.gif", "h.webp", "i.png", "j.mpg"),
 )
 
 
@@ -263,18 +350,45 @@ def test_all_kinds_are_fuzzed(tmp_path: Path) -> None:
         read(path)  # as long as they are sound
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_what_is_spoilt_is_read_or_refused_in_one_line(tmp_path: Path, name: str) -> None:
-    assert faults(name, tmp_path, range(SHORT)) == []
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tally]:
+    """A few inputs of each kind, all in one process."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    (folder / "files").mkdir()
+    return tallied(KINDS, folder, SHORT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_spoilt_is_read_or_refused_in_one_line(short: dict[str, Tally], kind: str) -> None:
+    assert short[kind].faults == []
+
+
+def test_what_dies_or_grows_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "MOST_BYTES", 2**26)
+    tally = Tally("x", 3)
+    watch(tally, "large", lambda: len(b"x" * 2**27))
+    watch(tally, "broken", lambda: 1 / 0)
+    watch(tally, "silent", lambda: (_ for _ in ()).throw(BenchError("")))
+    assert [fault.partition(": ")[2] for fault in tally.faults] == [
+        "0.1 GiB",
+        "ZeroDivisionError: division by zero",
+        "refused without a word",
+    ]
+    assert tally.largest_bytes > MOST_BYTES
+    dead = tallied(["no such kind"], tmp_path, 1)["no such kind"]
+    assert "ended the process" in dead.faults[0]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_very_much_that_is_spoilt_harms_nothing(
-    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with get_context("spawn").Pool(1) as pool:  # a decoder that dies ends no more than this
-        lines = pool.apply_async(faults, (name, tmp_path, range(LONG))).get(LONG * MOST_S / 10)
+    (tmp_path / "files").mkdir()
+    tally = tallied([kind], tmp_path, LONG)[kind]
     with capsys.disabled():
-        sys.stdout.write(f"\n{name}: {LONG} inputs, {len(lines)} faults")
-    assert lines == []
+        sys.stdout.write(
+            f"\n{kind}: {LONG} inputs, {tally.refused} refused, {len(tally.faults)} faults, "
+            f"at most {tally.slowest_s:.1f} s and {tally.largest_bytes / 2**20:.0f} MiB "
+        )
+    assert tally.faults == []

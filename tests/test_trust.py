@@ -1,5 +1,6 @@
 """Configuration of strangers: nothing of it runs, and nothing secret is read, unless accepted."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from bench import cli
 from bench.commands import plan
 from bench.errors import BenchError
+from bench.storage import CONF
 from bench.trust import refuse_code
 
 STRANGE = {
@@ -85,6 +87,7 @@ def test_a_strangers_configuration_is_refused_before_any_of_it_runs(
         ["+metrics.compute.x=strange.metric"],
         ["++hydra.callbacks.x._target_=strange.run"],
         ["hydra.searchpath=[file://{strange}]", "model=program"],
+        ["model={out}/model/program"],
         ["hydra.searchpath=[pkg://strange]"],
         ["model.card.title=${{oc.env:SECRET}}"],
         ["model=toy_steady,toy_frozen", "+suite.images._target_=strange.run"],
@@ -93,7 +96,8 @@ def test_a_strangers_configuration_is_refused_before_any_of_it_runs(
 def test_what_is_typed_may_name_code_of_this_package_alone(
     strange: Path, overrides: list[str]
 ) -> None:
-    overrides = [override.format(strange=strange) for override in overrides]
+    out = os.path.relpath(strange, CONF / "model")
+    overrides = [override.format(strange=strange, out=out) for override in overrides]
     with pytest.raises(BenchError, match="--allow-code"):
         refuse_code("bench", overrides, None)
     assert strange.is_dir()

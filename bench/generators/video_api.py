@@ -4,6 +4,7 @@ The server is there, or is started for as long as clips are asked for.
 """
 
 import contextlib
+import ipaddress
 import json
 import mimetypes
 import os
@@ -306,6 +307,14 @@ def _is_address(value: object) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
 
 
+def _is_private(host: str) -> bool:
+    """Whether a name stands for an address of this machine or its network; not if for none."""
+    with contextlib.suppress(OSError):
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        return any(not ipaddress.ip_address(each.partition("%")[0]).is_global for each in found)
+    return False
+
+
 class Answer(NamedTuple):
     """A finished job."""
 
@@ -333,8 +342,17 @@ class VideoClient:
         self._http = httpx2.Client(
             headers=headers,
             timeout=settings.answer_s,
+            event_hooks={"request": [self._refuse_private]},
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
+
+    def _refuse_private(self, request: httpx2.Request) -> None:
+        """A server elsewhere must not have this machine ask what only this network can reach."""
+        own, host = urllib.parse.urlsplit(self._jobs).hostname or "", request.url.host
+        if host != own and _is_private(host) and not _is_private(own):
+            raise ClipError(
+                f"expected {own} to send on to a public address, got {self._clean(host)}"
+            )
 
     def stop(self) -> None:
         """Give up every request that is under way; each raises ClipError."""
@@ -521,7 +539,7 @@ class _Response(NamedTuple):
 def _job(response: _Response) -> dict[str, Any]:
     try:
         job = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         job = None
     if not isinstance(job, dict) or not isinstance(job.get("id"), str | int):
         raise ClipError(f"expected a job from the server, got {response.kind}")

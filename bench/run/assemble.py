@@ -1,6 +1,7 @@
 """result.json: the one file of a run that is published, put together from its records."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from bench.schema import (
     Likeness,
     Loaded,
     MetricDescription,
+    Prompts,
     Result,
     Run,
     Sample,
@@ -41,7 +43,7 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         if not folder.record(item.sample).exists():
             continue
         record = read_record(folder.record(item.sample), ClipRecord)
-        scored = _scores(item, record, folder)
+        scored = scores_of(record, folder)
         entries = {} if scored is None else scored.metrics
         if scored is not None and scored.appearance is not None:
             appearances[record.sample] = scored.appearance
@@ -67,8 +69,6 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
                 notes={name: entry.note for name, entry in entries.items() if entry.note},
             )
         )
-    deciding = [run.functional, run.generator_version, run.prompts.json_values]
-    meanings = {name: described.json_values for name, described in metrics.items()}
     try:
         result = Result(
             schema=SCHEMA,
@@ -86,7 +86,9 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
             aspect=run.aspect,
             loaded=read_record(folder.loaded, Loaded) if folder.loaded.exists() else Loaded(),
             metrics=metrics,
-            fingerprint=fingerprint([*deciding, meanings]),
+            fingerprint=row_fingerprint(
+                run.functional, run.generator_version, run.prompts, metrics
+            ),
             clips=tuple(clips),
         )
     except ValidationError as error:
@@ -95,7 +97,9 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         comparison, likenesses = compare_groups(items, clips, appearances)
         result = result.replace(
             cross_clip=comparison,
-            fingerprint=fingerprint([result.fingerprint, comparison.fingerprint]),
+            fingerprint=row_fingerprint(
+                run.functional, run.generator_version, run.prompts, metrics, comparison
+            ),
             clips=tuple(
                 clip.replace(cross_clip=likenesses[clip.sample])
                 if clip.sample in likenesses
@@ -107,6 +111,19 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         result = result.replace(skipped=run.skipped)
     write_record(folder.result, result)
     return result
+
+
+def row_fingerprint(
+    functional: Mapping[str, Any],
+    generator_version: str | None,
+    prompts: Prompts,
+    metrics: Mapping[str, MetricDescription],
+    groups: GroupComparison | None = None,
+) -> str:
+    """Of everything that decides the numbers of a row, hex."""
+    meanings = {name: described.json_values for name, described in metrics.items()}
+    digest = fingerprint([functional, generator_version, prompts.json_values, meanings])
+    return digest if groups is None else fingerprint([digest, groups.fingerprint])
 
 
 def compare_groups(
@@ -174,10 +191,10 @@ def _appearance(
         ) from None
 
 
-def _scores(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
+def scores_of(record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
     """The record of a clip's scores; None if there is none that holds."""
-    if record.status != "ok" or not folder.score(item.sample).exists():
+    if record.status != "ok" or not folder.score(record.sample).exists():
         return None
-    scored = read_record(folder.score(item.sample), ScoreRecord)
+    scored = read_record(folder.score(record.sample), ScoreRecord)
     # A clip that was made again since has frames that the score stage has not seen.
     return scored if scored.frames_sha256 == record.frames_sha256 else None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psutil
 import pytest
 from conftest import moving_texture
@@ -264,6 +265,26 @@ def test_the_key_stays_with_its_server(
         clip = make(server, key_env="MY_KEY")
         assert len(clip.frames) == 8
         assert [seen.get("Authorization") for seen in elsewhere.headers_seen] == [None]
+
+
+def test_a_public_server_sends_nobody_to_a_private_address(
+    server: VideoServer, video: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    addresses = {"public.example": "93.184.215.14", "localhost": "127.0.0.1"}
+
+    def resolve(host: str, *_: object, **__: object) -> list[Any]:
+        return [(2, 1, 6, "", (addresses.get(host, host), 0))]
+
+    with VideoServer(video).serving() as elsewhere:
+        server.storage = elsewhere.url.replace("127.0.0.1", "localhost")
+        assert len(make(server).frames) == 8  # both are of this machine
+        monkeypatch.setattr("socket.getaddrinfo", resolve)
+        client = video_api.VideoClient(generator(server, base_url="https://public.example"), None)
+        for host in ("localhost", "10.0.0.7", "169.254.169.254", "[::1]"):
+            with pytest.raises(ClipError, match=r"public\.example to send on to a public address"):
+                client._refuse_private(httpx2.Request("GET", f"http://{host}/x"))
+        client._refuse_private(httpx2.Request("GET", "http://93.184.215.14/x"))
+        client.close()
 
 
 def test_a_missing_key_is_said_before_the_first_request(server: VideoServer) -> None:

@@ -1,0 +1,185 @@
+"""Remake: make some clips of a row again from their prompts and seeds, score them, and compare.
+
+The configuration is that of the row's name on its suite, and must have the row's fingerprint;
+whatever else the row was made with is typed as for a run. Other hardware or versions give other
+frames; then scores tell how far they agree. stages=[generate] leaves them out.
+
+Examples:
+  steadybench remake leaderboard/results/toy/toy_steady.json
+  steadybench remake outputs/smoke/wan2_1_1_3b --clips 2
+  steadybench remake RESULT model=wan2_1_1_3b model.call.num_inference_steps=30
+"""
+
+import random
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands import parser
+from bench.config import RunConfig, add_overrides, compose_choice, parse_run, plain, read_overrides
+from bench.errors import BenchError, attempt
+from bench.leaderboard.data.files import find, load_named
+from bench.leaderboard.data.rows import HEADLINE
+from bench.leaderboard.tables.table import plural
+from bench.schema import ClipRecord, ClipResult, Prompts, Result
+from bench.storage import RunFolder, read_record
+
+if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
+    from bench.run.job import Job
+
+EQUAL, DIFFERENT = 0, 1
+
+_NAMED = 3  # scores that differ most
+_ROUNDING = 1e-3  # of a score, on another processor
+_LEAST = 1e-3  # below which a score is next to nothing, and so is its share
+
+
+@dataclass(frozen=True)
+class Remade:
+    """A clip of the row, and what its draw came to here."""
+
+    row: ClipResult
+    here: ClipRecord
+    scores: Mapping[str, float]  # of metrics that mean the same here
+
+    @property
+    def has_equal_frames(self) -> bool:
+        """Whether both have the very same frames."""
+        return self.row.frames_sha256 == self.here.frames_sha256 is not None
+
+    @property
+    def apart(self) -> list[tuple[float, str]]:
+        """By what share each score differs, the furthest first, in words too."""
+        apart = []
+        for name, here in self.scores.items():
+            if (there := self.row.scores.get(name)) is not None:
+                share = abs(there - here) / max(abs(there), abs(here), _LEAST)
+                apart.append((share, f"{name} {there:.4g} there and {here:.4g} here"))
+        return sorted(apart, reverse=True)
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether frames are the same, and scores but for what rounding may do."""
+        return self.has_equal_frames and all(share <= _ROUNDING for share, _ in self.apart)
+
+    def __str__(self) -> str:
+        if self.here.status != "ok":
+            return f"{self.row.sample}: {self.here.status} here: {self.here.error}"
+        frames = "equal" if self.has_equal_frames else "other"
+        if not self.apart:
+            return f"{self.row.sample}: {frames} frames"
+        others = [text for share, text in self.apart if share > _ROUNDING]
+        others.sort(key=lambda text: not text.startswith(f"{HEADLINE} "))
+        scores = ", ".join(others[:_NAMED]) or f"equal scores ({len(self.apart)})"
+        return f"{self.row.sample}: {frames} frames, {scores}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; exit code 0 if all clips are equal, 1 if not, 2 after a mistake."""
+    command = parser("remake", __doc__)
+    command.add_argument("result", type=Path, help="a published result, or a run's folder")
+    command.add_argument("--clips", type=int, default=5, metavar="N", help="how many (default: 5)")
+    add_overrides(command)
+    options = read_overrides(command, arguments)
+    if options.clips < 1:
+        command.error(f"expected at least 1 clip, got --clips {options.clips}")
+    return attempt(lambda: _report(options))
+
+
+def _report(options: Namespace) -> int:
+    files = find([options.result])
+    if len(files) != 1:
+        raise BenchError(f"expected one result, {options.result} holds {len(files)}: name one")
+    result = load_named(files[0])
+    clips = [clip for clip in result.clips if clip.status == "ok"]
+    if not clips:
+        raise BenchError(f"{files[0]}: expected clips that were made, there are none")
+    # Drawn anew each time: whoever made the row must not know which.
+    chosen = random.SystemRandom().sample(clips, min(options.clips, len(clips)))
+    remade = _remade(result, chosen, options)
+    for clip in remade:
+        sys.stdout.write(f"{clip}\n")
+    equal = sum(clip.is_equal for clip in remade)
+    devices = {clip.here.device or "an unnamed device" for clip in remade}
+    sys.stdout.write(
+        f"{result.model} on suite {result.suite}: {equal} of {plural(len(remade), 'clip')} equal "
+        f"(there {result.device}, here {', '.join(sorted(devices))})\n"
+    )
+    return EQUAL if equal == len(remade) else DIFFERENT
+
+
+def _remade(result: Result, chosen: Sequence[ClipResult], options: Namespace) -> list[Remade]:
+    typed = {override.lstrip("+").partition("=")[0] for override in options.overrides}
+    row = {"model": result.model, "suite": result.suite}
+    own = [f"{key}={name}" for key, name in row.items() if key not in typed]
+    options.overrides = [*own, *options.overrides]
+    config, choice = compose_choice("bench", options)
+    # What is there of it may be of another configuration, and is left alone.
+    settings = parse_run(plain(config)).model_copy(update={"overwrite": True, "warmup": 0})
+    from bench.run.generation import generate
+    from bench.run.job import prepare, score_clips
+
+    with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
+        job = replace(prepare(settings, choice), folder=RunFolder(Path(scratch, result.suite, "x")))
+        _refuse_another(result, job, settings)
+        job.generator.check(job.prompts)
+        samples = {clip.sample for clip in chosen}
+        missing = [item for item in job.plan.items if item.sample in samples]
+        generate(job.generator, job.plan, missing, job.folder, job.device)
+        if "score" in settings.stages:
+            for line in score_clips(job):
+                sys.stderr.write(f"{line}\n")
+        return [_compared(clip, result, job.folder) for clip in chosen]
+
+
+def _compared(clip: ClipResult, result: Result, folder: RunFolder) -> Remade:
+    from bench.run.assemble import scores_of
+
+    record = read_record(folder.record(clip.sample), ClipRecord)
+    scored = scores_of(record, folder)
+    entries = {} if scored is None else scored.metrics
+    scores = {
+        name: entry.value
+        for name, entry in entries.items()
+        if entry.value is not None
+        and name in result.metrics
+        and result.metrics[name].fingerprint == entry.fingerprint
+    }
+    return Remade(clip, record, scores)
+
+
+def _refuse_another(result: Result, job: "Job", settings: RunConfig) -> None:
+    """Nothing that is made here says anything of a row of another configuration."""
+    from bench.run.assemble import row_fingerprint
+
+    prompts = Prompts(
+        name=settings.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
+    )
+    if prompts != result.prompts:
+        raise BenchError(
+            f"expected the prompts of the row ({result.prompts.name}, sha256 "
+            f"{result.prompts.sha256!s:.8}), got {prompts.name} of {prompts.sha256!s:.8}: "
+            "type suite=NAME, suite.prompts=FILE or suite.files=DIR as for its run"
+        )
+    digest = row_fingerprint(
+        job.plan.model,
+        job.generator.info.version,
+        prompts,
+        result.metrics,
+        result.cross_clip,
+    )
+    if digest != result.fingerprint:
+        raise BenchError(
+            f"expected the configuration of the row (fingerprint {result.fingerprint:.8}), that of "
+            f"{job.name} here is another ({digest:.8}): type what the row was made with, as "
+            "model.call.num_inference_steps=30, or take the commit that it names, "
+            f"{result.environment.commit or 'which it does not say'}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
