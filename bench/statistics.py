@@ -170,7 +170,8 @@ def p_values(values: ArrayLike) -> Floats:
             above[model, near] += np.where(surely[model, near], 0, won)
         draws += drawn.shape[1]
     places = order.argsort()
-    return _p_values(np.maximum(above, above.T), draws)[places][:, places]
+    above = above[places][:, places]
+    return _p_values(np.maximum(above, above.T), draws)
 
 
 def leading(values: ArrayLike) -> tuple[bool, ...] | None:

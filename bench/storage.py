@@ -79,8 +79,22 @@ class RunFolder:
         """The clip for a browser, lossy."""
         return self._of(sample, "previews", ".mp4")
 
+    def names(self, kind: str) -> set[str]:
+        """The files of a kind that are there, as `file_name` has them, by a look into each folder.
+
+        To ask for each of a hundred thousand files by itself takes seconds.
+        """
+        root = self.root / kind
+        folders = [each for each in os.scandir(root) if each.is_dir()] if root.is_dir() else []
+        return {f"{folder.name}/{each.name}" for folder in folders for each in os.scandir(folder)}
+
     def _of(self, sample: Sample, kind: str, suffix: str) -> Path:
-        return self.root / kind / sample.prompt_id / f"{sample.seed}{suffix}"
+        return self.root.joinpath(kind, file_name(sample, suffix))
+
+
+def file_name(sample: Sample, suffix: str) -> str:
+    """What a file of a draw is called in the folder of its kind: `<prompt-id>/<seed>.<suffix>`."""
+    return f"{sample.prompt_id}/{sample.seed}{suffix}"
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -129,7 +143,10 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, text + "\n")
 
 
-def read_json(path: Path, mend: str = "remove the file and run again") -> dict[str, Any]:
+MEND = "remove the file and run again"
+
+
+def read_json(path: Path, mend: str = MEND) -> dict[str, Any]:
     """Read a JSON object; `mend` says what to do about a file that holds anything else."""
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -147,7 +164,7 @@ def write_record(path: Path, record: Record) -> None:
     write_text(path, dump(record))
 
 
-def read_record(path: Path, kind: type[R], mend: str = "remove the file and run again") -> R:
+def read_record(path: Path, kind: type[R], mend: str = MEND) -> R:
     """The record that stands in a file; a `ResultError` names everything that is wrong with it."""
     return parse(kind, read_bytes(path), str(path), mend)
 

@@ -131,7 +131,7 @@ def _remade(result: Result, chosen: Sequence[ClipResult], options: Namespace) ->
         missing = [item for item in job.plan.items if item.sample in samples]
         generate(job.generator, job.plan, missing, job.folder, job.device)
         if "score" in settings.stages:
-            for line in score_clips(job):
+            for line in score_clips(job, settings):
                 sys.stderr.write(f"{line}\n")
         return [_compared(clip, result, job.folder) for clip in chosen]
 

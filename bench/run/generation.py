@@ -5,7 +5,7 @@ import logging
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -43,11 +43,14 @@ from bench.progress import say_line, track, waiting
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed, held
 from bench.run.workers import time_limit
-from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store, parse, says
 from bench.storage import (
+    MEND,
     RunFolder,
     changes,
+    file_name,
     fingerprint,
+    read_bytes,
     read_record,
     remove_parts,
     write_record,
@@ -122,13 +125,17 @@ def batches_of(items: Sequence[Item], size: int) -> list[Batch]:
     return batches
 
 
-def find_missing(generator: Generator, plan: Plan, folder: RunFolder) -> list[Item]:
-    """The draws of the plan that have no valid record.
+def find_missing(
+    generator: Generator, plan: Plan, folder: RunFolder, among: Sequence[Item] | None = None
+) -> list[Item]:
+    """The draws of the plan, or `among` some of them, that have no valid record.
 
     Records of another configuration are refused by BenchError; the first key that changed is
     named.
     """
-    return [item for item in plan.items if _is_missing(item, generator, plan, folder)]
+    names = folder.names("clips")
+    items = plan.items if among is None else among
+    return [item for item in items if _is_missing(item, names, generator, plan, folder)]
 
 
 def generate(
@@ -464,14 +471,22 @@ def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
     }
 
 
-def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder) -> bool:
-    path = folder.record(item.sample)
-    if not path.exists():
+def _is_missing(
+    item: Item, names: Collection[str], generator: Generator, plan: Plan, folder: RunFolder
+) -> bool:
+    """Whether a draw has no valid record, where its folders hold files of these names."""
+    if file_name(item.sample, ".json") not in names:
         return True
-    record = read_record(path, ClipRecord)
+    has_frames = file_name(item.sample, ".mkv") in names
+    path = folder.record(item.sample)
     inputs = _inputs(generator, plan, item)
+    current = fingerprint(inputs)
+    content = read_bytes(path)
+    if says(content, {"fingerprint": current, "status": "ok"}):
+        return not has_frames
+    record = parse(ClipRecord, content, str(path), MEND)
     failed = record.status != "ok"
-    if record.fingerprint != fingerprint(inputs):
+    if record.fingerprint != current:
         if plan.overwrite or failed:
             return True
         differs = changes(record.inputs, inputs)
@@ -483,7 +498,7 @@ def _is_missing(item: Item, generator: Generator, plan: Plan, folder: RunFolder)
         )
     if record.status == "refused":  # its file, or the limits, may be mended; reading costs little
         return True
-    return plan.retry_failed if failed else not folder.master(item.sample).exists()
+    return plan.retry_failed if failed else not has_frames
 
 
 def _open(generator: Generator, label: str, stack: ExitStack) -> None:

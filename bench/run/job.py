@@ -44,7 +44,7 @@ from bench.run.scoring import score
 from bench.run.summary import missing_networks, summary
 from bench.run.workers import cores, in_workers, score_workers
 from bench.schema import SCHEMA, Card, Expected, Hardware, Loaded, Prompts, Run, parse
-from bench.storage import RunFolder, read_record, write_record
+from bench.storage import RunFolder, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             failures += (
                 share("generate", makers, each.gpus, each.processes)
                 if makes_apart
-                else make_clips(job, config)
+                else make_clips(job, config, missing)
             )
         # Clips of random weights are timed, never scored.
         if "score" in config.stages and job.generator.info.weights == "real":
@@ -242,12 +242,12 @@ def prepare(
     )
 
 
-def to_make(job: Job) -> list[Item]:
-    """What is missing, and what clips of other weights leave to be made again.
+def to_make(job: Job, among: Sequence[Item] | None = None) -> list[Item]:
+    """What is missing (of some draws), and what clips of other weights leave to be made again.
 
     BenchError for what the generator refuses, and for clips that must not be mixed.
     """
-    missing = find_missing(job.generator, job.plan, job.folder)
+    missing = find_missing(job.generator, job.plan, job.folder, among)
     if missing:
         job.generator.check(job.prompts)
         missing = unmixed(missing, job.plan, job.generator.info.revisions, job.folder)
@@ -274,12 +274,15 @@ def chosen(job: Job, missing: Sequence[Item], config: RunConfig) -> list[Item]:
     return [item for item in missing if item.prompt.id in prompts]
 
 
-def make_clips(job: Job, config: RunConfig) -> list[str]:
-    """Write run.json and make what is missing; a line for each clip that nobody has supplied."""
+def make_clips(job: Job, config: RunConfig, among: Sequence[Item] | None = None) -> list[str]:
+    """Write run.json and make what is missing; a line for each clip that nobody has supplied.
+
+    Only draws `among` those that were missing before are looked at again, where that is known.
+    """
     generator, folder = job.generator, job.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there
-        there = [item for item in job.plan.items if folder.record(item.sample).exists()]
-        missing = to_make(job)
+        names = folder.names("clips")
+        missing = to_make(job, among)
         # The environment is that of the clips: a run that makes none must not replace it.
         before = job.previous.environment if job.previous and not missing else None
         described = Run(
@@ -304,8 +307,9 @@ def make_clips(job: Job, config: RunConfig) -> list[str]:
         write_record(folder.run, described)
         # A record of another configuration must not outlive this moment; nor must one go that
         # somebody has written meanwhile, where there was none.
-        for item in {*missing}.intersection(there):
-            folder.record(item.sample).unlink(missing_ok=True)
+        for item in missing:
+            if file_name(item.sample, ".json") in names:
+                folder.record(item.sample).unlink(missing_ok=True)
         if job.plan.overwrite and len(missing) == len(job.plan.items):
             folder.loaded.unlink(missing_ok=True)  # of no clip from now on, whoever comes next
         tidy(

@@ -24,7 +24,7 @@ from bench.prompts import Item, Prompt
 from bench.run.conditioning import StartImages
 from bench.run.generation import Plan
 from bench.schema import ClipFacts, ClipRecord
-from bench.storage import RunFolder, read_record
+from bench.storage import RunFolder, file_name, read_record
 from bench.vision.backbones import Backbones
 
 _GIB = 2**30
@@ -134,7 +134,8 @@ def _clips(
     limited = f" (limit={config.limit})" if config.limit else ""
     counts = [f"{to_make} to make{limited}", f"{there} there already"]
     if "score" in config.stages and generator.info.weights == "real":
-        scored = sum(folder.score(item.sample).exists() for item in plan.items)
+        names = folder.names("scores")
+        scored = sum(file_name(item.sample, ".json") in names for item in plan.items)
         counts.append(f"{max(0, there + to_make - scored)} to score")
     return (
         f"{plan.label} on suite {config.suite.name}, {len(plan.items)} clips: {', '.join(counts)}"
@@ -272,9 +273,10 @@ def _seconds_per_clip(
             and (clip.frames_requested, clip.height_requested, clip.width_requested) == shape
         ]
 
-    paths = (folder.record(draw.sample) for draw in plan.items)
-    own = islice((path for path in paths if path.exists()), _MOST_READ)
-    if seconds := timed(read_record(path, ClipRecord) for path in own):
+    names = folder.names("clips")
+    own = (item.sample for item in plan.items if file_name(item.sample, ".json") in names)
+    records = (folder.record(sample) for sample in islice(own, _MOST_READ))
+    if seconds := timed(read_record(path, ClipRecord) for path in records):
         return median(seconds), "measured here"
     others = [
         *config.out.glob(f"*/{plan.label}/{FILE_NAME}"),

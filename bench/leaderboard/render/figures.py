@@ -136,7 +136,11 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
                 for y, each in bars
             ]
             axes.add_collection(PolyCollection(corners, facecolors=colour, alpha=0.4, lw=0))
-            ends = [[(each.low, y), (each.high, y)] for y, each in bars if each.half_width is not None]
+            ends = [
+                np.array([(each.low, y), (each.high, y)])
+                for y, each in bars
+                if each.half_width is not None
+            ]
             axes.add_collection(LineCollection(ends, colors=colour, lw=1.6, capstyle="projecting"))
             axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))
             axes.set_xlim(0, 100)
