@@ -25,7 +25,7 @@ from bench.config import (
 from bench.errors import BenchError
 from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.team import Team
-from bench.measure.machine import environment, gpus_of, resolve_device
+from bench.measure.machine import environment, gpus_of, one_thread, resolve_device
 from bench.metrics.base import Metric
 from bench.progress import say_line
 from bench.prompts import Item, Prompt, load_suite
@@ -81,7 +81,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     makers, scorers = _makers(config, gpus, each), config.score.workers
     if scorers == "auto":
         scorers = score_workers(len(gpus))
-    # Workers have their GPUs to themselves: nothing is computed here then.
+    # Workers have their GPUs to themselves: nothing is computed here then, and no GPU asked.
     apart = makers > 1 or each.processes > 1 or config.timeout_s is not None
 
     def share(work: str, count: int, gpus_each: int = 1, processes_each: int = 1) -> list[str]:
@@ -95,15 +95,17 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         )
 
     generates = "generate" in config.stages
-    if apart and config.suite.images is not None and generates:
-        share("prepare", 1)
+    if apart and generates:
+        share("foretell", 1, gpus_each=max(1, len(gpus)))
     job = prepare(config, model_choice, taken)
     missing: list[Item] = []
-    if generates:
+    if not generates:
+        take_clips(job, config)
+    elif apart:
+        missing = find_missing(job.generator, job.plan, job.folder)
+    else:
         missing = to_make(job)
         foretell(job, missing, config, say_line)
-    else:
-        take_clips(job, config)
     failures: list[str] = []
     with log_to(job.folder.log):
         if generates:
@@ -114,7 +116,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             )
         # Clips of random weights are timed, never scored.
         if "score" in config.stages and job.generator.info.weights == "real":
-            failures += share("score", scorers) if scorers > 1 else score_clips(job)
+            failures += share("score", scorers) if apart or scorers > 1 else score_clips(job)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
     new = {item.sample for item in missing}
@@ -146,7 +148,10 @@ def _makers(config: RunConfig, gpus: Sequence[str], each: GeneratorInfo) -> int:
 def _work(
     config: RunConfig, model_choice: str, work: str, count: int, number: int, again: bool
 ) -> list[str]:
-    """What one of `count` workers does of a job, on its part of the cores; lines for failures."""
+    """What one of `count` workers does of a job, on its part of the cores; lines for failures.
+
+    It foretells, generates or scores.
+    """
     launch = config.launch
     mine = launch.model_copy(
         update={"jobs": launch.jobs * count, "job": launch.job * count + number}
@@ -158,12 +163,16 @@ def _work(
     }
     config = config.model_copy(update=changes)
     job = prepare(config, model_choice)
-    processes = job.generator.info.processes if work == "generate" else 1
+    if work == "foretell":
+        foretell(job, to_make(job), config, say_line)
+        return []
+    if work == "score":
+        with log_to(job.folder.log):
+            return score_clips(job)
+    processes = job.generator.info.processes
     threads = max(1, cores() // (count * processes))
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    if work == "prepare":
-        return []
     with ExitStack() as stack:
         if processes > 1:
             team = job.generator.team = stack.enter_context(Team(job.device))
@@ -171,7 +180,7 @@ def _work(
                 team.follow(job.generator)
                 return []
         stack.enter_context(log_to(job.folder.log))
-        return make_clips(job, config) if work == "generate" else score_clips(job)
+        return make_clips(job, config)
 
 
 def prepare(
@@ -326,17 +335,18 @@ def take_clips(job: Job, config: RunConfig) -> None:
 def score_clips(job: Job) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
     plan, base_name = job.plan, job.card.base
-    return score(
-        job.name,
-        plan.items,
-        job.metrics,
-        job.backbones,
-        job.folder,
-        job.prompts,
-        base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
-        share=plan.share,
-        max_tries=plan.max_tries,
-    )
+    with one_thread():  # as many as there are scorers, and with the same results however many
+        return score(
+            job.name,
+            plan.items,
+            job.metrics,
+            job.backbones,
+            job.folder,
+            job.prompts,
+            base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
+            share=plan.share,
+            max_tries=plan.max_tries,
+        )
 
 
 def unmixed(
