@@ -56,18 +56,9 @@ odd: ""
 """
 PROMPT = "a red ball rolls from left to right over a wooden floor"
 IDS = ("one", "poison", "two", "unlucky", "endless", "three")
-# Flow of OpenCV, networks of torch, and sums, whose last bits hang on the number of threads.
 METRICS = """
-compute:
-  warp_mae: bench.metrics.consistency.warp_mae
-  dynamics: bench.metrics.motion.dynamics
-  lpips_far: bench.metrics.consistency.lpips_far
-  lost_order: bench.metrics.coherence.lost_order
-backbones:
-  flow: {_target_: bench.vision.flow.DisFlow, preset: fast}
-  lpips: {_target_: bench.vision.lpips.Lpips, trunk: null}
-  identity: {_target_: bench.vision.identity.AlexNetFeatures, trunk: null}
-  cuts: {_target_: bench.vision.cuts.TransNet, path: null}
+compute: {warp_mae: bench.metrics.consistency.warp_mae, dynamics: bench.metrics.motion.dynamics}
+backbones: {flow: {_target_: bench.vision.flow.DisFlow, preset: fast}}
 """
 
 
