@@ -298,6 +298,24 @@ def test_jobs_of_another_process_publish_for_themselves(place: Path) -> None:
     assert "odd" in (place / "outputs/leaderboard/README.md").read_text()
 
 
+def test_ray_starts_a_cluster_where_none_is_named_and_ends_it(
+    place: Path, alone: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("needs the extra: pip install 'steadybench[ray]'")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # or a token is left in the user's home
+    monkeypatch.setenv("RAY_agent_register_timeout_ms", "120000")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    two = ("launch=ray", "launch.jobs=2", "+hydra.launcher.ray.init.num_gpus=2")
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as scratch:
+        own = f"+hydra.launcher.ray.init._temp_dir={scratch}"
+        code, output = bench(place, *two, own, f"out={place / 'outputs'}")
+        assert code == 0, output
+        commands = (process.info["cmdline"] or () for process in psutil.process_iter(["cmdline"]))
+        assert not any(scratch in argument for command in commands for argument in command)
+    assert clips(place, "outputs") == alone
+
+
 # On a machine without GPUs two are made up, for the parent alone: whatever it asks of them fails.
 PARENT = """
 import sys
