@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from bench import cli
 from bench.clip import write_preview
@@ -557,3 +558,24 @@ def test_a_variant_is_held_against_the_clips_of_its_base(bench: Main, tmp_path: 
     page = (tmp_path / "outputs/leaderboard/README.md").read_text()
     assert "### What speed costs: Toy, steady" in page
     assert "distance to the base" in (tmp_path / "outputs/leaderboard/index.html").read_text()
+
+
+@pytest.mark.slow
+def test_scores_are_the_same_however_many_threads_the_process_has(
+    bench: Main, tmp_path: Path
+) -> None:
+    toy = ["suite=toy", "limit=1", "suite.seeds=[0]", "model=toy_wobbling"]
+    scores = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
+        try:
+            assert bench(*toy, f"out=by-{threads}", "stages=[generate,score]") == 0
+            assert torch.get_num_threads() == threads
+        finally:
+            torch.set_num_threads(1)
+            cv2.setNumThreads(1)
+        (clip,) = result(tmp_path / f"by-{threads}/toy/toy_wobbling")["clips"]
+        scores.append(clip["scores"])
+    assert scores[0]["lost_order"] > 0
+    assert scores[0] == scores[1]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import psutil
 import pytest
@@ -177,3 +179,18 @@ def test_a_row_says_how_it_was_split(tiny: Callable[[str], Path]) -> None:
     info = DiffusersGenerator(**arguments, options={"parallel": {"ulysses": 2, "ring": 2}}).info
     assert info.variant == "ulysses-2-ring-2"
     assert (info.gpus, info.processes) == (4, 4)
+
+
+def test_the_page_names_the_networks_that_diffusers_splits() -> None:
+    kinds = [getattr(diffusers, name) for name in dir(diffusers) if "Transformer" in name]
+    video = [kind for kind in kinds if re.search("3D|Video", kind.__name__)]
+    split = {kind.__name__ for kind in video if getattr(kind, "_cp_plan", None)}
+    assert split == {
+        "WanTransformer3DModel",
+        "LTXVideoTransformer3DModel",
+        "LTX2VideoTransformer3DModel",
+        "HeliosTransformer3DModel",
+        "MiniMaxH3Transformer3DModel",
+        "ChronoEditTransformer3DModel",
+    }
+    assert not any(getattr(kind, "_tp_plan", None) for kind in video)

@@ -4,10 +4,13 @@ import gc
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import cv2
 import psutil
 import pynvml
 import torch
@@ -98,6 +101,19 @@ def device_name(device: torch.device) -> str:
 def software(device: torch.device) -> str:
     """The versions of this process that speed on a device depends on most."""
     return software_name(torch.__version__, torch.version.cuda if device.type == "cuda" else None)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one core: with the number of threads the order of sums changes, and last bits."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def main_memory_bytes() -> int:

@@ -25,7 +25,7 @@ from bench.config import (
 from bench.errors import BenchError
 from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.team import Team
-from bench.measure.machine import environment, gpus_of, resolve_device
+from bench.measure.machine import environment, gpus_of, one_thread, resolve_device
 from bench.metrics.base import Metric
 from bench.progress import say_line
 from bench.prompts import Item, Prompt, load_suite
@@ -90,9 +90,9 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     makers, scorers = _makers(config, gpus, each), config.score.workers
     if scorers == "auto":
         scorers = score_workers(len(gpus))
-    # Workers have their GPUs to themselves: nothing is computed here then.
+    # Workers have their GPUs to themselves: nothing is computed here then, and no GPU asked.
     makes_apart = makers > 1 or each.processes > 1 or config.timeout_s is not None
-    scores_apart = scorers > 1 or config.score.timeout_s is not None
+    scores_apart = makes_apart or scorers > 1 or config.score.timeout_s is not None
 
     def share(work: str, count: int, gpus_each: int = 1, processes_each: int = 1) -> list[str]:
         return in_workers(
@@ -105,18 +105,22 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         )
 
     generates = "generate" in config.stages
-    if makes_apart and config.suite.images is not None and generates:
-        share("prepare", 1)
+    if makes_apart and generates:
+        share("foretell", 1, gpus_each=max(1, len(gpus)))
     job = prepare(config, model_choice, taken)
     missing: list[Item] = []
-    if generates:
+    if not generates:
+        take_clips(job, config)
+    elif makes_apart:
+        missing = find_missing(job.generator, job.plan, job.folder)
+    else:
         missing = to_make(job)
         foretell(job, missing, config, say_line)
-        if missing and "score" in config.stages and job.generator.info.weights == "real":
-            for line in missing_networks(job.metrics, config):
-                say_line(line)
-    else:
-        take_clips(job, config)
+    # Clips of random weights are timed, never scored.
+    scores = "score" in config.stages and job.generator.info.weights == "real"
+    if missing and scores:
+        for line in missing_networks(job.metrics, config):
+            say_line(line)
     failures: list[str] = []
     with log_to(job.folder.log):
         if generates:
@@ -125,8 +129,7 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
                 if makes_apart
                 else make_clips(job, config, missing)
             )
-        # Clips of random weights are timed, never scored.
-        if "score" in config.stages and job.generator.info.weights == "real":
+        if scores:
             failures += share("score", scorers) if scores_apart else score_clips(job, config)
     with held(job.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.folder)
@@ -159,7 +162,10 @@ def _makers(config: RunConfig, gpus: Sequence[str], each: GeneratorInfo) -> int:
 def _work(
     config: RunConfig, model_choice: str, work: str, count: int, number: int, again: bool
 ) -> list[str]:
-    """What one of `count` workers does of a job, on its part of the cores; lines for failures."""
+    """What one of `count` workers does of a job, on its part of the cores; lines for failures.
+
+    It foretells, generates or scores.
+    """
     launch = config.launch
     mine = launch.model_copy(
         update={"jobs": launch.jobs * count, "job": launch.job * count + number}
@@ -171,12 +177,16 @@ def _work(
     }
     config = config.model_copy(update=changes)
     job = prepare(config, model_choice)
-    processes = job.generator.info.processes if work == "generate" else 1
+    if work == "foretell":
+        foretell(job, to_make(job), config, say_line)
+        return []
+    if work == "score":
+        with log_to(job.folder.log):
+            return score_clips(job, config)
+    processes = job.generator.info.processes
     threads = max(1, cores() // (count * processes))
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    if work == "prepare":
-        return []
     with ExitStack() as stack:
         if processes > 1:
             team = job.generator.team = stack.enter_context(Team(job.device))
@@ -184,7 +194,7 @@ def _work(
                 team.follow(job.generator)
                 return []
         stack.enter_context(log_to(job.folder.log))
-        return make_clips(job, config) if work == "generate" else score_clips(job, config)
+        return make_clips(job, config)
 
 
 def prepare(
@@ -355,18 +365,19 @@ def take_clips(job: Job, config: RunConfig) -> None:
 def score_clips(job: Job, config: RunConfig) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
     plan, base_name = job.plan, job.card.base
-    return score(
-        job.name,
-        plan.items,
-        job.metrics,
-        job.backbones,
-        job.folder,
-        job.prompts,
-        base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
-        share=plan.share,
-        max_tries=plan.max_tries,
-        timeout_s=config.score.timeout_s,
-    )
+    with one_thread():  # as many as there are scorers, and with the same results however many
+        return score(
+            job.name,
+            plan.items,
+            job.metrics,
+            job.backbones,
+            job.folder,
+            job.prompts,
+            base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
+            share=plan.share,
+            max_tries=plan.max_tries,
+            timeout_s=config.score.timeout_s,
+        )
 
 
 def unmixed(
