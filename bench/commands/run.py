@@ -108,6 +108,14 @@ def _job(config: DictConfig) -> None:
             _session.unpublished.setdefault(board, []).append(outcome.folder.result)
 
 
+def _refuse_flags() -> None:
+    """Say what to type instead of `--model wan`; Hydra would only print its own usage."""
+    _, unknown = get_args_parser().parse_known_args(sys.argv[1:])
+    if unknown:
+        key = unknown[0].lstrip("-").partition("=")[0]
+        raise BenchError(f"there is no option {unknown[0]}: keys have no dashes, as {key}=VALUE")
+
+
 def _guess_suite() -> None:
     """Take `suite=files` where a folder of videos is named and nothing that they answer to."""
     keys = {argument.lstrip("+~").partition("=")[0].partition(".")[0] for argument in sys.argv[1:]}
@@ -165,6 +173,7 @@ def main() -> int:
     _guess_suite()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
+        _refuse_flags()
         _main()
         for board, results in _session.unpublished.items():
             _publish(results, board)
