@@ -110,10 +110,10 @@ def _job(config: DictConfig) -> None:
 
 def _refuse_flags() -> None:
     """Say what to type instead of `--model wan`; Hydra would only print its own usage."""
-    _, unknown = get_args_parser().parse_known_args(sys.argv[1:])
-    if unknown:
-        key = unknown[0].lstrip("-").partition("=")[0]
-        raise BenchError(f"there is no option {unknown[0]}: keys have no dashes, as {key}=VALUE")
+    for flag in get_args_parser().parse_known_args(sys.argv[1:])[1]:
+        key = flag.lstrip("-").partition("=")[0]
+        if key.partition(".")[0] in RunConfig.model_fields:
+            raise BenchError(f"there is no option {flag}: keys have no dashes, as {key}=VALUE")
 
 
 def _guess_suite() -> None:
