@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 done with something to look at, 2 a mistake to mend, 130 i
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from bench import __version__
 from bench.errors import MISTAKE, BenchError, complain, nearest, prepare_output
@@ -51,8 +52,10 @@ steadybench COMMAND --help says more of each; `python -m bench` is the same comm
 def main() -> int:
     """Run the command that is asked for; the exit code is one of the module's first lines."""
     prepare_output()
+    # Where modules of the user's own may lie, as they may for `python -m bench`.
+    sys.path.append(str(Path.cwd()))
     name = sys.argv[1] if len(sys.argv) > 1 else "run"
-    if name in ("-h", "--help"):
+    if name in ("-h", "--help", "help"):
         sys.stdout.write(_HELP)
         return 0
     if name == "--version":

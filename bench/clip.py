@@ -146,7 +146,7 @@ class Clip:
 def write_master(clip: Clip, path: Path, store: Store = "lossless") -> Clip:
     """Store the frames exactly: FFV1 version 3 with a checksum per slice, in Matroska.
 
-    `visually_lossless` is H.264 without subsampled colours, at a fifth of the size. Sound goes
+    `visually_lossless` is H.264 without subsampled colours, at a quarter of the size. Sound goes
     along, in 16 bits. The file stands whole under its name or not at all.
 
     Returns:

@@ -49,7 +49,7 @@ def test_what_is_visually_lossless_is_small_and_comes_back_as_it_was_stored(tmp_
     error = np.abs(stored.frames.astype(int) - clip.frames)
     assert 0 < error.mean() < 3
     small, large = ((tmp_path / name).stat().st_size for name in ("b.mkv", "a.mkv"))
-    assert small < 0.8 * large  # blurred noise; footage takes a fifth
+    assert small < 0.8 * large  # blurred noise; footage takes a quarter
 
 
 @pytest.mark.parametrize("fps", [1e-9, 1e7, 1e12])

@@ -52,6 +52,7 @@ def test_every_command_shows_three_examples_of_itself(
         (["limt=3"], "there is no 'limt', did you mean 'limit'?"),
         (["run", "limt=3"], "there is no 'limt', did you mean 'limit'?"),
         (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?; `steadybench models` lists the 1"),
+        (["run", "--model", "wan2_1_1_3b"], "there is no option --model: keys have no dashes, as"),
         (["suite=smok"], "did you mean 'smoke'?; there are custom, dance, "),
     ],
 )
@@ -103,6 +104,19 @@ def test_a_metric_of_another_make_is_imported(
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert describe("my_metrics.long") == ("s", None, "How long it is.")
+
+
+def test_a_module_may_lie_where_the_command_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    (tmp_path / "lies_here.py").write_text(
+        "from bench.metrics.base import metric\n\n\n@metric(unit='s', better=None, version=1)\n"
+        "def length(analysis):\n    'How long it is.'\n    return 1.0\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    assert type_(monkeypatch, "metrics", "+metrics.compute.long=lies_here.length") == 0
+    assert "How long it is." in capsys.readouterr().out
 
 
 def test_every_suite_is_listed_with_its_counts(tmp_path: Path) -> None:

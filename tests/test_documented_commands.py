@@ -72,7 +72,10 @@ def commands(page: Path) -> Iterator[list[str]]:
             continue
         while words:
             end = next((n for n, word in enumerate(words) if word in ENDS), len(words))
-            if command := words[:end]:
+            command = words[:end]
+            if command and re.fullmatch(r"[A-Z_]+=\w+", command[0]):  # set for this command alone
+                command = command[1:]
+            if command:
                 yield command
             if words[end : end + 1] == [">"]:
                 break  # a file's name is no command
@@ -91,7 +94,7 @@ def ours(words: list[str]) -> tuple[str, list[str]] | None:
         assert all(f"\n{target}:" in (ROOT / "Makefile").read_text() for target in rest[:1])
         return None
     if program == "pip":
-        wanted = re.fullmatch(r"steadybench\[(\w+)\]", rest[-1])
+        wanted = re.search(r"\[(\w+)\]$", rest[-1])
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         assert wanted is None or wanted[1] in project["optional-dependencies"]
         return None
@@ -130,7 +133,7 @@ def jobs(overrides: tuple[str, ...]) -> list[list[str]]:
 @cache
 def check_overrides(name: str, overrides: tuple[str, ...]) -> None:
     """Compose a configuration with them, as the command would, and hold it against its types."""
-    composed = plain(compose_config(name, Namespace(overrides=list(overrides), config_dir=None)))
+    composed = plain(compose_config(name, Namespace(overrides=list(overrides), config_dir=None, allow_code=True)))
     if name == "bench":
         parse_run(composed)
 
@@ -142,7 +145,7 @@ def check_command(verb: str, arguments: list[str], monkeypatch: pytest.MonkeyPat
     pairs = (word.partition("=") for word in keys)
     keys = [f"{key}={STAND_INS.get(value, value)}" for key, _, value in pairs]
     if verb in ("run", "validate"):  # whose command line is all Hydra's
-        assert {*flags} <= {"-m", "--config-dir", "mine"}, flags
+        assert {*flags} <= {"-m", "--config-dir", "mine", "--allow-code"}, flags
     else:
         module = importlib.import_module(f"bench.commands.{COMMANDS[verb][0]}")
         monkeypatch.setattr(module, "attempt", lambda _: 0)
@@ -189,7 +192,7 @@ def test_the_pages_list_every_command_and_suite() -> None:
 def test_the_model_of_the_readme_is_one(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mymodel.yaml").write_text(blocks(README, "yaml")[0])
-    options = Namespace(overrides=["model=mymodel", "suite=standard"], config_dir=tmp_path)
+    options = Namespace(overrides=["model=mymodel", "suite=standard"], config_dir=tmp_path, allow_code=True)
     model = parse_run(plain(compose_config("bench", options))).model
     assert build_generator(model).source_name == "owner/name"
     assert model["card"]["title"] == "My model"

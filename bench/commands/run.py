@@ -109,6 +109,14 @@ def _job(config: DictConfig) -> None:
             _session.unpublished.setdefault(board, []).append(outcome.folder.result)
 
 
+def _refuse_flags() -> None:
+    """Say what to type instead of `--model wan`; Hydra would only print its own usage."""
+    for flag in get_args_parser().parse_known_args(sys.argv[1:])[1]:
+        key = flag.lstrip("-").partition("=")[0]
+        if key.partition(".")[0] in RunConfig.model_fields:
+            raise BenchError(f"there is no option {flag}: keys have no dashes, as {key}=VALUE")
+
+
 def _guess_suite() -> None:
     """Take `suite=files` where a folder of videos is named and nothing that they answer to."""
     keys = {argument.lstrip("+~").partition("=")[0].partition(".")[0] for argument in sys.argv[1:]}
@@ -167,6 +175,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
         accept_command_line("bench")
+        _refuse_flags()
         _main()
         for board, results in _session.unpublished.items():
             _publish(results, board)

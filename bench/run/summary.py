@@ -33,7 +33,7 @@ _GIB = 2**30
 # takes two to three times as much.
 _BYTES_PER_PIXEL = 0.5
 _GRAIN = 3
-_SHARE_OF_LOSSY = 0.2  # of what is visually lossless
+_SHARE_OF_LOSSY = 0.3  # of what is visually lossless
 
 _HUB_TIMEOUT_S = 5.0
 _NAMED = 3  # of metrics that lack the same network
