@@ -71,7 +71,7 @@ def test_a_hundred_models_are_read_and_sorted_at_once(
     to_table_ms, sort_ms, judge_ms, rows = browser.execute_script(TIMES)
     with capsys.disabled():
         sys.stdout.write(
-            f"\n{MODELS} models, {rows} rows, {size_mb:.1f} MB: first table in {to_table_ms:.0f} ms, "
+            f"\n{MODELS} models, {rows} rows, {size_mb:.1f} MB: table in {to_table_ms:.0f} ms, "
             f"sorted in {sort_ms:.0f} ms, thresholds moved in {judge_ms:.0f} ms\n"
         )
     assert rows > 10 * MODELS
