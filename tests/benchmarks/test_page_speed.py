@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import fake_boards
@@ -15,26 +17,19 @@ pytestmark = pytest.mark.benchmark
 MODELS, CLIPS = 100, 8
 SECONDS, FPS = 10, 24
 MOST_MB = 5.0
-MOST_TO_TABLE_MS = 2000.0
-MOST_TO_SORT_MS = 100.0
-MOST_TO_JUDGE_MS = 500.0
+MOST_TO_LOAD_S = 2.0
+MOST_TO_SORT_S = 0.1
+MOST_TO_JUDGE_S = 0.25
 
-TIMES = """
-    const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
-    const timed = (act) => median([1, 2, 3, 4, 5].map((turn) => {
-        const start = performance.now();
-        act(turn);
-        document.body.getBoundingClientRect(); // the layout that the change asks for
-        return performance.now() - start;
-    }));
-    const sort = timed(() => document.querySelector("[data-name=coherence] button").click());
+SORT = """
+    document.querySelector("[data-name=coherence] button").click();
+    document.body.getBoundingClientRect();  // the layout that the change asks for
+"""
+JUDGE = """
     const input = document.querySelector("#thresholds input");
-    const judge = timed((turn) => {
-        input.value = 80 - turn;
-        input.dispatchEvent(new Event("input", {bubbles: true}));
-    });
-    const [paint] = performance.getEntriesByName("first-contentful-paint");
-    return [paint.startTime, sort, judge, document.querySelectorAll("tr[data-model]").length];
+    input.value = Number(input.value) - 1;
+    input.dispatchEvent(new Event("input", {bubbles: true}));
+    document.body.getBoundingClientRect();
 """
 
 
@@ -66,16 +61,30 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_hundred_models_are_read_and_sorted_at_once(
     page: Path, browser: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """In seconds of processor of the browser's main thread, so that nobody else's work counts."""
+
+    def seconds(act: Callable[[], object]) -> float:
+        def spent_s() -> float:
+            metrics = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+            return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+        before_s = spent_s()
+        act()
+        return spent_s() - before_s
+
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     size_mb = page.stat().st_size / 1e6
-    browser.get(page.as_uri())
-    to_table_ms, sort_ms, judge_ms, rows = browser.execute_script(TIMES)
+    load_s = seconds(lambda: browser.get(page.as_uri()))
+    sort_s = median(seconds(lambda: browser.execute_script(SORT)) for _ in range(5))
+    judge_s = median(seconds(lambda: browser.execute_script(JUDGE)) for _ in range(5))
+    rows = browser.execute_script("return document.querySelectorAll('tr[data-model]').length")
     with capsys.disabled():
         sys.stdout.write(
-            f"\n{MODELS} models, {rows} rows, {size_mb:.1f} MB: first table in {to_table_ms:.0f} ms, "
-            f"sorted in {sort_ms:.0f} ms, thresholds moved in {judge_ms:.0f} ms\n"
+            f"\n{MODELS} models, {rows} rows, {size_mb:.1f} MB: loaded in {load_s:.2f} s, "
+            f"sorted in {sort_s:.3f} s, thresholds moved in {judge_s:.3f} s\n"
         )
     assert rows > 10 * MODELS
     assert size_mb <= MOST_MB
-    assert to_table_ms <= MOST_TO_TABLE_MS
-    assert sort_ms <= MOST_TO_SORT_MS
-    assert judge_ms <= MOST_TO_JUDGE_MS
+    assert load_s <= MOST_TO_LOAD_S
+    assert sort_s <= MOST_TO_SORT_S
+    assert judge_s <= MOST_TO_JUDGE_S

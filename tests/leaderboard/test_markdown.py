@@ -119,6 +119,23 @@ def test_yield_and_cost_are_explained_once(tmp_path: Path) -> None:
     assert page.count("Generation is a lottery") == 1
 
 
+def test_a_reason_is_said_once_for_all_that_it_holds_for(tmp_path: Path) -> None:
+    contents = []
+    for name in ("a", "b"):
+        content = fake.result(
+            name, score=lambda *_: {"coherence": 90.0}, metrics=fake.COHERENCE | fake.METRICS
+        )
+        content["measured"] = False
+        for clip in content["clips"]:
+            clip |= {"latency_s": None, "unscored": dict.fromkeys(fake.METRICS, "it is dark")}
+        contents.append(content)
+    page = page_of(contents, tmp_path)
+    for name in ("a", "b"):
+        assert f"| {name} | flicker, identity | 24 | it is dark |" in page
+    assert page.count("it is dark") == 2
+    assert page.count("Without a cost: a, b (no clip was timed here).") == 1
+
+
 def test_all_but_the_first_tables_of_a_suite_are_folded(tmp_path: Path) -> None:
     page = page_of(small_leaderboard(), tmp_path)
     folds = re.findall(r"<details>.*?</details>", page, re.DOTALL)

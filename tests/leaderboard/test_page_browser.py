@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import combinations, compress, pairwise
+from itertools import pairwise
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -95,7 +94,7 @@ def open_page(browser: Any, board: Path, address: str) -> Iterator[Callable[...,
 
 @pytest.fixture(scope="module")
 def judged_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six models, with all that a clip is judged by, from next to none to most clips usable."""
+    """Models with all that a clip is judged by, of which one failed and one makes good clips."""
     folder = tmp_path_factory.mktemp("judged")
     metrics = fake.COHERENCE | {
         "adherence_margin": fake.METRICS["identity"],
@@ -103,7 +102,7 @@ def judged_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     rng = np.random.default_rng(0)
     paths = []
-    for level in (40, 65, 70, 85, 90, 99):
+    for level in (40, 65, 70, 85, 90, 99, 0):
         content = fake.result(
             f"m{level}",
             score=lambda *_, level=level: {
@@ -115,6 +114,8 @@ def judged_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
             prompts=60,
         )
         content["card"]["title"] = f"Model {level}"
+        if not level:
+            content["clips"] = [fake.failed(clip["prompt"]) for clip in content["clips"]]
         paths.append(fake.write(content, folder / "outputs"))
     publish(paths, folder / "board")
     return folder / "board"
@@ -209,25 +210,6 @@ MOVE = """
 """
 
 
-def by_normal_approximation(usable: list[list[bool]]) -> tuple[list[str], list[bool]]:
-    """Ranks, and who is not surely worse than the first, of one clip a prompt."""
-    values = np.array(usable, float)
-    models, prompts = values.shape
-
-    def p(a: int, b: int) -> float:
-        gaps = values[a] - values[b]
-        far = max(0.0, abs(gaps.mean()) - 0.5 / prompts)
-        return 2 * NormalDist().cdf(-far / (gaps.std() / prompts**0.5)) if far else 1.0
-
-    pairs = list(combinations(range(models), 2))
-    sure = list(compress(pairs, stats.holm([p(*pair) for pair in pairs]) < stats.ALPHA))
-    first = [1 + sum(worse == model for _, worse in sure) for model in range(models)]
-    last = [models - sum(better == model for better, _ in sure) for model in range(models)]
-    ranks = [str(a) if a == b else f"{a}-{b}" for a, b in zip(first, last, strict=True)]
-    beaten = stats.holm([p(0, model) for model in range(1, models)]) < stats.ALPHA
-    return ranks, [True, *(~beaten).tolist()]
-
-
 def test_thresholds_of_the_reader_count_order_and_rank_anew(
     judged_board: Path, browser: Any
 ) -> None:
@@ -243,7 +225,9 @@ def test_thresholds_of_the_reader_count_order_and_rank_anew(
         assert not answered, "it speaks of the published ones"
         usable = {
             result.card.title or "": [
-                clip.scores["coherence"] >= coherence and clip.scores["adherence_margin"] > margin
+                clip.status == "ok"
+                and clip.scores["coherence"] >= coherence
+                and clip.scores["adherence_margin"] > margin
                 for clip in result.clips
             ]
             for result in results
@@ -251,16 +235,15 @@ def test_thresholds_of_the_reader_count_order_and_rank_anew(
         shares = {title: sum(clips) / len(clips) for title, clips in usable.items()}
         shown = [re.sub("<.*?>", "", row[1]) for row in rows]
         assert [shares[title] for title in shown] == sorted(shares.values(), reverse=True)
-        ranks, leaders = by_normal_approximation([usable[title] for title in shown])
-        assert [row[0] for row in rows] == [f"<bdi>{rank}</bdi>" for rank in ranks]
-        assert [row[2].startswith("<strong>") for row in rows] == leaders
-        bootstrapped = stats.rank([usable[title] for title in shown])
-        assert bootstrapped is not None
-        for title, row, ends in zip(shown, rows, bootstrapped.intervals, strict=True):
+        values = [usable[title] for title in shown]
+        ranking, leaders = stats.rank(values), stats.leading(values)
+        assert ranking is not None
+        assert leaders is not None
+        for row, title, ends, leads in zip(rows, shown, ranking.intervals, leaders, strict=True):
+            assert row[0] == f"<bdi>{'-'.join(map(str, dict.fromkeys(ends)))}</bdi>"
             assert re.search(rf">{100 * shares[title]:.0f}% \(", row[2])
-            first, *_, last = (int(end) for end in 2 * re.findall(r"\d+", row[0]))
-            assert abs(first - ends[0]) <= 1 >= abs(last - ends[1])
-        costs = [float(re.sub("[^0-9.]", "", row[-1].removeprefix("<bdi>"))) for row in rows]
+            assert row[2].startswith("<strong>") == leads
+        costs = [float(cost[0]) for row in rows if (cost := re.findall("[0-9.]+", row[-1]))]
         assert costs == sorted(costs), "the same seconds for fewer usable clips"
     click(browser, "#thresholds [type=reset]")
     until(lambda: browser.execute_script(READ) == published)

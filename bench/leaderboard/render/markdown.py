@@ -108,9 +108,7 @@ def render(
         _, *body = draw(metrics)  # the fold has the heading
         blocks += [_FOLD.format(metrics.title), *body, "</details>"]
     blocks.append(SOURCE)
-    blocks += [
-        f"{title}: {what}: [{path}]({path})." for path in trust for title, what in [TRUST[path]]
-    ]
+    blocks += [f"{': '.join(TRUST[path])}: [{path}]({path})." for path in trust]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench.leaderboard.data.costs import COHERENCE, MARGIN, Yield, criteria_of
-from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, prompt_categories
+from bench.leaderboard.data.rows import HEADLINE, USABLE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Curve, Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.legend import legend
@@ -203,12 +203,13 @@ def _about(row: Sequence[Cell]) -> Result | None:
 
 
 def _judged(board: SuiteBoard) -> dict[str, Any]:
-    """By model, the clips of every complete run that can be judged; as JSON values."""
+    """By model, the clips of every run that is ranked by how many can be used; as JSON values."""
     return {
         row.result.model: _judged_clips(row.result, row.usable)
         for group in board.groups
+        if group.ranked_by == USABLE
         for row in group.complete
-        if row.usable and row.usable.criteria
+        if row.usable
     }
 
 
@@ -236,7 +237,7 @@ def _judged_clips(result: Result, share: Yield) -> dict[str, Any]:
             for clip in clips
         ]
         for name, threshold in THRESHOLDS.items()
-        if name in criteria
+        if name in criteria or not successes
     }
     lengths_s = sorted({round(clip.video_s, 4) for clip in successes})
     cost = share.cost

@@ -203,7 +203,12 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str) -> Table:
     draws = sorted({k for row in rows for k in row.share.pass_at})
     columns: list[Column[_YieldRow]] = [
         Column("model", lambda r: Cell(r.label, about=r.result), kind="name"),
-        Column("usable", lambda r: Cell(r.share.usable, count=r.share.clips), fraction),
+        Column(
+            "usable",
+            lambda r: Cell(r.share.usable, count=r.share.clips),
+            fraction,
+            meaning="Clips that can be used, of all that were to be made",
+        ),
         Column("yield", lambda r: mean_cell(r.share.share), percent),
         *(
             Column[_YieldRow](

@@ -74,7 +74,6 @@ MEANINGS: Mapping[str, str] = {
     "error": "What the model's program said",
     "metric": "Name of the column",
     "metrics": "Names of the columns",
-    "models": "Whose clips these are",
     "reason": "Why there is no value",
     "unit": "What the values are in",
     "better": "Whether higher or lower values are better",

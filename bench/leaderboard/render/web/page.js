@@ -132,20 +132,52 @@
     return Math.sqrt(mean(values.map((value) => (value - centre) ** 2)) / values.length);
   }
 
-  /** Two-sided p of a normal deviate (Abramowitz and Stegun 1964, 7.1.26). */
-  function twoSided(deviate) {
-    const x = Math.abs(deviate) / Math.SQRT2;
+  /** How much of a normal lies above a deviate that is above 0 (Abramowitz and Stegun 1964, 7.1.26). */
+  function above(deviate) {
+    const x = deviate / Math.SQRT2;
     const t = 1 / (1 + 0.3275911 * x);
     const sum = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592]
       .reduce((total, factor) => total * t + factor, 0);
-    return sum * t * Math.exp(-x * x);
+    return (sum * t * Math.exp(-x * x)) / 2;
   }
 
-  /** p of the mean difference of two models' shares, prompt by prompt, which goes in steps of a clip. */
-  function differ(one, other, step) {
-    const gaps = one.map((share, prompt) => share - other[prompt]);
-    const gap = Math.abs(mean(gaps));
-    return gap < step / 2 ? 1 : twoSided((gap - step / 2) / error(gaps)); // corrected for continuity
+  /**
+   * p of two models by the paired bootstrap over prompts: twice the chance that a draw contradicts the sign of
+   * their difference, or ties. The chance is that of the saddlepoint (Davison and Hinkley 1988; on a lattice,
+   * Daniels 1987), since draws that suffice for a hundred models take seconds. Shares go in steps of 1 / seeds.
+   */
+  function differ(one, other, seeds) {
+    const prompts = one.length;
+    let sum = 0;
+    for (let prompt = 0; prompt < prompts; prompt += 1) sum += one[prompt] - other[prompt];
+    if (Math.abs(sum) < 0.5 / seeds) return 1;
+    const counts = new Float64Array(2 * seeds + 1); // of prompts, by how much they contradict, from -seeds on
+    for (let prompt = 0; prompt < prompts; prompt += 1) {
+      counts[seeds + Math.round(-Math.sign(sum) * seeds * (one[prompt] - other[prompt]))] += 1;
+    }
+    if (counts.subarray(seeds + 1).every((count) => count === 0)) {
+      return Math.min(1, 2 * (counts[seeds] / prompts) ** prompts);
+    }
+    let [tilt, total, variance] = [0, 0, 0];
+    for (let step = 1, turn = 0; Math.abs(step) > 1e-9 && turn < 50; turn += 1) {
+      let [first, second] = [0, 0];
+      total = 0;
+      for (let against = -seeds; against <= seeds; against += 1) {
+        const weight = counts[seeds + against] * Math.exp(tilt * against);
+        total += weight;
+        first += against * weight;
+        second += against * against * weight;
+      }
+      const centre = first / total;
+      variance = second / total - centre ** 2;
+      step = Math.max(-1, Math.min(1, centre / variance));
+      tilt -= step;
+    }
+    const w = Math.sqrt(Math.max(0, -2 * prompts * Math.log(total / prompts)));
+    if (w < 0.1) return 1;
+    const u = (1 - Math.exp(-tilt)) * Math.sqrt(prompts * variance);
+    const density = Math.exp((-w * w) / 2) / Math.sqrt(2 * Math.PI);
+    return Math.min(1, 2 * (above(w) + density * (1 / u - 1 / w)));
   }
 
   /** Which p-values are sure after Holm's step-down correction. */
@@ -160,11 +192,11 @@
   }
 
   /** The ranks that shares leave open to each model, and which are not surely worse than the best. */
-  function ranked(shares, step) {
+  function ranked(shares, seeds) {
     const means = shares.map(mean);
     const ranks = shares.map(() => [1, shares.length]);
     const pairs = shares.flatMap((_, a) => shares.slice(0, a).map((__, b) => [a, b]));
-    const compare = (some) => holm(some.map(([a, b]) => differ(shares[a], shares[b], step)));
+    const compare = (some) => holm(some.map(([a, b]) => differ(shares[a], shares[b], seeds)));
     for (const [at, sure] of compare(pairs).entries()) {
       if (!sure) continue;
       const [worse, better] = pairs[at].sort((a, b) => means[a] - means[b]);
@@ -188,7 +220,7 @@
     return `${whole(centre)}% (${ends.map(whole).join("-")})`;
   }
 
-  /** A table whose usable clips are counted anew: shares, ranks, order and the cost of a second. */
+  /** A table ordered by usable clips, which are counted anew: shares, ranks, order and cost of a second. */
   class Judged {
     constructor(root, clips) {
       this.root = root;
@@ -202,21 +234,21 @@
     }
 
     /** Show what thresholds give; null brings back what was published. */
-    show(asked, words) {
-      this.notice.hidden = asked === null;
-      this.notice.textContent = asked === null ? ""
+    show(limits, words) {
+      this.notice.hidden = limits === null;
+      this.notice.textContent = limits === null ? ""
         : `Not the published thresholds, but yours: ${words}. The sentence and the figure that hang on them are hidden; all that is folded away is as published.`;
       for (const [at, row] of this.rows.entries()) row.innerHTML = this.published[at];
-      this.root.classList.toggle("unpublished", asked !== null);
+      this.root.classList.toggle("unpublished", limits !== null);
       const order = [...this.rows.keys()];
-      if (asked) {
-        const usable = this.clips.map((each) => passes(each, asked));
+      if (limits) {
+        const usable = this.clips.map((each) => passes(each, limits));
         for (const at of order) this.cost(at, usable[at]);
         const shares = usable.map((each, at) => byPrompt(each, this.clips[at].seeds));
-        if (this.at.usable >= 0) this.rank(shares);
+        this.rank(shares);
         const means = shares.map(mean);
         const coherence = this.rows.map((row) => Number(row.cells[this.at.coherence].dataset.value));
-        if (this.at.usable >= 0) order.sort((a, b) => means[b] - means[a] || coherence[b] - coherence[a]);
+        order.sort((a, b) => means[b] - means[a] || coherence[b] - coherence[a]);
       }
       this.body.append(...order.map((at) => this.rows[at]));
       const column = this.root.querySelector("th[aria-sort]");
@@ -225,7 +257,7 @@
 
     rank(shares) {
       const { ranks, leading } = shares[0].length < LEAST_PROMPTS || shares.length < 2
-        ? { ranks: [], leading: new Set() } : ranked(shares, 1 / (shares[0].length * this.clips[0].seeds));
+        ? { ranks: [], leading: new Set() } : ranked(shares, this.clips[0].seeds);
       for (const [at, share] of shares.entries()) {
         this.put(at, "usable", percent(share), mean(share), leading.has(at));
         if (ranks[at]) this.put(at, "rank", [...new Set(ranks[at])].join("-"), ranks[at][0]);
@@ -248,12 +280,12 @@
     }
   }
 
-  /** Whether each clip of a model passes thresholds that are in the steps of its values. */
-  function passes({ steps }, asked) {
+  /** Whether each clip of a model passes thresholds, in the steps of its values. */
+  function passes({ steps }, limits) {
     const tests = {
-      coherence: (value) => value >= asked.coherence,
-      adherence_margin: (value) => value > 10 * asked.adherence_margin,
-      cuts_unrequested: (value) => value <= asked.cuts_unrequested,
+      coherence: (value) => value >= limits.coherence,
+      adherence_margin: (value) => value > limits.adherence_margin,
+      cuts_unrequested: (value) => value <= limits.cuts_unrequested,
     };
     const columns = Object.entries(steps).map(([name, values]) => values.map((value) => value !== null && tests[name](value)));
     return columns[0].map((_, clip) => columns.every((column) => column[clip]));
@@ -271,16 +303,16 @@
     for (const suite of document.querySelectorAll(".suite")) {
       const clips = data.judged[suite.dataset.suite] || {};
       for (const root of suite.querySelectorAll("[data-first]")) {
-        if ([...root.querySelectorAll("tbody tr")].every((row) => clips[row.dataset.model])) tables.push(new Judged(root, clips));
+        if (root.querySelector("th[data-name=usable]")) tables.push(new Judged(root, clips));
       }
     }
     const inputs = [...thresholds.querySelectorAll("input")];
     const judge = () => {
       if (!thresholds.checkValidity()) return;
       const own = inputs.some((input) => Number(input.value) !== Number(input.defaultValue));
-      const asked = Object.fromEntries(inputs.map((input) => [input.name, Number(input.value)]));
+      const limits = Object.fromEntries(inputs.map((input) => [input.name, Math.round(input.value / input.step)]));
       const words = inputs.map((input) => `${input.previousElementSibling.textContent} ${input.value}`).join("; ");
-      for (const table of tables) table.show(own ? asked : null, words);
+      for (const table of tables) table.show(own ? limits : null, words);
       for (const suite of document.querySelectorAll(".suite")) suite.classList.toggle("unpublished", own && suite.querySelector(".unpublished") !== null);
       filter();
     };
