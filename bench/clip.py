@@ -58,8 +58,10 @@ class Streamed:
         if isinstance(which, int | np.integer):
             return self._get(every[which])
         indices = every[which] if isinstance(which, slice) else [every[index] for index in which]
-        frames = {index: self._get(index) for index in sorted(indices)}
-        return np.stack([frames[index] for index in indices])
+        frames = np.empty((len(indices), *self.shape[1:]), self.dtype)
+        for place in np.argsort(indices, kind="stable"):
+            frames[place] = self._get(indices[place])
+        return frames
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: ANN401
         return np.stack(list(self)).astype(dtype or self.dtype)

@@ -5,7 +5,7 @@ import math
 import re
 import struct
 import unicodedata
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -162,23 +162,23 @@ def read_video(
             raise ClipError(f"{path}: expected a video, but it cannot be read: {reason}") from None
 
     film = _Film()
-    again, shape = _first_pass(read, film, path)
+    kept, shape = _first_pass(read, film, path)
     limits.check(path, shape[1:3], shape[0], float(film.lengths_s.sum()))
     counts, rate = _on_grid(film, shape[0], resample, path)
     shape = (int(counts.sum()), *shape[1:])
     limits.check(path, shape[1:3], shape[0], shape[0] / rate)
-    frames = frames_of(lambda: _repeated(again(), counts), shape)
+    frames = frames_of(lambda: _repeated(_again(kept, read, shape), counts), shape)
     return Clip(frames, rate, film.lossy, tuple(film.remarks))
 
 
 def _first_pass(
     read: _Reader, film: _Film, path: Path
-) -> tuple[Callable[[], _Frames], tuple[int, int, int, int]]:
-    """Read all frames, so that what is wrong is seen now; how to have them again, and their shape.
+) -> tuple[deque[NDArray[np.uint8]], tuple[int, int, int, int]]:
+    """Read all frames, so that what is wrong is seen now; what is kept of them, and their shape.
 
-    They are kept only up to `HELD_BYTES`.
+    All are kept up to `HELD_BYTES`, none of more.
     """
-    kept: list[NDArray[np.uint8]] = []
+    kept: deque[NDArray[np.uint8]] = deque()
     count, shape = 0, (0, 0, 0)
     for frame in read(film):
         if count and frame.shape != shape:
@@ -191,8 +191,22 @@ def _first_pass(
             kept.clear()
     if not count:
         raise ClipError(f"{path}: expected a video, there is no frame in it")
-    again = (lambda: iter(kept)) if kept else (lambda: read(_Film()))
-    return again, (count, height, width, 3)
+    return kept, (count, height, width, 3)
+
+
+def _again(
+    kept: deque[NDArray[np.uint8]], read: _Reader, shape: tuple[int, int, int, int]
+) -> _Frames:
+    """All frames once more: those that were kept, given up one by one, or else read anew.
+
+    Of a clip that is too large to be held once its frames are repeated, they are read every time.
+    """
+    if math.prod(shape) > HELD_BYTES:
+        kept.clear()
+    if not kept:
+        yield from read(_Film())
+    while kept:
+        yield kept.popleft()
 
 
 def _repeated(frames: _Frames, counts: NDArray[np.int_]) -> _Frames:
@@ -650,8 +664,9 @@ def _read_folder(path: Path, fps: float | None, limits: Limits) -> Clip:
 
     inside = path.resolve()
     film = _Film()
-    again, shape = _first_pass(read, film, path)
-    return Clip(frames_of(again, shape), fps, film.lossy, tuple(film.remarks))
+    kept, shape = _first_pass(read, film, path)
+    frames = frames_of(lambda: _again(kept, read, shape), shape)
+    return Clip(frames, fps, film.lossy, tuple(film.remarks))
 
 
 def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:

@@ -99,11 +99,13 @@ def vbench_dynamic_degree(analysis: Analysis) -> float:
     method = analysis.backbone("flow")
     if not isinstance(method, Raft):
         raise Unscored(f"VBench uses RAFT, flow is {type(method).__name__}")
-    sampled = analysis.clip.frames[:: max(1, round(analysis.clip.fps / _SAMPLES_PER_S))]
-    wanted = round(_MOVING_PAIRS * len(sampled))
+    frames, stride = analysis.clip.frames, max(1, round(analysis.clip.fps / _SAMPLES_PER_S))
+    count = len(range(0, len(frames), stride))
+    wanted = round(_MOVING_PAIRS * count)
     if wanted < 1:
-        raise Unscored(f"{len(sampled)} sampled frames, needs at least 3")
-    threshold = _MOVING_PX * min(sampled.shape[1:3]) / 256
+        raise Unscored(f"{count} sampled frames, needs at least 3")
+    threshold = _MOVING_PX * min(frames.shape[1:3]) / 256
+    sampled = islice(frames, 0, None, stride)
     moving = (flow for flow in method.padded_flows(sampled) if _longest(flow) > threshold)
     return float(len(list(islice(moving, wanted))) == wanted)  # no more flow than it takes
 

@@ -36,7 +36,7 @@ BLOCK = 16
 """Frames, or pairs of frames, whose evidence is computed together."""
 
 LARGE_BYTES = 3 * 2**28
-"""Of features, flow and warped pictures, this much is kept; what is dropped is computed anew."""
+"""Of features, patches and flow, this much is kept; what is dropped is computed anew."""
 
 FEATURE_BYTES = 40
 """Of a pixel's LPIPS features, 20, and of what else is kept beside them."""
@@ -48,10 +48,10 @@ Rows = Sequence[Any]
 class Analysis:
     """What the metrics know of one clip.
 
-    Small evidence is kept for as long as this object lives, large evidence (features, flow, warped
-    pictures) while it fits into `LARGE_BYTES`, the sizes at which the clip is seen taken together:
-    81 frames of 480p do, and every frame passes every backbone once; a clip of a minute is gone
-    through block by block, and what another metric asks of it is computed anew.
+    Small evidence is kept for as long as this object lives, large evidence (features, patches,
+    flow) while it fits into `LARGE_BYTES`, the sizes at which the clip is seen taken together. Some
+    130 frames of any resolution do, and then every picture passes every backbone once; a clip of a
+    minute is gone through block by block, and flow that is asked for again is computed again.
 
     Args:
         clip: the clip.

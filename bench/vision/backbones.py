@@ -1,12 +1,14 @@
 """Backbones: the configured networks and methods, each loaded when first asked for, once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bench.errors import Unscored
 
@@ -76,7 +78,13 @@ class Backbones:
         return self._missing
 
 
-def in_batches(frames: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
-    """Frames `[T, H, W, 3]`, at most `size` at a time."""
-    for start in range(0, len(frames), size):
-        yield frames[start : start + size]
+def in_batches(
+    frames: Iterable[NDArray[np.uint8]], size: int, prepare: Callable[[NDArray[np.uint8]], Tensor]
+) -> Iterator[Tensor]:
+    """What a network is fed of each frame `[H, W, 3]`, at most `size` at a time.
+
+    One is prepared after the other: a batch of 4K frames as they are would take gigabytes.
+    """
+    prepared = map(prepare, frames)
+    while batch := list(islice(prepared, size)):
+        yield torch.stack(batch)

@@ -1,9 +1,10 @@
 """Optical flow between frames of one clip, by DIS or RAFT, and where it can be trusted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 import cv2
@@ -220,16 +221,14 @@ class Raft:
         padded = self._padded(first, second)
         return padded[:, top : padded.shape[1] - bottom, left : padded.shape[2] - right]
 
-    def padded_flows(self, frames: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
+    def padded_flows(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
         """Flow from each frame to the next, the padding left on; two frames are held at a time.
 
         T - 1 times float32 `[H', W', 2]`, pixels; H' and W' divide by 8. Unscored as in `encode`.
         """
-        before = self.encode(torch.from_numpy(frames[:1]))
-        for t in range(1, len(frames)):
-            now = self.encode(torch.from_numpy(frames[t : t + 1]))
+        encoded = (self.encode(torch.from_numpy(np.ascontiguousarray(f))[None]) for f in frames)
+        for before, now in pairwise(encoded):
             yield self._padded(before, now)[0].cpu().numpy()
-            before = now
 
     @torch.inference_mode()
     def _padded(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:

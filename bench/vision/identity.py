@@ -59,7 +59,7 @@ def scaled(
     *,
     antialias: bool = False,
 ) -> Tensor:
-    """A frame `[H, W, 3]` at a short side: `[1, 3, H', W']`, 0..1.
+    """A frame `[H, W, 3]` at a short side: `[3, H', W']`, 0..1.
 
     The long side is rounded down. The values are neither rounded nor cut: bicubic ones overshoot.
     """
@@ -69,7 +69,7 @@ def scaled(
     size = (int(short_side_px * height / short), int(short_side_px * width / short))
     if size != (height, width):
         image = functional.interpolate(image, size, mode=mode, antialias=antialias)
-    return image / 255
+    return image[0] / 255
 
 
 @dataclass(eq=False)
@@ -105,10 +105,13 @@ class AlexNetFeatures:
         scale = min(1.0, self.short_side_px / min(frames.shape[1:3]))
         size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
         vectors = []
-        for part in in_batches(frames, self.batch_size):
-            if scale < 1:
-                part = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in part])
-            images = torch.from_numpy(part).to(self._device).permute(0, 3, 1, 2).float() / 255
+
+        def prepare(frame: NDArray[np.uint8]) -> Tensor:
+            small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame
+            return torch.from_numpy(np.require(small, requirements=["C", "W"]))
+
+        for part in in_batches(frames, self.batch_size, prepare):
+            images = part.to(self._device).permute(0, 3, 1, 2).float() / 255
             cells = self._cells(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
             vectors.append(functional.normalize(cells.mean(dim=1), dim=-1).cpu().numpy())
         return np.concatenate(vectors)
@@ -182,15 +185,13 @@ class _VisionTransformer:
         """
         need_size(frames, self.name.partition(" ")[0])
         vectors = []
-        for part in in_batches(frames, self.batch_size):
-            # One by one: a batch of 4K frames in float32 would take gigabytes.
-            images = torch.cat([self._resized(frame) for frame in part])
+        for images in in_batches(frames, self.batch_size, self._resized):
             tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
             vectors.append(functional.normalize(tokens[:, 0], dim=-1).cpu().numpy())
         return np.concatenate(vectors)
 
     def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
-        """A frame `[H, W, 3]` as the network is fed it: `[1, 3, H', W']`, 0..1."""
+        """A frame `[H, W, 3]` as the network is fed it: `[3, H', W']`, 0..1."""
         raise NotImplementedError
 
     def _tokens(self, images: Tensor) -> Tensor:

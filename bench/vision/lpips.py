@@ -31,7 +31,7 @@ _POOLED = (3, 6)
 _HEADS = "weights/v0.1/alex.pth"
 
 BATCH_PX = 2**20  # of all frames of a forward pass: what they become should stay in the cache
-PAIRS = 2  # of frames whose features are compared at once, likewise
+PAIRS = 2  # of frames whose features a CPU compares at once, likewise
 
 Layers = Sequence[Tensor]
 """Of frames one after the other, what each layer makes of them; see `Lpips.features`."""
@@ -278,9 +278,10 @@ class Lpips:
         squares = []
         for a, b in zip(first, second, strict=True):
             count = max(len(a), len(b))
+            step = PAIRS if a.device.type == "cpu" else count
             rows = []
-            for start in range(0, count, PAIRS):
-                part = slice(start, start + PAIRS)
+            for start in range(0, count, step):
+                part = slice(start, start + step)
                 change = (a if len(a) == 1 else a[part]).float() - (b if len(b) == 1 else b[part])
                 rows.append(change.square_().sum(dim=1))
             squares.append(torch.cat(rows))

@@ -143,11 +143,13 @@ class OpenClip:
     @torch.inference_mode()
     def embed_images(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors, float32 `[T, D]`, of uint8 `[T, H, W, 3]`, RGB, of any size."""
-        batches = []
-        for part in in_batches(frames, self.batch_size):
-            images = torch.stack([self._preprocess(Image.fromarray(frame)) for frame in part])
-            batches.append(_units(self._network.encode_image(images.to(self._device))))
-        return np.concatenate(batches)
+
+        def prepare(frame: NDArray[np.uint8]) -> Tensor:
+            return self._preprocess(Image.fromarray(frame))
+
+        batches = in_batches(frames, self.batch_size, prepare)
+        encode = self._network.encode_image
+        return np.concatenate([_units(encode(images.to(self._device))) for images in batches])
 
 
 class ToyClip(OpenClip):
@@ -224,19 +226,16 @@ class VbenchClip:
         Unscored if the shorter side is under 32 pixels.
         """
         need_size(frames, "CLIP")
-        batches = []
-        for part in in_batches(frames, self.batch_size):
-            images = torch.cat([self._prepare(frame) for frame in part])
-            batches.append(_units(self._network(images)))
-        return np.concatenate(batches)
+        batches = in_batches(frames, self.batch_size, self._prepare)
+        return np.concatenate([_units(self._network(images)) for images in batches])
 
     def _prepare(self, frame: NDArray[np.uint8]) -> Tensor:
-        """One frame `[H, W, 3]` as the network reads it, `[1, 3, 224, 224]`."""
+        """One frame `[H, W, 3]` as the network reads it, `[3, 224, 224]`."""
         import open_clip
 
         side = _OPENAI_SIDE_PX
         image = scaled(frame, self._device, side, "bicubic")
-        top, left = (round((length - side) / 2) for length in image.shape[2:])
+        top, left = (round((length - side) / 2) for length in image.shape[1:])
         centre = image[..., top : top + side, left : left + side]
         return normalised(centre, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
 

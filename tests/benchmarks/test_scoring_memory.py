@@ -1,50 +1,76 @@
-"""Memory of scoring, as a ratio within one run."""
+"""Memory of scoring, as ratios within one run, and what the longest clips take."""
 
+import resource
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
-from bench.clip import Clip
-from bench.metrics.coherence import coherence
+import bench.vision.analysis
+from bench.clip import Clip, frames_of
+from bench.config import build_metrics
+from bench.errors import Unscored
 from bench.prompts import Prompt
+from bench.storage import CONF
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow
+from bench.vision.identity import AlexNetFeatures
 from bench.vision.lpips import Lpips
 
 pytestmark = pytest.mark.benchmark
 
-FRAMES = 16
 MOST_GROWTH = 1.5
+MOST_OF_WORKING_FRAMES = 2.5
+MOST_BYTES_OF_4K = 4 * 2**30
+PROMPT = Prompt(id="p", text="", motion="subject")
 
 
-def evidence_bytes(height: int, width: int) -> tuple[int, int]:
-    """What scoring one clip needs at its peak beyond the clip and the networks, and the clip."""
+def peak_bytes(
+    frames: int, height: int, width: int, fps: float, large_bytes: int
+) -> tuple[int, int]:
+    """What scoring a clip needs at its peak beyond frames and networks, and the process in all."""
     torch.set_num_threads(1)
-    backbones = Backbones(
-        {
-            "lpips": Lpips(),
-            "flow": DisFlow(),
-            "cuts": TransNet(),
-        },
-        torch.device("cpu"),
-    )
-    for role in ("lpips", "flow", "cuts"):
+    cv2.setNumThreads(1)
+    bench.vision.analysis.LARGE_BYTES = large_bytes
+    networks = {
+        "lpips": Lpips(),
+        "flow": DisFlow(),
+        "cuts": TransNet(),
+        "identity": AlexNetFeatures(),
+    }
+    backbones = Backbones(networks, torch.device("cpu"))
+    for role in networks:
         backbones.get(role)
+    compute = OmegaConf.load(CONF / "metrics" / "compute.yaml")["compute"]
+    metrics = build_metrics({str(name): str(path) for name, path in compute.items()})
     y, x = np.mgrid[0:height, 0:width]
     picture = np.stack([x * 255 // width, y * 255 // height, (x // 8 + y // 8) % 2 * 255], axis=-1)
     picture = picture.astype(np.uint8)
-    frames = np.stack([np.roll(picture, t * width // 64, axis=1) for t in range(FRAMES)])
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of making the frames
+
+    def read() -> Iterator[NDArray[np.uint8]]:
+        for t in range(frames):
+            yield np.roll(picture, t * width // 64, axis=1)
+
+    clip = Clip(frames_of(read, (frames, height, width, 3)), fps)
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of loading
     before = resident_bytes("VmRSS")
-    coherence(Analysis(Clip(frames, 8.0), Prompt(id="p", text=""), backbones))
-    return resident_bytes("VmHWM") - before, frames.nbytes
+    analysis = Analysis(clip, PROMPT, backbones)
+    for metric in metrics.values():  # those of the image-text network have none here
+        with suppress(Unscored):  # one may find nothing to measure
+            metric.score(analysis)
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resident_bytes("VmHWM") - before, whole
 
 
 def resident_bytes(key: str) -> int:
@@ -53,15 +79,48 @@ def resident_bytes(key: str) -> int:
     return int(next(line for line in lines if line.startswith(key)).split()[1]) * 1024
 
 
-def test_memory_does_not_grow_with_the_resolution(capsys: pytest.CaptureFixture[str]) -> None:
-    context = get_context("spawn")  # peaks of a fresh process each
-    with ProcessPoolExecutor(1, context) as pool:
-        small, _ = pool.submit(evidence_bytes, 288, 512).result()
-    with ProcessPoolExecutor(1, context) as pool:
-        large, clip = pool.submit(evidence_bytes, 2160, 3840).result()
+Measure = Callable[..., tuple[int, int]]
+
+
+@pytest.fixture
+def measure() -> Measure:
+    """`peak_bytes` in a fresh process: a peak is never taken back."""
+
+    def in_child(*arguments: float) -> tuple[int, int]:
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            return pool.submit(peak_bytes, *arguments).result()  # type: ignore[arg-type]
+
+    return in_child
+
+
+def say(capsys: pytest.CaptureFixture[str], line: str) -> None:
     with capsys.disabled():
-        sys.stdout.write(
-            f"\nbeyond the clip, {FRAMES} frames: {small / 2**20:.0f} MiB at 512x288, "
-            f"{large / 2**20:.0f} MiB at 3840x2160, whose frames are {clip / 2**20:.0f} MiB\n"
-        )
+        sys.stdout.write(f"\n{line}\n")
+
+
+def test_memory_does_not_grow_with_the_resolution(
+    measure: Measure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large_bytes = bench.vision.analysis.LARGE_BYTES
+    small, _ = measure(16, 288, 512, 8.0, large_bytes)
+    large, _ = measure(16, 2160, 3840, 8.0, large_bytes)
+    sizes = f"{small / 2**20:.0f} MiB at 512x288, {large / 2**20:.0f} MiB at 3840x2160"
+    say(capsys, f"beyond the clip, 16 frames: {sizes}")
     assert large <= MOST_GROWTH * small
+
+
+def test_memory_grows_with_the_length_by_little_more_than_the_working_frames(
+    measure: Measure, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lengths = 64, 192
+    short, long = (measure(each, 256, 256, 8.0, 2**26)[0] for each in lengths)
+    working = (lengths[1] - lengths[0]) * (256**2 + 128**2) * 3
+    growth = (long - short) / working
+    say(capsys, f"192 frames less 64 take {growth:.2f} times their working frames")
+    assert growth <= MOST_OF_WORKING_FRAMES
+
+
+def test_twenty_seconds_of_4k_fit(measure: Measure, capsys: pytest.CaptureFixture[str]) -> None:
+    _, whole = measure(160, 2160, 3840, 8.0, bench.vision.analysis.LARGE_BYTES)
+    say(capsys, f"20 s of 4K at 8 frames a second: the process takes {whole / 2**20:.0f} MiB")
+    assert whole <= MOST_BYTES_OF_4K

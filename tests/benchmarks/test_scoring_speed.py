@@ -11,15 +11,16 @@ import lpips
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
 from bench.generators.toy.generator import ToyGenerator
+from bench.metrics.coherence import SIDE_PX
 from bench.prompts import Prompt
 from bench.storage import CONF
-from bench.vision.analysis import Analysis
+from bench.validation.footage import resized
+from bench.vision.analysis import WORKING_SIDE_PX, Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
 
@@ -66,10 +67,10 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
     metrics, backbones = scoring
     prompt = Prompt(id="p", text="", motion="subject")
     network: Any = backbones.get("lpips")
-    pictures: list[NDArray[np.uint8]] = []
+    batches: list[torch.Tensor] = []
     hook = network._net.net.register_forward_hook(
-        lambda _, given, __: pictures.append(
-            np.zeros((len(given[0]), *given[0].shape[2:], 3), "u1")
+        lambda _, given, __: batches.append(
+            torch.zeros(len(given[0]), *given[0].shape[2:], 3, dtype=torch.uint8)
         )
     )
     flow: Any = backbones.get("flow")
@@ -81,16 +82,19 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
 
     everything()
     hook.remove()
-    stack = np.concatenate(pictures)
-    grey = flow.encode(clip.frames)
+    pairs = []
+    for side in (WORKING_SIDE_PX, SIDE_PX):
+        frames = torch.from_numpy(resized(clip, side).frames)
+        (grey,) = flow.encode(frames)
+        pairs += [((grey[:-stride],), (grey[stride:],)) for stride in (1, 2)]
 
     def networks_alone() -> None:
-        for start in range(0, len(stack), network.batch_size):  # forwards, nothing compared or kept
-            network._layers(stack[start : start + network.batch_size])
-        for stride in (1, 2):
-            for first, second in zip(grey[:-stride], grey[stride:], strict=True):
-                flow._dis.calc(first, second, None)
-                flow._dis.calc(second, first, None)
+        for batch in batches:  # forwards, nothing compared or kept
+            network._layers(batch)
+        for first, second in pairs:
+            size = first[0].shape[1:]
+            flow.flows(first, second, size)
+            flow.flows(second, first, size)
         backbones.get("identity").encode(clip.frames)  # type: ignore[attr-defined]
         backbones.get("cuts").probabilities(clip.frames)  # type: ignore[attr-defined]
 
@@ -121,9 +125,9 @@ def test_adjacent_lpips_is_faster_than_a_loop_over_the_package(
         ]
         return [float(naive(a, b)) for a, b in pairwise(images)]
 
-    def once_each() -> NDArray[np.float64]:
-        first = torch.arange(len(clip.frames) - 1)
-        return network.distance(network.features(clip.frames), first, first + 1)
+    def once_each() -> torch.Tensor:
+        features = network.features(torch.from_numpy(clip.frames))
+        return network.distances([a[:-1] for a in features], [a[1:] for a in features])
 
     np.testing.assert_allclose(once_each(), loop(), atol=1e-5)
     ratios = [cpu_s(loop) / cpu_s(once_each) for _ in range(ROUNDS)]

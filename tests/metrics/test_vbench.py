@@ -3,7 +3,7 @@
 The networks have seeded random weights: what is held is the arithmetic, not published scores.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -214,8 +214,8 @@ class KnownFlows(Raft):
     def load(self, device: torch.device) -> None:
         """Nothing to load."""
 
-    def padded_flows(self, frames: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
-        self.asked = frames[:, 0, 0, 0].tolist()
+    def padded_flows(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+        self.asked = [int(frame[0, 0, 0]) for frame in frames]
         for flow in self.flows:
             self.given += 1
             yield flow
