@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import shipped
 import yaml
-from shipped import config
 
 from bench.commands.models import catalogue, main
 from bench.config import build_generator
@@ -82,7 +82,7 @@ def countable() -> dict[str, str]:
 @pytest.mark.parametrize("name", countable().values())
 def test_sizes_are_those_that_are_counted(name: str) -> None:
     videos = ["model.videos.driving_video=unread.mkv"] if "animate" in name else []
-    generator = build_generator(config(f"model={name}", *videos))
+    generator = build_generator(shipped.config(f"model={name}", *videos)["model"])
     assert isinstance(generator, DiffusersGenerator)
     entry = architectures("models")[str(generator.repo)]
     counted = sum(p.weight_bytes for p in parts(entry, generator.load, generator.dtypes)) / 2**30

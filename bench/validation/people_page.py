@@ -69,7 +69,7 @@ class Panel:
 
     @classmethod
     def of(cls, opinions: Iterable[Opinion], question: str) -> "Panel | None":
-        """None if nobody was asked it, or of no generated clip."""
+        """Those on one question; None if nobody was asked it, or of no generated clip."""
         asked = [each for each in opinions if _rated(each, question)]
         if all(each.real for each in asked):
             return None
@@ -315,7 +315,7 @@ def _place(panel: Panel, values: Floats) -> str:
 
 
 def _reasons(opinions: Iterable[Opinion], metrics: Mapping[str, Metric]) -> dict[str, str]:
-    """Metrics that rank and have no value on any clip, with the first reason panel."""
+    """Metrics that rank and have no value on any clip, with the first reason given."""
     everywhere = list(opinions)
     scored = directions(metrics, everywhere)
     return {
