@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -22,10 +23,13 @@ import yaml
 from tiny_pipelines import TINY
 
 from bench.clip import read_master
+from bench.config import LaunchConfig
 from bench.errors import BenchError, ClipError
+from bench.generators.base import GeneratorInfo
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.team import Team
 from bench.prompts import Prompt
+from bench.run import job
 from bench.run.workers import in_workers
 
 ROUNDING = 2  # of 255: what a sum in another order may change
@@ -194,3 +198,15 @@ def test_the_page_names_the_networks_that_diffusers_splits() -> None:
         "ChronoEditTransformer3DModel",
     }
     assert not any(getattr(kind, "_tp_plan", None) for kind in video)
+
+
+def test_more_gpus_than_there_are_is_a_mistake_of_one_line() -> None:
+    four, config = (
+        GeneratorInfo(gpus=4, processes=4),
+        SimpleNamespace(launch=LaunchConfig(workers="auto", jobs=1, job=0)),
+    )
+    with pytest.raises(BenchError, match="asks for 4 GPUs, this job sees 2"):
+        job._makers(config, ["0", "1"], four)  # type: ignore[arg-type]
+    eight = [str(number) for number in range(8)]
+    assert job._makers(config, eight, four) == 2  # type: ignore[arg-type]
+    assert job._makers(config, [], four) == 1  # type: ignore[arg-type]

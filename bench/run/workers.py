@@ -130,7 +130,7 @@ def in_workers(
     shares = [gpus[part * gpus_each :][:gpus_each] for part in range(parts)] or [gpus]
 
     def start(number: int, *, again: bool = False) -> _Worker:
-        life = partial(_work, work, number, again)
+        life = partial(_live, work, number, again)
         return _start(life, number, shares[number % len(shares)], processes_each)
 
     running: list[_Worker] = []
@@ -241,7 +241,7 @@ def _be_several(
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    logging.disable(logging.ERROR)  # what torch has to say of deaths, the parent says
     with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
         config = LaunchConfig(
             min_nodes=1,
@@ -280,7 +280,7 @@ def _outlive_nobody() -> None:
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 
-def _work(work: Work, number: int, again: bool, messages: Connection | None) -> None:
+def _live(work: Work, number: int, again: bool, messages: Connection | None) -> None:
     """Do the work and say how far it is, unless nobody is to hear; who ends silently has died."""
     send = messages.send if messages is not None else lambda _: None
     relay_to(send)
