@@ -115,7 +115,9 @@ def test_a_module_may_lie_where_the_command_is_typed(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
-    assert type_(monkeypatch, "metrics", "+metrics.compute.long=lies_here.length") == 0
+    assert (
+        type_(monkeypatch, "metrics", "--allow-code", "+metrics.compute.long=lies_here.length") == 0
+    )
     assert "How long it is." in capsys.readouterr().out
 
 

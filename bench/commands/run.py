@@ -174,8 +174,8 @@ def main() -> int:
     _guess_suite()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
     try:
-        accept_command_line("bench")
         _refuse_flags()
+        accept_command_line("bench")
         _main()
         for board, results in _session.unpublished.items():
             _publish(results, board)

@@ -9,6 +9,7 @@ import torch
 from bench.clip import Clip
 from bench.faults.registry import FAULTS
 from bench.generators.base import Generator, GeneratorInfo, Needs, require, require_choice, rng_from
+from bench.generators.team import Team
 from bench.prompts import Prompt
 from bench.schema import Loaded
 
@@ -50,6 +51,19 @@ class Degraded(Generator):
     @device.setter
     def device(self, device: torch.device) -> None:
         self.of.device = device
+
+    @property
+    def team(self) -> Team | None:
+        """Of the generator it damages."""
+        return self.of.team
+
+    @team.setter
+    def team(self, team: Team | None) -> None:
+        self.of.team = team
+
+    def follow(self) -> None:
+        """As the generator it damages, whose clips alone take several processes."""
+        self.of.follow()
 
     def needs(self) -> Needs | None:
         """As the generator it damages."""

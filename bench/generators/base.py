@@ -162,6 +162,11 @@ class Generator(ABC):
     team: "Team | None" = None
     """The processes that make one clip together, where that is not this one alone; set likewise."""
 
+    def follow(self) -> None:
+        """Do what the leader of the team has its generator do, until that is through."""
+        assert self.team is not None
+        self.team.follow(self)
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # What is annotated is an argument of a dataclass.

@@ -191,7 +191,7 @@ def _work(
         if processes > 1:
             team = job.generator.team = stack.enter_context(Team(job.device))
             if team.rank > 0:
-                team.follow(job.generator)
+                job.generator.follow()
                 return []
         stack.enter_context(log_to(job.folder.log))
         return make_clips(job, config)

@@ -279,7 +279,7 @@ def test_a_public_server_sends_nobody_to_a_private_address(
         server.storage = elsewhere.url.replace("127.0.0.1", "localhost")
         assert len(make(server).frames) == 8  # both are of this machine
         monkeypatch.setattr("socket.getaddrinfo", resolve)
-        client = video_api.VideoClient(generator(server, base_url="https://public.example"), None)
+        client = video_api.VideoClient(generator(server), None, "https://public.example")
         for host in ("localhost", "10.0.0.7", "169.254.169.254", "[::1]"):
             with pytest.raises(ClipError, match=r"public\.example to send on to a public address"):
                 client._refuse_private(httpx2.Request("GET", f"http://{host}/x"))
