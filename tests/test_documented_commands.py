@@ -133,7 +133,9 @@ def jobs(overrides: tuple[str, ...]) -> list[list[str]]:
 @cache
 def check_overrides(name: str, overrides: tuple[str, ...]) -> None:
     """Compose a configuration with them, as the command would, and hold it against its types."""
-    composed = plain(compose_config(name, Namespace(overrides=list(overrides), config_dir=None, allow_code=True)))
+    composed = plain(
+        compose_config(name, Namespace(overrides=list(overrides), config_dir=None, allow_code=True))
+    )
     if name == "bench":
         parse_run(composed)
 
@@ -192,7 +194,9 @@ def test_the_pages_list_every_command_and_suite() -> None:
 def test_the_model_of_the_readme_is_one(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mymodel.yaml").write_text(blocks(README, "yaml")[0])
-    options = Namespace(overrides=["model=mymodel", "suite=standard"], config_dir=tmp_path, allow_code=True)
+    options = Namespace(
+        overrides=["model=mymodel", "suite=standard"], config_dir=tmp_path, allow_code=True
+    )
     model = parse_run(plain(compose_config("bench", options))).model
     assert build_generator(model).source_name == "owner/name"
     assert model["card"]["title"] == "My model"
