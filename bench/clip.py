@@ -18,7 +18,6 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from bench.errors import ClipError
-from bench.schema import Store
 
 _MAX_RATE_DENOMINATOR = 1001  # holds 24000/1001 and its kin exactly
 
@@ -145,24 +144,27 @@ class Clip:
         return len(self.frames) / self.fps
 
 
-def write_master(clip: Clip, path: Path, store: Store = "lossless") -> Clip:
+def write_master(clip: Clip, path: Path) -> None:
     """Store the frames exactly: FFV1 version 3 with a checksum per slice, in Matroska.
 
-    `visually_lossless` is H.264 without subsampled colours, at a quarter of the size. Sound goes
-    along, in 16 bits. The file stands whole under its name or not at all.
+    Sound goes along, in 16 bits.
 
-    Returns:
-        The clip as it stands in the file.
+    The file stands whole under its name or not at all.
     """
-    if store == "visually_lossless":
-        _write(clip, path, "libx264rgb", "rgb24", {"crf": "12"})
-        frames = frames_of(lambda: _stored(path), clip.frames.shape)
-        return replace(clip, frames=frames, lossy=True)
     short_side_px = min(clip.frames.shape[1:3])
     slices = "16" if short_side_px >= _MIN_SIDE_OF_16_SLICES_PX else "4"
     options = {"level": "3", "slices": slices, "slicecrc": "1"}
     _write(clip, path, "ffv1", "bgr0", options)
-    return clip
+
+
+def write_lossy_master(clip: Clip, path: Path) -> Clip:
+    """As `write_master`, at a quarter of the size: H.264 of full colours, whose loss nobody sees.
+
+    Returns:
+        The clip as it stands in the file.
+    """
+    _write(clip, path, "libx264rgb", "rgb24", {"crf": "12"})
+    return replace(clip, frames=frames_of(lambda: _stored(path), clip.frames.shape), lossy=True)
 
 
 def read_master(path: Path, *, frames: int, sha256: str) -> Clip:

@@ -177,7 +177,9 @@ def test_plan_says_what_a_run_left_to_do(
     assert run.main() == 0
     assert "24 clips: 2 to make (limit=2), 0 there already" in capsys.readouterr().err
     assert main(["limit=3"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    assert said.err == "toy_steady on suite toy: loading torch ...\n"
+    first, second = said.out.splitlines()
     assert first.endswith("24 clips: 1 to make (limit=3), 2 there already, 3 to score")
     assert second.startswith("time: ")
     assert "(measured here)" in second

@@ -66,6 +66,7 @@ RESULTS = [str(BOARD / f"results/toy/{model}.json") for model in ("toy_steady", 
         ["compare", *RESULTS],
         ["export", *RESULTS, "--into", "tables", "--only", "csv"],
         ["prompts", "export", "suite=standard"],
+        ["models"],
         ["suites"],
         ["metrics"],
     ],
@@ -81,6 +82,7 @@ def test_a_run_imports_torch_and_what_its_model_needs(tmp_path: Path) -> None:
     generated = modules_of(tmp_path, "bench", "limit=1", "stages=[generate]")
     assert HEAVY & generated == {"torch"}
     assert "torch._dynamo" not in generated
+    assert not HEAVY & modules_of(tmp_path, "bench", "status")
     clips = tmp_path / "clips"
     clips.mkdir()
     (preview,) = (tmp_path / "outputs/toy/toy_steady/previews").glob("*/*.mp4")

@@ -17,7 +17,14 @@ from typing import Any, Self
 
 import torch
 
-from bench.clip import Clip, read_master, read_sound, write_master, write_preview
+from bench.clip import (
+    Clip,
+    read_master,
+    read_sound,
+    write_lossy_master,
+    write_master,
+    write_preview,
+)
 from bench.errors import (
     BenchError,
     ClipError,
@@ -579,7 +586,11 @@ def _store(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip | 
         return f"expected a Clip, got {type(clip).__name__}"
     try:
         with _writing(folder):
-            stored = write_master(clip, folder.master(item.sample), store)
+            if store == "lossless":
+                write_master(clip, folder.master(item.sample))
+                stored = clip
+            else:
+                stored = write_lossy_master(clip, folder.master(item.sample))
             write_preview(clip, folder.preview(item.sample))
     except ClipError as error:
         return printable(str(error))
