@@ -144,10 +144,12 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
         entry["tags"] = tuple(entry["tags"])
     if "seconds" in entry:
         entry["seconds"] = float(entry["seconds"])  # 10 and 10.0 are one length
-    if "image" in entry:
-        entry["image"] = _image(folder / entry["image"], where)
-    if "driving_video" in entry:
-        entry["driving_video"] = _driving_video(folder / entry["driving_video"], where)
+    for key, read in (("image", _image), ("driving_video", _driving_video)):
+        if key in entry:
+            path = folder / entry[key]
+            if path.exists() and not path.resolve().is_relative_to(folder.resolve()):
+                raise BenchError(f"{where}: {key!r} must lie in {folder}, {entry[key]!r} leads out")
+            entry[key] = read(path, where)
     return Prompt(**entry)
 
 
@@ -170,7 +172,9 @@ def _is_text(value: object) -> bool:
 
 
 def _is_file(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and not Path(value).is_absolute()
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return bool(value.strip()) and not Path(value).is_absolute()
 
 
 _NAME = (_is_name, "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit")

@@ -678,11 +678,19 @@ def natural_order(path: Path) -> tuple[list[tuple[int, str]], str]:
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read a picture, uint8 `[H, W, 3]`, RGB, turned the way its EXIF data say."""
+    if path.exists() and not path.is_file():
+        raise BenchError(f"expected a picture at {path}, got a folder, a pipe or a device")
+    decoded = None
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
+        with _picture(path) as picture:
+            LIMITS.check(path, (picture.height, picture.width))
+        decoded = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB)
+    except ClipError as error:
+        raise BenchError(str(error)) from None
     except OSError as error:
-        raise BenchError(f"expected a picture at {path}, but {error.strerror}") from None
-    decoded = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if content.size else None
+        if error.errno is not None:  # else Pillow knows no such picture
+            raise BenchError(f"expected a picture at {path}, but {error.strerror}") from None
     if decoded is None:
         raise BenchError(f"expected a picture at {path}, got something else: give PNG or JPEG")
     image: NDArray[np.uint8] = decoded

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from test_cases import png_header
 
 from bench.errors import BenchError
 from bench.prompts import Prompt, load_suite
@@ -82,6 +84,29 @@ def test_files_may_be_supplied_by_the_user(tmp_path: Path) -> None:
     assert load_suite(path, mine)[1] != sha256
     with pytest.raises(BenchError, match=r"'nowhere' is none: type suite\.files=DIR"):
         load_suite(path, "nowhere")
+
+
+def test_a_suite_names_files_of_its_own_folder_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    cv2.imwrite(str(tmp_path / "secret.png"), np.zeros((4, 4, 3), np.uint8))
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "device.png").symlink_to("/dev/zero")
+    (folder / "loop.png").symlink_to("loop.png")
+    os.mkfifo(folder / "pipe.png")
+    for key in ("image", "driving_video"):
+        for name in ("../secret.png", "link.png", "device.png"):
+            with pytest.raises(BenchError, match=rf"'{key}' must lie in .*, '{name}' leads out"):
+                load_suite(suite(folder, {"id": "a", "text": "x", key: name}))
+        for name in ("pipe.png", "loop.png", "a\0b"):
+            with pytest.raises(BenchError, match=f"'{key}'"):
+                load_suite(suite(folder, {"id": "a", "text": "x", key: name}))
+
+
+def test_a_picture_that_is_too_large_is_refused_by_its_header(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png_header(20_000, 20_000))
+    with pytest.raises(BenchError, match=r"line 1: 'image': .*limit"):
+        load_suite(suite(tmp_path, {"id": "a", "text": "x", "image": "a.png"}))
 
 
 def test_the_hash_is_of_the_bytes(tmp_path: Path) -> None:

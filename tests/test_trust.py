@@ -131,6 +131,19 @@ def test_every_command_asks_first(
 
 
 @pytest.mark.parametrize(
+    "tag", ["object/apply:os.system", "object/new:os.system", "name:os.system"]
+)
+def test_a_yaml_makes_no_objects(
+    strange: Path, tag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (strange / "model" / "tag.yaml").write_text(f"x: !!python/{tag} [touch pwned]\n")
+    for flag in ((), ("--allow-code",)):
+        assert plan.main([*flag, f"--config-dir={strange}", "model=tag"]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not Path("pwned").exists()
+
+
+@pytest.mark.parametrize(
     "option", ["--config-path=conf", "--config-name=x", "--experimental-rerun=x.pickle"]
 )
 def test_no_other_configuration_takes_the_place_of_this_packages(
