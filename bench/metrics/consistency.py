@@ -85,9 +85,7 @@ def flicker(analysis: Analysis) -> Scored:
     return Scored(float(steps.mean()), {"time_s": times_s.tolist(), "residual": steps.tolist()})
 
 
-def _warping(
-    analysis: Analysis,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _warping(analysis: Analysis) -> list[NDArray[np.float64]]:
     """Valid share, residual and absolute error of W(x_t+s, f), each float64 `[T - s]`.
 
     See `flicker` and `warp_mae`; the last two are NaN where no pixel is valid.
@@ -106,8 +104,7 @@ def _warping(
             rows.append((mask.mean(), residual, error))
         return list(np.array(rows, np.float64).T)
 
-    valid, residuals, errors = analysis.along(("warping", step), analysis.pairs(step), compute)
-    return valid, residuals, errors
+    return analysis.along("warping", step, compute)
 
 
 @metric(unit="share of frames", better="lower", version=2)

@@ -196,9 +196,7 @@ def order(analysis: Analysis, step: int, window: Window) -> float:
     return float((np.mean(random) - ordered) / spread) if spread > 1e-9 else 0.0
 
 
-def _velocities(
-    analysis: Analysis, step: int, part: slice
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.float32]]:
     """A and v of `tremble` by cell, float32 `[N, h, w]`; place t is frame t + s."""
 
     def compute(part: slice) -> list[NDArray[np.float32]]:
@@ -214,14 +212,10 @@ def _velocities(
             for values in (np.linalg.norm(turned, axis=-1) / short_side, speed / short_side)
         ]
 
-    count = len(analysis.frames) - 2 * step
-    trembling, speed = analysis.along(("velocities", step), count, compute, part)
-    return trembling, speed
+    return analysis.along("velocities", 2 * step, compute, part)
 
 
-def _unmatched(
-    analysis: Analysis, lag: int, part: slice
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _unmatched(analysis: Analysis, lag: int, part: slice) -> list[NDArray[np.float64]]:
     """The u and p of `torn` for pairs of frames, float64 `[N]`."""
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
@@ -234,9 +228,7 @@ def _unmatched(
         changed = _changed(analysis, lag, part).mean(axis=(1, 2), dtype=np.float64)
         return [np.mean(both, axis=0), changed]
 
-    count = len(analysis.frames) - lag
-    worst, changed = analysis.along(("unmatched", lag), count, compute, part)
-    return worst, changed
+    return analysis.along("unmatched", lag, compute, part)
 
 
 def _apart(analysis: Analysis, lag: int, part: slice) -> tuple[Tensor, Tensor]:
@@ -277,10 +269,7 @@ def _changed(analysis: Analysis, lag: int, part: slice) -> NDArray[np.float32]:
         first, second = _apart(analysis, lag, part)
         return [(1 - (first * second).sum(dim=1)).cpu().numpy()]
 
-    changed: NDArray[np.float32] = analysis.along(
-        ("changed", lag), len(analysis.frames) - lag, compute, part
-    )[0]
-    return changed
+    return analysis.along("changed", lag, compute, part)[0]
 
 
 def _block_residuals(analysis: Analysis, step: int, part: slice) -> NDArray[np.float64]:
@@ -302,15 +291,10 @@ def _block_residuals(analysis: Analysis, step: int, part: slice) -> NDArray[np.f
                     residuals[t, i, j] = np.median(seen, axis=0)
         return [residuals]
 
-    residuals: NDArray[np.float64] = analysis.along(
-        ("block residuals", step), len(analysis.frames) - step, compute, part
-    )[0]
-    return residuals
+    return analysis.along("block residuals", step, compute, part)[0]
 
 
-def _unexplained(
-    analysis: Analysis, step: int, part: slice
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _unexplained(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.float32]]:
     """The u of `jumps` and D(x_t, x_t+s) by cell, float32 `[N, h, w]`."""
 
     def compute(part: slice) -> list[NDArray[np.float32]]:
@@ -326,9 +310,7 @@ def _unexplained(
             explained.append(analysis.compare(part, relit).cells)
         return [np.minimum.reduce([plain, *explained]), plain]
 
-    count = len(analysis.frames) - step
-    unexplained, plain = analysis.along(("unexplained", step), count, compute, part)
-    return unexplained, plain
+    return analysis.along("unexplained", step, compute, part)
 
 
 def _relit(frame: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float32]:
@@ -347,10 +329,7 @@ def _to_mean(analysis: Analysis, step: int, part: slice) -> NDArray[np.float64]:
         means = (analysis.frames[part].astype(np.float32) + analysis.frames[last]) / np.float32(2)
         return [analysis.compare(middle, means).distances]
 
-    distances: NDArray[np.float64] = analysis.along(
-        ("to mean", step), len(analysis.frames) - 2 * step, compute, part
-    )[0]
-    return distances
+    return analysis.along("to mean", 2 * step, compute, part)[0]
 
 
 def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[np.float32]]:

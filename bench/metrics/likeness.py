@@ -31,7 +31,7 @@ def base_lpips(analysis: Analysis) -> Scored:
         pair = analysis.features(part), base.features(part)
         return [analysis.lpips_network.distances(*pair).cpu().numpy()]
 
-    return _over_time(analysis, analysis.along("to base", len(analysis.frames), compute)[0])
+    return _over_time(analysis, analysis.along("to base", 0, compute)[0])
 
 
 @metric(unit="SSIM", better=None, based=True)

@@ -98,10 +98,7 @@ def subject_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
         speeds = [_top(_against_camera(*pair)) for pair in pairs]
         return [np.array(speeds) * _scale(analysis, field)]
 
-    speeds: NDArray[np.float64] = analysis.along(
-        ("subject speeds", stride), analysis.pairs(stride), compute
-    )[0]
-    return speeds
+    return analysis.along("subject speeds", stride, compute)[0]
 
 
 def raw_speeds(analysis: Analysis, stride: int, part: slice | None = None) -> NDArray[np.float64]:
@@ -117,10 +114,7 @@ def raw_speeds(analysis: Analysis, stride: int, part: slice | None = None) -> ND
         lengths = [np.linalg.norm(flow, axis=-1) for flow in lattice]
         return [np.array([_top(length) for length in lengths]) * _scale(analysis, field)]
 
-    speeds: NDArray[np.float64] = analysis.along(
-        ("raw speeds", stride), analysis.pairs(stride), compute, part
-    )[0]
-    return speeds
+    return analysis.along("raw speeds", stride, compute, part)[0]
 
 
 def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> MotionState:

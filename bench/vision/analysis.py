@@ -3,8 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from functools import cached_property
-from itertools import chain, zip_longest
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
@@ -91,17 +90,27 @@ class Analysis:
         return cast("T", self._known[key])
 
     def along(
-        self, key: Hashable, count: int, compute: Callable[[slice], Rows], part: slice | None = None
-    ) -> Rows:
-        """Small evidence along time, computed block by block and remembered under `key`.
+        self, key: Hashable, lag: int, compute: Callable[[slice], Rows], part: slice | None = None
+    ) -> list[NDArray[Any]]:
+        """Small evidence of all frames t that have one `lag` later, computed block by block, once.
 
         Args:
-            key: what it is called.
-            count: how many frames, or pairs of frames, there are.
-            compute: arrays `[N, ...]`, the evidence of N frames or pairs that follow each other.
+            key: what it is called, together with the lag.
+            lag: frames; 0 for evidence of single frames.
+            compute: arrays `[N, ...]`, the evidence of N such frames that follow each other.
             part: which of them are asked for; None for all.
+
+        Raises:
+            Unscored: if there is no such frame.
         """
-        return self._small.get(key, part or slice(0, count), count, compute)
+        count = self.pairs(lag)
+        return list(self._small.get((key, lag), part or slice(0, count), count, compute))
+
+    def _along(
+        self, key: str, lag: int, compute: Callable[[slice], Sequence[Tensor]], part: slice
+    ) -> list[Tensor]:
+        """Large evidence, likewise, where the networks are; what was dropped is computed anew."""
+        return list(self._large.get((self.side_px, key, lag), part, self.pairs(lag), compute))
 
     @property
     def step(self) -> int:
@@ -146,7 +155,7 @@ class Analysis:
             Unscored: if the clip is not longer than `lag`, is too small, or has no weights.
         """
         every = slice(0, self.pairs(lag))
-        self._walk()
+        self.once("walk", self._walk)
         return self._lagged(lag, every)
 
     def _lagged(self, lag: int, part: slice) -> NDArray[np.float64]:
@@ -154,41 +163,29 @@ class Analysis:
             pair = self.features(part), self.features(_later(part, lag))
             return [_host(self.lpips_network.distances(*pair))]
 
-        distances: NDArray[np.float64]
-        (distances,) = self.along(("lpips", lag), self.pairs(lag), compute, part)
-        return distances
+        return self.along("lpips", lag, compute, part)[0]
 
     def _walk(self) -> None:
         """Where features do not fit: all that is usually asked of them, computed in one go.
 
         Through both halves of the clip at once, so that each frame is seen once for all lags.
         """
-
-        def compute() -> None:
-            count, (height, width) = len(self.frames), self._size
-            if count * height * width * FEATURE_BYTES <= LARGE_BYTES:
-                return
-            lags = {self.step, count // 2, *(round(lag_s * self.clip.fps) for lag_s in LAGS_S)}
-            starts = range(0, count, BLOCK)
-            halves = starts[: len(starts) // 2], starts[len(starts) // 2 :]
-            for start in chain.from_iterable(zip_longest(*halves)):
-                if start is None:
-                    continue
-
-                def block(lag: int, start: int = start) -> slice | None:
-                    stop = min(start + BLOCK, count - lag)
-                    return slice(start, stop) if start < stop else None
-
-                for lag in lags - {0}:
-                    if part := block(lag):
-                        self._lagged(lag, part)
-                with suppress(Unscored):  # flow may have no weights
-                    if part := block(self.step):
-                        self.compare_warped(self.step, part)
-                    if part := block(2 * self.step):
-                        self.compare_halfway(self.step, part)
-
-        self.once("walk", compute)
+        count, (height, width) = len(self.frames), self._size
+        if count * height * width * FEATURE_BYTES <= LARGE_BYTES:
+            return
+        lags = {self.step, count // 2, *(round(lag_s * self.clip.fps) for lag_s in LAGS_S)} - {0}
+        evidence: list[tuple[int, Callable[[slice], object]]] = [
+            *((lag, partial(self._lagged, lag)) for lag in lags),
+            (self.step, partial(self.compare_warped, self.step)),
+            (2 * self.step, partial(self.compare_halfway, self.step)),
+        ]
+        half = -(-count // (2 * BLOCK)) * BLOCK
+        for start in sorted(range(0, count, BLOCK), key=lambda start: (start % half, start)):
+            for lag, compute in evidence:
+                part = slice(start, min(start + BLOCK, count - lag))
+                if part.start < part.stop:
+                    with suppress(Unscored):  # whoever asks for it will hear
+                        compute(part)
 
     def pairs(self, lag: int) -> int:
         """How many pairs of frames are so far apart; Unscored if there are none."""
@@ -212,11 +209,11 @@ class Analysis:
         Raises:
             Unscored: if the clip is too small, or LPIPS has no weights.
         """
-        return self._large.get(
-            (self.side_px, "features"),
-            part,
-            len(self.frames),
+        return self._along(
+            "features",
+            0,
             lambda part: self.lpips_network.features(self._pictures[part], self._precision),
+            part,
         )
 
     @property
@@ -230,13 +227,9 @@ class Analysis:
         Raises:
             Unscored: as `features`.
         """
-        patches: Tensor = self._large.get(
-            (self.side_px, "patches"),
-            part,
-            len(self.frames),
-            lambda part: [self.lpips_network.patches(self.features(part))],
+        return self._along(
+            "patches", 0, lambda part: [self.lpips_network.patches(self.features(part))], part
         )[0]
-        return patches
 
     @cached_property
     def lpips_to_reference(self) -> NDArray[np.float64]:
@@ -251,8 +244,7 @@ class Analysis:
         def compute(part: slice) -> Rows:
             return [_host(self.lpips_network.distances(reference, self.features(part)))]
 
-        distances: NDArray[np.float64] = self.along("to reference", len(self.frames), compute)[0]
-        return distances
+        return self.along("to reference", 0, compute)[0]
 
     def image_embeddings(self, indices: NDArray[np.intp]) -> NDArray[np.float32]:
         """Unit vectors of the image-text network, float32 `[N, D]`; each frame is embedded once.
@@ -291,18 +283,18 @@ class Analysis:
         part = part or slice(0, self.pairs(stride))
         return FlowField(stride, *map(_host, self._flows(stride, part)))
 
-    def _flows(self, stride: int, part: slice) -> Rows:
-        """Forward, backward and valid of `flow`, where the method has them."""
+    def _flows(self, stride: int, part: slice) -> list[Tensor]:
+        """Forward, backward and valid of `flow`, where the networks are."""
 
-        def compute(part: slice) -> Rows:
+        def compute(part: slice) -> list[Tensor]:
             first, second = self._flow_encoded(part), self._flow_encoded(_later(part, stride))
             forward, backward = (
                 self._flow.flows(*pair, self._size).to(self._backbones.device)
                 for pair in ((first, second), (second, first))
             )
-            return forward, backward, consistent(forward, backward)
+            return [forward, backward, consistent(forward, backward)]
 
-        return self._large.get((self.side_px, "flow", stride), part, self.pairs(stride), compute)
+        return self._along("flow", stride, compute, part)
 
     def flow_between(self, first: int, second: int) -> NDArray[np.float32]:
         """Flow from one frame to any other, float32 `[H, W, 2]`, pixels."""
@@ -332,7 +324,7 @@ class Analysis:
             valid = self._flows(stride, part)[2]
             return self.compare(part, self.warped(stride, part), valid)
 
-        return self._compared(("compare warped", stride), self.pairs(stride), compute, part)
+        return Compared(*self.along("compare warped", stride, compute, part))
 
     def compare_warped_back(self, stride: int, part: slice | None = None) -> Compared:
         """Frames x_t+stride with W(x_t, b), over all pixels. N = T - stride.
@@ -345,7 +337,7 @@ class Analysis:
             warped = pull_all_back(self._pictures[part], self._flows(stride, part)[1])
             return self.compare(_later(part, stride), warped)
 
-        return self._compared(("compare warped back", stride), self.pairs(stride), compute, part)
+        return Compared(*self.along("compare warped back", stride, compute, part))
 
     def compare_halfway(self, stride: int, part: slice | None = None) -> Compared:
         """Frames x_t+stride with M_t+stride. N = T - 2 stride.
@@ -365,12 +357,7 @@ class Analysis:
             # Cubic interpolation overshoots.
             return self.compare(_later(part, stride), middle.clamp_(0, 255))
 
-        return self._compared(("compare halfway", stride), self.pairs(2 * stride), compute, part)
-
-    def _compared(
-        self, key: Hashable, count: int, compute: Callable[[slice], Rows], part: slice | None
-    ) -> Compared:
-        return Compared(*self.along(key, count, compute, part))
+        return Compared(*self.along("compare halfway", 2 * stride, compute, part))
 
     def compare(
         self, part: slice, made: Tensor | NDArray[np.float32], valid: Tensor | None = None
@@ -453,13 +440,8 @@ class Analysis:
     def _flow(self) -> FlowMethod:
         return cast("FlowMethod", self.backbone("flow"))
 
-    def _flow_encoded(self, part: slice) -> Rows:
-        return self._large.get(
-            (self.side_px, "encoded"),
-            part,
-            len(self.frames),
-            lambda part: self._flow.encode(self._pictures[part]),
-        )
+    def _flow_encoded(self, part: slice) -> list[Tensor]:
+        return self._along("encoded", 0, lambda part: self._flow.encode(self._pictures[part]), part)
 
 
 class _Blocks:
