@@ -816,9 +816,10 @@ def refusal(error: ValidationError, where: str, mend: str) -> ResultError:
     for detail in details:
         version = detail["input"]
         if detail["loc"] == ("schema",) and type(version) is int:
-            age = "newer: update steadybench" if version > SCHEMA else "older: run the suite again"
-            text = f"{where}: expected schema {SCHEMA}, got {_shown(version)}, which is {age}"
-            return ResultError([text])
+            text = f"{where}: expected schema {SCHEMA}, got {_shown(version)}, which is "
+            if version > SCHEMA:
+                return ResultError([f"{text}newer: update steadybench"])
+            return ResultError([f"{text}older and must be made anew"], mend)
     faults = [
         f"{where}: {_place(detail['loc'])}{text}"
         for detail in details

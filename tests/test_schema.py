@@ -173,7 +173,7 @@ def test_stages_are_whole_or_null() -> None:
             "loaded.scheduler.a: expected a finite number or null at b",
         ),
         ("schema", 2, "expected schema 1, got 2, which is newer: update steadybench"),
-        ("schema", 0, "expected schema 1, got 0, which is older: run the suite again"),
+        ("schema", 0, "expected schema 1, got 0, which is older and must be made anew"),
     ],
 )  # fmt: skip
 def test_a_wrong_value_costs_one_line_that_names_file_and_key(

@@ -82,8 +82,8 @@ def test_thousands_of_clips_take_no_more_than_hundreds(
         after, many = map(max, zip(*uses[SETTLED:], strict=True))
         with capsys.disabled():
             sys.stdout.write(
-                f"\n{CLIPS} clips {verb}: at most {before / 2**20:.1f} MiB and {few} descriptors for "
-                f"the first {SETTLED}, {after / 2**20:.1f} MiB and {many} for the others\n"
+                f"\n{CLIPS} clips {verb}: at most {before / 2**20:.1f} MiB and {few} descriptors "
+                f"for the first {SETTLED}, {after / 2**20:.1f} MiB and {many} for the others\n"
             )
         assert after <= MOST_GROWTH * before
         assert many <= few
