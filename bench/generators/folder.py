@@ -66,6 +66,8 @@ OPTIONAL = (
 
 _COLUMNS = NEEDED + OPTIONAL
 
+_CHUNK_BYTES = 1 << 20
+
 
 def stem(prompt: Prompt, seed: int, names: Names = "id") -> str:
     """What the file of a draw is called, less its suffix.
@@ -333,7 +335,9 @@ def _digest(path: Path) -> str:
     for file in pictures(path) if path.is_dir() else [path]:
         if not file.is_file():
             raise ClipRefused(f"expected a picture at {file}, got a pipe or a device")
-        sha.update(file.read_bytes())
+        with file.open("rb") as content:
+            while chunk := content.read(_CHUNK_BYTES):
+                sha.update(chunk)
     return sha.hexdigest()
 
 
