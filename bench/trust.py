@@ -84,8 +84,8 @@ def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> 
             job = [each for each in job if "hydra.searchpath" not in each]
             job += searched if roots else []
             used = loader.compute_defaults_list(name, job, RunMode.RUN).defaults
-            files = dict(_elsewhere(used, roots))
-            for file, package in files.items():
+            files = list(_elsewhere(used, roots))
+            for file, package in files:
                 _refuse_hydra(file, package)
             _refuse_within(compose(name, job, return_hydra_config=True), bool(files))
 

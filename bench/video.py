@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import mmap
 import re
 import struct
 import unicodedata
@@ -43,6 +44,7 @@ _LOSSLESS_CODECS = frozenset(
 
 _PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")  # Pillow knows others, some of them programs
 _LOSSLESS_FORMAT = "PNG"  # a WebP does not say
+_MOST_PICTURE_BYTES = 2**29  # of its file, which is read whole
 
 # A file may be a list of other files, or of addresses, which nobody meant to be read.
 _CONTAINERS = {
@@ -426,20 +428,24 @@ def _animation(path: Path, limits: Limits, film: _Film) -> _Frames:
             delays_s.append(delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S)
             if not film.remarks and _shows_through(image):
                 film.remarks.append(_NO_ALPHA)
-    if is_gif and not _is_whole_gif(path.read_bytes()):
+    if is_gif and not _is_whole_gif(path):
         raise ClipError(f"{path}: the file is cut short, its end mark is missing")
     film.lengths_s = np.array(delays_s)
     of_gif = np.abs(film.lengths_s * 100 - np.rint(film.lengths_s * 100)).max() < 1e-6
     film.tick_s = 0.01 if of_gif else 0.001  # what was converted keeps its hundredths
 
 
-def _is_whole_gif(content: bytes) -> bool:
+def _is_whole_gif(path: Path) -> bool:
     """Whether its blocks lead to the end mark, which is a byte that frames may hold as well."""
 
     def table(flags: int) -> int:
         return 3 << (flags & 7) + 1 if flags & 128 else 0
 
-    with contextlib.suppress(IndexError):
+    with (
+        contextlib.suppress(IndexError),
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
         at = 13 + table(content[10])
         while content[at] != ord(";"):
             if content[at] == ord(","):
@@ -682,6 +688,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise BenchError(f"expected a picture at {path}, got a folder, a pipe or a device")
     decoded = None
     try:
+        if path.stat().st_size > _MOST_PICTURE_BYTES:
+            raise ClipError(f"{path}: expected a picture of at most {_MOST_PICTURE_BYTES} bytes")
         content = np.frombuffer(path.read_bytes(), np.uint8)
         with _picture(path) as picture:
             LIMITS.check(path, (picture.height, picture.width))

@@ -31,6 +31,14 @@ def test_red_is_read_as_red(tmp_path: Path) -> None:
     assert (image == (255, 0, 0)).all()
 
 
+def test_a_file_too_large_for_a_picture_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # of nothing, which takes no room
+    with pytest.raises(BenchError, match=r"x\.png: expected a picture of at most"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no picture"])
 def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "x.png"

@@ -66,6 +66,8 @@ OPTIONAL = (
 
 _COLUMNS = NEEDED + OPTIONAL
 
+_CHUNK_BYTES = 1 << 20
+
 
 def stem(prompt: Prompt, seed: int, names: Names = "id") -> str:
     """What the file of a draw is called, less its suffix.
@@ -151,8 +153,8 @@ class FolderGenerator(Generator):
         file = self.find(prompt, seed)
         try:
             clip = read_video(file, self.fps, resample=self.resample, limits=self.limits)
-        except ClipError as error:
-            raise ClipRefused(str(error)) from None
+        except ClipError as error:  # where the folder lies is published nowhere
+            raise ClipRefused(self._within(str(error))) from None
         entry = self.entries.get((prompt.id, seed))
         if entry is None or (entry.wait_s, entry.price_usd) == (None, None):
             return clip
@@ -205,12 +207,13 @@ class FolderGenerator(Generator):
         ClipMissing if there is none, ClipRefused if there are several or it lies elsewhere.
         """
         path = self._find(prompt, seed)
+        name = self._within(str(path))
         if not path.exists():
-            raise ClipRefused(f"expected a video at {path}, got a link that leads nowhere")
+            raise ClipRefused(f"{name}: expected a video, got a link that leads nowhere")
         if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise ClipRefused(f"expected {path} in {self.folder}, it leads out of that folder")
+            raise ClipRefused(f"{name}: expected a video, it leads out of that folder")
         if not (path.is_file() or path.is_dir()):
-            raise ClipRefused(f"expected a video at {path}, got a pipe or a device")
+            raise ClipRefused(f"{name}: expected a video, got a pipe or a device")
         return path
 
     def _find(self, prompt: Prompt, seed: int) -> Path:
@@ -229,8 +232,11 @@ class FolderGenerator(Generator):
             raise ClipMissing(f"expected the file {name}.<mp4, mkv, ...> in {self.folder}")
         if len(files) > 1:
             names = ", ".join(printable(self._name(path)) for path in files)
-            raise ClipRefused(f"expected one file for {name} in {self.folder}, got {names}")
+            raise ClipRefused(f"expected one file for {name}, got {names}")
         return files[0]
+
+    def _within(self, text: str) -> str:
+        return text.replace(f"{self.folder}{os.sep}", "")
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -329,7 +335,9 @@ def _digest(path: Path) -> str:
     for file in pictures(path) if path.is_dir() else [path]:
         if not file.is_file():
             raise ClipRefused(f"expected a picture at {file}, got a pipe or a device")
-        sha.update(file.read_bytes())
+        with file.open("rb") as content:
+            while chunk := content.read(_CHUNK_BYTES):
+                sha.update(chunk)
     return sha.hexdigest()
 
 

@@ -194,11 +194,20 @@ def test_what_is_no_file_of_this_folder_is_refused_and_not_read(
     assert generator.source(Prompt("frames", ""), 0) == {}
     with pytest.raises(ClipRefused, match=r"1\.png: expected a picture in this folder"):
         generator.generate(Prompt("frames", ""), 0)
-    secret = os.path.relpath(elsewhere / "secret.mkv", videos)
-    (videos / "list.csv").write_text(f"file,prompt,seed\n{secret},p,0\n")
-    generator = FolderGenerator(str(videos), manifest=str(videos / "list.csv"))
-    with pytest.raises(ClipRefused, match="leads out of that folder"):
-        generator.generate(Prompt("p", "x"), 0)
+    for secret in (os.path.relpath(elsewhere / "secret.mkv", videos), elsewhere / "secret.mkv"):
+        (videos / "list.csv").write_text(f"file,prompt,seed\n{secret},p,0\n")
+        generator = FolderGenerator(str(videos), manifest=str(videos / "list.csv"))
+        with pytest.raises(ClipRefused, match="leads out of that folder"):
+            generator.generate(Prompt("p", "x"), 0)
+
+
+def test_where_the_folder_lies_stands_in_no_record(videos: Path) -> None:
+    (videos / "zero.mp4").write_bytes(b"")
+    (videos / "gone.mp4").symlink_to("nowhere.mp4")
+    generator = FolderGenerator(str(videos), fps=8)
+    for name in ("zero.mp4", "gone.mp4"):
+        with pytest.raises(ClipRefused, match=rf"^{name}: expected a video"):
+            generator.generate(Prompt(name, ""), 0)
 
 
 def test_limits_and_resampling_come_from_the_configuration(videos: Path) -> None:
