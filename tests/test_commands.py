@@ -12,7 +12,7 @@ from bench import __version__, cli
 from bench.clip import Clip, write_preview
 from bench.commands.metrics import describe
 from bench.commands.suites import suites
-from bench.config import build_metrics
+from bench.config import RunConfig, build_metrics
 from bench.storage import CONF, PACKAGE
 
 Output = pytest.CaptureFixture[str]
@@ -42,6 +42,20 @@ def test_every_command_shows_three_examples_of_itself(
     examples = said[said.index("Examples:") :].partition("\n\n")[0].splitlines()[1:]
     assert sum(line.strip().startswith(f"steadybench {name}") for line in examples) >= 2
     assert len(examples) == 3
+
+
+def test_the_help_of_a_run_names_what_there_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    assert not type_(monkeypatch, "run", "--help")
+    said = capsys.readouterr().out
+    keys = set(re.findall(r"(?<![\w.])(\w+)[\w.]*=", said)) - {"KEY"}
+    assert keys <= RunConfig.model_fields.keys()
+    for group in ("text", "launch"):
+        listed = re.search(rf"^  {group}=NAME +(.*)$", said, re.MULTILINE)
+        assert listed
+        there = {path.stem for path in (CONF / group).glob("*.yaml")} - {"toy"}
+        assert there == {word for word in re.findall(r"\w+", listed[1]) if word in there}
 
 
 @pytest.mark.parametrize(
