@@ -5,7 +5,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -153,6 +153,18 @@ def write_master(clip: Clip, path: Path) -> None:
     slices = "16" if short_side_px >= _MIN_SIDE_OF_16_SLICES_PX else "4"
     options = {"level": "3", "slices": slices, "slicecrc": "1"}
     _write(clip, path, "ffv1", "bgr0", options)
+
+
+def write_compressed(clip: Clip, path: Path) -> Clip:
+    """Store the frames with a loss that nobody sees: H.264 of RGB, at a constant rate factor of 12.
+
+    RGB, since what comes out of a conversion of colours depends on the machine that reads it.
+
+    Returns:
+        The clip as it will be read.
+    """
+    _write(clip, path, "libx264rgb", "bgr24", {"crf": "12", "preset": "veryfast"})
+    return replace(clip, frames=frames_of(lambda: _stored(path), clip.frames.shape), lossy=True)
 
 
 def read_master(path: Path, *, frames: int, sha256: str) -> Clip:

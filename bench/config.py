@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from bench.errors import BenchError, attempt, nearest, one_line
-from bench.schema import MAX_INT, Hardware, NonBlank, Points, must_be, semantic
+from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, must_be, semantic
 from bench.storage import CONF, SAFE_NAME
 
 if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
@@ -70,6 +70,7 @@ _EXPECTED = {
     "retry_failed": "true or false",
     "max_tries": "a number from 1",
     "least_appeal": "points from 0 to 100, as 60, or null",
+    "store": "lossless or visually_lossless",
     "launch": "the keys workers, jobs and job",
     "launch.workers": "a number from 1, or auto",
     "launch.jobs": "a number from 1",
@@ -225,6 +226,8 @@ class RunConfig(_Settings, extra="forbid"):
     """That a clip must have to be usable; None where none is asked."""
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
+    store: Store
+    """How frames are kept."""
     launch: LaunchConfig
     """Who makes the clips."""
     score: ScoreConfig

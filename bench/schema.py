@@ -107,6 +107,7 @@ Better = Literal["higher", "lower"]
 Weights = Literal["real", "random"]
 Task = Literal["t2v", "i2v", "ti2v"]
 Basis = Literal["program", "request", "declared"]
+Store = Literal["lossless", "visually_lossless"]
 StageKey = Literal["encode_s", "denoise_s", "decode_s", "other_s"]
 StageSeconds = Annotated[dict[StageKey, Seconds], AfterValidator(_complete)]
 

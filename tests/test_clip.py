@@ -7,7 +7,15 @@ import pytest
 
 from bench import clip as clip_module
 from bench import video as video_module
-from bench.clip import Clip, Sound, Streamed, read_master, write_master, write_preview
+from bench.clip import (
+    Clip,
+    Sound,
+    Streamed,
+    read_master,
+    write_compressed,
+    write_master,
+    write_preview,
+)
 from bench.errors import ClipError
 from bench.video import read_video
 
@@ -35,6 +43,23 @@ def test_the_master_gives_back_the_very_frames(
     assert np.array_equal(back.frames, clip.frames)
     assert back.fps == pytest.approx(fps, rel=1e-9)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["0.mkv"]
+
+
+@pytest.mark.parametrize("shape", [(9, 64, 96, 3), (3, 33, 17, 3), (1, 2, 2, 3)])
+def test_what_is_stored_with_a_loss_is_close_and_read_back_as_it_is_described(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    count, height, width, _ = shape
+    ramp = np.linspace(0, 200, width, dtype=np.uint8)
+    frames = (
+        np.broadcast_to(ramp[:, None], (height, width, 3)) + np.arange(count)[:, None, None, None]
+    )
+    clip = Clip(frames.astype(np.uint8), 8.0)
+    kept = write_compressed(clip, tmp_path / "0.mkv")
+    back = read_master(tmp_path / "0.mkv", frames=count, sha256=kept.sha256)
+    assert kept.lossy
+    assert back.fps == kept.fps == clip.fps
+    assert np.abs(back.frames.astype(int) - clip.frames).mean() < 2
 
 
 @pytest.mark.parametrize("fps", [1e-9, 1e7, 1e12])

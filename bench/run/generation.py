@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import torch
 
-from bench.clip import Clip, write_master, write_preview
+from bench.clip import Clip, write_compressed, write_master, write_preview
 from bench.errors import (
     BenchError,
     ClipError,
@@ -42,7 +42,7 @@ from bench.progress import say_line, track
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed
 from bench.run.workers import ENDED_BY_LIMIT
-from bench.schema import SCHEMA, ClipRecord, Delivery, Status, parse, says
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store, parse, says
 from bench.storage import (
     MEND,
     RunFolder,
@@ -77,6 +77,7 @@ class Plan:
     retry_failed: bool = False  # whether failed clips are made again
     share: Share = ALL  # of this process, where others work on the same folder
     timeout_s: float | None = None  # for a batch, after which this process ends; None: no limit
+    store: Store = "lossless"  # how frames are kept
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def generate(
                     why = f"the process died {plan.max_tries} times while making this clip"
                     outcome: Measured | Failure = Failure("crashed", why)
                 else:
-                    stop = partial(_stop, described, claim, folder, plan.timeout_s, writer)
+                    stop = partial(_stop, described, claim, folder, plan, writer)
                     with time_limit(plan.timeout_s, stop):
                         warm = warm_up.before(batch)
                     with time_limit(plan.timeout_s, stop):
@@ -212,9 +213,8 @@ def generate(
                     warm_up.after(batch)
                 facts = {item: before | {"warm": warm} for item, before in described.items()}
                 new_clips = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
-                writer.submit(
-                    partial(_finish, facts, new_clips, outcome, claim, folder, timed=info.measured)
-                )
+                finish = partial(_finish, facts, new_clips, outcome, claim, folder, plan.store)
+                writer.submit(partial(finish, timed=info.measured))
             except ClipMissing as error:
                 claim.end()
                 absent += [f"{item.sample}: missing: {printable(str(error))}" for item in lacking]
@@ -263,14 +263,14 @@ def _stop(
     described: Mapping[Item, Facts],
     claim: Claim,
     folder: RunFolder,
-    limit_s: float | None,
+    plan: Plan,
     writer: "Writer",
 ) -> None:
     """Record the clips that took too long, after those that wait to be written."""
     writer.drain()
-    failure = Failure("error", f"took longer than timeout_s={limit_s:g}", limit_s)
+    failure = Failure("error", f"took longer than timeout_s={plan.timeout_s:g}", plan.timeout_s)
     facts = {item: before | {"warm": False} for item, before in described.items()}
-    _finish(facts, [None] * len(facts), failure, claim, folder, timed=True)
+    _finish(facts, [None] * len(facts), failure, claim, folder, plan.store, timed=True)
 
 
 def make(generator: Generator, batch: Batch) -> list[Clip]:
@@ -441,7 +441,8 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
 
 def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
     """All that decides the frames; what a record's fingerprint is made of."""
-    return {
+    store = {} if plan.store == "lossless" else {"store": plan.store}
+    return store | {
         "model": plan.model,
         "generator_version": generator.info.version,
         "prompt": item.prompt.content,
@@ -511,6 +512,7 @@ def _finish(
     outcome: Measured | Failure,
     claim: Claim,
     folder: RunFolder,
+    store: Store,
     *,
     timed: bool,
 ) -> None:
@@ -519,7 +521,7 @@ def _finish(
         for (item, facts), clip in zip(described.items(), clips, strict=True):
             write_record(
                 folder.record(item.sample),
-                ClipRecord(**_facts(facts, clip, item, outcome, folder, timed=timed)),
+                ClipRecord(**_facts(facts, clip, item, outcome, folder, store, timed=timed)),
             )
     finally:
         claim.end()
@@ -531,13 +533,18 @@ def _facts(
     item: Item,
     outcome: Measured | Failure,
     folder: RunFolder,
+    store: Store,
     *,
     timed: bool,
 ) -> Facts:
     """What the record of a clip says, once the clip is stored."""
     origin = outcome if isinstance(outcome, Failure) else clip
-    if isinstance(outcome, Measured) and (error := _store(clip, item, folder)):
-        outcome = Failure("error", error, outcome.latency_s if timed else None)
+    if isinstance(outcome, Measured):
+        try:
+            clip = _stored(clip, item, folder, store)
+        except ClipError as error:
+            line = printable(str(error))
+            outcome = Failure("error", line, outcome.latency_s if timed else None)
     if isinstance(outcome, Failure):
         facts = described | _failed(outcome)
     else:
@@ -548,21 +555,23 @@ def _facts(
     return facts
 
 
-def _store(clip: object, item: Item, folder: RunFolder) -> str | None:
-    """Why it cannot be stored; None where it could."""
+def _stored(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip:
+    """The clip as it is stored; a ClipError says why it cannot be."""
     if not isinstance(clip, Clip):
-        return f"expected a Clip, got {type(clip).__name__}"
+        raise ClipError(f"expected a Clip, got {type(clip).__name__}")
+    kept, master = clip, folder.master(item.sample)
     try:
-        write_master(clip, folder.master(item.sample))
+        if store == "visually_lossless":
+            kept = write_compressed(clip, master)
+        else:
+            write_master(clip, master)
         write_preview(clip, folder.preview(item.sample))
-    except ClipError as error:
-        return printable(str(error))
     except OSError as error:
         raise BenchError(
             f"{folder.root} cannot be written: {error.strerror or error}; "
             "make room, or choose another with out=DIR"
         ) from None
-    return None
+    return kept
 
 
 def _made(clip: Clip, took: Measured, *, timed: bool) -> Facts:

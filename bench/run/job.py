@@ -187,6 +187,7 @@ def prepare(
         retry_failed=config.retry_failed and config.launch.job == 0,  # once, where many share it
         share=Share(config.launch.job, config.launch.jobs),
         timeout_s=config.timeout_s,
+        store=config.store,
     )
     previous = read_record(folder.run, Run) if folder.run.exists() else None
     if previous is not None and not plan.overwrite:

@@ -1,7 +1,7 @@
 """What a job is about to make, and what that needs: said, or refused, before anything is loaded."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -17,15 +17,19 @@ from bench.leaderboard.data.files import FILE_NAME, load
 from bench.measure.machine import device_name, main_memory_bytes
 from bench.prompts import Item
 from bench.run.generation import Plan
-from bench.schema import ClipFacts, ClipRecord
+from bench.schema import ClipFacts, ClipRecord, Store
 from bench.storage import RunFolder, file_name, read_record
 
 _GIB = 2**30
 
-# Of a lossless clip, per pixel: 15 MB for 81 frames of 480x832, 65 MB for 129 of 720x1280. Grain
-# takes two to three times as much.
-_BYTES_PER_PIXEL = 0.5
+# Of a clip, per pixel: without loss 15 MB for 81 frames of 480x832, 65 MB for 129 of 720x1280.
+# Grain takes two to three times as much.
+_BYTES_PER_PIXEL: Mapping[Store, float] = {"lossless": 0.5, "visually_lossless": 0.2}
 _GRAIN = 3
+_STORED: Mapping[Store, str] = {
+    "lossless": "without loss",
+    "visually_lossless": "without visible loss",
+}
 
 _HUB_TIMEOUT_S = 5.0
 _MOST_READ = 50  # records, for the time that a clip takes
@@ -61,7 +65,10 @@ def summary(
     lines = [_clips(generator, plan, len(todo), there, folder, config)]
     obstacles: list[str] = []
     if todo:
-        needs = (*_weights(generator, plan.label, device), _disk(generator, todo, folder.root))
+        needs = (
+            *_weights(generator, plan.label, device),
+            _disk(generator, plan, todo, folder.root),
+        )
         for line, obstacle in needs:
             lines += [line] if line else []
             obstacles += [obstacle] if obstacle else []
@@ -151,16 +158,16 @@ def _gate(repo: str) -> str:
     return accept if gated else ""
 
 
-def _disk(generator: Generator, todo: Sequence[Item], root: Path) -> Said:
+def _disk(generator: Generator, plan: Plan, todo: Sequence[Item], root: Path) -> Said:
     size = generator.info.size_requested
     frames = [generator.frames_requested(item.prompt) for item in todo]
     if size is None or None in size or None in frames:
         return "", ""
-    needed = sum(filter(None, frames)) * size[0] * size[1] * _BYTES_PER_PIXEL
+    needed = sum(filter(None, frames)) * size[0] * size[1] * _BYTES_PER_PIXEL[plan.store]
     folder = next(path for path in (root, *root.absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
     line = (
-        f"disk: {_gib(needed)} without loss, up to {_gib(_GRAIN * needed)} with grain; "
+        f"disk: {_gib(needed)} {_STORED[plan.store]}, up to {_gib(_GRAIN * needed)} with grain; "
         f"{_gib(free)} free in {folder}"
     )
     if needed <= free:
