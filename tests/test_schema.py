@@ -300,6 +300,19 @@ def test_a_delivery_stands_under_the_key_account() -> None:
     assert json.loads(dump(record))["account"]["latency_s"] == 2.5
 
 
+def test_what_a_text_says_at_its_top_level_is_seen_without_reading_it() -> None:
+    class Words(Record):
+        status: str
+        nested: dict[str, str]
+
+    plain = dump(Words(status="error", nested={"status": "ok"})).encode()
+    quoting = dump(Words(status='\n "status": "ok"\n', nested={})).encode()
+    assert schema.says(plain, {"status": "error"})
+    for text in (plain, quoting, plain[:-2]):
+        assert not schema.says(text, {"status": "ok"})
+    assert not schema.says(plain[:-2], {"status": "error"})
+
+
 def test_a_score_record_keeps_curves() -> None:
     entry = {"unit": "ratio", "better": "lower", "version": 1, "fingerprint": "0", "value": 0.5}
     values = {

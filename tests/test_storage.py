@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.storage import changes, fingerprint, read_json, write_bytes, write_json
+from bench.schema import Sample
+from bench.storage import (
+    RunFolder,
+    changes,
+    file_name,
+    fingerprint,
+    read_json,
+    write_bytes,
+    write_json,
+)
 
 
 def test_json_reads_back_and_diffs_well(tmp_path: Path) -> None:
@@ -62,6 +71,15 @@ def test_what_is_no_json_object_is_named(tmp_path: Path, content: str) -> None:
         read_json(path)
     with pytest.raises(BenchError, match=r"record\.json.*; ask its author"):
         read_json(path, mend="ask its author")
+
+
+def test_the_files_of_a_run_are_named_as_their_draws_are(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    assert folder.names("clips") == set()
+    sample = Sample("a-prompt", 3)
+    write_json(folder.record(sample), {})
+    assert folder.names("clips") == {file_name(sample, ".json")}
+    assert folder.names("scores") == set()
 
 
 def test_fingerprint_ignores_key_order_and_nothing_else() -> None:

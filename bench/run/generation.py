@@ -21,7 +21,7 @@ from bench.clip import (
     Clip,
     read_master,
     read_sound,
-    write_lossy_master,
+    write_compressed,
     write_master,
     write_preview,
 )
@@ -221,7 +221,7 @@ def generate(
                     why = f"the process died {plan.max_tries} times while making this clip"
                     outcome: Measured | Failure = Failure("crashed", why)
                 else:
-                    stop = partial(_stop, described, claim, folder, plan.timeout_s, writer)
+                    stop = partial(_stop, described, claim, folder, plan, writer)
                     with time_limit(plan.timeout_s, stop):
                         warm = warm_up.before(batch)
                     with time_limit(plan.timeout_s, stop):
@@ -231,8 +231,8 @@ def generate(
                     warm_up.after(batch)
                 facts = {item: before | {"warm": warm} for item, before in described.items()}
                 new_clips = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
-                finish = partial(_finish, timed=info.measured, store=plan.store)
-                writer.submit(partial(finish, facts, new_clips, outcome, claim, folder))
+                finish = partial(_finish, facts, new_clips, outcome, claim, folder, plan.store)
+                writer.submit(partial(finish, timed=info.measured))
             except ClipMissing as error:
                 claim.end()
                 absent += [f"{item.sample}: missing: {printable(str(error))}" for item in lacking]
@@ -281,14 +281,14 @@ def _stop(
     described: Mapping[Item, Facts],
     claim: Claim,
     folder: RunFolder,
-    limit_s: float | None,
+    plan: Plan,
     writer: "Writer",
 ) -> None:
     """Record the clips that took too long, after those that wait to be written."""
     writer.drain()
-    failure = Failure("error", f"took longer than timeout_s={limit_s:g}", limit_s)
+    failure = Failure("error", f"took longer than timeout_s={plan.timeout_s:g}", plan.timeout_s)
     facts = {item: before | {"warm": False} for item, before in described.items()}
-    _finish(facts, [None] * len(facts), failure, claim, folder, timed=True)
+    _finish(facts, [None] * len(facts), failure, claim, folder, plan.store, timed=True)
 
 
 def make(generator: Generator, batch: Batch) -> list[Clip]:
@@ -469,7 +469,8 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
 
 def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
     """All that decides the frames; what a record's fingerprint is made of."""
-    return {
+    store = {} if plan.store == "lossless" else {"store": plan.store}
+    return store | {
         "model": plan.model,
         "generator_version": generator.info.version,
         "prompt": item.prompt.content,
@@ -539,16 +540,16 @@ def _finish(
     outcome: Measured | Failure,
     claim: Claim,
     folder: RunFolder,
+    store: Store,
     *,
     timed: bool,
-    store: Store = "lossless",
 ) -> None:
     """Store each clip, then its record; only then is it done, and with the last the claim."""
     try:
         for (item, facts), clip in zip(described.items(), clips, strict=True):
             write_record(
                 folder.record(item.sample),
-                ClipRecord(**_facts(facts, clip, item, outcome, folder, timed=timed, store=store)),
+                ClipRecord(**_facts(facts, clip, item, outcome, folder, store, timed=timed)),
             )
     finally:
         claim.end()
@@ -560,41 +561,40 @@ def _facts(
     item: Item,
     outcome: Measured | Failure,
     folder: RunFolder,
+    store: Store,
     *,
     timed: bool,
-    store: Store,
 ) -> Facts:
     """What the record of a clip says, once the clip is stored."""
     origin = outcome if isinstance(outcome, Failure) else clip
     if isinstance(outcome, Measured):
-        stored = _store(clip, item, folder, store)
-        if isinstance(stored, str):
-            outcome = Failure("error", stored, outcome.latency_s if timed else None)
+        try:
+            clip = _stored(clip, item, folder, store)
+        except ClipError as error:
+            line = printable(str(error))
+            outcome = Failure("error", line, outcome.latency_s if timed else None)
     if isinstance(outcome, Failure):
         facts = described | _failed(outcome)
     else:
-        assert isinstance(stored, Clip)
-        facts = described | _made(stored, outcome, timed=timed)
+        assert isinstance(clip, Clip)
+        facts = described | _made(clip, outcome, timed=timed)
     if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
         facts |= {"account": origin.delivery, "details": dict(origin.details)}
     return facts
 
 
-def _store(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip | str:
-    """The clip as it is stored, or why it cannot be."""
+def _stored(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip:
+    """The clip as it is stored; a ClipError says why it cannot be."""
     if not isinstance(clip, Clip):
-        return f"expected a Clip, got {type(clip).__name__}"
-    try:
-        with _writing(folder):
-            if store == "lossless":
-                write_master(clip, folder.master(item.sample))
-                stored = clip
-            else:
-                stored = write_lossy_master(clip, folder.master(item.sample))
-            write_preview(clip, folder.preview(item.sample))
-    except ClipError as error:
-        return printable(str(error))
-    return stored
+        raise ClipError(f"expected a Clip, got {type(clip).__name__}")
+    kept, master = clip, folder.master(item.sample)
+    with _writing(folder):
+        if store == "visually_lossless":
+            kept = write_compressed(clip, master)
+        else:
+            write_master(clip, master)
+        write_preview(clip, folder.preview(item.sample))
+    return kept
 
 
 @contextmanager

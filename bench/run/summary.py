@@ -23,17 +23,16 @@ from bench.progress import waiting
 from bench.prompts import Item, Prompt
 from bench.run.conditioning import StartImages
 from bench.run.generation import Plan
-from bench.schema import ClipFacts, ClipRecord
+from bench.schema import ClipFacts, ClipRecord, Store
 from bench.storage import RunFolder, file_name, read_record
 from bench.vision.backbones import Backbones
 
 _GIB = 2**30
 
-# Of a lossless clip, per pixel: 15 MB for 81 frames of 480x832, 65 MB for 129 of 720x1280. Grain
-# takes two to three times as much.
-_BYTES_PER_PIXEL = 0.5
+# Of a clip, per pixel: without loss 15 MB for 81 frames of 480x832, 65 MB for 129 of 720x1280.
+# Grain takes two to three times as much.
+_BYTES_PER_PIXEL: Mapping[Store, float] = {"lossless": 0.5, "visually_lossless": 0.2}
 _GRAIN = 3
-_SHARE_OF_LOSSY = 0.3  # of what is visually lossless
 
 _HUB_TIMEOUT_S = 5.0
 _NAMED = 3  # of metrics that lack the same network
@@ -214,13 +213,15 @@ def _disk(generator: Generator, plan: Plan, todo: Sequence[Item], root: Path) ->
     frames = [generator.frames_requested(item.prompt) for item in todo]
     if size is None or None in size or None in frames:
         return "", ""
-    whole = sum(filter(None, frames)) * size[0] * size[1] * _BYTES_PER_PIXEL
-    small = whole * _SHARE_OF_LOSSY
-    needed, kinds = small, f"about {_gib(small)}"
+    sizes = {
+        store: sum(filter(None, frames)) * size[0] * size[1] * each
+        for store, each in _BYTES_PER_PIXEL.items()
+    }
+    needed, small = sizes[plan.store], sizes["visually_lossless"]
+    kinds = f"about {_gib(small)}"
     if plan.store == "lossless":
-        needed = whole
         kinds = (
-            f"{_gib(whole)} without loss, up to {_gib(_GRAIN * whole)} with grain, {_gib(small)} "
+            f"{_gib(needed)} without loss, up to {_gib(_GRAIN * needed)} with grain, {_gib(small)} "
             "with store=visually_lossless"
         )
     folder = next(path for path in (root, *root.absolute().parents) if path.exists())

@@ -161,7 +161,7 @@ def test_on_a_cpu_only_storing_the_clip_costs_more(
     generator.bare(0)
     generator.call["num_inference_steps"] = 300
     monkeypatch.setattr(generator, "generate", timed(generator.generate, "pipeline"))
-    for name in ("write_master", "write_preview", "made"):  # the last of which hashes the frames
+    for name in ("write_master", "write_preview", "_made"):  # the last of which hashes the frames
         monkeypatch.setattr(stage, name, timed(getattr(stage, name), "storing"))
     begun_s = time.process_time()
     run(generator, tmp_path, clips, ahead=0)

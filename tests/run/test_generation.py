@@ -6,6 +6,7 @@ import platform
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.clip import Clip
+from bench.clip import Clip, read_master
 from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.prompts import Item, Prompt
@@ -104,6 +105,34 @@ def test_records_are_the_same_however_clips_are_written(folder: RunFolder, tmp_p
         here, there = record(folder, number), record(other, number)
         assert here.keys() == there.keys()
         assert {k for k in here if here[k] != there[k]} <= {"latency_s"}
+
+
+def test_clips_that_are_stored_in_two_ways_are_not_mixed(folder: RunFolder) -> None:
+    lossy = Plan("flat", {}, ITEMS, warmup=0, store="visually_lossless")
+    generate(Flat(), lossy, ITEMS, folder, CPU)
+    for number, item in enumerate(ITEMS):
+        made = record(folder, number)
+        assert made["lossy"]
+        assert made["inputs"]["store"] == "visually_lossless"
+        read_master(folder.master(item.sample), frames=4, sha256=made["frames_sha256"])
+    assert find_missing(Flat(), lossy, folder) == []
+    with pytest.raises(BenchError, match='store "visually_lossless" -> \\(absent\\)'):
+        find_missing(Flat(), replace(lossy, store="lossless"), folder)
+
+
+def test_only_what_holds_is_left_alone(folder: RunFolder) -> None:
+    plan = Plan("flat", {}, ITEMS, warmup=0)
+    generate(Flat(), plan, ITEMS, folder, CPU)
+    assert find_missing(Flat(), plan, folder) == []
+    other = json.dumps(record(folder, 0))  # the same, written by another hand
+    folder.record(ITEMS[0].sample).write_text(other)
+    folder.master(ITEMS[1].sample).unlink()
+    assert find_missing(Flat(), plan, folder) == [ITEMS[1]]
+    assert find_missing(Flat(), plan, folder, among=ITEMS[2:]) == []
+    path = folder.record(ITEMS[2].sample)
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(BenchError, match=r"p2/0\.json: expected JSON"):
+        find_missing(Flat(), plan, folder)
 
 
 def test_what_is_not_measured_says_why(folder: RunFolder) -> None:

@@ -11,7 +11,10 @@ from bench.run.job import log_to
 log = logging.getLogger("bench.test")
 
 
-def test_text_from_outside_is_safe_to_look_at(tmp_path: Path) -> None:
+def test_text_from_outside_is_safe_to_look_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("bench"), "propagate", False)  # to what reports tests
     path = tmp_path / "bench.log"
     with log_to(path):
         try:
