@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from bench.commands import parser
 from bench.config import RunConfig, add_overrides, compose_choice, parse_run, plain, read_overrides
-from bench.errors import BenchError, attempt
+from bench.errors import BenchError, attempt, printable
 from bench.leaderboard.data.files import find, load_named
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import plural
@@ -70,11 +70,11 @@ class Remade:
         if self.here.status != "ok":
             return f"{self.row.sample}: {self.here.status} here: {self.here.error}"
         frames = "equal" if self.has_equal_frames else "other"
-        if not self.apart:
-            return f"{self.row.sample}: {frames} frames"
         others = [text for share, text in self.apart if share > _ROUNDING]
         others.sort(key=lambda text: not text.startswith(f"{HEADLINE} "))
-        scores = ", ".join(others[:_NAMED]) or f"equal scores ({len(self.apart)})"
+        there = sum(value is not None for value in self.row.scores.values())
+        same = f"{len(self.apart)} of {plural(there, 'score')} compared"
+        scores = ", ".join(others[:_NAMED]) or (f"equal scores ({same})" if self.apart else same)
         return f"{self.row.sample}: {frames} frames, {scores}"
 
 
@@ -102,12 +102,12 @@ def _report(options: Namespace) -> int:
     chosen = random.SystemRandom().sample(clips, min(options.clips, len(clips)))
     remade = _remade(result, chosen, options)
     for clip in remade:
-        sys.stdout.write(f"{clip}\n")
+        sys.stdout.write(f"{printable(str(clip))}\n")
     equal = sum(clip.is_equal for clip in remade)
     devices = {clip.here.device or "an unnamed device" for clip in remade}
     sys.stdout.write(
         f"{result.model} on suite {result.suite}: {equal} of {plural(len(remade), 'clip')} equal "
-        f"(there {result.device}, here {', '.join(sorted(devices))})\n"
+        f"(there {printable(result.device)}, here {', '.join(sorted(devices))})\n"
     )
     return EQUAL if equal == len(remade) else DIFFERENT
 
