@@ -217,3 +217,10 @@ def test_the_metric_and_the_generator_of_the_guide_are_ones(
     assert built.function(SimpleNamespace(step=7, lpips=steps.__getitem__)) == 0.4
     own = blocks(GUIDE, "yaml")[0].replace("mypackage", "documented_package")
     assert build_generator(yaml.safe_load(own)).info.version
+
+
+def test_the_offline_extra_is_what_make_installs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "requirements-offline.txt").read_text().splitlines()
+    pinned = [line for line in lines if not line.startswith("#")]
+    assert project["optional-dependencies"]["offline"] == pinned
