@@ -81,16 +81,11 @@ class Server:
     env: Mapping[str, str] = field(default_factory=dict)  # beside the variables of this process
 
     def __post_init__(self) -> None:
-        for key in ("command", "version"):
-            texts = getattr(self, key)
+        programs = {"command": self.command, "version": self.version or ["none"]}
+        for key, texts in programs.items():
             sound = isinstance(texts, list | tuple) and all(isinstance(t, str) for t in texts)
             example = "a list of texts, as [vllm, serve, MODEL]"
-            require(
-                (sound and len(texts) > 0) or (key, texts) == ("version", None),
-                f"server.{key}",
-                example,
-                texts,
-            )
+            require(sound and len(texts) > 0, f"server.{key}", example, texts)
         is_path = isinstance(self.health, str) and self.health.startswith("/")
         require(is_path, "server.health", "a path, as /health", self.health)
         require(is_positive(self.ready_s), "server.ready_s", "seconds above 0", self.ready_s)
@@ -109,7 +104,7 @@ class Server:
                 f"model.server.version: expected the version of the server's stack, but "
                 f"{one_line(error)}: see that {shlex.join(self.version)} runs here"
             ) from None
-        return next((line.strip() for line in reversed(said) if line.strip()), "")
+        return printable(next((line for line in reversed(said) if line.strip()), "").strip(), 80)
 
     @contextlib.contextmanager
     def running(self, port: int, base_url: str) -> Iterator[Callable[[], None]]:
