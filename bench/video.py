@@ -82,6 +82,7 @@ _BEYOND_SDR = {
     "gamut": {int(each): each.name for each in _WIDE},
 }
 _NO_ALPHA = "transparency is not looked at"
+_NO_PROFILE = "its colour profile is not looked at, colours are scored as they stand"
 
 
 @dataclass(frozen=True)
@@ -426,8 +427,7 @@ def _animation(path: Path, limits: Limits, film: _Film) -> _Frames:
             yield np.asarray(image.convert("RGB"))
             delay_s = image.info.get("duration", 0) / 1000
             delays_s.append(delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S)
-            if not film.remarks and _shows_through(image):
-                film.remarks.append(_NO_ALPHA)
+            _note(image, film.remarks)
     if is_gif and not _is_whole_gif(path):
         raise ClipError(f"{path}: the file is cut short, its end mark is missing")
     film.lengths_s = np.array(delays_s)
@@ -459,10 +459,16 @@ def _is_whole_gif(path: Path) -> bool:
     return False
 
 
-def _shows_through(image: Image.Image) -> bool:
-    if not image.has_transparency_data:
-        return False
-    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+def _note(image: Image.Image, remarks: list[str]) -> None:
+    """Say once what of a picture is not looked at."""
+    profile = image.info.get("icc_profile") or b""
+    is_plain = not profile or b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
+    if not is_plain and _NO_PROFILE not in remarks:
+        remarks.append(_NO_PROFILE)
+    if not image.has_transparency_data or _NO_ALPHA in remarks:
+        return
+    if np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
+        remarks.append(_NO_ALPHA)
 
 
 def _picture(path: Path) -> Image.Image:
@@ -652,8 +658,7 @@ def _read_folder(path: Path, fps: float | None, limits: Limits) -> Clip:
                     size = picture.height, picture.width
                     limits.check(path, size, len(files), len(files) / fps)
                     film.lossy |= picture.format != _LOSSLESS_FORMAT
-                    if not film.remarks and _shows_through(picture):
-                        film.remarks.append(_NO_ALPHA)
+                    _note(picture, film.remarks)
                 image = read_image(file)
             except ClipError:
                 raise

@@ -15,7 +15,7 @@ import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from conftest import moving_texture
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 from test_video import write
 
 from bench import clip as clip_module
@@ -630,6 +630,22 @@ def test_transparency_of_frames_is_named(tmp_path: Path, opacity: int, is_named:
         Image.new("RGBA", (16, 16), (90, 0, 0, opacity)).save(tmp_path / f"{number}.png")
     remarks = read_video(tmp_path, 8).remarks
     assert remarks == (("transparency is not looked at",) if is_named else ())
+
+
+@pytest.mark.parametrize("name", ["frames", "a.webp"])
+@pytest.mark.parametrize(("profile", "is_named"), [("sRGB", False), ("LAB", True)])
+def test_a_colour_profile_is_named(tmp_path: Path, name: str, profile: Any, is_named: bool) -> None:
+    colours = ImageCms.ImageCmsProfile(ImageCms.createProfile(profile)).tobytes()
+    first, *rest = [Image.fromarray(frame) for frame in moving_texture(3, 48)]
+    path = tmp_path / name
+    if name == "frames":
+        path.mkdir()
+        for number, image in enumerate((first, *rest)):
+            image.save(path / f"{number}.jpg", icc_profile=colours)
+    else:
+        first.save(path, save_all=True, append_images=rest, duration=80, icc_profile=colours)
+    remarks = read_video(path, 8).remarks
+    assert any("colour profile is not looked at" in remark for remark in remarks) == is_named
 
 
 def test_limits_are_named_with_what_to_type(tmp_path: Path) -> None:
