@@ -205,7 +205,7 @@ def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.f
         turned = onward + back
         turned = turned - np.median(turned.reshape(len(turned), -1, 2), axis=1)[:, None, None]
         speed = (np.linalg.norm(onward, axis=-1) + np.linalg.norm(back, axis=-1)) / 2
-        grid = analysis.lpips_network.grid(analysis.features(slice(0, 1)))
+        grid = analysis.lpips_network.grid(analysis.features(slice(part.start, part.start + 1)))
         short_side = min(onward.shape[1:3])
         return [
             functional.adaptive_avg_pool2d(torch.from_numpy(values)[:, None], grid)[:, 0].numpy()
@@ -252,8 +252,8 @@ def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]
     height, width = patches.shape[2:]
     rows, columns = torch.arange(height), torch.arange(width)
     y, x = (of.flatten() for of in torch.meshgrid(rows, columns, indexing="ij"))
-    far = ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)
-    far = far.to(patches.device)
+    distant = ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)
+    far = distant.to(patches.device)
     best = []
     for one, other in zip(patches.flatten(2), others.flatten(2), strict=True):
         cosines = (one.T @ other).masked_fill_(far, 0)

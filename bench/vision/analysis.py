@@ -457,11 +457,11 @@ class _Blocks:
         self._blocks: OrderedDict[Hashable, Rows] = OrderedDict()
 
     def get(self, key: Hashable, part: slice, count: int, compute: Callable[[slice], Rows]) -> Rows:
-        """Evidence of `part`, which lies in 0..count; see `Analysis.along`."""
+        """Evidence of `part`, which ends within 0..count and may be empty; see `Analysis.along`."""
         pieces = []
-        for start in range(part.start - part.start % BLOCK, part.stop, BLOCK):
+        for start in range(part.start - part.start % BLOCK, part.stop, BLOCK) or (0,):
             whole = self._block((key, start), slice(start, min(start + BLOCK, count)), compute)
-            inside = slice(max(0, part.start - start), part.stop - start)
+            inside = slice(max(0, part.start - start), max(0, part.stop - start))
             pieces.append([rows[inside] for rows in whole])
         if len(pieces) == 1:
             return pieces[0]

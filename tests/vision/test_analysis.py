@@ -151,6 +151,18 @@ def test_evidence_that_was_dropped_is_computed_anew_and_equal(
     assert len(everything._large._blocks) > 10
 
 
+def test_evidence_of_any_part_is_that_part_of_all(analyse: Analyse) -> None:
+    analysis = analyse(moving_texture(40, 96))
+    (counts,) = analysis.along("t", 3, lambda part: [np.arange(part.start, part.stop)])
+    assert counts.tolist() == list(range(37))
+    for start, stop in ((0, 16), (5, 37), (17, 18), (20, 20), (32, 31), (0, -2)):
+        part = slice(start, stop)
+        (some,) = analysis.along("t", 3, lambda _: [], part)
+        assert some.tolist() == list(range(start, stop))
+    with pytest.raises(Unscored, match="40 frames, needs at least 41"):
+        analysis.along("t", 40, lambda _: [])
+
+
 def test_a_small_clip_is_not_seen_twice(
     analyse: Analyse,
 ) -> None:
