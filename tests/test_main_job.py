@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -316,8 +316,8 @@ def test_what_others_write_while_a_run_begins_is_left_alone(
     to_make = job.to_make
     calls: list[Path] = []
 
-    def slowly(begun: job.Job) -> list[Item]:
-        missing: list[Item] = to_make(begun)
+    def slowly(begun: job.Job, among: Sequence[Item] | None = None) -> list[Item]:
+        missing: list[Item] = to_make(begun, among)
         calls.append(ours)
         if len(calls) == 2:  # the first is for what is said before anything is made
             shutil.copytree(theirs, ours)

@@ -95,7 +95,7 @@ def subject_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
         )
         field = analysis.flow(stride, part)
         pairs = zip(first, second, field.forward, field.valid, strict=True)
-        speeds = [_top(_against_camera(*pair)) for pair in pairs]
+        speeds = [_top(_against_camera(*pair, _camera_of(*pair))) for pair in pairs]
         return [np.array(speeds) * _scale(analysis, field)]
 
     return analysis.along("subject speeds", stride, compute)[0]
@@ -142,7 +142,7 @@ def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> Moti
             cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in (before, after)
         )
         camera = _camera_of(first, second, flow, valid)
-        against = _against_camera(first, second, flow, valid)
+        against = _against_camera(first, second, flow, valid, camera)
         change = np.abs(second - first)
         left, inside = change, np.ones_like(change, bool)
         if camera is not None:
@@ -224,10 +224,10 @@ def _against_camera(
     second: NDArray[np.float32],
     flow: NDArray[np.float32],
     valid: NDArray[np.bool_],
+    camera: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
     """Lengths of what is left of the flow on the lattice, 0 where nothing is sure; pixels."""
     lattice = (slice(None, None, LATTICE_PX), slice(None, None, LATTICE_PX))
-    camera = _camera_of(first, second, flow, valid)
     if camera is None:
         return np.zeros_like(first[lattice])
     by_flow, by_camera = (_local_error(first, second, motion) for motion in (flow, camera))
