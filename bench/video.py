@@ -294,7 +294,7 @@ def _upright(
     image: NDArray[np.uint8], matrix: Sequence[int] | None, path: Path
 ) -> NDArray[np.uint8]:
     """Turned and mirrored as a display matrix (of FFmpeg, 3 by 3) says; ClipError if askew."""
-    if matrix is None:
+    if matrix is None or not any(matrix[:5]):
         return image
     x_of_x, y_of_x, _, x_of_y, y_of_y = matrix[:5]
     straight, across = abs(x_of_x) + abs(y_of_y), abs(y_of_x) + abs(x_of_y)
