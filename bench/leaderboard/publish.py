@@ -68,7 +68,7 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
                 draw_model(run, result, draws, sheet(into, result))
         # Runs of the same folder, from whichever command, go into one picture.
         for folder in {run.parent for (suite, _), run in runs.items() if suite == board.suite}:
-            places = ((runs.get((r.suite, r.model), folder / r.model), r) for r in board.results)
+            places = ((runs.get((r.suite, r.model), folder / r.model), r) for r in board.ranked)
             neighbours = [(run, r) for run, r in places if (run / FILE_NAME).is_file()]
             draw_suite(neighbours, into / "figures" / f"{board.suite}.png")
     for board in suites:
