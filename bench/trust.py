@@ -54,11 +54,11 @@ def accept_command_line(name: str) -> None:
     sys.argv[:] = [argument for argument in sys.argv if argument != FLAG]
     if is_allowed:
         return
-    typed = get_args_parser().parse_args(sys.argv[1:])
+    command_line = get_args_parser().parse_args(sys.argv[1:])
     for option in ("config_path", "config_name", "experimental_rerun"):
-        if (place := getattr(typed, option)) is not None:
+        if (place := getattr(command_line, option)) is not None:
             raise _refusal(f"--{option.replace('_', '-')}", f"{place!r}")
-    refuse_code(name, typed.overrides, typed.config_dir)
+    refuse_code(name, command_line.overrides, command_line.config_dir)
 
 
 def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> None:
@@ -70,29 +70,31 @@ def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> 
         return
     with _without_environment(), initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        parsed = OverridesParser.create(loader).parse_overrides(list(overrides))
+        typed_overrides = OverridesParser.create(loader).parse_overrides(list(overrides))
         folders = [config_dir] if config_dir is not None else []
-        for override in parsed:
+        for override in typed_overrides:
             if override.get_key_element().lstrip("+") == "hydra.searchpath":
                 places = override.value()
                 folders += map(str, places if isinstance(places, list) else ())
         if packages := [folder for folder in folders if folder.startswith("pkg:")]:
             raise _refusal("hydra.searchpath", f"{packages[0]!r}, which is imported")
         roots = [Path(folder.removeprefix("file://")) for folder in folders]
-        searched = [f"hydra.searchpath=[{','.join(f'file://{root.resolve()}' for root in roots)}]"]
-        for job in chain.from_iterable(BasicSweeper.split_arguments(parsed, None)):
+        search_path = [
+            f"hydra.searchpath=[{','.join(f'file://{root.resolve()}' for root in roots)}]"
+        ]
+        for job in chain.from_iterable(BasicSweeper.split_arguments(typed_overrides, None)):
             job = [each for each in job if "hydra.searchpath" not in each]
-            job += searched if roots else []
-            used = loader.compute_defaults_list(name, job, RunMode.RUN).defaults
-            files = list(_elsewhere(used, roots))
+            job += search_path if roots else []
+            defaults = loader.compute_defaults_list(name, job, RunMode.RUN).defaults
+            files = list(_elsewhere(defaults, roots))
             for file, package in files:
                 _refuse_hydra(file, package)
             _refuse_within(compose(name, job, return_hydra_config=True), bool(files))
 
 
-def _elsewhere(used: Sequence[Any], roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+def _elsewhere(defaults: Sequence[Any], roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     """Files that take part and are none of this package, and what of the whole each describes."""
-    for each in used:
+    for each in defaults:
         for root in (CONF, *roots):  # the package comes first
             path = (root / f"{each.config_path}.yaml").resolve()
             if path.is_file():
@@ -116,17 +118,17 @@ def _refuse_within(config: DictConfig, is_strange: bool) -> None:
         target = node.get("_target_")
         if target is not None and not (_HYDRA.fullmatch(str(target)) or _is_own(target)):
             raise _refusal(f"{where}._target_", f"{target!r}")
-    resolved = OmegaConf.to_container(_less_hydra(config), resolve=True, throw_on_missing=True)
-    for where, node in _nodes(resolved, ""):
+    values = OmegaConf.to_container(_less_hydra(config), resolve=True, throw_on_missing=True)
+    for where, node in _nodes(values, ""):
         target = node.get("_target_")
         if target is not None and not _is_own(target):
             raise _refusal(f"{where}._target_", f"{target!r}")
         key = _OBEDIENT.get(str(target))
         if is_strange and key and node.get(key):
             raise _refusal(f"{where}.{key}", f"{node[key]!r}")
-    metrics = resolved.get("metrics") if isinstance(resolved, dict) else None
-    computed = metrics.get("compute") if isinstance(metrics, dict) else None
-    for metric, path in (computed or {}).items():
+    metrics = values.get("metrics") if isinstance(values, dict) else None
+    metric_paths = metrics.get("compute") if isinstance(metrics, dict) else None
+    for metric, path in (metric_paths or {}).items():
         if _own_module(path) is None:
             raise _refusal(f"metrics.compute.{metric}", f"{path!r}")
 

@@ -99,23 +99,23 @@ def _report(options: Namespace) -> int:
     if not clips:
         raise BenchError(f"{files[0]}: expected clips that were made, there are none")
     # Drawn anew each time: whoever made the row must not know which.
-    chosen = random.SystemRandom().sample(clips, min(options.clips, len(clips)))
-    remade = _remade(result, chosen, options)
-    for clip in remade:
+    draws = random.SystemRandom().sample(clips, min(options.clips, len(clips)))
+    pairs = _remade(result, draws, options)
+    for clip in pairs:
         sys.stdout.write(f"{printable(str(clip))}\n")
-    equal = sum(clip.is_equal for clip in remade)
-    devices = {clip.here.device or "an unnamed device" for clip in remade}
+    equal = sum(clip.is_equal for clip in pairs)
+    devices = {clip.here.device or "an unnamed device" for clip in pairs}
     sys.stdout.write(
-        f"{result.model} on suite {result.suite}: {equal} of {plural(len(remade), 'clip')} equal "
+        f"{result.model} on suite {result.suite}: {equal} of {plural(len(pairs), 'clip')} equal "
         f"(there {printable(result.device)}, here {', '.join(sorted(devices))})\n"
     )
-    return EQUAL if equal == len(remade) else DIFFERENT
+    return EQUAL if equal == len(pairs) else DIFFERENT
 
 
-def _remade(result: Result, chosen: Sequence[ClipResult], options: Namespace) -> list[Remade]:
-    typed = {override.lstrip("+").partition("=")[0] for override in options.overrides}
+def _remade(result: Result, draws: Sequence[ClipResult], options: Namespace) -> list[Remade]:
+    keys = {override.lstrip("+").partition("=")[0] for override in options.overrides}
     row = {"model": result.model, "suite": result.suite}
-    own = [f"{key}={name}" for key, name in row.items() if key not in typed]
+    own = [f"{key}={name}" for key, name in row.items() if key not in keys]
     options.overrides = [*own, *options.overrides]
     config, choice = compose_choice("bench", options)
     # What is there of it may be of another configuration, and is left alone.
@@ -127,13 +127,13 @@ def _remade(result: Result, chosen: Sequence[ClipResult], options: Namespace) ->
         job = replace(prepare(settings, choice), folder=RunFolder(Path(scratch, result.suite, "x")))
         _refuse_another(result, job, settings)
         job.generator.check(job.prompts)
-        samples = {clip.sample for clip in chosen}
+        samples = {clip.sample for clip in draws}
         missing = [item for item in job.plan.items if item.sample in samples]
         generate(job.generator, job.plan, missing, job.folder, job.device)
         if "score" in settings.stages:
             for line in score_clips(job, settings):
                 sys.stderr.write(f"{line}\n")
-        return [_compared(clip, result, job.folder) for clip in chosen]
+        return [_compared(clip, result, job.folder) for clip in draws]
 
 
 def _compared(clip: ClipResult, result: Result, folder: RunFolder) -> Remade:
