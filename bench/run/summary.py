@@ -28,7 +28,7 @@ _BYTES_PER_PIXEL: Mapping[Store, float] = {"lossless": 0.5, "visually_lossless":
 _GRAIN = 3
 _STORED: Mapping[Store, str] = {
     "lossless": "without loss",
-    "visually_lossless": "with a loss that nobody sees",
+    "visually_lossless": "with a small loss",
 }
 
 _HUB_TIMEOUT_S = 5.0
