@@ -7,6 +7,7 @@ imported everything already, so that hundreds of them take minutes.
 
 import argparse
 import errno
+import gc
 import json
 import os
 import random
@@ -157,6 +158,7 @@ class Place:
         pid = os.fork()
         if pid:
             return pid
+        gc.freeze()  # to collect a decoder of the parent's waits for threads that are not here
         code = 99
         try:
             os.chdir(self.root)
