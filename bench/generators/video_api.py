@@ -503,6 +503,8 @@ class VideoClient:
                     )
         finally:
             timer.cancel()
+            for connection in connections:  # one that was given up as it began is nobody else's
+                connection.close()
         raise ClipError(f"expected an answer, the server redirects {_MOST_REDIRECTS} times")
 
     def _sleep(self, seconds: float, deadline: float) -> None:
