@@ -26,8 +26,8 @@ from bench.vision.lpips import Lpips
 
 pytestmark = pytest.mark.benchmark
 
-# Beside its networks a clip is resized, warped, matched patch by patch and searched for the motion of
-# its camera, which is measuring too: .21 to .35 of what the networks take, and a margin.
+# Beside its networks a clip is resized, warped, matched patch by patch and searched for its
+# camera's motion, which is measuring too: .21 to .35 of what the networks take, and a margin.
 MOST_OVERHEAD = 0.5
 LEAST_GAIN = 1.8
 ROUNDS = 5
