@@ -111,9 +111,9 @@ def _job(config: DictConfig) -> None:
 
 def _refuse_flags() -> None:
     """Say what to type instead of `--model wan`; Hydra would only print its own usage."""
-    for flag in get_args_parser().parse_known_args(sys.argv[1:])[1]:
+    for flag in get_args_parser().parse_known_args(sys.argv[1:])[1]:  # and keys behind those
         key = flag.lstrip("-").partition("=")[0]
-        if key.partition(".")[0] in RunConfig.model_fields:
+        if flag.startswith("-") and key.partition(".")[0] in RunConfig.model_fields:
             raise BenchError(f"there is no option {flag}: keys have no dashes, as {key}=VALUE")
 
 
