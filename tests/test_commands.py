@@ -63,6 +63,7 @@ def test_the_help_of_a_run_names_what_there_is(
     [
         (["publsh", "x"], "there is no command 'publsh', did you mean 'publish'?"),
         (["limit"], "there is no command 'limit'"),
+        (["--allow-code", "suite=toy", "model=nosuch"], "there is no model=nosuch"),
         (["limt=3"], "there is no 'limt', did you mean 'limit'?"),
         (["run", "limt=3"], "there is no 'limt', did you mean 'limit'?"),
         (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?; `steadybench models` lists the 1"),
