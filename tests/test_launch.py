@@ -86,6 +86,7 @@ def start(
     command += ["--allow-code", "metrics=little", "text=none", "suite.name=six", "warmup=0"]
     command += [f"suite.prompts={place / 'six.jsonl'}", "suite.seeds=[0,1]"]
     command += ["stages=[generate,score]"]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     # As many threads as a user has, who says nothing about them.
     env = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     return subprocess.Popen(
@@ -244,7 +245,6 @@ def stop(
 
     A terminal sends it to all that it knows, by `os.killpg`.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     diary = place / "diary"
     try:
         while not diary.exists() or "endless" not in diary.read_text():
