@@ -165,23 +165,23 @@ def read_video(
             raise ClipError(f"{path}: expected a video, but it cannot be read: {reason}") from None
 
     film = _Film()
-    kept, shape = _first_pass(read, film, path)
+    queue, shape = _first_pass(read, film, path)
     limits.check(path, shape[1:3], shape[0], float(film.lengths_s.sum()))
     counts, rate = _on_grid(film, shape[0], resample, path)
     shape = (int(counts.sum()), *shape[1:])
     limits.check(path, shape[1:3], shape[0], shape[0] / rate)
-    frames = frames_of(lambda: _repeated(_again(kept, read, shape), counts), shape)
+    frames = frames_of(lambda: _repeated(_again(queue, read, shape), counts), shape)
     return Clip(frames, rate, film.lossy, tuple(film.remarks))
 
 
 def _first_pass(
     read: _Reader, film: _Film, path: Path
 ) -> tuple[deque[NDArray[np.uint8]], tuple[int, int, int, int]]:
-    """Read all frames, so that what is wrong is seen now; what is kept of them, and their shape.
+    """Read all frames, so that what is wrong is seen now; what is held of them, and their shape.
 
-    All are kept up to `HELD_BYTES`, none of more.
+    All are held up to `HELD_BYTES`, none of more.
     """
-    kept: deque[NDArray[np.uint8]] = deque()
+    queue: deque[NDArray[np.uint8]] = deque()
     count, shape = 0, (0, 0, 0)
     for frame in read(film):
         if count and frame.shape != shape:
@@ -189,27 +189,27 @@ def _first_pass(
         height, width, _ = shape = frame.shape
         count += 1
         if count * frame.nbytes <= HELD_BYTES:
-            kept.append(frame)
+            queue.append(frame)
         else:
-            kept.clear()
+            queue.clear()
     if not count:
         raise ClipError(f"{path}: expected a video, there is no frame in it")
-    return kept, (count, height, width, 3)
+    return queue, (count, height, width, 3)
 
 
 def _again(
-    kept: deque[NDArray[np.uint8]], read: _Reader, shape: tuple[int, int, int, int]
+    queue: deque[NDArray[np.uint8]], read: _Reader, shape: tuple[int, int, int, int]
 ) -> _Frames:
-    """All frames once more: those that were kept, given up one by one, or else read anew.
+    """All frames once more: those that were held, given up one by one, or else read anew.
 
     Of a clip that is too large to be held once its frames are repeated, they are read every time.
     """
     if math.prod(shape) > HELD_BYTES:
-        kept.clear()
-    if not kept:
+        queue.clear()
+    if not queue:
         yield from read(_Film())
-    while kept:
-        yield kept.popleft()
+    while queue:
+        yield queue.popleft()
 
 
 def _repeated(frames: _Frames, counts: NDArray[np.int_]) -> _Frames:
@@ -675,8 +675,8 @@ def _read_folder(path: Path, fps: float | None, limits: Limits) -> Clip:
 
     inside = path.resolve()
     film = _Film()
-    kept, shape = _first_pass(read, film, path)
-    frames = frames_of(lambda: _again(kept, read, shape), shape)
+    queue, shape = _first_pass(read, film, path)
+    frames = frames_of(lambda: _again(queue, read, shape), shape)
     return Clip(frames, fps, film.lossy, tuple(film.remarks))
 
 

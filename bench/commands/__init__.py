@@ -1,7 +1,9 @@
 """One thin module per command."""
 
+import gc
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,16 @@ def parser(name: str, document: str | None) -> ArgumentParser:
         description=document,
         formatter_class=RawDescriptionHelpFormatter,
     )
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which would visit a great many values in vain."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def choices(group: str, config_dir: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -6,11 +6,10 @@ Examples:
   steadybench check board > faults.txt   a line for each fault; exit code 1 if there are any
 """
 
-import gc
 import sys
 from collections.abc import Sequence
 
-from bench.commands import parser
+from bench.commands import parser, uncollected
 from bench.commands.publish import path_of
 from bench.errors import attempt
 
@@ -19,7 +18,6 @@ DONE, WRONG = 0, 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, 1 if there are faults, 2 after a mistake of the user."""
-    gc.disable()  # as in publishing
     command = parser("check", __doc__)
     command.add_argument(
         "folder",
@@ -36,7 +34,8 @@ def _report(folder: str) -> int:
     from bench.leaderboard.check import check
     from bench.leaderboard.tables.table import plain, plural
 
-    inspection = check(path_of(folder))
+    with uncollected():
+        inspection = check(path_of(folder))
     for finding in sorted(inspection.findings, key=lambda finding: finding.wrong):
         kind = "wrong" if finding.wrong else "note"
         sys.stdout.write(f"{kind}: {finding.file}: {plain(finding.text)}\n")

@@ -9,20 +9,18 @@ Examples:
   steadybench publish outputs/toy/toy_steady --into board       one run
 """
 
-import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.commands import parser
+from bench.commands import parser, uncollected
 from bench.errors import BenchError, attempt
 from bench.run.claims import held
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, 2 after a mistake of the user."""
-    gc.disable()  # hundreds of thousands of values live to the end: it would visit them in vain
     command = parser("publish", __doc__)
     command.add_argument(
         "paths",
@@ -43,7 +41,7 @@ def _publish(paths: Sequence[str], into: str) -> int:
     from bench.leaderboard.render.console import show
 
     files = find([path_of(path) for path in paths])
-    with to_itself(path_of(into)):
+    with uncollected(), to_itself(path_of(into)):
         written = publish(files, path_of(into))
     console = Console()
     show(written.suites, console)

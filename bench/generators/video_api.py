@@ -96,7 +96,7 @@ class Server:
         if self.version is None:
             return ""
         try:
-            said = subprocess.run(
+            lines = subprocess.run(
                 self.version, env=self._env, capture_output=True, text=True, timeout=60, check=True
             ).stdout.split("\n")
         except (OSError, subprocess.SubprocessError) as error:
@@ -104,7 +104,7 @@ class Server:
                 f"model.server.version: expected the version of the server's stack, but "
                 f"{one_line(error)}: see that {shlex.join(self.version)} runs here"
             ) from None
-        return printable(next((line for line in reversed(said) if line.strip()), "").strip(), 80)
+        return printable(next((line for line in reversed(lines) if line.strip()), "").strip(), 80)
 
     @contextlib.contextmanager
     def running(self, port: int, base_url: str) -> Iterator[Callable[[], None]]:
@@ -114,14 +114,14 @@ class Server:
         """
         command = [part.replace("{port}", str(port)) for part in self.command]
         with tempfile.NamedTemporaryFile(prefix="steadybench-server-") as output:
-            said = Path(output.name)
+            log = Path(output.name)
             with guarded(command, self._env, output.file) as process:
 
                 def check(kind: type[BenchError] = DeviceLost) -> None:
                     if process.poll() is not None:
                         raise kind(
                             f"the server ended with exit code {process.returncode}, and last said: "
-                            f"{printable(last_line(said))}"
+                            f"{printable(last_line(log))}"
                         )
 
                 deadline = time.monotonic() + self.ready_s
@@ -130,7 +130,7 @@ class Server:
                     if time.monotonic() > deadline:
                         raise BenchError(
                             f"expected the server to be ready within {self.ready_s:g} s "
-                            f"(model.server.ready_s), it last said: {printable(last_line(said))}"
+                            f"(model.server.ready_s), it last said: {printable(last_line(log))}"
                         )
                     time.sleep(_LOOK_EVERY_S)
                 yield check
@@ -194,8 +194,8 @@ class VideoApiGenerator(Generator):
         require(_is_address(fixed), "base_url", "an address, as http://127.0.0.1:30000", public)
         is_text = isinstance(self.stack, str) and 0 < len(self.stack.strip()) <= 100
         require(self.stack is None or is_text, "stack", "a name of up to 100 letters", self.stack)
-        known = self.gpus is None or is_whole(self.gpus, 1)
-        require(known, "gpus", "a number from 1, or null", self.gpus)
+        is_count = self.gpus is None or is_whole(self.gpus, 1)
+        require(is_count, "gpus", "a number from 1, or null", self.gpus)
         bare = not url.rstrip("/").endswith(("/v1", "/videos"))
         require(bare, "base_url", "an address without /v1/videos", url)
         require(isinstance(fields, Mapping), "fields", "keys and values", fields)
@@ -305,8 +305,8 @@ def _is_address(value: object) -> bool:
 def _is_private(host: str) -> bool:
     """Whether a name stands for an address of this machine or its network; not if for none."""
     with contextlib.suppress(OSError):
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
-        return any(not ipaddress.ip_address(each.partition("%")[0]).is_global for each in found)
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        return any(not ipaddress.ip_address(each.partition("%")[0]).is_global for each in addresses)
     return False
 
 

@@ -98,9 +98,9 @@ def _warping(analysis: Analysis) -> list[NDArray[np.float64]]:
         rows = []
         for picture, frame, mask in zip(warped, analysis.frames[part], valid, strict=True):
             difference = picture - frame
-            seen = cv2.transform(difference, MEAN_OF_CHANNELS)[mask]
-            residual = abs(float(np.median(seen))) / 255 if seen.size else np.nan
-            error = float(np.abs(difference)[mask].mean()) if seen.size else np.nan
+            greys = cv2.transform(difference, MEAN_OF_CHANNELS)[mask]
+            residual = abs(float(np.median(greys))) / 255 if greys.size else np.nan
+            error = float(np.abs(difference)[mask].mean()) if greys.size else np.nan
             rows.append((mask.mean(), residual, error))
         return list(np.array(rows, np.float64).T)
 

@@ -101,13 +101,13 @@ def vbench_dynamic_degree(analysis: Analysis) -> float:
         raise Unscored(f"VBench uses RAFT, flow is {type(method).__name__}")
     frames, stride = analysis.clip.frames, max(1, round(analysis.clip.fps / _SAMPLES_PER_S))
     count = len(range(0, len(frames), stride))
-    wanted = round(_MOVING_PAIRS * count)
-    if wanted < 1:
+    least = round(_MOVING_PAIRS * count)
+    if least < 1:
         raise Unscored(f"{count} sampled frames, needs at least 3")
     threshold = _MOVING_PX * min(frames.shape[1:3]) / 256
     sampled = islice(frames, 0, None, stride)
     moving = (flow for flow in method.padded_flows(sampled) if _longest(flow) > threshold)
-    return float(len(list(islice(moving, wanted))) == wanted)  # no more flow than it takes
+    return float(len(list(islice(moving, least))) == least)  # no more flow than it takes
 
 
 def _consistency(vectors: NDArray[np.float32]) -> float:

@@ -108,9 +108,9 @@ def tidy(records: Path, works: Iterable[Sequence[Path]]) -> None:
 
     By the first of its records is each work claimed; all lie in folders in the folder `records`.
     """
-    left = {lock.with_suffix(".json") for lock in records.glob("*/*.lock")}
-    for work in works if left else ():
-        if work[0] in left and all(record.exists() for record in work):
+    locks = {lock.with_suffix(".json") for lock in records.glob("*/*.lock")}
+    for work in works if locks else ():
+        if work[0] in locks and all(record.exists() for record in work):
             claim = Claim(work[0])
             if claim.take(wait=False):
                 claim.end()

@@ -249,12 +249,13 @@ def generate(
 
 def restore_previews(plan: Plan, folder: RunFolder) -> None:
     """Make previews again that are gone of clips that are there."""
+    clips, previews = folder.names("clips"), folder.names("previews")
     lacking = [
         item
         for item in plan.items
-        if not folder.preview(item.sample).exists()
-        and folder.record(item.sample).exists()  # else somebody may be at it
-        and folder.master(item.sample).exists()
+        if file_name(item.sample, ".mp4") not in previews
+        and file_name(item.sample, ".json") in clips  # else somebody may be at it
+        and file_name(item.sample, ".mkv") in clips
     ]
     for item in track(lacking, f"{plan.label}: previews", len(lacking)) if lacking else ():
         preview, master = folder.preview(item.sample), folder.master(item.sample)
@@ -587,14 +588,14 @@ def _stored(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip:
     """The clip as it is stored; a ClipError says why it cannot be."""
     if not isinstance(clip, Clip):
         raise ClipError(f"expected a Clip, got {type(clip).__name__}")
-    kept, master = clip, folder.master(item.sample)
+    stored, master = clip, folder.master(item.sample)
     with _writing(folder):
         if store == "visually_lossless":
-            kept = write_compressed(clip, master)
+            stored = write_compressed(clip, master)
         else:
             write_master(clip, master)
         write_preview(clip, folder.preview(item.sample))
-    return kept
+    return stored
 
 
 @contextmanager

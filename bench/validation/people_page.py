@@ -70,19 +70,19 @@ class Panel:
     @classmethod
     def of(cls, opinions: Iterable[Opinion], question: str) -> "Panel | None":
         """Those on one question; None if nobody was asked it, or of no generated clip."""
-        asked = [each for each in opinions if _rated(each, question)]
-        if all(each.real for each in asked):
+        answers = [each for each in opinions if _rated(each, question)]
+        if all(each.real for each in answers):
             return None
-        raters = max(len(each.ratings[question]) for each in asked)
-        ratings = np.full((len(asked), raters), np.nan)
-        for row, each in zip(ratings, asked, strict=True):
+        raters = max(len(each.ratings[question]) for each in answers)
+        ratings = np.full((len(answers), raters), np.nan)
+        for row, each in zip(ratings, answers, strict=True):
             row[: len(each.ratings[question])] = _floats(each.ratings[question])
         return cls(
-            opinions=asked,
+            opinions=answers,
             ratings=ratings,
             people=mean_of(ratings),
-            generated=np.array([not each.real for each in asked]),
-            uncut=np.array([not each.scores.get("cuts") for each in asked]),
+            generated=np.array([not each.real for each in answers]),
+            uncut=np.array([not each.scores.get("cuts") for each in answers]),
         )
 
     def metric(self, name: str, better: str) -> Floats:

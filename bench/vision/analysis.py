@@ -238,8 +238,8 @@ class Analysis:
         Raises:
             Unscored: if there is no conditioning image, the clip is too small, or no weights.
         """
-        shown = torch.from_numpy(_working(self.reference[None], self.side_px))
-        reference = self.lpips_network.features(shown)
+        picture = torch.from_numpy(_working(self.reference[None], self.side_px))
+        reference = self.lpips_network.features(picture)
 
         def compute(part: slice) -> Rows:
             return [_host(self.lpips_network.distances(reference, self.features(part)))]

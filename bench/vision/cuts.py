@@ -140,8 +140,8 @@ class HeuristicCuts:
         features = self.lpips.features(torch.from_numpy(frames))
         pair = [layer[:-1] for layer in features], [layer[1:] for layer in features]
         distances = self.lpips.distances(*pair).cpu().numpy()
-        seen = self.identity.encode(frames)
-        alike = (seen[:-1] * seen[1:]).sum(axis=1)
+        vectors = self.identity.encode(frames)
+        alike = (vectors[:-1] * vectors[1:]).sum(axis=1)
         jumps = (distances > 4 * np.median(distances)) & (alike < 0.7)
         return np.append(jumps, False).astype(np.float64)
 

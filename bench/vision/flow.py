@@ -63,11 +63,11 @@ def reliable(valid_shares: NDArray[np.float64]) -> NDArray[np.intp]:
     Raises:
         Unscored: if that leaves out more than a third of the pairs.
     """
-    kept = np.flatnonzero(valid_shares >= MIN_VALID_SHARE)
-    dropped = len(valid_shares) - len(kept)
+    pairs = np.flatnonzero(valid_shares >= MIN_VALID_SHARE)
+    dropped = len(valid_shares) - len(pairs)
     if dropped > MAX_DROPPED_SHARE * len(valid_shares):
         raise Unscored(f"flow unreliable in {dropped} of {len(valid_shares)} frame pairs")
-    return kept
+    return pairs
 
 
 class FlowMethod(Protocol):
