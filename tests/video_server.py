@@ -38,6 +38,7 @@ class VideoServer:
         forms_only: takes multipart alone, as vLLM-Omni does; else JSON as well.
         key: must come as a bearer token; None to ask for none.
         takes_s: how long a job runs.
+        answers_after_s: from when a job has begun until its name is told.
         fault: by prompt text: what goes wrong with it.
         requests: those for a new video, in order.
         most_at_once: the largest number of jobs that ran together.
@@ -49,6 +50,7 @@ class VideoServer:
     forms_only: bool = False
     key: str | None = None
     takes_s: float = 0.0
+    answers_after_s: float = 0.0
     fault: dict[str, str] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
@@ -149,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(refused, {"error": {"message": said}}, wait)
         owner.requests.append(request)
         job = owner.begin(request)
+        time.sleep(owner.answers_after_s)
         return self._json(200, owner.record(job))
 
     def do_GET(self) -> None:

@@ -460,8 +460,10 @@ class VideoClient:
 
         The client's own limits are of silence alone: a server that sends a byte now and then, even
         of its headers, could hold it for ever. Redirects are followed, to another host, which may
-        be anybody's storage, without the key.
+        be anybody's storage, without the key. What asks for a job is answered even if the run is
+        stopped meanwhile: a job whose name nobody learned could not be given up.
         """
+        stops = method != "POST"
         connections: list[socket.socket] = []
 
         def cut() -> None:
@@ -488,12 +490,12 @@ class VideoClient:
                     content = bytearray()
                     for chunk in response.iter_bytes():
                         content += chunk
-                        self._check(deadline)
+                        self._check(deadline, stops=stops)
                         if response.is_error:  # its beginning says enough
                             break
                         if len(content) > most:
                             raise ClipError(f"expected at most {most} bytes, the server sends more")
-                    self._check(deadline)  # being cut off may look like the end of an answer
+                    self._check(deadline, stops=stops)  # being cut off may look like the end of an answer
                     kind = response.headers.get("Content-Type", "").partition(";")[0]
                     return _Response(
                         response.status_code,
@@ -512,8 +514,8 @@ class VideoClient:
         self._stopped.wait(min(seconds, max(0.0, deadline - time.monotonic())))
         self._check(deadline)
 
-    def _check(self, deadline: float) -> None:
-        if self._stopped.is_set():
+    def _check(self, deadline: float, *, stops: bool = True) -> None:
+        if stops and self._stopped.is_set():
             raise ClipError("given up: the run was stopped")
         if time.monotonic() >= deadline:
             raise ClipError(f"no video within {self._settings.timeout_s:g} s (timeout_s)")

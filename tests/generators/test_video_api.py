@@ -228,8 +228,11 @@ def test_one_failure_among_many_stops_no_other(server: VideoServer) -> None:
         made.generate(*draws[2])
 
 
-def test_an_interruption_gives_up_what_is_under_way(server: VideoServer) -> None:
-    server.takes_s = 60
+@pytest.mark.parametrize("answers_after_s", [0.0, 0.5])
+def test_an_interruption_gives_up_what_is_under_way(
+    server: VideoServer, answers_after_s: float
+) -> None:
+    server.takes_s, server.answers_after_s = 60, answers_after_s
     draws = [(Prompt(f"p{n}", f"cat {n}"), 0) for n in range(9)]
     start = time.monotonic()
     with contextlib.suppress(KeyboardInterrupt), generator(server, concurrency=2) as made:
