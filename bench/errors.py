@@ -4,7 +4,7 @@ import difflib
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 MISTAKE = 2
 """Exit code where there is something to mend."""
@@ -29,6 +29,19 @@ class Unscored(Exception):  # noqa: N818 - not a fault: the honest outcome of a 
 
     The score record keeps null and this reason. A metric never returns NaN.
     """
+
+
+def need_frames(count: int, least: int, kind: str = "frame") -> None:
+    """Unscored where a clip has fewer frames than a metric needs."""
+    if count < least:
+        raise Unscored(f"{count} {kind}{'s' if count != 1 else ''}, needs at least {least}")
+
+
+def need_side(size: Sequence[int], least_px: int, network: str = "") -> None:
+    """Unscored where the shorter side of frames of this height and width has too few pixels."""
+    if (short_px := min(size)) < least_px:
+        needs = f"{network} needs".lstrip()
+        raise Unscored(f"short side is {short_px} px, {needs} at least {least_px}")
 
 
 class ClipError(Exception):

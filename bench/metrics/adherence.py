@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Unscored
+from bench.errors import Unscored, need_frames
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Phrase
@@ -48,8 +48,7 @@ def adherence_drift(analysis: Analysis) -> float:
         Unscored: as `adherence`, or if the clip has a single frame.
     """
     values = _per_frame(analysis, _own(analysis))
-    if len(values) < 2:
-        raise Unscored("1 frame, needs at least 2")
+    need_frames(len(values), 2)
     since_mid_s = times_s(analysis) - times_s(analysis).mean()
     # Seen from the first frame, so that a frozen clip has 0 and no rounding errors.
     return float((since_mid_s @ (values - values[0])) / (since_mid_s @ since_mid_s))

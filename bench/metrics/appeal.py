@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Unscored
+from bench.errors import need_side
 from bench.metrics.adherence import sampled, times_s
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
@@ -111,9 +111,7 @@ def technical_quality(analysis: Analysis) -> Scored:
         Unscored: if the short side is under 32 pixels.
     """
     frames = analysis.clip.frames
-    short_px = min(frames.shape[1:3])
-    if short_px < MIN_SIDE_PX:
-        raise Unscored(f"short side is {short_px} px, needs at least {MIN_SIDE_PX}")
+    need_side(frames.shape[1:3], MIN_SIDE_PX)
     parts = [technical(frames[place]) for place in sampled(analysis)]
     values = [100 * each.product for each in parts]
     return Scored(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.errors import Unscored
+from bench.errors import Unscored, need_side
 from bench.metrics import damage
 from bench.metrics.base import Metric, Scored, metric
 from bench.metrics.consistency import stutter
@@ -239,9 +239,8 @@ def measure(analysis: Analysis) -> Damage:
 
 
 def _measure(analysis: Analysis) -> Damage:
-    fps, short_side = analysis.clip.fps, min(analysis.clip.frames.shape[1:3])
-    if short_side < MIN_SIDE_PX:
-        raise Unscored(f"short side is {short_side} px, coherence needs at least {MIN_SIDE_PX}")
+    fps = analysis.clip.fps
+    need_side(analysis.clip.frames.shape[1:3], MIN_SIDE_PX, "coherence")
     long_enough = [s for s in shots(analysis) if s.stop - s.start >= MIN_S * fps]
     if not long_enough:
         raise Unscored(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Unscored
+from bench.errors import Unscored, need_frames
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
 from bench.vision.flow import reliable
@@ -119,8 +119,7 @@ def stutter(analysis: Analysis) -> Scored:
         Unscored: if the clip has a single frame.
     """
     frames = analysis.clip.frames
-    if len(frames) < 2:
-        raise Unscored("1 frame, needs at least 2")
+    need_frames(len(frames), 2)
     changes = analysis.once(
         "changes",
         lambda: np.array([cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(frames)]),

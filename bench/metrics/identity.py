@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Unscored
+from bench.errors import Unscored, need_frames
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import LAGS_S, Analysis
 
@@ -167,8 +167,7 @@ def i2v_identity_mean(analysis: Analysis) -> float:
 
 def _to_first(analysis: Analysis, needed: int) -> NDArray[np.float64]:
     """cos(0, t) for t = 1 .. T-1."""
-    if len(analysis.clip.frames) < needed:
-        raise Unscored(f"{len(analysis.clip.frames)} frames, needs at least {needed}")
+    need_frames(len(analysis.clip.frames), needed)
     frames = analysis.identity.astype(np.float64)
     alike: NDArray[np.float64] = frames[1:] @ frames[0]
     return alike

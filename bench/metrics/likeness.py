@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Unscored
+from bench.errors import Unscored, need_side
 from bench.metrics.base import Scored, metric
 from bench.vision.analysis import Analysis
 
@@ -76,8 +76,7 @@ def _base(analysis: Analysis) -> Analysis:
     if own != other:
         shapes = [f"{t} frames of {width}x{height}" for t, height, width in (own, other)]
         raise Unscored(f"{shapes[0]}, its base has {shapes[1]}")
-    if min(own[1:]) < _WINDOW_PX:
-        raise Unscored(f"short side is {min(own[1:])} px, needs at least {_WINDOW_PX}")
+    need_side(analysis.clip.frames.shape[1:3], _WINDOW_PX)
     return analysis.base
 
 

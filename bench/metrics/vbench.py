@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Unscored
+from bench.errors import Unscored, need_frames
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
 from bench.vision.flow import Raft
@@ -41,7 +41,7 @@ def vbench_subject_consistency(analysis: Analysis) -> float:
     network = analysis.backbone("vbench_dino")
     if not isinstance(network, Dino):
         raise Unscored(f"VBench uses DINO ViT-B/16, vbench_dino is {type(network).__name__}")
-    _need_two(analysis)
+    need_frames(len(analysis.clip.frames), 2)
     return _consistency(network.encode(analysis.clip.frames))
 
 
@@ -55,7 +55,7 @@ def vbench_background_consistency(analysis: Analysis) -> float:
         Unscored: if CLIP's weights cannot be had, or the clip has a single frame.
     """
     network = cast("VbenchClip", analysis.backbone("vbench_clip"))
-    _need_two(analysis)
+    need_frames(len(analysis.clip.frames), 2)
     return _consistency(network.encode(analysis.clip.frames))
 
 
@@ -79,7 +79,7 @@ def vbench_temporal_flickering(analysis: Analysis) -> float:
     Raises:
         Unscored: if the clip has a single frame.
     """
-    _need_two(analysis)
+    need_frames(len(analysis.clip.frames), 2)
     errors = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(analysis.clip.frames)]
     return (255 - float(np.mean(errors))) / 255
 
@@ -102,8 +102,7 @@ def vbench_dynamic_degree(analysis: Analysis) -> float:
     frames, stride = analysis.clip.frames, max(1, round(analysis.clip.fps / _SAMPLES_PER_S))
     count = len(range(0, len(frames), stride))
     least = round(_MOVING_PAIRS * count)
-    if least < 1:
-        raise Unscored(f"{count} sampled frames, needs at least 3")
+    need_frames(count, 3, "sampled frame")  # of which one pair may be enough
     threshold = _MOVING_PX * min(frames.shape[1:3]) / 256
     sampled = islice(frames, 0, None, stride)
     moving = (flow for flow in method.padded_flows(sampled) if _longest(flow) > threshold)
@@ -121,8 +120,3 @@ def _longest(flow: NDArray[np.float32]) -> float:
     """Mean of the 5% longest vectors of a flow `[H, W, 2]`, in pixels."""
     lengths = np.sort(np.linalg.norm(flow, axis=-1), axis=None)
     return float(lengths[-int(_TOP_SHARE * lengths.size) :].mean())
-
-
-def _need_two(analysis: Analysis) -> None:
-    if len(analysis.clip.frames) < 2:
-        raise Unscored("1 frame, needs at least 2")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.clip import Clip
-from bench.errors import Unscored
+from bench.errors import Unscored, need_frames
 from bench.prompts import Prompt
 from bench.video import crop_to, read_image
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
@@ -189,10 +189,8 @@ class Analysis:
 
     def pairs(self, lag: int) -> int:
         """How many pairs of frames are so far apart; Unscored if there are none."""
-        count = len(self.clip.frames) - lag
-        if count < 1:
-            raise Unscored(f"{len(self.clip.frames)} frames, needs at least {lag + 1}")
-        return count
+        need_frames(len(self.clip.frames), lag + 1)
+        return len(self.clip.frames) - lag
 
     @property
     def lpips_network(self) -> Lpips:
@@ -402,8 +400,7 @@ class Analysis:
         Raises:
             Unscored: if the clip is not longer than `lag`, or as `identity`.
         """
-        if len(self.clip.frames) <= lag:
-            raise Unscored(f"{len(self.clip.frames)} frames, needs at least {lag + 1}")
+        need_frames(len(self.clip.frames), lag + 1)
         frames = self.identity.astype(np.float64)
         return float((frames[:-lag] * frames[lag:]).sum(axis=1).mean())
 

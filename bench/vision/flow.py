@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import BenchError, Unscored
+from bench.errors import BenchError, Unscored, need_side
 from bench.storage import fingerprint
 from bench.vision import weights
 
@@ -116,10 +116,7 @@ class DisFlow:
         Raises:
             Unscored: if the shorter side is under 16 pixels.
         """
-        if min(frames.shape[1:3]) < MIN_SIDE_PX:
-            raise Unscored(
-                f"short side is {min(frames.shape[1:3])} px, flow needs at least {MIN_SIDE_PX}"
-            )
+        need_side(frames.shape[1:3], MIN_SIDE_PX, "flow")
         grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames.cpu().numpy()]
         return [torch.from_numpy(np.stack(grey))]
 
@@ -193,11 +190,7 @@ class Raft:
         padding = _padding(*frames.shape[1:3])
         left, right, top, bottom = padding
         height, width = frames.shape[1] + top + bottom, frames.shape[2] + left + right
-        if min(height, width) < MIN_PADDED_PX:
-            raise Unscored(
-                f"short side is {min(frames.shape[1:3])} px, RAFT needs at least "
-                f"{MIN_PADDED_PX - 7}"
-            )
+        need_side(frames.shape[1:3], MIN_PADDED_PX - 7, "RAFT")
         correlation = (height * width // 64) ** 2 * 4 * 4 // 3
         if correlation > MAX_CORRELATION_BYTES:
             raise Unscored(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import BenchError, Unscored
+from bench.errors import BenchError, need_side
 from bench.storage import fingerprint
 from bench.vision import weights
 from bench.vision.backbones import in_batches
@@ -36,13 +36,6 @@ class IdentityNetwork(Protocol):
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size; each is seen once."""
-
-
-def need_size(frames: NDArray[np.uint8], network: str) -> None:
-    """Raises Unscored if the shorter side of `[T, H, W, 3]` is under 32 pixels."""
-    short_side = min(frames.shape[1:3])
-    if short_side < MIN_SIDE_PX:
-        raise Unscored(f"short side is {short_side} px, {network} needs at least {MIN_SIDE_PX}")
 
 
 def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -101,7 +94,7 @@ class AlexNetFeatures:
     @torch.inference_mode()
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors of 576 components; Unscored if the shorter side is under 32 pixels."""
-        need_size(frames, "AlexNet")
+        need_side(frames.shape[1:3], MIN_SIDE_PX, "AlexNet")
         scale = min(1.0, self.short_side_px / min(frames.shape[1:3]))
         size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
         vectors = []
@@ -183,7 +176,7 @@ class _VisionTransformer:
 
         Unscored if the shorter side is under 32 pixels.
         """
-        need_size(frames, self.name.partition(" ")[0])
+        need_side(frames.shape[1:3], MIN_SIDE_PX, self.name.partition(" ")[0])
         vectors = []
         for images in in_batches(frames, self.batch_size, self._resized):
             tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))

@@ -19,11 +19,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import BenchError, Unscored, nearest
+from bench.errors import BenchError, Unscored, nearest, need_side
 from bench.storage import fingerprint
 from bench.vision import weights
 from bench.vision.backbones import Phrase, in_batches
-from bench.vision.identity import need_size, normalised, scaled
+from bench.vision.identity import MIN_SIDE_PX, normalised, scaled
 from bench.vision.weights import WeightsMissing
 
 log = logging.getLogger(__name__)
@@ -225,7 +225,7 @@ class VbenchClip:
 
         Unscored if the shorter side is under 32 pixels.
         """
-        need_size(frames, "CLIP")
+        need_side(frames.shape[1:3], MIN_SIDE_PX, "CLIP")
         batches = in_batches(frames, self.batch_size, self._prepare)
         return np.concatenate([_units(self._network(images)) for images in batches])
 

@@ -85,5 +85,5 @@ def test_drift_lowers_every_one(analyse: Analyse) -> None:
 def test_one_frame_has_no_identity_over_time(analyse: Analyse) -> None:
     analysis = analyse(moving_texture(1, 64))
     for metric in (identity_first, identity_min, identity_adjacent, identity_slope):
-        with pytest.raises(Unscored, match="1 frames, needs at least"):
+        with pytest.raises(Unscored, match="1 frame, needs at least"):
             metric(analysis)
