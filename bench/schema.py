@@ -559,6 +559,16 @@ class Expected(Record):
     seeds: tuple[Seed, ...]
     """The same for every prompt."""
 
+    @property
+    def count(self) -> int:
+        """N: how many clips that is."""
+        return len(self.prompts) * len(self.seeds)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """All of them, prompt by prompt."""
+        return [Sample(*draw) for draw in itertools.product(self.prompts, self.seeds)]
+
 
 class Loaded(Record):
     """`loaded.json`: what was in use when clips were last made, read back from the weights."""
@@ -676,41 +686,6 @@ class Result(RunFacts):
         if faults:
             raise semantic("\n".join(faults))
         return self
-
-    @property
-    def random_weights(self) -> bool:
-        """Whether parameters were random, so that only speed means anything."""
-        return self.weights == "random"
-
-    @property
-    def device(self) -> str:
-        """Name of the hardware of the run."""
-        return self.environment.device
-
-    @property
-    def prompts_sha256(self) -> str | None:
-        """Of the suite file; None if every clip is footage of its own."""
-        return self.prompts.sha256
-
-    @property
-    def expected_prompts(self) -> tuple[str, ...]:
-        """Prompt ids that a complete run holds."""
-        return self.expected.prompts
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Seeds that a complete run holds, for every prompt."""
-        return self.expected.seeds
-
-    @property
-    def expected_clips(self) -> int:
-        """N: how many clips a complete run holds."""
-        return len(self.expected.prompts) * len(self.expected.seeds)
-
-    @property
-    def calibration_sha256(self) -> str | None:
-        """Hash of the headline's scales; None without."""
-        return self.calibration.sha256 if self.calibration else None
 
     @property
     def lossy(self) -> bool:

@@ -122,13 +122,13 @@ def _faults(faults: Mapping[str, Sequence[ClipResult]]) -> Iterator[str]:
 
 def _names(result: Result) -> Iterator[str]:
     names = [("suite", result.suite), ("model", result.model)]
-    for kind, name in [*names, *(("prompt id", prompt) for prompt in result.expected_prompts)]:
+    for kind, name in [*names, *(("prompt id", prompt) for prompt in result.expected.prompts)]:
         if not SAFE_NAME.fullmatch(name):
             yield f"expected a {kind} of letters, digits, '.', '_' and '-', got {name!r:.80}"
 
 
 def _hashes(result: Result) -> Iterator[str]:
-    hashes = {"fingerprint": result.fingerprint, "prompts.sha256": result.prompts_sha256} | {
+    hashes = {"fingerprint": result.fingerprint, "prompts.sha256": result.prompts.sha256} | {
         f"fingerprint of {name}": metric.fingerprint for name, metric in result.metrics.items()
     }
     if result.cross_clip is not None:
@@ -144,15 +144,15 @@ def _hashes(result: Result) -> Iterator[str]:
 
 
 def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
-    for key, values in (("prompts", result.expected_prompts), ("seeds", result.seeds)):
+    for key, values in (("prompts", result.expected.prompts), ("seeds", result.expected.seeds)):
         if twice := [value for value, count in Counter(values).items() if count > 1]:
             yield f"expected each of the expected {key} once, {twice[0]!r} stands twice"
     count = result.prompts.count
-    if count != len(result.expected_prompts):
-        yield f"prompts.count is {count}, the expected prompts are {len(result.expected_prompts)}"
+    if count != len(result.expected.prompts):
+        yield f"prompts.count is {count}, the expected prompts are {len(result.expected.prompts)}"
     if suite is None:
         return
-    if set(result.expected_prompts) != suite.categories.keys():
+    if set(result.expected.prompts) != suite.categories.keys():
         yield f"its prompts have the hash of {suite.file}, and other ids"
     others = [c for c in result.clips if c.category != suite.categories.get(c.prompt)]
     yield from _faults({f"another category than in {suite.file}": others})
@@ -173,7 +173,7 @@ def _clips(result: Result) -> Iterator[str]:
             c for c in ok if not (c.scores.keys() | c.unscored.keys()) <= result.metrics.keys()
         ],
         "is of random weights, but has scores": [
-            c for c in ok if result.random_weights and _is_scored(c)
+            c for c in ok if result.weights == "random" and _is_scored(c)
         ],
         "was made in 0 s": [c for c in ok if c.latency_s == 0],
         "adherence_min is above adherence": [c for c in ok if _least_above_mean(c)],
@@ -205,7 +205,7 @@ def _values(result: Result, name: str) -> Iterator[str]:
         clips = named([clip for clip, _ in out])
         yield f"{clips}: {name} is {out[0][1]:g}, expected {least} ({unit})"
     unexplained = [c for c in result.clips if c.status == "ok" and uncomputed(c, name)]
-    if not result.random_weights and 2 * len(unexplained) > len(result.clips):
+    if result.weights == "real" and 2 * len(unexplained) > len(result.clips):
         yield (
             f"{plural(len(unexplained), 'clip')} of {len(result.clips)} have neither a value of "
             f"{name} nor a reason"
@@ -277,7 +277,7 @@ def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
         yield from _faults({"a part in cross_clip, but there is no comparison": clips})
         return
     prompts = {clip.prompt for clip in clips} if suite is None else suite.groups.keys()
-    expected = {(prompt, seed) for prompt in prompts for seed in result.seeds}
+    expected = {(prompt, seed) for prompt in prompts for seed in result.expected.seeds}
     if missing := sorted(expected - parts.keys()):
         prompt, seed = missing[0]
         yield (

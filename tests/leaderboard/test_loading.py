@@ -38,19 +38,19 @@ def test_a_result_is_read(tmp_path: Path) -> None:
         "wan", score=lambda p, _: {"flicker": p / 10, "identity": None}, prompts=3
     )
     result = load(fake.write(content, tmp_path))
-    assert (result.model, result.suite, result.expected_clips) == ("wan", "toy", 3)
+    assert (result.model, result.suite, result.expected.count) == ("wan", "toy", 3)
     assert result.metrics["flicker"].better == "lower"
     assert [clip.scores["flicker"] for clip in result.clips] == [0.0, 0.1, 0.2]
     assert result.clips[0].scores["identity"] is None
     assert result.clips[0].video_s == 2.0
     assert result.environment.versions["torch"] == "2.15.0"
-    assert not result.random_weights
+    assert result.weights == "real"
     assert json.loads(dump(result)) == content
 
 
 def test_a_result_of_the_first_schema_loads_and_renders() -> None:
     result = load(SCHEMA_1)
-    assert (result.model, result.suite, result.seeds) == ("pan", "few", (0, 1))
+    assert (result.model, result.suite, result.expected.seeds) == ("pan", "few", (0, 1))
     assert (result.card.title, result.card.licence) == ("Pan", "MIT")
     assert result.card.open_weights is True
     assert not result.measured
@@ -84,7 +84,7 @@ def test_keys_of_tomorrow_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_result_of_groups_loads_with_all_that_was_measured() -> None:
     result = load(SCHEMA_1_GROUPS)
-    assert (result.model, result.suite, result.seeds) == ("toy_drifting", "four", (0,))
+    assert (result.model, result.suite, result.expected.seeds) == ("toy_drifting", "four", (0,))
     assert result.hardware is not None
     assert result.hardware.price_per_gpu_hour == 2.49
     assert result.environment.software == "torch 2.15.0"

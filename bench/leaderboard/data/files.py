@@ -105,7 +105,7 @@ def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | N
 def suite_of_result(result: Result) -> Suite | None:
     """The published suite of a result's prompts; None if it is none."""
     images = {clip.prompt: clip.image_sha256 for clip in result.clips if clip.image_sha256}
-    return suite_of(result.prompts_sha256, images)
+    return suite_of(result.prompts.sha256, images)
 
 
 @cache

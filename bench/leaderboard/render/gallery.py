@@ -95,11 +95,11 @@ def draw_order(result: Result, categories: Mapping[str, str]) -> list[Sample]:
     category by turns. Models with the same prompts get the same order.
     """
     by_category: defaultdict[str, list[str]] = defaultdict(list)
-    for prompt in result.expected_prompts:
+    for prompt in result.expected.prompts:
         by_category[categories.get(prompt, "")].append(prompt)
     turns = zip_longest(*by_category.values())
     prompts = [prompt for turn in turns for prompt in turn if prompt is not None]
-    return [Sample(prompt, seed) for seed in result.seeds for prompt in prompts]
+    return [Sample(prompt, seed) for seed in result.expected.seeds for prompt in prompts]
 
 
 def save_gallery(
@@ -111,7 +111,7 @@ def save_gallery(
     100 where they are linked. A run without previews and scores leaves everything as it is. The
     draws are those of the suite in the order of preference.
     """
-    if result.random_weights:  # noise is nothing to look at
+    if result.weights == "random":  # noise is nothing to look at
         return
     folder = RunFolder(run)
     clips = {clip.sample: clip for clip in result.clips if clip.status == "ok"}

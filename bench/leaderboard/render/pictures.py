@@ -76,7 +76,7 @@ def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
     With prompts: the first prompt and seed that every model made, one row per model. Without:
     the first clips of all folders.
     """
-    real = [(folder, result) for folder, result in runs if not result.random_weights]
+    real = [(folder, result) for folder, result in runs if result.weights == "real"]
     rows = _of_one_prompt(real) or _of_any_clip(real)
     if rows:
         contact_sheet(rows, picture)
@@ -85,7 +85,7 @@ def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
 
 def draw_model(run: Path, result: Result, draws: Sequence[Sample], picture: Path) -> bool:
     """Draw a model's first three draws, where their frames lie in its run; whether any did."""
-    if result.random_weights:
+    if result.weights == "random":
         picture.unlink(missing_ok=True)  # of real weights, or of before noise was left out
         return False
     clips = _delivered(result)
@@ -148,7 +148,7 @@ def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]
             (result.model, frames)
             for (folder, result), own in zip(runs, clips, strict=True)
             if draw in own
-            and result.prompts_sha256 is not None
+            and result.prompts.sha256 is not None
             and (frames := _frames(folder, own[draw])) is not None
         ]
         if len(rows) == len(runs):

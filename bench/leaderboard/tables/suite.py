@@ -102,11 +102,11 @@ def metric_table(suites: Iterable[SuiteBoard]) -> Table:
 def without_scores(board: SuiteBoard) -> list[str]:
     """One line for each result that has no row in any table of scores, saying why."""
     whys = {
-        True: "its weights are random, so only its speed means anything.",
-        False: "no clip of it was scored.",
+        "random": "its weights are random, so only its speed means anything.",
+        "real": "no clip of it was scored.",
     }
     return [
-        f"{board.labels[result.model]} has no scores: {whys[result.random_weights]}"
+        f"{board.labels[result.model]} has no scores: {whys[result.weights]}"
         for result in board.results
         if not has_quality(result)
     ]
@@ -326,9 +326,9 @@ def _provenance(board: SuiteBoard) -> Table:
         Column("licence", lambda result: result.card.licence, kind="text"),
         Column("parameters", lambda result: result.card.parameters, kind="text"),
         Column("commit", _commit, kind="text"),
-        Column("device", lambda result: result.device, kind="text"),
+        Column("device", lambda result: result.environment.device, kind="text"),
         Column("torch", lambda result: result.environment.versions.get("torch"), kind="text"),
         Column("result", lambda result: short(result.fingerprint), kind="text"),
-        Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
+        Column("prompts", lambda result: short(result.prompts.sha256), kind="text"),
     ]
     return tabulate("Provenance", columns, board.results)
