@@ -1,17 +1,14 @@
-"""The configuration: composed, checked once, typed, and built into objects before any work."""
+"""The configuration: checked once, typed, and built into objects before any work."""
 
-import argparse
 import inspect
 import pkgutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
-import hydra
-from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -23,10 +20,9 @@ from pydantic import (
     field_validator,
 )
 
-from bench.errors import BenchError, attempt, nearest, one_line
+from bench.errors import BenchError, nearest, one_line
 from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, must_be, semantic
-from bench.storage import CONF, SAFE_NAME
-from bench.trust import FLAG, HELP, accept_command_line, refuse_code
+from bench.storage import SAFE_NAME
 
 if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
     from bench.generators.base import Generator
@@ -415,57 +411,3 @@ def _imported(path: str, where: str) -> Any:  # noqa: ANN401 - whatever stands a
             f"{where}: cannot import {path!r}: {one_line(error)}; a module of your own must lie in "
             "a folder of PYTHONPATH"
         ) from None
-
-
-def add_overrides(parser: argparse.ArgumentParser) -> None:
-    """Have a command take what `python -m bench` takes."""
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m bench")
-    parser.add_argument("--config-dir", metavar="DIR", help="folder of your own configuration")
-    parser.add_argument(FLAG, action="store_true", help=HELP)
-
-
-def read_overrides(
-    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
-) -> argparse.Namespace:
-    """The command line (None: of the process), where options may stand between overrides."""
-    options, more = parser.parse_known_args(arguments)
-    if unknown := [argument for argument in more if argument.startswith("-")]:
-        parser.error(f"there is no {unknown[0]}")
-    options.overrides += more
-    return options
-
-
-def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
-    """`conf/<name>.yaml` with the overrides of a command line."""
-    return compose_choice(name, options)[0]
-
-
-def compose_choice(name: str, options: argparse.Namespace) -> tuple[DictConfig, str]:
-    """As `compose_config`, and the name of the model's YAML."""
-    if not options.allow_code:
-        refuse_code(name, options.overrides, options.config_dir)
-    overrides = list(options.overrides)
-    if options.config_dir is not None:
-        overrides.append(f"hydra.searchpath=[file://{Path(options.config_dir).resolve()}]")
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose(name, overrides, return_hydra_config=True)
-    choice = str(config.hydra.runtime.choices.get("model"))
-    with open_dict(config):
-        del config.hydra
-    return config, choice
-
-
-def run_command(name: str, job: Callable[[dict[str, Any]], int]) -> int:
-    """A command whose whole command line is Hydra's, of `conf/<name>.yaml`; its exit code."""
-    configs: list[dict[str, Any]] = []  # none where Hydra only shows something, as with --cfg job
-
-    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
-    def compose_config(config: DictConfig) -> None:
-        configs.append(plain(config))
-
-    def run() -> int:
-        accept_command_line(name)
-        compose_config()
-        return max(map(job, configs), default=0)
-
-    return attempt(run)

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from bench.errors import BenchError
 from bench.schema import Sample
-from bench.storage import PROMPTS, SAFE_NAME
+from bench.storage import PROMPTS, SAFE_NAME, read_bytes
 from bench.video import read_image
 
 Motion = Literal["subject", "camera", "any"]
@@ -87,10 +87,8 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
             f"give a path, or one of {published} in {PROMPTS}"
         )
     try:
-        raw = path.read_bytes()
+        raw = read_bytes(path)
         lines = raw.decode("utf-8-sig").split("\n")
-    except OSError as error:
-        raise BenchError(f"expected to read {path}, but {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
     folder = path.parent if files is None else _supplied(files)

@@ -721,10 +721,14 @@ def parse(kind: type[R], content: str | bytes, where: str, mend: str) -> R:
         raise refusal(error, where, mend) from None
 
 
+def json_text(value: object) -> str:
+    """A JSON value as text, keys sorted so that diffs read well; NaN is a ValueError."""
+    return json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
 def dump(record: Record) -> str:
-    """A record as JSON text, keys sorted so that diffs read well."""
-    values = record.json_values
-    return json.dumps(values, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    """A record as JSON text."""
+    return json_text(record.json_values)
 
 
 def says(content: bytes, values: Mapping[str, str]) -> bool:

@@ -6,12 +6,13 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.schema import R, Record, Sample, dump, parse
+from bench.schema import R, Record, Sample, dump, json_text, parse
 
 # What prompt ids, suites and models may be called: their names become paths on every system.
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -97,13 +98,25 @@ def file_name(sample: Sample, suffix: str) -> str:
     return f"{sample.prompt_id}/{sample.seed}{suffix}"
 
 
+@contextmanager
+def expect_to(action: str) -> Iterator[None]:
+    """BenchError where the file system refuses what is about to be done."""
+    try:
+        yield
+    except OSError as error:
+        raise BenchError(
+            f"expected to {action}, but {(error.strerror or str(error)).lower()}: "
+            "make that possible, or choose another folder with out=DIR or --into DIR"
+        ) from None
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that its name never stands over half its content.
 
     A temporary file in the same folder is flushed to disk and then renamed, which POSIX does
     atomically; a reader, or a run killed at any moment, sees the old file or the new one.
     """
-    try:
+    with expect_to(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
         try:
@@ -116,11 +129,6 @@ def write_bytes(path: Path, content: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-    except OSError as error:
-        raise BenchError(
-            f"expected to write {path}, but {(error.strerror or str(error)).lower()}: "
-            "make that possible, or choose another folder with out=DIR or --into DIR"
-        ) from None
 
 
 def remove_parts(path: Path) -> None:
@@ -138,9 +146,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON with sorted keys, so that diffs read well; NaN is a ValueError."""
-    text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
-    write_text(path, text + "\n")
+    """Write a JSON value; see `write_bytes`."""
+    write_text(path, json_text(value))
 
 
 MEND = "remove the file and run again"
@@ -149,9 +156,7 @@ MEND = "remove the file and run again"
 def read_json(path: Path, mend: str = MEND) -> dict[str, Any]:
     """Read a JSON object; `mend` says what to do about a file that holds anything else."""
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BenchError(f"expected to read {path}, but {error.strerror}") from None
+        value = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: expected JSON, but {error}; {mend}") from None
     if not isinstance(value, dict):

@@ -21,8 +21,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from bench.cli import COMMANDS
+from bench.commands.composition import compose_config
 from bench.commands.suites import suites
-from bench.config import build_generator, build_metrics, compose_config, parse_run, plain
+from bench.config import build_generator, build_metrics, parse_run, plain
 from bench.storage import CONF
 
 ROOT = Path(__file__).parent.parent

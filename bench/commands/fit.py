@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.commands import parser
-from bench.config import add_overrides, build_generator, compose_config, plain, read_overrides
+from bench.commands.composition import add_overrides, compose_config, read_overrides
+from bench.config import build_generator, plain
 from bench.errors import BenchError, attempt
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it

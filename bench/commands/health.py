@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.config import build_backbones, build_metrics, run_command
+from bench.commands.composition import run_command
+from bench.config import build_backbones, build_metrics
 from bench.errors import BenchError
 from bench.storage import write_json, write_text
 

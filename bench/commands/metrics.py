@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from bench.commands import parser
-from bench.config import add_overrides, build_metrics, compose_config, plain, read_overrides
+from bench.commands.composition import add_overrides, compose_config, read_overrides
+from bench.config import build_metrics, plain
 from bench.errors import attempt
 from bench.metrics.descriptions import Description, first_line, read_description
 

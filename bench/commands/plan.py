@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.commands import parser
-from bench.config import add_overrides, compose_choice, parse_run, plain, read_overrides
+from bench.commands.composition import add_overrides, compose_choice, read_overrides
+from bench.config import parse_run, plain
 from bench.errors import attempt
 
 

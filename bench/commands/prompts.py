@@ -13,15 +13,17 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from bench.commands import parser
-from bench.config import RunConfig, add_overrides, compose_config, parse_run, plain, read_overrides
+from bench.commands.composition import add_overrides, compose_config, read_overrides
+from bench.config import RunConfig, parse_run, plain
 from bench.errors import BenchError, ClipError, ClipMissing, attempt, nearest
 from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, stem
 from bench.prompts import Item, Prompt, load_suite
-from bench.run.conditioning import StartImages
+from bench.run.conditioning import StartImages, without_image
 from bench.storage import write_text
 
 COMPLETE, INCOMPLETE = 0, 1
@@ -143,10 +145,10 @@ def _items(config: RunConfig) -> list[Item]:
             "choose another with suite=NAME"
         )
     prompts, _ = load_suite(suite.prompts, suite.files)
-    images = StartImages.of(suite, config.out)
-    if images is not None:
-        pairs = zip(prompts, images.given_to(prompts), strict=True)
-        prompts = [p if q.image is None or not q.image.is_file() else q for p, q in pairs]
+    if (images := StartImages.of(suite, config.out)) is not None:
+        prompts = images.given_to(prompts)
+        missing = without_image(prompts)
+        prompts = [replace(p, image=None) if p in missing else p for p in prompts]
     return [Item(prompt, seed) for prompt in prompts for seed in suite.seeds]
 
 

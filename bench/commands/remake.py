@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands import parser
-from bench.config import RunConfig, add_overrides, compose_choice, parse_run, plain, read_overrides
+from bench.commands.composition import add_overrides, compose_choice, read_overrides
+from bench.config import RunConfig, parse_run, plain
 from bench.errors import BenchError, attempt, printable
 from bench.leaderboard.data.files import find, load_named
 from bench.leaderboard.data.rows import HEADLINE

@@ -22,11 +22,11 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from bench.commands.composition import accept_command_line
 from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import MISTAKE, BenchError, complain, prepare_output, printable
 from bench.storage import CONF
-from bench.trust import accept_command_line
 
 if TYPE_CHECKING:  # they import torch, which takes seconds and which help does without
     from bench.run.job import Outcome

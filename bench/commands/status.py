@@ -7,7 +7,6 @@ Examples:
 """
 
 import argparse
-import itertools
 import json
 import sys
 import time
@@ -21,7 +20,7 @@ from rich.table import Table
 
 from bench.commands import parser
 from bench.errors import BenchError, attempt
-from bench.schema import Run, Sample
+from bench.schema import Run
 from bench.storage import RunFolder, read_json, read_record
 
 RECENT = 20
@@ -74,8 +73,7 @@ class Reader:
     def read(self, folder: RunFolder, now_s: float) -> Progress:
         """The run in a folder, at a time in seconds since 1970."""
         run = read_record(folder.run, Run)
-        draws = itertools.product(run.expected.prompts, run.expected.seeds)
-        expected = [Sample(prompt, seed) for prompt, seed in draws]
+        expected = run.expected.samples
         made_at_s: list[float] = []
         scored_at_s: list[float] = []
         made = failed = 0

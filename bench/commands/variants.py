@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.commands import parser
-from bench.config import add_overrides, check_name, compose_config, parse_run, plain, read_overrides
+from bench.commands.composition import add_overrides, compose_config, read_overrides
+from bench.config import check_name, parse_run, plain
 from bench.errors import BenchError, attempt
 from bench.generators.folder import NEEDED, OPTIONAL
 from bench.leaderboard.render.console import show_table

@@ -3,15 +3,14 @@
 import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from filelock import FileLock, Timeout
 
-from bench.errors import BenchError
 from bench.schema import Sample
-from bench.storage import remove_parts, write_text
+from bench.storage import expect_to, remove_parts, write_text
 
 W = TypeVar("W")
 T = TypeVar("T")
@@ -63,18 +62,11 @@ class Claim:
     def take(self, *, wait: bool) -> bool:
         """Whether this process has it now; if need be after it waited for whoever had it."""
         path = Path(self._lock.lock_file)
-        try:
+        with expect_to(f"lock {path}"), suppress(Timeout):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=-1 if wait else 0)
             remove_parts(path)
-        except Timeout:
-            return False
-        except OSError as error:
-            raise BenchError(
-                f"expected to lock {path}, but {(error.strerror or str(error)).lower()}: "
-                "make that possible, or choose another folder with out=DIR"
-            ) from None
-        return True
+        return self._lock.is_locked
 
     def begin(self) -> int:
         """Note that the work is begun, the how-manieth time: a death leaves no other trace."""

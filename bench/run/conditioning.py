@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from bench.config import SuiteConfig, build_generator, deciding
+from bench.config import RunConfig, SuiteConfig, build_generator, deciding
 from bench.errors import BenchError, ClipError, one_line
 from bench.generators.base import Generator
 from bench.progress import track
-from bench.prompts import Prompt
+from bench.prompts import Prompt, load_suite
+from bench.run.claims import held
 from bench.storage import fingerprint, remove_parts, write_bytes
 
 if TYPE_CHECKING:
@@ -116,7 +117,12 @@ class StartImages:
         return [p if p.image else replace(p, image=self._place(p)) for p in prompts]
 
     def make(self, prompts: Sequence[Prompt], device: "torch.device") -> None:
-        """Make the image of each prompt, and keep it without loss."""
+        """Make the images that are not there, once however many runs ask, kept without loss."""
+        with held(self.folder / "images.json"):
+            if missing := without_image(prompts):
+                self._make(missing, device)
+
+    def _make(self, prompts: Sequence[Prompt], device: "torch.device") -> None:
         bare = [replace(prompt, text=_request(prompt), image=None) for prompt in prompts]
         self.maker.device = device
         try:
@@ -142,6 +148,44 @@ class StartImages:
         made_from: dict[str, Any] = {"model": self.settings, "version": self.maker.info.version}
         made_from |= {"text": _request(prompt), "seed": _SEED}
         return self.folder / f"{prompt.id}-{fingerprint(made_from)[:12]}.png"
+
+
+def without_image(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Those whose image is not there yet."""
+    return [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
+
+
+def given_prompts(
+    config: RunConfig, generator: Generator, device: "torch.device", *, images: bool
+) -> tuple[list[Prompt], str | None]:
+    """What a suite gives to a model, and the SHA-256 (hex) of it; None where it has no prompts.
+
+    Images that a suite has made first are made now; without `images` none is, and while one is
+    missing the hash is that of the prompt file.
+    """
+    suite = config.suite
+    if suite.prompts is None:
+        return generator.own_prompts(), None
+    prompts, sha256 = load_suite(suite.prompts, suite.files)
+    start_images = StartImages.of(suite, config.out)
+    if start_images is not None:
+        prompts = start_images.given_to(prompts)
+        if missing := without_image(prompts):
+            if not generator.info.takes_images:
+                raise BenchError(
+                    f"the model makes video from text, and the pictures of suite {suite.name} are "
+                    "not made yet: run one that animates them first (`steadybench models --task "
+                    "i2v`), or take suite=standard"
+                )
+            if not images:
+                return prompts, sha256
+            if "generate" not in config.stages:
+                raise BenchError(
+                    f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is "
+                    "not there: run with stages=[generate] first, or name its place with out=DIR"
+                )
+            start_images.make(missing, device)
+    return prompts, suite_sha256(sha256, prompts)
 
 
 def suite_sha256(file_sha256: str, prompts: Sequence[Prompt]) -> str:

@@ -5,13 +5,12 @@ import logging
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,6 +54,7 @@ from bench.storage import (
     MEND,
     RunFolder,
     changes,
+    expect_to,
     file_name,
     fingerprint,
     read_bytes,
@@ -189,7 +189,7 @@ def generate(
         for item in lacking:
             remove_parts(folder.record(item.sample))
             remove_parts(folder.preview(item.sample))
-        generator.begin([(item.prompt, item.seed) for item in batch])
+        generator.begin(batch)
         return batch, lacking
 
     with ExitStack() as stack:
@@ -199,29 +199,29 @@ def generate(
             _open(generator, plan.label, stack)
         with held(folder.loaded):
             write_record(folder.loaded, generator.loaded())
-        generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
-        writer = stack.enter_context(Writer(ahead * info.batch_size))
-        work = stack.enter_context(
-            closing(claimed(batches, partial(_first_record, folder), begin, info.ahead))
-        )
+        generator.expect([item for batch in batches for item in batch])
+        writer = stack.enter_context(Writer(ahead))
+        claims = claimed(batches, lambda b: folder.record(b[0].sample), begin, info.ahead)
+        work = stack.enter_context(closing(claims))
         for mine in track(work, f"{plan.label}: {verb}", len(batches), clips=info.batch_size):
             if mine is None:
                 continue
             claim, (batch, lacking) = mine
             described = {item: _described(generator, plan, item, device) for item in lacking}
+            finish = partial(_finish, claim, folder, plan.store)
             warm = False
             try:
-                writer.check()
+                writer.settle(ahead)
                 tries = claim.begin()
                 if tries > 1 or plan.max_tries == 1:
                     # It may end the process, and what is still to be written be blamed with it.
-                    writer.drain()
+                    writer.settle()
                 clips: Sequence[object] = [None] * len(batch)
                 if tries > plan.max_tries:
                     why = f"the process died {plan.max_tries} times while making this clip"
                     outcome: Measured | Failure = Failure("crashed", why)
                 else:
-                    stop = partial(_stop, described, claim, folder, plan, writer)
+                    stop = partial(_stop, writer, plan.timeout_s, partial(finish, described))
                     with time_limit(plan.timeout_s, stop):
                         warm = warm_up.before(batch)
                     with time_limit(plan.timeout_s, stop):
@@ -231,8 +231,7 @@ def generate(
                     warm_up.after(batch)
                 facts = {item: before | {"warm": warm} for item, before in described.items()}
                 new_clips = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
-                finish = partial(_finish, facts, new_clips, outcome, claim, folder, plan.store)
-                writer.submit(partial(finish, timed=info.measured))
+                writer.submit(partial(finish, facts, outcome, new_clips, timed=info.measured))
             except ClipMissing as error:
                 claim.end()
                 absent += [f"{item.sample}: missing: {printable(str(error))}" for item in lacking]
@@ -267,29 +266,16 @@ def restore_previews(plan: Plan, folder: RunFolder) -> None:
                 clip = read_master(
                     master, frames=record.frames or 0, sha256=record.frames_sha256 or ""
                 )
-                with _writing(folder):
+                with expect_to(f"write clips into {folder.root}"):
                     write_preview(replace(clip, sound=read_sound(master)), preview)
             except ClipError:  # which the score stage tells of
                 log.info("no preview of %s", item.sample, exc_info=True)
 
 
-def _first_record(folder: RunFolder, batch: Batch) -> Path:
-    """By which a batch is claimed as a whole."""
-    return folder.record(batch[0].sample)
-
-
-def _stop(
-    described: Mapping[Item, Facts],
-    claim: Claim,
-    folder: RunFolder,
-    plan: Plan,
-    writer: "Writer",
-) -> None:
+def _stop(writer: "Writer", limit_s: float | None, record: Callable[[Failure], None]) -> None:
     """Record the clips that took too long, after those that wait to be written."""
-    writer.drain()
-    failure = Failure("error", f"took longer than timeout_s={plan.timeout_s:g}", plan.timeout_s)
-    facts = {item: before | {"warm": False} for item, before in described.items()}
-    _finish(facts, [None] * len(facts), failure, claim, folder, plan.store, timed=True)
+    writer.settle()
+    record(Failure("error", f"took longer than timeout_s={limit_s:g}", limit_s))
 
 
 def make(generator: Generator, batch: Batch) -> list[Clip]:
@@ -326,9 +312,8 @@ def attempt(
         if isinstance(error, Undelivered):
             delivery, details = error.delivery, error.details
         expected = isinstance(error, BenchError | ClipError)
-        name = f"{batch[0].prompt.id}, seed {batch[0].seed}"
         if not expected:
-            log.info("%s", name, exc_info=True)
+            log.info("%s", batch[0].sample, exc_info=True)
         status: Status = "refused" if isinstance(error, ClipRefused) else "error"
         if is_out_of_memory(error):
             status = "oom"
@@ -337,7 +322,7 @@ def attempt(
     # Only here, where the error and with it the frames that it came through are gone.
     if is_broken(device):
         raise DeviceLost(
-            f"{name}: {device} can compute no more in this process ({line}); "
+            f"{batch[0].sample}: {device} can compute no more in this process ({line}); "
             "type the same command again to go on with what is missing"
         )
     if status == "oom":
@@ -417,29 +402,22 @@ class Writer:
     ) -> None:
         self._pool.shutdown()  # waits
         if error is None:
-            self.drain()
+            self.settle()
         for future in self._pending:
             if (also := future.exception()) is not None:
                 log.info("a clip could not be written either", exc_info=also)
 
     def submit(self, job: Callable[[], None]) -> None:
         """Hand in a job, waiting while too many are pending; not if an earlier one raised."""
-        self.check()
         if self._ahead == 0:
             job()
             return
-        while len(self._pending) >= self._ahead:
-            self._pending.popleft().result()
+        self.settle(self._ahead - 1)
         self._pending.append(self._pool.submit(job))
 
-    def check(self) -> None:
-        """Raise what a job that has ended raised."""
-        while self._pending and self._pending[0].done():
-            self._pending.popleft().result()
-
-    def drain(self) -> None:
-        """Wait until nothing is pending, raising what a job raised."""
-        while self._pending:
+    def settle(self, most: int = 0) -> None:
+        """Wait until at most so many are pending, raising what any that has ended raised."""
+        while len(self._pending) > most or (self._pending and self._pending[0].done()):
             self._pending.popleft().result()
 
 
@@ -457,6 +435,7 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
         "image_sha256": item.prompt.content.get("image"),
         "device": device_name(device),
         "software": software(device),
+        "warm": False,
         "node": platform.node(),
         "gpu_uuid": gpu_uuid(device),
         "inputs": inputs,
@@ -502,7 +481,7 @@ def _is_missing(
         summary = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
         raise BenchError(
             f"{folder.root} holds clips of another configuration "
-            f"({item.prompt.id}, seed {item.seed}: {summary}); "
+            f"({item.sample}: {summary}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
     if record.status == "refused":  # its file, or the limits, may be mended; reading costs little
@@ -536,28 +515,26 @@ def _open(generator: Generator, label: str, stack: ExitStack) -> None:
 
 
 def _finish(
-    described: Mapping[Item, Facts],
-    clips: Sequence[object],
-    outcome: Measured | Failure,
     claim: Claim,
     folder: RunFolder,
     store: Store,
+    described: Mapping[Item, Facts],
+    outcome: Measured | Failure,
+    clips: Sequence[object] | None = None,
     *,
-    timed: bool,
+    timed: bool = True,
 ) -> None:
     """Store each clip, then its record; only then is it done, and with the last the claim."""
     try:
-        for (item, facts), clip in zip(described.items(), clips, strict=True):
-            write_record(
-                folder.record(item.sample),
-                ClipRecord(**_facts(facts, clip, item, outcome, folder, store, timed=timed)),
-            )
+        clips = clips or [None] * len(described)
+        for (item, before), clip in zip(described.items(), clips, strict=True):
+            facts = before | _facts(clip, item, outcome, folder, store, timed=timed)
+            write_record(folder.record(item.sample), ClipRecord(**facts))
     finally:
         claim.end()
 
 
 def _facts(
-    described: Facts,
     clip: object,
     item: Item,
     outcome: Measured | Failure,
@@ -566,19 +543,17 @@ def _facts(
     *,
     timed: bool,
 ) -> Facts:
-    """What the record of a clip says, once the clip is stored."""
+    """What the record of a clip says of its making, once the clip is stored."""
     origin = outcome if isinstance(outcome, Failure) else clip
+    facts: Facts = {}
     if isinstance(outcome, Measured):
         try:
-            clip = _stored(clip, item, folder, store)
+            facts = _made(_stored(clip, item, folder, store), outcome, timed=timed)
         except ClipError as error:
             line = printable(str(error))
             outcome = Failure("error", line, outcome.latency_s if timed else None)
     if isinstance(outcome, Failure):
-        facts = described | _failed(outcome)
-    else:
-        assert isinstance(clip, Clip)
-        facts = described | _made(clip, outcome, timed=timed)
+        facts = _failed(outcome)
     if isinstance(origin, Delivered | Failure) and origin.delivery is not None:
         facts |= {"account": origin.delivery, "details": dict(origin.details)}
     return facts
@@ -589,24 +564,13 @@ def _stored(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip:
     if not isinstance(clip, Clip):
         raise ClipError(f"expected a Clip, got {type(clip).__name__}")
     stored, master = clip, folder.master(item.sample)
-    with _writing(folder):
+    with expect_to(f"write clips into {folder.root}"):
         if store == "visually_lossless":
             stored = write_compressed(clip, master)
         else:
             write_master(clip, master)
         write_preview(clip, folder.preview(item.sample))
     return stored
-
-
-@contextmanager
-def _writing(folder: RunFolder) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BenchError(
-            f"{folder.root} cannot be written: {error.strerror or error}; "
-            "make room, or choose another with out=DIR"
-        ) from None
 
 
 def _made(clip: Clip, took: Measured, *, timed: bool) -> Facts:

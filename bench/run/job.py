@@ -28,10 +28,10 @@ from bench.generators.team import Team
 from bench.measure.machine import environment, gpus_of, one_thread, resolve_device
 from bench.metrics.base import Metric
 from bench.progress import say_line
-from bench.prompts import Item, Prompt, load_suite
+from bench.prompts import Item, Prompt
 from bench.run.assemble import assemble
 from bench.run.claims import Share, held, tidy
-from bench.run.conditioning import StartImages, suite_sha256, with_aspect, with_length
+from bench.run.conditioning import given_prompts, with_aspect, with_length
 from bench.run.generation import (
     Plan,
     batches_of,
@@ -44,7 +44,7 @@ from bench.run.scoring import score
 from bench.run.summary import missing_networks, summary
 from bench.run.workers import cores, in_workers, score_workers
 from bench.schema import SCHEMA, Card, Expected, Hardware, Loaded, Prompts, Run, parse
-from bench.storage import RunFolder, file_name, read_record, write_record
+from bench.storage import RunFolder, expect_to, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
@@ -214,7 +214,7 @@ def prepare(
     metrics = build_metrics(config.metrics.compute)
     networks = build_backbones(config.metrics.backbones)
     check_network(suite, networks)
-    prompts, sha256 = _prompts(config, generator, device, images=images)
+    prompts, sha256 = given_prompts(config, generator, device, images=images)
     if not generator.info.takes_images and any(prompt.image for prompt in prompts):
         log.warning("%s makes video from text: it gets no picture of suite %s", name, suite.name)
     folder = RunFolder(config.out / suite.name / name)
@@ -407,14 +407,9 @@ def unmixed(
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Append what is logged, with tracebacks, to a file."""
-    try:
+    with expect_to(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = _LogFile(path, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise BenchError(
-            f"expected to write {path}, but {error.strerror}: "
-            "move it away, or choose another folder with out=DIR"
-        ) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger("bench")
     root.setLevel(logging.INFO)
@@ -442,37 +437,6 @@ class _LogFile(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
         """Say nothing: a disk that is full ends the run where a record cannot be kept."""
-
-
-def _prompts(
-    config: RunConfig, generator: Generator, device: torch.device, *, images: bool
-) -> tuple[list[Prompt], str | None]:
-    """The prompts, with images that are made now where the suite has them made; their SHA-256."""
-    suite = config.suite
-    if suite.prompts is None:
-        return generator.own_prompts(), None
-    prompts, sha256 = load_suite(suite.prompts, suite.files)
-    start_images = StartImages.of(suite, config.out)
-    if start_images is not None:
-        prompts = start_images.given_to(prompts)
-        missing = [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
-        if missing and not generator.info.takes_images:
-            raise BenchError(
-                f"the model makes video from text, and the pictures of suite {suite.name} are not "
-                "made yet: run one that animates them first (`steadybench models --task i2v`), or "
-                "take suite=standard"
-            )
-        if missing and not images:
-            return prompts, sha256
-        if missing and "generate" not in config.stages:
-            raise BenchError(
-                f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is not "
-                "there: run with stages=[generate] first, or name its place with out=DIR"
-            )
-        if missing:
-            with held(start_images.folder / "images.json"):  # made once, by whoever comes first
-                start_images.make([p for p in missing if p.image and not p.image.is_file()], device)
-    return prompts, suite_sha256(sha256, prompts)
 
 
 def _row_name(choice: str, generator: Generator, variant: str) -> str:

@@ -21,7 +21,7 @@ from bench.measure.machine import device_name, main_memory_bytes
 from bench.metrics.base import Metric
 from bench.progress import waiting
 from bench.prompts import Item, Prompt
-from bench.run.conditioning import StartImages
+from bench.run.conditioning import StartImages, without_image
 from bench.run.generation import Plan
 from bench.schema import ClipFacts, ClipRecord, Store
 from bench.storage import RunFolder, file_name, read_record
@@ -117,7 +117,7 @@ def _unavailable(backbones: str) -> dict[str, str]:
 
 def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device) -> Iterator[str]:
     """What the pictures that a suite has made first come to, where they are not there."""
-    missing = sum(p.image is not None and not p.image.is_file() for p in prompts)
+    missing = len(without_image(prompts))
     start_images = StartImages.of(config.suite, config.out)
     if start_images is None or not missing:
         return

@@ -47,7 +47,7 @@ def test_with_nothing_ahead_a_job_runs_at_once_in_the_same_thread() -> None:
         assert threads == [threading.current_thread()]
 
 
-@pytest.mark.parametrize("call", ["submit", "drain", "leave"])
+@pytest.mark.parametrize("call", ["submit", "settle", "leave"])
 def test_an_error_is_raised_by_the_next_call(call: str) -> None:
     def job() -> None:
         raise OSError("no space left")
@@ -57,8 +57,8 @@ def test_an_error_is_raised_by_the_next_call(call: str) -> None:
             writer.submit(job)
             if call == "submit":
                 writer.submit(lambda: None)
-            elif call == "drain":
-                writer.drain()
+            elif call == "settle":
+                writer.settle()
 
     with pytest.raises(OSError, match="no space left"):
         run()

@@ -8,9 +8,9 @@ import pytest
 
 from bench import cli
 from bench.commands import plan
+from bench.commands.composition import refuse_code
 from bench.errors import BenchError
 from bench.storage import CONF
-from bench.trust import refuse_code
 
 STRANGE = {
     "model/path.yaml": "_target_: strange.run\n",

@@ -1,34 +1,36 @@
-"""Configuration that is a program: refused before anything of it runs, unless `--allow-code`.
+"""Configuration composed as a command line asks, and refused if it is a program.
 
-What this package holds, and values that are typed, may be used. Import paths of other code may not,
-and where files of another folder of configuration take part, neither may they set what Hydra itself
-runs, name programs or keys, nor read the environment, of which results would be published.
+It is refused before anything of it runs, unless `--allow-code` is typed. What this package holds,
+and values that are typed, may be used. Import paths of other code may not, and where files of
+another folder of configuration take part, neither may they set what Hydra itself runs, name
+programs or keys, nor read the environment, of which results would be published.
 """
 
+import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import hydra
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationResolutionError
 from omegaconf.resolvers import oc
 
-from bench.errors import BenchError
+from bench.config import plain
+from bench.errors import BenchError, attempt
 from bench.storage import CONF, PACKAGE
 
-FLAG = "--allow-code"
-
-HELP = "run code of others that the configuration names, having read it"
+_FLAG = "--allow-code"
 
 _HYDRA = re.compile(r"hydra\._internal\.core_plugins\.\w+\.\w+|hydra_plugins\.[\w.]+")
 """Launchers and sweepers that are installed, all of which Hydra imports."""
@@ -45,13 +47,71 @@ _PUBLIC_VARIABLES = ("RAY_ADDRESS",)  # see `conf/launch/ray.yaml`
 _TELLING = re.compile(r"_target_|compute|oc\.|hydra|\.\.|\$|@", re.IGNORECASE)
 
 
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Have a command take what `python -m bench` takes."""
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m bench")
+    parser.add_argument("--config-dir", metavar="DIR", help="folder of your own configuration")
+    parser.add_argument(
+        _FLAG,
+        action="store_true",
+        help="run code of others that the configuration names, having read it",
+    )
+
+
+def read_overrides(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None
+) -> argparse.Namespace:
+    """The command line (None: of the process), where options may stand between overrides."""
+    options, more = parser.parse_known_args(arguments)
+    if unknown := [argument for argument in more if argument.startswith("-")]:
+        parser.error(f"there is no {unknown[0]}")
+    options.overrides += more
+    return options
+
+
+def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
+    """`conf/<name>.yaml` with the overrides of a command line."""
+    return compose_choice(name, options)[0]
+
+
+def compose_choice(name: str, options: argparse.Namespace) -> tuple[DictConfig, str]:
+    """As `compose_config`, and the name of the model's YAML."""
+    if not options.allow_code:
+        refuse_code(name, options.overrides, options.config_dir)
+    overrides = list(options.overrides)
+    if options.config_dir is not None:
+        overrides.append(f"hydra.searchpath=[file://{Path(options.config_dir).resolve()}]")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(name, overrides, return_hydra_config=True)
+    choice = str(config.hydra.runtime.choices.get("model"))
+    with open_dict(config):
+        del config.hydra
+    return config, choice
+
+
+def run_command(name: str, job: Callable[[dict[str, Any]], int]) -> int:
+    """A command whose whole command line is Hydra's, of `conf/<name>.yaml`; its exit code."""
+    configs: list[dict[str, Any]] = []  # none where Hydra only shows something, as with --cfg job
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
+    def compose_config(config: DictConfig) -> None:
+        configs.append(plain(config))
+
+    def run() -> int:
+        accept_command_line(name)
+        compose_config()
+        return max(map(job, configs), default=0)
+
+    return attempt(run)
+
+
 def accept_command_line(name: str) -> None:
     """Hold what Hydra was told on the command line of this process against `refuse_code`.
 
     `--allow-code` is taken from it, since Hydra does not know it.
     """
-    is_allowed = FLAG in sys.argv
-    sys.argv[:] = [argument for argument in sys.argv if argument != FLAG]
+    is_allowed = _FLAG in sys.argv
+    sys.argv[:] = [argument for argument in sys.argv if argument != _FLAG]
     if is_allowed:
         return
     command_line = get_args_parser().parse_args(sys.argv[1:])
@@ -113,43 +173,35 @@ def _refuse_hydra(file: Path, package: str) -> None:
 
 
 def _refuse_within(config: DictConfig, is_strange: bool) -> None:
-    hydra = OmegaConf.to_container(config.hydra, resolve=False)
-    for where, node in _nodes(hydra, "hydra"):
+    hydra_part = OmegaConf.to_container(config.hydra, resolve=False)
+    with open_dict(config):
+        del config.hydra
+    values = plain(config)
+    for where, node in chain(_nodes(hydra_part, "hydra"), _nodes(values)):
         target = node.get("_target_")
-        if target is not None and not (_HYDRA.fullmatch(str(target)) or _is_own(target)):
+        if target is None or _is_own(target):
+            continue
+        if not (where.startswith("hydra.") and _HYDRA.fullmatch(str(target))):
             raise _refusal(f"{where}._target_", f"{target!r}")
-    values = OmegaConf.to_container(_less_hydra(config), resolve=True, throw_on_missing=True)
-    for where, node in _nodes(values, ""):
-        target = node.get("_target_")
-        if target is not None and not _is_own(target):
-            raise _refusal(f"{where}._target_", f"{target!r}")
-        key = _OBEDIENT.get(str(target))
-        if is_strange and key and node.get(key):
+    for where, node in _nodes(values) if is_strange else ():
+        key = _OBEDIENT.get(str(node.get("_target_")))
+        if key and node.get(key):
             raise _refusal(f"{where}.{key}", f"{node[key]!r}")
-    metrics = values.get("metrics") if isinstance(values, dict) else None
+    metrics = values.get("metrics")
     metric_paths = metrics.get("compute") if isinstance(metrics, dict) else None
     for metric, path in (metric_paths or {}).items():
         if _own_module(path) is None:
             raise _refusal(f"metrics.compute.{metric}", f"{path!r}")
 
 
-def _less_hydra(config: DictConfig) -> DictConfig:
-    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-
-
-def _nodes(value: object, where: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+def _nodes(value: object, where: str = "") -> Iterator[tuple[str, Mapping[Any, Any]]]:
     """All mappings at any depth, with their place."""
     if isinstance(value, Mapping):
         yield where, value
-    items = (
-        value.items()
-        if isinstance(value, Mapping)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    for key, inner in items:
-        yield from _nodes(inner, f"{where}.{key}" if where else str(key))
+    inner = value if isinstance(value, Mapping) else {}
+    inner = dict(enumerate(value)) if isinstance(value, list) else inner
+    for key, each in inner.items():
+        yield from _nodes(each, f"{where}.{key}" if where else str(key))
 
 
 def _own_module(path: object) -> Path | None:
@@ -198,5 +250,5 @@ def _without_environment() -> Iterator[None]:
 def _refusal(where: str, what: str) -> BenchError:
     return BenchError(
         f"{where}: expected what this package holds, got {what}: it can do whatever you can; read "
-        f"it, and add {FLAG} if you trust who wrote it"
+        f"it, and add {_FLAG} if you trust who wrote it"
     )
