@@ -2,9 +2,11 @@
 
 import inspect
 import pkgutil
+import re
 from collections.abc import Collection, Mapping
+from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -14,14 +16,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
 )
 
 from bench.errors import BenchError, nearest, one_line
-from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, must_be, semantic
+from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, semantic, shown
 from bench.storage import SAFE_NAME
 
 if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
@@ -41,48 +45,12 @@ OmegaConf.register_new_resolver("half", lambda count: max(1, count // 2), replac
 _TAKEN = ("leaderboard", "images")  # folders of ${out} that hold no suite
 
 _MAPPING = "keys and values"
-_NAMED_FOLDER = "the name of a folder"
 
-_PRICE = ("price_per_gpu_hour", "currency")
-
-_EXPECTED = {
-    "model": "a model",
-    "text": "an image-text network",
-    "suite": "a suite",
-    "suite.prompts": "a prompt file, or null",
-    "suite.seeds": "a list of different whole numbers from 0 to 2^53, as suite.seeds=[0,1]",
-    "suite.files": "a folder of images and driving videos, or null",
-    # Without quotes YAML reads 9:16 as nine minutes and sixteen seconds.
-    "suite.aspect": '"WIDTH:HEIGHT" in quotes, or null',
-    "suite.follow_seconds": "true or false",
-    "suite.images": f"{_MAPPING} of a model, or null",
-    "suite.adherence_network": "the name of a network, or null",
-    "metrics": "a set of metrics",
-    "metrics.compute": _MAPPING,
-    "metrics.backbones": _MAPPING,
-    "out": _NAMED_FOLDER,
-    "stages": "a list, as stages=[score]",
-    "device": "the name of a device, as auto",
-    "limit": "at least 1 prompt, or null",
-    "warmup": "a number from 0",
-    "overwrite": "true or false",
-    "retry_failed": "true or false",
-    "max_tries": "a number from 1",
-    "least_appeal": "points from 0 to 100, as 60, or null",
-    "launch": "the keys workers, jobs and job",
-    "launch.workers": "a number from 1, or auto",
-    "launch.jobs": "a number from 1",
-    "launch.job": "a number from 0 and below launch.jobs",
-    "score": "the keys workers and timeout_s",
-    "score.workers": "a number from 1, or auto",
-    "score.timeout_s": "seconds above 0, or null",
-    "store": " or ".join(get_args(Store)),
-    "timeout_s": "seconds above 0, or null",
-    "hardware": f"the keys {' and '.join(_PRICE)}",
-    "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
-    "hardware.currency": "three capital letters, as USD or EUR",
+_PRICE = {
+    "price_per_gpu_hour": "a price from 0, as 2.49, or null",
+    "currency": "three capital letters, as USD or EUR",
 }
-"""What each setting must be."""
+"""What may be said of hardware, and what each must be."""
 
 
 def check_name(name: object) -> str:
@@ -95,24 +63,52 @@ def check_name(name: object) -> str:
     return name
 
 
-def _folder(name: object) -> Path:
-    if not isinstance(name, str) or not name.strip():
-        raise semantic(_NAMED_FOLDER)
-    return Path(name)
+def _must_be(phrase: str) -> WrapValidator:
+    """What a setting must be, in words, for any fault that says nothing better."""
+
+    def check(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            if error.errors()[0]["type"] in ("literal_error", "semantic"):
+                raise
+            raise semantic(phrase) from None
+
+    return WrapValidator(check)
 
 
-def _workers(value: object) -> object:
-    if value != "auto" and not (type(value) is int and value >= 1):
-        raise ValueError
-    return value
+def _keys(phrase: str = _MAPPING) -> BeforeValidator:
+    """The same of settings that have keys, each of which speaks for itself."""
 
+    def check(value: object) -> object:
+        if not isinstance(value, Mapping):
+            raise semantic(phrase)
+        return value
+
+    return BeforeValidator(check)
+
+
+_BELOW = "a number from 0 and below launch.jobs"
+_SEEDS = "a list of different whole numbers from 0 to 2^53, as suite.seeds=[0,1]"
 
 # A command line gives text where it should give something else, as overwrite=no or limit=abc.
-Flag = Annotated[bool, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MAX_INT)]
+FromOne = Annotated[Whole, Field(ge=1)]
+Seeds = Annotated[
+    tuple[Annotated[Whole, _must_be(_SEEDS)], ...], Field(min_length=1), _must_be(_SEEDS)
+]
+Ratio = Annotated[str, Field(pattern="^[1-9][0-9]*:[1-9][0-9]*$")]
+Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True), _must_be("true or false")]
+Workers = Annotated[FromOne | Literal["auto"], _must_be("a number from 1, or auto")]
+Limit = Annotated[Above0 | None, _must_be("seconds above 0, or null")]
+Values = Annotated[Mapping[str, Any], _must_be(_MAPPING)]
+Folder = Annotated[
+    Path,
+    BeforeValidator(TypeAdapter(NonBlank).validate_python),
+    _must_be("the name of a folder"),
+]
 Stage = Literal["generate", "score", "publish"]
-Workers = Annotated[int | Literal["auto"], PlainValidator(_workers)]
-Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Settings(BaseModel):
@@ -124,19 +120,22 @@ class SuiteConfig(_Settings):
 
     name: Annotated[str, BeforeValidator(check_name)]
     """Of its folder."""
-    prompts: NonBlank | None = None
+    prompts: Annotated[NonBlank | None, _must_be("a prompt file, or null")] = None
     """Name or path of the prompt file; None where the generator brings its clips."""
-    seeds: Annotated[tuple[Whole, ...], Field(min_length=1)]
+    seeds: Seeds
     """Different ones."""
-    files: NonBlank | None = None
+    files: Annotated[
+        NonBlank | None, _must_be("a folder of images and driving videos, or null")
+    ] = None
     """Folder of the pictures and videos that the prompt file names; None beside it."""
-    aspect: Annotated[str, Field(pattern="^[1-9][0-9]*:[1-9][0-9]*$")] | None = None
+    # Without quotes YAML reads 9:16 as nine minutes and sixteen seconds.
+    aspect: Annotated[Ratio | None, _must_be('"WIDTH:HEIGHT" in quotes, or null')] = None
     """Width to height, as `9:16`; None as each model makes it."""
     follow_seconds: Flag = False
     """Whether models make the lengths that prompts ask for."""
-    images: Mapping[str, Any] | None = None
+    images: Annotated[Mapping[str, Any] | None, _must_be(f"{_MAPPING} of a model, or null")] = None
     """The model that makes the pictures clips begin with; None where files hold them."""
-    adherence_network: NonBlank | None = None
+    adherence_network: Annotated[NonBlank | None, _must_be("the name of a network, or null")] = None
     """The one image-text network that may score it; None for every real one."""
 
     @field_validator("name")
@@ -150,7 +149,7 @@ class SuiteConfig(_Settings):
     @classmethod
     def _differ(cls, seeds: tuple[int, ...], others: ValidationInfo) -> tuple[int, ...]:
         if len({*seeds}) < len(seeds):
-            raise ValueError
+            raise semantic(_SEEDS)
         if others.data.get("prompts", "") is None and seeds != (0,):
             raise semantic("[0] for files, which have one")
         return seeds
@@ -164,9 +163,9 @@ class SuiteConfig(_Settings):
 class MetricsConfig(_Settings):
     """What is computed of every clip."""
 
-    compute: Mapping[str, Any]
+    compute: Values
     """Name of a metric to its import path."""
-    backbones: Mapping[str, Any]
+    backbones: Values
     """Role to the configuration of a network; an empty one is left out."""
 
 
@@ -175,16 +174,16 @@ class LaunchConfig(_Settings):
 
     workers: Workers
     """Processes of one machine."""
-    jobs: Annotated[Whole, Field(ge=1)]
+    jobs: Annotated[FromOne, _must_be("a number from 1")]
     """Of a cluster, each with its workers."""
-    job: Whole
+    job: Annotated[Whole, _must_be(_BELOW)]
     """Which of them this is."""
 
     @field_validator("job")
     @classmethod
     def _is_one_of_them(cls, job: int, others: ValidationInfo) -> int:
         if job >= others.data.get("jobs", job + 1):
-            raise ValueError
+            raise semantic(_BELOW)
         return job
 
 
@@ -193,48 +192,48 @@ class ScoreConfig(_Settings):
 
     workers: Workers
     """Processes of one machine."""
-    timeout_s: Limit | None
+    timeout_s: Limit
     """After which a metric of a clip ends its process and is unscored there; None for no limit."""
 
 
 class RunConfig(_Settings, extra="forbid"):
     """One job: a model on a suite; `conf/bench.yaml`, composed and checked."""
 
-    model: Mapping[str, Any]
+    model: Annotated[Mapping[str, Any], _must_be("a model")]
     """The generator's `_target_` and arguments, `name` and `card`."""
     text: Any = None
     """The image-text network, to which `metrics.backbones` refers."""
-    suite: SuiteConfig
+    suite: Annotated[SuiteConfig, _keys()]
     """What is asked of every model."""
-    metrics: MetricsConfig
+    metrics: Annotated[MetricsConfig, _keys()]
     """What is computed of every clip."""
-    out: Annotated[Path, BeforeValidator(_folder)]
+    out: Folder
     """Folder of all suites."""
-    stages: Annotated[frozenset[Stage], Field(min_length=1)]
+    stages: Annotated[frozenset[Stage], Field(min_length=1), _must_be("a list, as stages=[score]")]
     """To go through."""
-    device: str
+    device: Annotated[str, _must_be("the name of a device, as auto")]
     """As torch names it, or `auto`."""
-    limit: Annotated[Whole, Field(ge=1)] | None
+    limit: Annotated[FromOne | None, _must_be("at least 1 prompt, or null")]
     """Prompts to generate for; None for all."""
-    warmup: Whole
+    warmup: Annotated[Whole, _must_be("a number from 0")]
     """Generations made and thrown away before the first timed one of each shape."""
     overwrite: Flag
     """Whether clips of another configuration are made again."""
     retry_failed: Flag
     """Whether failed clips are made again."""
-    max_tries: Annotated[Whole, Field(ge=1)]
+    max_tries: Annotated[FromOne, _must_be("a number from 1")]
     """Beginnings without an end after which a clip is recorded as crashed."""
-    least_appeal: Points | None
+    least_appeal: Annotated[Points | None, _must_be("points from 0 to 100, as 60, or null")]
     """That a clip must have to be usable; None where none is asked."""
     store: Store
     """How the frames of clips are kept."""
-    timeout_s: Limit | None
+    timeout_s: Limit
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
-    launch: LaunchConfig
+    launch: Annotated[LaunchConfig, _keys()]
     """Who makes the clips."""
-    score: ScoreConfig
+    score: Annotated[ScoreConfig, _keys()]
     """Who scores them."""
-    hardware: Hardware
+    hardware: Annotated[Hardware, _keys(f"the keys {' and '.join(_PRICE)}")]
     """What it costs."""
     resolved: Mapping[str, Any]
     """All of it as JSON values, for `run.json`."""
@@ -268,7 +267,23 @@ def parse_run(config: Mapping[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate({**config, "resolved": config})
     except ValidationError as error:
-        raise BenchError(must_be(error, _EXPECTED)) from None
+        raise BenchError(_mistake(error)) from None
+
+
+def _mistake(error: ValidationError) -> str:
+    """`KEY must be PHRASE, got VALUE` of the first fault."""
+    detail = error.errors(include_url=False)[0]
+    key = ".".join(takewhile(lambda part: isinstance(part, str), detail["loc"]))
+    value, phrase = detail["input"], _PRICE.get(key.removeprefix("hardware."), detail["msg"])
+    if detail["type"] == "missing":
+        value, phrase = None, "there"
+    elif detail["type"] in ("literal_error", "extra_forbidden"):
+        choices = re.findall("'([^']*)'", detail.get("ctx", {}).get("expected", ""))
+        if not choices:
+            key, value, choices = "a key", key, [*RunConfig.model_fields]
+            choices.remove("resolved")
+        phrase = f"one of {', '.join(choices)}{nearest(str(value), choices)}"
+    return f"{key} must be {phrase}, got {shown(value)}"
 
 
 def functional(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ JSON Schema and the reference page are generated from them.
 import itertools
 import json
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, TypeVar
@@ -24,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from bench.errors import BenchError, nearest
+from bench.errors import BenchError
 
 SCHEMA: Final = 1
 
@@ -746,26 +745,6 @@ def semantic(text: str) -> PydanticCustomError:
     return PydanticCustomError("semantic", "{text}", {"text": text})
 
 
-def must_be(error: ValidationError, expected: Mapping[str, str]) -> str:
-    """`KEY must be EXPECTED, got VALUE` of the first fault, in the words of a table of keys."""
-    detail = error.errors(include_url=False)[0]
-    names = itertools.takewhile(lambda part: isinstance(part, str), detail["loc"])
-    key = ".".join(map(str, names))
-    value = None if detail["type"] == "missing" else detail["input"]
-    if detail["type"] == "semantic":
-        phrase = detail["msg"]
-    elif detail["type"] == "literal_error":
-        choices = re.findall("'([^']*)'", detail["ctx"]["expected"])
-        phrase = f"one of {', '.join(choices)}{nearest(str(value), choices)}"
-    elif detail["type"] == "extra_forbidden":
-        key, value = "a key", key
-        choices = [choice for choice in expected if "." not in choice]
-        phrase = f"one of {', '.join(choices)}{nearest(value, choices)}"
-    else:
-        phrase = expected[key]
-    return f"{key} must be {phrase}, got {_shown(value)}"
-
-
 _EXPECTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -795,7 +774,7 @@ def refusal(error: ValidationError, where: str, mend: str) -> ResultError:
     for detail in details:
         version = detail["input"]
         if detail["loc"] == ("schema",) and type(version) is int:
-            text = f"{where}: expected schema {SCHEMA}, got {_shown(version)}, which is "
+            text = f"{where}: expected schema {SCHEMA}, got {shown(version)}, which is "
             if version > SCHEMA:
                 return ResultError([f"{text}newer: update steadybench"])
             return ResultError([f"{text}older and must be made anew"], mend)
@@ -813,13 +792,14 @@ def _text(detail: ErrorDetails) -> str:
     expected = _EXPECTED.get(detail["type"])
     if expected is None:  # of this module, or of a kind that is not listed: it speaks for itself
         return detail["msg"]
-    return f"expected {expected.format(**detail.get('ctx', {}))}, got {_shown(detail['input'])}"
+    return f"expected {expected.format(**detail.get('ctx', {}))}, got {shown(detail['input'])}"
 
 
 _SHOWN_BITS = 256
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value of JSON as a message has it, short however long it is."""
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list | tuple):
