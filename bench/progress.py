@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 from rich.console import Console
@@ -69,22 +68,15 @@ class Display:
         )
         self._tasks: dict[str, TaskID] = {}
         self._lines: set[str] = set()
-        self._ended = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, daemon=True)
+        self._ticker = _every_minute(self._say_unfinished)
 
     def __enter__(self) -> Self:
         self._bars.start()
-        self._ticker.start()
+        self._ticker.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._ticker.join()
+    def __exit__(self, *_: object) -> None:
+        self._ticker.__exit__(None, None, None)
         self._bars.stop()
         for task in self._bars.tasks:
             _say(task)
@@ -103,20 +95,40 @@ class Display:
             self._lines.add(line)
             say_line(line)
 
-    def _tick(self) -> None:
-        while not self._ended.wait(EVERY_S):
-            for task in self._bars.tasks:
-                if not task.finished:
-                    _say(task)
+    def _say_unfinished(self) -> None:
+        for task in self._bars.tasks:
+            if not task.finished:
+                _say(task)
 
 
 def _say(task: Task) -> None:
     spent_s = task.finished_time or task.elapsed or 0.0
     done, total = round(task.completed), round(task.total or 0)
-    line = f"{task.description}: {told(done, total, task.fields['clips'], spent_s)}"
+    _note(f"{task.description}: {told(done, total, task.fields['clips'], spent_s)}")
+
+
+def _note(line: str) -> None:
+    """In the log, and on a screen that shows no bars."""
     log.info("%s", line)
     if not console.is_terminal:
         say_line(line)
+
+
+@contextmanager
+def _every_minute(say: Callable[[], None]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(EVERY_S):
+            say()
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticker.join()
 
 
 _relay: Callable[[Step | str], None] | None = None
@@ -155,24 +167,15 @@ def waiting(label: str) -> Iterator[None]:
     On a terminal the hub shows bars of its own; bench.log has the lines in any case.
     """
     start_s, before = time.monotonic(), _downloaded_bytes()
-    ended = threading.Event()
 
-    def tick() -> None:
-        while not ended.wait(EVERY_S):
-            line = f"{label}, {_duration(time.monotonic() - start_s)} so far"
-            if (size := _downloaded_bytes() - before) > 0:
-                line += f", {size / 2**30:.1f} GiB downloaded"
-            log.info("%s", line)
-            if not console.is_terminal:
-                say_line(line)
+    def say() -> None:
+        line = f"{label}, {_duration(time.monotonic() - start_s)} so far"
+        if (size := _downloaded_bytes() - before) > 0:
+            line += f", {size / 2**30:.1f} GiB downloaded"
+        _note(line)
 
-    ticker = threading.Thread(target=tick, daemon=True)
-    ticker.start()
-    try:
+    with _every_minute(say):
         yield
-    finally:
-        ended.set()
-        ticker.join()
 
 
 def _downloaded_bytes() -> int:

@@ -35,33 +35,19 @@ _LEAST_IDLE_S = 60.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one run has come: counts of clips, rates, and seconds to the end.
-
-    Attributes:
-        suite: its name.
-        model: of the row.
-        expected: clips of a complete run.
-        made: clips that are there.
-        failed: clips whose record tells of a failure.
-        missing: clips without a record.
-        scored: of those that are made.
-        made_per_hour: lately; None if nobody makes any.
-        scored_per_hour: lately; None if nobody scores any.
-        left_s: None if it is not known.
-        why: `left_s` is None, or what it leaves out.
-    """
+    """How far one run has come: counts of clips, rates, and seconds to the end."""
 
     suite: str
     model: str
-    expected: int
+    expected: int  # of a complete run
     made: int
-    failed: int
-    missing: int
-    scored: int
-    made_per_hour: float | None
-    scored_per_hour: float | None
-    left_s: float | None
-    why: str | None
+    failed: int  # with a record that tells so
+    missing: int  # without a record
+    scored: int  # of those that are made
+    made_per_hour: float | None  # lately; None if nobody makes any
+    scored_per_hour: float | None  # lately; None if nobody scores any
+    left_s: float | None  # None if it is not known
+    why: str | None  # it is not known, or what it leaves out
 
 
 class Reader:

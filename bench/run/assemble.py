@@ -11,7 +11,6 @@ from bench.errors import BenchError, Unscored
 from bench.metrics import cross_clip
 from bench.prompts import Item
 from bench.schema import (
-    SCHEMA,
     Appearance,
     ClipRecord,
     ClipResult,
@@ -22,11 +21,12 @@ from bench.schema import (
     Prompts,
     Result,
     Run,
+    RunFacts,
     Sample,
     ScoreRecord,
     refusal,
 )
-from bench.storage import RunFolder, fingerprint, read_record, write_record
+from bench.storage import MEND, RunFolder, fingerprint, read_record, write_record
 
 
 def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
@@ -48,13 +48,10 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         if scored is not None and scored.appearance is not None:
             appearances[record.sample] = scored.appearance
         for name, entry in entries.items():
-            described = MetricDescription(
-                unit=entry.unit,
-                better=entry.better,
-                version=entry.version,
-                fingerprint=entry.fingerprint,
+            meaning = MetricDescription(
+                **{key: getattr(entry, key) for key in MetricDescription.model_fields}
             )
-            if metrics.setdefault(name, described) != described:
+            if metrics.setdefault(name, meaning) != meaning:
                 raise BenchError(
                     f"{folder.root}: {name} was computed in two ways; "
                     "run again with stages=[score] and the whole suite"
@@ -69,46 +66,32 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
                 notes={name: entry.note for name, entry in entries.items() if entry.note},
             )
         )
+    comparison = None
+    if any(item.prompt.group is not None for item in items):
+        comparison, likenesses = compare_groups(items, clips, appearances)
+        clips = [
+            clip.replace(cross_clip=likenesses[clip.sample]) if clip.sample in likenesses else clip
+            for clip in clips
+        ]
+    digest = row_fingerprint(
+        run.functional, run.generator_version, run.prompts, metrics, comparison
+    )
+    facts = {field.alias or key: getattr(run, key) for key, field in RunFacts.model_fields.items()}
+    facts |= {"cross_clip": comparison}
+    for key in ("skipped", "cross_clip"):  # which most results lack
+        if not facts[key]:
+            del facts[key]
     try:
         result = Result(
-            schema=SCHEMA,
-            model=run.model,
-            suite=run.suite,
-            card=run.card,
-            measured=run.measured,
-            weights=run.weights,
-            generator_version=run.generator_version,
-            environment=run.environment,
-            hardware=run.hardware,
-            least_appeal=run.least_appeal,
-            prompts=run.prompts,
-            expected=run.expected,
+            **facts,
             aspect=run.aspect,
             loaded=read_record(folder.loaded, Loaded) if folder.loaded.exists() else Loaded(),
             metrics=metrics,
-            fingerprint=row_fingerprint(
-                run.functional, run.generator_version, run.prompts, metrics
-            ),
+            fingerprint=digest,
             clips=tuple(clips),
         )
     except ValidationError as error:
-        raise refusal(error, str(folder.run), "remove the file and run again") from None
-    if any(item.prompt.group is not None for item in items):
-        comparison, likenesses = compare_groups(items, clips, appearances)
-        result = result.replace(
-            cross_clip=comparison,
-            fingerprint=row_fingerprint(
-                run.functional, run.generator_version, run.prompts, metrics, comparison
-            ),
-            clips=tuple(
-                clip.replace(cross_clip=likenesses[clip.sample])
-                if clip.sample in likenesses
-                else clip
-                for clip in clips
-            ),
-        )
-    if run.skipped:
-        result = result.replace(skipped=run.skipped)
+        raise refusal(error, str(folder.run), MEND) from None
     write_record(folder.result, result)
     return result
 
