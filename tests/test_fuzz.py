@@ -34,7 +34,8 @@ from bench.leaderboard.render.gallery import load_gallery
 from bench.leaderboard.rules import broken_rules
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.assemble import assemble
-from bench.run.generation import Plan, generate
+from bench.run.generation import generate
+from bench.run.plan import Plan
 from bench.schema import (
     ClipRecord,
 )

@@ -16,9 +16,8 @@ from bench.config import RunConfig
 from bench.errors import BenchError
 from bench.generators.base import Generator, GeneratorInfo, Needs
 from bench.prompts import Item, Prompt
-from bench.run import summary as stage
-from bench.run.generation import Plan
-from bench.run.summary import Summary, summary
+from bench.run import plan as stage
+from bench.run.plan import Plan, Summary, summary
 from bench.schema import Hardware, Store
 from bench.storage import RunFolder
 from bench.vision import weights

@@ -7,8 +7,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.prompts import Item, Prompt
-from bench.run.generation import Plan
-from bench.run.job import unmixed
+from bench.run.plan import Plan, unmixed
 from bench.storage import RunFolder
 
 ITEMS = [Item(Prompt(id="p", text="a cat"), seed) for seed in (0, 1)]

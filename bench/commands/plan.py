@@ -29,9 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _plan(composed: Any, choice: str) -> int:  # noqa: ANN401 - a configuration of Hydra
     config = parse_run(plain(composed))
     sys.stderr.write(f"{choice} on suite {config.suite.name}: loading torch ...\n")
-    from bench.run.generation import find_missing
     from bench.run.job import foretell, prepare
-    from bench.run.summary import pictures
+    from bench.run.plan import find_missing, pictures
 
     job = prepare(config, choice, images=False)
     missing = find_missing(job.generator, job.plan, job.folder)

@@ -5,12 +5,11 @@ import logging
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import groupby
 from types import TracebackType
 from typing import Any, Self
 
@@ -47,17 +46,15 @@ from bench.measure.timing import MEASURED, Measured, measure
 from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import say_line, track, waiting
 from bench.prompts import Item
-from bench.run.claims import ALL, Claim, Share, claimed, held
+from bench.run.claims import Claim, claimed, held
+from bench.run.plan import Batch, Plan, batches_of, inputs_of
 from bench.run.workers import time_limit
-from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store, parse, says
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store
 from bench.storage import (
-    MEND,
     RunFolder,
-    changes,
     expect_to,
     file_name,
     fingerprint,
-    read_bytes,
     read_record,
     remove_parts,
     write_record,
@@ -70,27 +67,8 @@ _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.
 
 _NOT_HERE = "the clip was not made in this process"
 
-Batch = Sequence[Item]
-"""Draws of one prompt, in the suite's order, that one call makes."""
-
 Facts = dict[str, Any]
 """Of a clip, by key of its record."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to make, and how."""
-
-    label: str  # what the progress bar calls it
-    model: dict[str, Any]  # what of its configuration decides frames; part of every fingerprint
-    items: Sequence[Item]  # in order
-    warmup: int = 1  # generations thrown away before the first timed one of each shape
-    max_tries: int = 5  # beginnings without an end after which a draw is recorded as crashed
-    overwrite: bool = False  # whether clips of another configuration are made again
-    retry_failed: bool = False  # whether failed clips are made again
-    share: Share = ALL  # of this process, where others work on the same folder
-    timeout_s: float | None = None  # for a batch, after which this process ends; None: no limit
-    store: Store = "lossless"  # how frames are kept
 
 
 @dataclass(frozen=True)
@@ -102,47 +80,6 @@ class Failure:
     latency_s: float | None = None
     delivery: Delivery | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
-
-
-def check_seeds(seeds: Sequence[int], size: int) -> None:
-    """Refuse seeds of a suite that do not fill whole batches.
-
-    Clips of a smaller one would take another time and, to a rounding, have other frames.
-    """
-    count = len(seeds)
-    if count % size:
-        fits = max(divisor for divisor in range(1, size) if count % divisor == 0)
-        first = ",".join(map(str, range(size)))
-        raise BenchError(
-            f"expected seeds that fill batches of {size}, got {count}: "
-            f"type model.options.batch_size={fits}, or as suite.seeds=[{first}]"
-        )
-
-
-def batches_of(items: Sequence[Item], size: int) -> list[Batch]:
-    """The draws of each prompt, in their order, cut into runs of `size`.
-
-    All draws of a plan go in, made or not: what a batch is made of must not depend on what is
-    missing, or a resumed run would give other bits than one that ran through.
-    """
-    batches: list[Batch] = []
-    for _, draws in groupby(items, key=lambda item: item.prompt.id):
-        of_prompt = list(draws)
-        batches += [of_prompt[start : start + size] for start in range(0, len(of_prompt), size)]
-    return batches
-
-
-def find_missing(
-    generator: Generator, plan: Plan, folder: RunFolder, among: Sequence[Item] | None = None
-) -> list[Item]:
-    """The draws of the plan, or `among` some of them, that have no valid record.
-
-    Records of another configuration are refused by BenchError; the first key that changed is
-    named.
-    """
-    names = folder.names("clips")
-    items = plan.items if among is None else among
-    return [item for item in items if _is_missing(item, names, generator, plan, folder)]
 
 
 def generate(
@@ -423,7 +360,7 @@ class Writer:
 
 def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Facts:
     """What a record says before anything is made."""
-    inputs = _inputs(generator, plan, item)
+    inputs = inputs_of(generator, plan, item)
     info = generator.info
     height, width = info.size_requested or (None, None)
     return {
@@ -445,48 +382,6 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
         "height_requested": height,
         "width_requested": width,
     }
-
-
-def _inputs(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
-    """All that decides the frames; what a record's fingerprint is made of."""
-    store = {} if plan.store == "lossless" else {"store": plan.store}
-    return store | {
-        "model": plan.model,
-        "generator_version": generator.info.version,
-        "prompt": item.prompt.content,
-        "seed": item.seed,
-        "source": generator.source(item.prompt, item.seed),
-    }
-
-
-def _is_missing(
-    item: Item, names: Collection[str], generator: Generator, plan: Plan, folder: RunFolder
-) -> bool:
-    """Whether a draw has no valid record, where its folders hold files of these names."""
-    if file_name(item.sample, ".json") not in names:
-        return True
-    has_frames = file_name(item.sample, ".mkv") in names
-    path = folder.record(item.sample)
-    inputs = _inputs(generator, plan, item)
-    current = fingerprint(inputs)
-    content = read_bytes(path)
-    if says(content, {"fingerprint": current, "status": "ok"}):
-        return not has_frames
-    record = parse(ClipRecord, content, str(path), MEND)
-    failed = record.status != "ok"
-    if record.fingerprint != current:
-        if plan.overwrite or failed:
-            return True
-        differs = changes(record.inputs, inputs)
-        summary = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
-        raise BenchError(
-            f"{folder.root} holds clips of another configuration "
-            f"({item.sample}: {summary}); "
-            "use overwrite=true to make them again, or another out=DIR"
-        )
-    if record.status == "refused":  # its file, or the limits, may be mended; reading costs little
-        return True
-    return plan.retry_failed if failed else not has_frames
 
 
 def _open(generator: Generator, label: str, stack: ExitStack) -> None:

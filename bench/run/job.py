@@ -32,18 +32,19 @@ from bench.prompts import Item, Prompt
 from bench.run.assemble import assemble
 from bench.run.claims import Share, held, tidy
 from bench.run.conditioning import given_prompts, with_aspect, with_length
-from bench.run.generation import (
+from bench.run.generation import generate, restore_previews
+from bench.run.plan import (
     Plan,
     batches_of,
     check_seeds,
     find_missing,
-    generate,
-    restore_previews,
+    missing_networks,
+    summary,
+    unmixed,
 )
 from bench.run.scoring import score
-from bench.run.summary import missing_networks, summary
 from bench.run.workers import cores, in_workers, score_workers
-from bench.schema import SCHEMA, Card, Expected, Hardware, Loaded, Prompts, Run, parse
+from bench.schema import SCHEMA, Card, Expected, Hardware, Prompts, Run, parse
 from bench.storage import RunFolder, expect_to, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
 
@@ -378,30 +379,6 @@ def score_clips(job: Job, config: RunConfig) -> list[str]:
             max_tries=plan.max_tries,
             timeout_s=config.score.timeout_s,
         )
-
-
-def unmixed(
-    missing: Sequence[Item], plan: Plan, revisions: Mapping[str, str], folder: RunFolder
-) -> list[Item]:
-    """What is to be made, so that no clips of other weights stand beside it.
-
-    That is what is missing, or all draws of the plan where the clips there are of other weights
-    and `overwrite` is on. What `loaded.json` does not name, as one of before there were revisions,
-    is taken to be the same.
-    """
-    if len(missing) == len(plan.items) or not folder.loaded.exists():
-        return list(missing)
-    before = read_record(folder.loaded, Loaded).revisions
-    changed = [name for name, now in revisions.items() if before.get(name, now) != now]
-    if not changed:
-        return list(missing)
-    if plan.overwrite:
-        return list(plan.items)
-    name = changed[0]
-    raise BenchError(
-        f"{folder.root} holds clips of other weights ({name} {before[name][:12]} -> "
-        f"{revisions[name][:12]}); use overwrite=true to make them again, or another out=DIR"
-    )
 
 
 @contextmanager

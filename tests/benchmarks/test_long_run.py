@@ -14,7 +14,8 @@ from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.base import metric
 from bench.metrics.consistency import warp_mae
 from bench.prompts import Item, Prompt
-from bench.run.generation import Plan, generate
+from bench.run.generation import generate
+from bench.run.plan import Plan
 from bench.run.scoring import score
 from bench.storage import RunFolder
 from bench.vision.analysis import Analysis

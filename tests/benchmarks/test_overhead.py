@@ -27,7 +27,8 @@ from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.measure.stages import StageClock
 from bench.prompts import Item, Prompt
 from bench.run import generation as stage
-from bench.run.generation import Plan, generate
+from bench.run.generation import generate
+from bench.run.plan import Plan
 from bench.storage import RunFolder
 
 pytestmark = pytest.mark.benchmark

@@ -12,7 +12,8 @@ import torch
 from bench.generators.toy.generator import ToyGenerator
 from bench.measure.timing import MEASURED
 from bench.prompts import Item, Prompt
-from bench.run.generation import Plan, _described, find_missing
+from bench.run.generation import _described
+from bench.run.plan import Plan, find_missing
 from bench.schema import ClipRecord, dump
 from bench.storage import RunFolder
 

@@ -14,7 +14,8 @@ from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.prompts import Item, Prompt
 from bench.run.assemble import assemble
-from bench.run.generation import Plan, generate
+from bench.run.generation import generate
+from bench.run.plan import Plan
 from bench.schema import (
     ClipRecord,
     Result,

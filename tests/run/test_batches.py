@@ -21,7 +21,8 @@ from bench.measure.stages import Peak
 from bench.measure.timing import Measured, measure
 from bench.prompts import Item, Prompt
 from bench.run import generation as stage
-from bench.run.generation import Plan, batches_of, check_seeds, find_missing, generate
+from bench.run.generation import generate
+from bench.run.plan import Plan, batches_of, check_seeds, find_missing
 from bench.storage import RunFolder
 
 CPU = torch.device("cpu")

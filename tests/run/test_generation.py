@@ -20,7 +20,8 @@ from bench.errors import BenchError
 from bench.generators.base import Generator
 from bench.prompts import Item, Prompt
 from bench.run import generation as stage
-from bench.run.generation import Plan, find_missing, generate, restore_previews
+from bench.run.generation import generate, restore_previews
+from bench.run.plan import Plan, find_missing
 from bench.schema import ClipRecord, ClipResult
 from bench.storage import RunFolder, read_record
 

@@ -17,7 +17,8 @@ from bench.generators.base import Generator
 from bench.metrics.base import Scored, metric
 from bench.prompts import Item, Prompt
 from bench.run import workers
-from bench.run.generation import Plan, generate
+from bench.run.generation import generate
+from bench.run.plan import Plan
 from bench.run.scoring import score
 from bench.run.workers import in_workers
 from bench.storage import RunFolder

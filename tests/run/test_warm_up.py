@@ -15,7 +15,8 @@ from bench.generators.base import Generator, GeneratorInfo
 from bench.measure.timing import Measured
 from bench.prompts import Item, Prompt
 from bench.run import generation as stage
-from bench.run.generation import Plan, generate
+from bench.run.generation import generate
+from bench.run.plan import Plan
 from bench.storage import RunFolder
 
 CPU = torch.device("cpu")

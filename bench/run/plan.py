@@ -1,15 +1,16 @@
-"""What a job is about to make, and what that needs: said, or refused, before anything is loaded."""
+"""What a run is to make, which of it is missing, and what that needs: before anything is loaded."""
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -21,10 +22,18 @@ from bench.measure.machine import device_name, main_memory_bytes
 from bench.metrics.base import Metric
 from bench.progress import waiting
 from bench.prompts import Item, Prompt
+from bench.run.claims import ALL, Share
 from bench.run.conditioning import StartImages, without_image
-from bench.run.generation import Plan
-from bench.schema import ClipFacts, ClipRecord, Store
-from bench.storage import RunFolder, file_name, read_record
+from bench.schema import ClipFacts, ClipRecord, Loaded, Store, parse, says
+from bench.storage import (
+    MEND,
+    RunFolder,
+    changes,
+    file_name,
+    fingerprint,
+    read_bytes,
+    read_record,
+)
 from bench.vision.backbones import Backbones
 
 _GIB = 2**30
@@ -37,6 +46,137 @@ _GRAIN = 3
 _HUB_TIMEOUT_S = 5.0
 _NAMED = 3  # of metrics that lack the same network
 _MOST_READ = 50  # records, for the time that a clip takes
+
+
+Batch = Sequence[Item]
+"""Draws of one prompt, in the suite's order, that one call makes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make, and how."""
+
+    label: str  # what the progress bar calls it
+    model: dict[str, Any]  # what of its configuration decides frames; part of every fingerprint
+    items: Sequence[Item]  # in order
+    warmup: int = 1  # generations thrown away before the first timed one of each shape
+    max_tries: int = 5  # beginnings without an end after which a draw is recorded as crashed
+    overwrite: bool = False  # whether clips of another configuration are made again
+    retry_failed: bool = False  # whether failed clips are made again
+    share: Share = ALL  # of this process, where others work on the same folder
+    timeout_s: float | None = None  # for a batch, after which this process ends; None: no limit
+    store: Store = "lossless"  # how frames are kept
+
+
+def check_seeds(seeds: Sequence[int], size: int) -> None:
+    """Refuse seeds of a suite that do not fill whole batches.
+
+    Clips of a smaller one would take another time and, to a rounding, have other frames.
+    """
+    count = len(seeds)
+    if count % size:
+        fits = max(divisor for divisor in range(1, size) if count % divisor == 0)
+        first = ",".join(map(str, range(size)))
+        raise BenchError(
+            f"expected seeds that fill batches of {size}, got {count}: "
+            f"type model.options.batch_size={fits}, or as suite.seeds=[{first}]"
+        )
+
+
+def batches_of(items: Sequence[Item], size: int) -> list[Batch]:
+    """The draws of each prompt, in their order, cut into runs of `size`.
+
+    All draws of a plan go in, made or not: what a batch is made of must not depend on what is
+    missing, or a resumed run would give other bits than one that ran through.
+    """
+    batches: list[Batch] = []
+    for _, draws in groupby(items, key=lambda item: item.prompt.id):
+        of_prompt = list(draws)
+        batches += [of_prompt[start : start + size] for start in range(0, len(of_prompt), size)]
+    return batches
+
+
+def find_missing(
+    generator: Generator, plan: Plan, folder: RunFolder, among: Sequence[Item] | None = None
+) -> list[Item]:
+    """The draws of the plan, or `among` some of them, that have no valid record.
+
+    Records of another configuration are refused by BenchError; the first key that changed is
+    named.
+    """
+    names = folder.names("clips")
+    items = plan.items if among is None else among
+    return [item for item in items if _is_missing(item, names, generator, plan, folder)]
+
+
+def unmixed(
+    missing: Sequence[Item], plan: Plan, revisions: Mapping[str, str], folder: RunFolder
+) -> list[Item]:
+    """What is to be made, so that no clips of other weights stand beside it.
+
+    That is what is missing, or all draws of the plan where the clips there are of other weights
+    and `overwrite` is on. What `loaded.json` does not name, as one of before there were revisions,
+    is taken to be the same.
+    """
+    if len(missing) == len(plan.items) or not folder.loaded.exists():
+        return list(missing)
+    before = read_record(folder.loaded, Loaded).revisions
+    changed = [name for name, now in revisions.items() if before.get(name, now) != now]
+    if not changed:
+        return list(missing)
+    if plan.overwrite:
+        return list(plan.items)
+    name = changed[0]
+    raise BenchError(
+        f"{folder.root} holds clips of other weights ({name} {before[name][:12]} -> "
+        f"{revisions[name][:12]}); use overwrite=true to make them again, or another out=DIR"
+    )
+
+
+def inputs_of(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
+    """All that decides the frames; what a record's fingerprint is made of."""
+    store = {} if plan.store == "lossless" else {"store": plan.store}
+    return store | {
+        "model": plan.model,
+        "generator_version": generator.info.version,
+        "prompt": item.prompt.content,
+        "seed": item.seed,
+        "source": generator.source(item.prompt, item.seed),
+    }
+
+
+def _is_missing(
+    item: Item, names: Collection[str], generator: Generator, plan: Plan, folder: RunFolder
+) -> bool:
+    """Whether a draw has no valid record, where its folders hold files of these names."""
+    if file_name(item.sample, ".json") not in names:
+        return True
+    has_frames = file_name(item.sample, ".mkv") in names
+    path = folder.record(item.sample)
+    inputs = inputs_of(generator, plan, item)
+    current = fingerprint(inputs)
+    content = read_bytes(path)
+    if says(content, {"fingerprint": current, "status": "ok"}):
+        return not has_frames
+    record = parse(ClipRecord, content, str(path), MEND)
+    failed = record.status != "ok"
+    if record.fingerprint != current:
+        if plan.overwrite or failed:
+            return True
+        differs = changes(record.inputs, inputs)
+        summary = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
+        raise BenchError(
+            f"{folder.root} holds clips of another configuration "
+            f"({item.sample}: {summary}); "
+            "use overwrite=true to make them again, or another out=DIR"
+        )
+    if record.status == "refused":  # its file, or the limits, may be mended; reading costs little
+        return True
+    return plan.retry_failed if failed else not has_frames
+
+
+Need = tuple[str, str]
+"""A line, and what cannot work; either may be empty."""
 
 
 @dataclass(frozen=True)
@@ -66,25 +206,21 @@ def summary(
 
     So many processes, the `makers`, share the work.
     """
-    lines = [_clips(generator, plan, len(todo), there, folder, config)]
-    obstacles: list[str] = []
+    needs: list[Need] = [(_clips(generator, plan, len(todo), there, folder, config), "")]
     if todo:
-        needs = (
-            *_weights(generator, plan.label, device),
-            _disk(generator, plan, todo, folder.root),
-        )
-        for line, obstacle in needs:
-            lines += [line] if line else []
-            obstacles += [obstacle] if obstacle else []
+        needs += _weights(generator, plan.label, device)
+        needs.append(_disk(generator, plan, todo, folder.root))
         if generator.info.measured:
-            lines.append(_time(generator, plan, todo, folder, device_name(device), config, makers))
+            line = _time(generator, plan, todo, folder, device_name(device), config, makers)
+            needs.append((line, ""))
         if config.hardware.price_per_gpu_hour is not None and (
             device.type == "cpu" or not generator.info.measured
         ):
-            lines.append(
+            line = (
                 "cost: none, hardware.price_per_gpu_hour is left out: no GPU here makes the clips"
             )
-    return Summary(lines, obstacles)
+            needs.append((line, ""))
+    return Summary([line for line, _ in needs if line], [why for _, why in needs if why])
 
 
 def missing_networks(metrics: Mapping[str, Metric], config: RunConfig) -> list[str]:
@@ -141,11 +277,7 @@ def _clips(
     )
 
 
-Said = tuple[str, str]
-"""A line, and what cannot work; either may be empty."""
-
-
-def _weights(generator: Generator, label: str, device: torch.device) -> Iterator[Said]:
+def _weights(generator: Generator, label: str, device: torch.device) -> Iterator[Need]:
     """Of the networks: the download, the GPU's memory, main memory."""
     try:
         needs = generator.needs()
@@ -172,7 +304,7 @@ def _weights(generator: Generator, label: str, device: torch.device) -> Iterator
         )
 
 
-def _on_gpu(needs: "Needs", total: int, largest: int, device: torch.device) -> Said:
+def _on_gpu(needs: "Needs", total: int, largest: int, device: torch.device) -> Need:
     memory = torch.cuda.get_device_properties(device).total_memory
     resident = largest if needs.offload else total
     what = "its largest network" if needs.offload else "weights"
@@ -208,7 +340,7 @@ def _gate(repo: str) -> str:
     return accept if gated else ""
 
 
-def _disk(generator: Generator, plan: Plan, todo: Sequence[Item], root: Path) -> Said:
+def _disk(generator: Generator, plan: Plan, todo: Sequence[Item], root: Path) -> Need:
     size = generator.info.size_requested
     frames = [generator.frames_requested(item.prompt) for item in todo]
     if size is None or None in size or None in frames:
