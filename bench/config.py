@@ -273,7 +273,7 @@ def parse_run(config: Mapping[str, Any]) -> RunConfig:
 def _mistake(error: ValidationError) -> str:
     """`KEY must be PHRASE, got VALUE` of the first fault."""
     detail = error.errors(include_url=False)[0]
-    key = ".".join(takewhile(lambda part: isinstance(part, str), detail["loc"]))
+    key = ".".join(map(str, takewhile(lambda part: isinstance(part, str), detail["loc"])))
     value, phrase = detail["input"], _PRICE.get(key.removeprefix("hardware."), detail["msg"])
     if detail["type"] == "missing":
         value, phrase = None, "there"
@@ -286,12 +286,17 @@ def _mistake(error: ValidationError) -> str:
     return f"{key} must be {phrase}, got {shown(value)}"
 
 
-def functional(model: Mapping[str, Any]) -> dict[str, Any]:
-    """A model's configuration less what is only for people, at every depth."""
+def functional(
+    model: Mapping[str, Any], less: Collection[str] = (), where: str = ""
+) -> dict[str, Any]:
+    """A model's configuration less what is only for people, at every depth.
+
+    And `less` some paths, as `options.batch_size`; `where` begins those of a part of it.
+    """
     return {
-        key: functional(value) if isinstance(value, Mapping) else value
+        key: functional(value, less, f"{where}{key}.") if isinstance(value, Mapping) else value
         for key, value in model.items()
-        if key not in _COSMETIC
+        if key not in _COSMETIC and f"{where}{key}" not in less
     }
 
 
@@ -300,7 +305,7 @@ def deciding(model: Mapping[str, Any], generator: "Generator") -> dict[str, Any]
 
     Classes are called by their `kind`, so that a file that moves makes no clip again.
     """
-    return _by_kind(_without(functional(model), generator.info.non_semantic))
+    return _by_kind(functional(model, generator.info.non_semantic))
 
 
 def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,14 +318,6 @@ def _by_kind(values: Mapping[str, Any]) -> dict[str, Any]:
         key: _by_kind(value) if isinstance(value, Mapping) else value
         for key, value in values.items()
     } | ({"_target_": kind} if kind else {})
-
-
-def _without(values: Mapping[str, Any], paths: Collection[str], where: str = "") -> dict[str, Any]:
-    return {
-        key: _without(value, paths, f"{where}{key}.") if isinstance(value, Mapping) else value
-        for key, value in values.items()
-        if f"{where}{key}" not in paths
-    }
 
 
 def build_generator(model: Mapping[str, Any], where: str = "model") -> "Generator":

@@ -67,16 +67,17 @@ def one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {printable(str(error)) or 'no message'}"
 
 
-def printable(text: str, most: int = 1000) -> str:
+def printable(text: str, most: int = 1000, *, lines: bool = False) -> str:
     """Text from outside, as it may stand in a record and on a terminal.
 
-    On one line; what controls a terminal or is no Unicode becomes U+FFFD; of what is longer than
-    `most` characters the middle is left out.
+    On one line unless it may have `lines`; what controls a terminal or is no Unicode becomes
+    U+FFFD; of what is longer than `most` characters the middle is left out.
     """
     if len(text) > most:
         text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
-    words = " ".join(text.split())
-    return "".join(char if char.isprintable() else "\ufffd" for char in words)
+    layout = "\n\t" if lines else ""
+    words = text if lines else " ".join(text.split())
+    return "".join(c if c.isprintable() or c in layout else "\ufffd" for c in words)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

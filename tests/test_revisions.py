@@ -15,15 +15,7 @@ OLD, NEW = {"a/b": "1" * 40}, {"a/b": "2" * 40}
 
 
 def plan(*, overwrite: bool = False) -> Plan:
-    return Plan(
-        label="row",
-        model={},
-        items=ITEMS,
-        warmup=0,
-        max_tries=1,
-        overwrite=overwrite,
-        retry_failed=False,
-    )
+    return Plan("row", {}, ITEMS, overwrite=overwrite)
 
 
 @pytest.fixture

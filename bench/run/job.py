@@ -22,7 +22,7 @@ from bench.config import (
     check_network,
     deciding,
 )
-from bench.errors import BenchError
+from bench.errors import BenchError, printable
 from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.team import Team
 from bench.measure.machine import environment, gpus_of, one_thread, resolve_device
@@ -407,10 +407,7 @@ class _LogFile(logging.FileHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         """As it is, shortened in the middle, without what controls a terminal."""
-        text, half = super().format(record), _MOST_LOGGED // 2
-        if len(text) > _MOST_LOGGED:
-            text = f"{text[:half]} ... {text[-half:]}"
-        return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+        return printable(super().format(record), _MOST_LOGGED, lines=True)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own
         """Say nothing: a disk that is full ends the run where a record cannot be kept."""
