@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.errors import BenchError
 from bench.schema import R, Record, Sample, dump, json_text, parse
@@ -151,17 +150,6 @@ def write_json(path: Path, value: object) -> None:
 
 
 MEND = "remove the file and run again"
-
-
-def read_json(path: Path, mend: str = MEND) -> dict[str, Any]:
-    """Read a JSON object; `mend` says what to do about a file that holds anything else."""
-    try:
-        value = json.loads(read_bytes(path))
-    except (ValueError, RecursionError) as error:
-        raise BenchError(f"{path}: expected JSON, but {error}; {mend}") from None
-    if not isinstance(value, dict):
-        raise BenchError(f"{path}: expected a JSON object, got {type(value).__name__}; {mend}")
-    return value
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import fake_runs
 import pytest
 
-from bench.commands.status import Reader, main
+from bench.commands.status import main, progress_of
 from bench.errors import BenchError
 from bench.schema import Expected, Prompts, Sample
 from bench.storage import RunFolder, write_record, write_text
@@ -42,7 +42,7 @@ def test_counts_rates_and_time_left(folder: RunFolder) -> None:
         put(folder.record(sample), 30 - 10 * number, "ok" if number != 2 else "oom")
     for number in range(2):  # scored in two seconds each
         put(folder.score(Sample(f"p{number}", 0)), 2 - 2 * number)
-    progress = Reader().read(folder, NOW_S)
+    progress = progress_of(folder, NOW_S)
     assert (progress.expected, progress.made, progress.failed) == (10, 3, 1)
     assert (progress.missing, progress.scored) == (6, 2)
     assert (progress.made_per_hour, progress.scored_per_hour) == (360, 1800)
@@ -53,7 +53,7 @@ def test_counts_rates_and_time_left(folder: RunFolder) -> None:
 def test_what_nobody_works_on_has_no_time_left(folder: RunFolder) -> None:
     for number in range(4):
         put(folder.record(Sample(f"p{number}", 0)), 5000 - 10 * number)
-    progress = Reader().read(folder, NOW_S)
+    progress = progress_of(folder, NOW_S)
     assert (progress.made, progress.made_per_hour, progress.left_s) == (4, None, None)
     assert progress.why == "no clip was made lately"
 
@@ -61,7 +61,7 @@ def test_what_nobody_works_on_has_no_time_left(folder: RunFolder) -> None:
 def test_a_clip_that_was_made_again_is_not_scored(folder: RunFolder) -> None:
     put(folder.score(Sample("p0", 0)), 10)
     put(folder.record(Sample("p0", 0)), 5)
-    assert Reader().read(folder, NOW_S).scored == 0
+    assert progress_of(folder, NOW_S).scored == 0
 
 
 def test_a_run_that_is_done(folder: RunFolder) -> None:
@@ -69,21 +69,20 @@ def test_a_run_that_is_done(folder: RunFolder) -> None:
         for seed in (0, 1):
             put(folder.record(Sample(f"p{prompt}", seed)), 9000)
             put(folder.score(Sample(f"p{prompt}", seed)), 8000)
-    progress = Reader().read(folder, NOW_S)
+    progress = progress_of(folder, NOW_S)
     assert (progress.scored, progress.missing, progress.left_s) == (10, 0, 0.0)
 
 
 def test_only_what_changed_is_read_again(folder: RunFolder) -> None:
     put(folder.record(Sample("p0", 0)), 9)
-    reader = Reader()
-    assert reader.read(folder, NOW_S).made == 1
+    assert progress_of(folder, NOW_S).made == 1
     path = folder.record(Sample("p0", 0))
     path.write_text("torn")
     os.utime(path, (NOW_S - 9, NOW_S - 9))
-    assert reader.read(folder, NOW_S).made == 1
+    assert progress_of(folder, NOW_S).made == 1
     os.utime(path, (NOW_S - 1, NOW_S - 1))
     with pytest.raises(BenchError, match="expected JSON"):
-        reader.read(folder, NOW_S)
+        progress_of(folder, NOW_S)
 
 
 def test_the_command(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:

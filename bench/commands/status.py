@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -20,8 +21,8 @@ from rich.table import Table
 
 from bench.commands import parser
 from bench.errors import BenchError, attempt
-from bench.schema import Run
-from bench.storage import RunFolder, read_json, read_record
+from bench.schema import Record, Run
+from bench.storage import RunFolder, read_record
 
 RECENT = 20
 """So many of the latest records tell the rate."""
@@ -50,60 +51,52 @@ class Progress:
     why: str | None  # it is not known, or what it leaves out
 
 
-class Reader:
-    """Reads runs again and again, each record once while it stays as it is."""
+def progress_of(folder: RunFolder, now_s: float) -> Progress:
+    """The run in a folder, at a time in seconds since 1970."""
+    run = read_record(folder.run, Run)
+    expected = run.expected.samples
+    made_at_s: list[float] = []
+    scored_at_s: list[float] = []
+    failed = 0
+    for sample in expected:
+        written_s = _written_s(folder.record(sample))
+        status = written_s and _status(folder.record(sample), written_s)
+        if not (written_s and status):
+            continue
+        made_at_s.append(written_s)
+        if status != "ok":
+            failed += 1
+            continue
+        scored_s = _written_s(folder.score(sample))
+        if scored_s is not None and scored_s >= written_s:
+            scored_at_s.append(scored_s)
+    made, missing = len(made_at_s) - failed, len(expected) - len(made_at_s)
+    making, scoring = _interval_s(made_at_s, now_s), _interval_s(scored_at_s, now_s)
+    left_s, why = _left_s(missing, made - len(scored_at_s), making, scoring)
+    return Progress(
+        suite=run.suite,
+        model=run.model,
+        expected=len(expected),
+        made=made,
+        failed=failed,
+        missing=missing,
+        scored=len(scored_at_s),
+        made_per_hour=3600 / making if making else None,
+        scored_per_hour=3600 / scoring if scoring else None,
+        left_s=left_s,
+        why=why,
+    )
 
-    def __init__(self) -> None:
-        self._statuses: dict[Path, tuple[float, str]] = {}
 
-    def read(self, folder: RunFolder, now_s: float) -> Progress:
-        """The run in a folder, at a time in seconds since 1970."""
-        run = read_record(folder.run, Run)
-        expected = run.expected.samples
-        made_at_s: list[float] = []
-        scored_at_s: list[float] = []
-        made = failed = 0
-        for sample in expected:
-            record = folder.record(sample)
-            written_s = _written_s(record)
-            status = written_s and self._status(record, written_s)
-            if not (written_s and status):
-                continue
-            made_at_s.append(written_s)
-            if status != "ok":
-                failed += 1
-                continue
-            made += 1
-            scored_s = _written_s(folder.score(sample))
-            if scored_s is not None and scored_s >= written_s:
-                scored_at_s.append(scored_s)
-        missing = len(expected) - made - failed
-        making, scoring = _interval_s(made_at_s, now_s), _interval_s(scored_at_s, now_s)
-        left_s, why = _left_s(missing, made - len(scored_at_s), making, scoring)
-        return Progress(
-            suite=run.suite,
-            model=run.model,
-            expected=len(expected),
-            made=made,
-            failed=failed,
-            missing=missing,
-            scored=len(scored_at_s),
-            made_per_hour=3600 / making if making else None,
-            scored_per_hour=3600 / scoring if scoring else None,
-            left_s=left_s,
-            why=why,
-        )
-
-    def _status(self, record: Path, written_s: float) -> str | None:
-        """The one thing that is read of a record; None if it is gone since."""
-        if self._statuses.get(record, (None, ""))[0] != written_s:
-            try:
-                self._statuses[record] = written_s, str(read_json(record).get("status"))
-            except BenchError:
-                if record.exists():
-                    raise
-                return None
-        return self._statuses[record][1]
+@cache
+def _status(record: Path, written_s: float) -> str | None:  # noqa: ARG001 - when it was as it is
+    """The one thing that is read of a record, once while it stays as it is; None if it is gone."""
+    try:
+        return str(read_record(record, Record).given.get("status"))
+    except BenchError:
+        if record.exists():
+            raise
+        return None
 
 
 def _written_s(path: Path) -> float | None:
@@ -203,9 +196,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _looks(out: Path, *, again: bool) -> Iterator[list[Progress]]:
-    reader = Reader()
     while True:
-        yield [reader.read(folder, time.time()) for folder in find(out)]
+        yield [progress_of(folder, time.time()) for folder in find(out)]
         if not again:
             return
         time.sleep(_WATCH_S)

@@ -24,7 +24,8 @@ from bench.config import build_backbones, build_metrics
 from bench.errors import BenchError, ClipError, Unscored
 from bench.metrics.base import Metric
 from bench.prompts import Prompt
-from bench.storage import PACKAGE, fingerprint, read_json, write_json
+from bench.schema import Record
+from bench.storage import PACKAGE, fingerprint, read_record, write_json
 from bench.validation.footage import Piece
 from bench.validation.ratings import RatedClip
 from bench.validation.variants import KINDS, variants
@@ -232,7 +233,7 @@ def _opinion(
         raise BenchError(f"{clip.path}: expected a clip to read, got {error.strerror}") from None
     file = cache / f"{fingerprint([sha256, clip.prompt, code, configured, str(device)])}.json"
     if file.is_file():
-        scored = read_json(file)
+        scored = read_record(file, Record).given
     else:
         metrics = build_metrics(configured["compute"])
         backbones = _loaded_backbones(configured, device)
