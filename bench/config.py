@@ -26,7 +26,7 @@ from pydantic import (
 
 from bench.errors import BenchError, nearest, one_line
 from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, semantic, shown
-from bench.storage import SAFE_NAME
+from bench.storage import NAME_RULE, SAFE_NAME
 
 if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
     from bench.generators.base import Generator
@@ -57,8 +57,7 @@ def check_name(name: object) -> str:
     """The name of a row or a suite, which also names a folder on every system."""
     if not isinstance(name, str) or not SAFE_NAME.fullmatch(name):
         raise BenchError(
-            "names must be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or "
-            f"digit, got {name!r}: add ++model.name=NAME or suite.name=NAME"
+            f"names must be {NAME_RULE}, got {name!r}: add ++model.name=NAME or suite.name=NAME"
         )
     return name
 

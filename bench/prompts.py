@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from bench.errors import BenchError
 from bench.schema import Sample
-from bench.storage import PROMPTS, SAFE_NAME, read_bytes
+from bench.storage import NAME_RULE, PROMPTS, SAFE_NAME, read_bytes
 from bench.video import read_image
 
 Motion = Literal["subject", "camera", "any"]
@@ -175,7 +175,7 @@ def _is_file(value: object) -> bool:
     return bool(value.strip()) and not Path(value).is_absolute()
 
 
-_NAME = (_is_name, "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit")
+_NAME = (_is_name, NAME_RULE)
 _TEXT = (_is_text, "a text that is not empty")
 _FILE = (_is_file, "a path relative to the suite file")
 

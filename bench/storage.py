@@ -15,6 +15,7 @@ from bench.schema import R, Record, Sample, dump, json_text, parse
 
 # What prompt ids, suites and models may be called: their names become paths on every system.
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit"
 
 PACKAGE = Path(__file__).resolve().parent
 
