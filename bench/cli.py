@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from bench import __version__
-from bench.errors import MISTAKE, BenchError, complain, nearest, prepare_output
+from bench.errors import INTERRUPTED, MISTAKE, BenchError, complain, nearest, prepare_output
 
 COMMANDS = {
     "run": ("run", "make clips of a model on a suite, score them, publish the leaderboard"),
@@ -31,8 +31,6 @@ COMMANDS = {
     "validate": ("health", "are the metrics themselves to be trusted?"),
 }
 """What is typed, to the module of `bench.commands` that does it, and what it does in one line."""
-
-INTERRUPTED = 130
 
 _HELP = f"""\
 steadybench measures video models: does it hold together, is it what was asked, what does it cost?

@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-MISTAKE = 2
-"""Exit code where there is something to mend."""
+MISTAKE, INTERRUPTED = 2, 130
+"""Exit codes where there is something to mend, and after Ctrl-C."""
 
 _MOST_LISTED = 30  # choices, that one line may name
 

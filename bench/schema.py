@@ -559,11 +559,6 @@ class Expected(Record):
     """The same for every prompt."""
 
     @property
-    def count(self) -> int:
-        """N: how many clips that is."""
-        return len(self.prompts) * len(self.seeds)
-
-    @property
     def samples(self) -> list[Sample]:
         """All of them, prompt by prompt."""
         return [Sample(*draw) for draw in itertools.product(self.prompts, self.seeds)]
@@ -685,6 +680,16 @@ class Result(RunFacts):
         if faults:
             raise semantic("\n".join(faults))
         return self
+
+    @property
+    def random_weights(self) -> bool:
+        """Whether parameters were random, so that only speed means anything."""
+        return self.weights == "random"
+
+    @property
+    def expected_clips(self) -> int:
+        """N: how many clips a complete run holds."""
+        return len(self.expected.prompts) * len(self.expected.seeds)
 
     @property
     def lossy(self) -> bool:

@@ -103,7 +103,7 @@ def test_files_of_before_a_key_was_kept_have_its_default() -> None:
 def test_a_result_answers_for_what_stands_deeper() -> None:
     result = read(content())
     assert result.environment.software == "torch 2.15.0"
-    assert result.expected.count == len(result.expected.samples) == 4
+    assert result.expected_clips == len(result.expected.samples) == 4
     assert result.expected.samples[0] == result.clips[0].sample == Sample(result.clips[0].prompt, 0)
     assert result.clips[0].video_s == result.clips[0].frames / result.clips[0].fps
     assert result.clips[0].stage_s is None

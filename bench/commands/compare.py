@@ -137,7 +137,7 @@ def _heading(both: Comparison, *sides: Side) -> Iterator[str]:
         title = plain(side.result.card.title or side.result.model)
         yield f"{side.letter}: {title} ({side.path}){counted}"
     prompts = len({prompt for prompt, _ in both.clips})
-    count, expected = len(both.clips), both.a.expected.count
+    count, expected = len(both.clips), both.a.expected_clips
     of = f", of {expected}" if count < expected else ""
     yield f"{plural(prompts, f'common {both.noun}')}, {plural(count, 'clip')} each{of}."
     if files := languages(both.a, both.b):

@@ -25,13 +25,13 @@ from omegaconf import DictConfig
 from bench.commands.composition import accept_command_line
 from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
-from bench.errors import MISTAKE, BenchError, complain, prepare_output, printable
+from bench.errors import INTERRUPTED, MISTAKE, BenchError, complain, prepare_output, printable
 from bench.storage import CONF
 
 if TYPE_CHECKING:  # they import torch, which takes seconds and which help does without
     from bench.run.job import Outcome
 
-DONE, CLIPS_FAILED, INTERRUPTED = 0, 1, 130
+DONE, CLIPS_FAILED = 0, 1
 
 _WIDTH_OF_A_FILE = 140  # where output is redirected, there is no terminal to ask
 

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain, takewhile, zip_longest
+from itertools import chain, product, starmap, takewhile, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +37,7 @@ from bench.leaderboard.rules import (
     uncomputed,
 )
 from bench.leaderboard.tables.table import named, plural, short
-from bench.schema import ClipResult, Result, ResultError
+from bench.schema import ClipResult, Result, ResultError, Sample
 
 _BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be
 
@@ -140,8 +140,8 @@ def inspect(folder: Path) -> Inspection:
 
 def worth_saying(result: Result) -> Iterator[str]:
     """What is allowed and what a reader should know, one line each."""
-    if len(result.clips) < result.expected.count:
-        yield f"incomplete: {len(result.clips)} of {result.expected.count} clips"
+    if len(result.clips) < result.expected_clips:
+        yield f"incomplete: {len(result.clips)} of {result.expected_clips} clips"
     if failed := sum(clip.is_failure for clip in result.clips):
         yield f"{plural(failed, 'clip')} failed; each counts as a {HEADLINE} of 0"
     if refused := sum(clip.status == "refused" for clip in result.clips):
@@ -150,7 +150,7 @@ def worth_saying(result: Result) -> Iterator[str]:
         made_without = [
             clip for clip in result.clips if clip.status == "ok" and uncomputed(clip, name)
         ]
-        if made_without and result.weights == "real":
+        if made_without and not result.random_weights:
             yield f"{name} was not computed for {named(made_without)}"
     yield from filter(None, (headline_unchecked(result), groups_unchecked(result)))
     if unknown := sorted({m.unit for n, m in result.metrics.items() if not allowed(n, m.unit)}):
@@ -229,8 +229,9 @@ def wrong_files(suites: Iterable[SuiteBoard], into: Path) -> Iterator[Finding]:
         readable = True
         for result in board.results:
             folder = gallery_folder(into, result)
+            draws = starmap(Sample, product(result.expected.prompts, result.expected.seeds))
             explained |= {sheet(into, result), folder / INDEX}
-            explained |= {preview_path(folder, sample) for sample in result.expected.samples}
+            explained |= {preview_path(folder, draw) for draw in draws}
             try:
                 yield from _wrong_clips(result, load_gallery(result, into), into)
             except BenchError as error:

@@ -173,7 +173,7 @@ def _clips(result: Result) -> Iterator[str]:
             c for c in ok if not (c.scores.keys() | c.unscored.keys()) <= result.metrics.keys()
         ],
         "is of random weights, but has scores": [
-            c for c in ok if result.weights == "random" and _is_scored(c)
+            c for c in ok if result.random_weights and _is_scored(c)
         ],
         "was made in 0 s": [c for c in ok if c.latency_s == 0],
         "adherence_min is above adherence": [c for c in ok if _least_above_mean(c)],
@@ -205,7 +205,7 @@ def _values(result: Result, name: str) -> Iterator[str]:
         clips = named([clip for clip, _ in out])
         yield f"{clips}: {name} is {out[0][1]:g}, expected {least} ({unit})"
     unexplained = [c for c in result.clips if c.status == "ok" and uncomputed(c, name)]
-    if result.weights == "real" and 2 * len(unexplained) > len(result.clips):
+    if not result.random_weights and 2 * len(unexplained) > len(result.clips):
         yield (
             f"{plural(len(unexplained), 'clip')} of {len(result.clips)} have neither a value of "
             f"{name} nor a reason"

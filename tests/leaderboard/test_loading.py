@@ -38,13 +38,13 @@ def test_a_result_is_read(tmp_path: Path) -> None:
         "wan", score=lambda p, _: {"flicker": p / 10, "identity": None}, prompts=3
     )
     result = load(fake.write(content, tmp_path))
-    assert (result.model, result.suite, result.expected.count) == ("wan", "toy", 3)
+    assert (result.model, result.suite, result.expected_clips) == ("wan", "toy", 3)
     assert result.metrics["flicker"].better == "lower"
     assert [clip.scores["flicker"] for clip in result.clips] == [0.0, 0.1, 0.2]
     assert result.clips[0].scores["identity"] is None
     assert result.clips[0].video_s == 2.0
     assert result.environment.versions["torch"] == "2.15.0"
-    assert result.weights == "real"
+    assert not result.random_weights
     assert json.loads(dump(result)) == content
 
 

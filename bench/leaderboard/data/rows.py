@@ -77,7 +77,7 @@ class Row:
     @property
     def missing(self) -> int:
         """Clips that a complete run holds and this one has not made yet."""
-        return self.result.expected.count - len(self.result.clips)
+        return self.result.expected_clips - len(self.result.clips)
 
     @property
     def unscored(self) -> int:
@@ -222,7 +222,7 @@ def _conditions(result: Result) -> Mapping[str, tuple[Hashable, str]]:
 
 def has_quality(result: Result) -> bool:
     """Whether scores mean anything: random weights are timed only, and a run may be unscored."""
-    return bool(result.metrics) and result.weights == "real"
+    return bool(result.metrics) and not result.random_weights
 
 
 def in_order(metrics: Iterable[str], first: str = HEADLINE) -> list[str]:
@@ -520,7 +520,7 @@ def _counts_as(result: Result, clip: ClipResult) -> bool:
 
 
 def _is_complete(result: Result) -> bool:
-    return sum(_counts(result)) == result.expected.count
+    return sum(_counts(result)) == result.expected_clips
 
 
 def _why_unranked(

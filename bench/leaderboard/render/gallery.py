@@ -111,7 +111,7 @@ def save_gallery(
     100 where they are linked. A run without previews and scores leaves everything as it is. The
     draws are those of the suite in the order of preference.
     """
-    if result.weights == "random":  # noise is nothing to look at
+    if result.random_weights:  # noise is nothing to look at
         return
     folder = RunFolder(run)
     clips = {clip.sample: clip for clip in result.clips if clip.status == "ok"}

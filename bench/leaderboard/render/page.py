@@ -370,7 +370,7 @@ def _thin(curve: Curve) -> Curve:
 
 
 def _note(board: SuiteBoard, draws: int) -> str:
-    everything = max(result.expected.count for result in board.results)
+    everything = max(result.expected_clips for result in board.results)
     if draws >= everything:
         return ""
     return (

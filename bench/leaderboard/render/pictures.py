@@ -76,7 +76,7 @@ def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
     With prompts: the first prompt and seed that every model made, one row per model. Without:
     the first clips of all folders.
     """
-    real = [(folder, result) for folder, result in runs if result.weights == "real"]
+    real = [(folder, result) for folder, result in runs if not result.random_weights]
     rows = _of_one_prompt(real) or _of_any_clip(real)
     if rows:
         contact_sheet(rows, picture)
@@ -85,7 +85,7 @@ def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
 
 def draw_model(run: Path, result: Result, draws: Sequence[Sample], picture: Path) -> bool:
     """Draw a model's first three draws, where their frames lie in its run; whether any did."""
-    if result.weights == "random":
+    if result.random_weights:
         picture.unlink(missing_ok=True)  # of real weights, or of before noise was left out
         return False
     clips = _delivered(result)

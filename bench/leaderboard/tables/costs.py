@@ -63,7 +63,7 @@ def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
 
 
 def _model(row: Speed) -> Cell:
-    note = "random weights" if row.result.weights == "random" else ""
+    note = "random weights" if row.result.random_weights else ""
     return Cell(row.label, note=note, about=row.result)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 from bench.leaderboard.data.rows import (
     BESIDE,
@@ -239,7 +240,7 @@ def _terms_table(title: str, group: Group) -> Table:
         Column("resolution", lambda r: size(r.result), kind="text", minor=True),
         Column("max duration s", lambda r: r.result.card.max_seconds, minor=True),
         Column("open weights", _open_weights, kind="text", minor=True),
-        Column("clips", lambda r: Cell(r.scored, count=r.result.expected.count), fraction),
+        Column("clips", lambda r: Cell(r.scored, count=r.result.expected_clips), fraction),
         Column("failed", lambda r: r.failed),
     ]
     return tabulate(title, [*_lead(ranked=False), *facts], group.rows, place="second", empty="hide")
@@ -333,8 +334,11 @@ def _tables(
 
 def _basis(group: Group, rows: Sequence[Row]) -> str:
     """What all rows share: how many clips, what counts as usable, and the hardware, if one."""
-    asked = group.rows[0].result.expected
-    prompts, seeds = plural(len(asked.prompts), "prompt"), plural(len(asked.seeds), "seed")
+    first = group.rows[0].result
+    prompts, seeds = (
+        plural(len(first.expected.prompts), "prompt"),
+        plural(len(first.expected.seeds), "seed"),
+    )
     common = f" that all have, of {group.of_prompts}," if group.of_prompts else ""
     said = ["Footage without prompts." if group.footage else f"{prompts}{common} x {seeds}."]
     judged = [(row.result, row.usable) for row in rows if row.usable]
@@ -357,16 +361,15 @@ def _why_partial(row: Row) -> str:
         "made but not scored": row.unscored,
     }
     parts = [f"{count} {gap}" for gap, count in gaps.items() if count]
-    return f"of {plural(row.result.expected.count, 'clip')}, {', '.join(parts)}"
+    return f"of {plural(row.result.expected_clips, 'clip')}, {', '.join(parts)}"
 
 
 def _not_made(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks clips, naming the first of them."""
     for row in rows:
         existing = {clip.sample for clip in row.result.clips}
-        gaps = [
-            f"{s.prompt_id} seed {s.seed}" for s in row.result.expected.samples if s not in existing
-        ]
+        draws = product(row.result.expected.prompts, row.result.expected.seeds)
+        gaps = [f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in existing]
         if gaps:
             hidden = len(gaps) - _NAMED_PER_MODEL
             more = f" and {hidden} more" if hidden > 0 else ""

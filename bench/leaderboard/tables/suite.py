@@ -102,11 +102,11 @@ def metric_table(suites: Iterable[SuiteBoard]) -> Table:
 def without_scores(board: SuiteBoard) -> list[str]:
     """One line for each result that has no row in any table of scores, saying why."""
     whys = {
-        "random": "its weights are random, so only its speed means anything.",
-        "real": "no clip of it was scored.",
+        True: "its weights are random, so only its speed means anything.",
+        False: "no clip of it was scored.",
     }
     return [
-        f"{board.labels[result.model]} has no scores: {whys[result.weights]}"
+        f"{board.labels[result.model]} has no scores: {whys[result.random_weights]}"
         for result in board.results
         if not has_quality(result)
     ]
