@@ -94,7 +94,7 @@ def kinds(folder: Path) -> dict[str, tuple[Path, Read]]:
     item = Item(Prompt("p0", "a ball rolls"), 0)
     run = RunFolder(folder / "suite" / "texture")
     write_record(run.run, fake_runs.described("texture"))
-    generate(Texture(), Plan("texture", {}, [item]), [item], run, torch.device("cpu"))
+    generate(Plan("texture", Texture(), run, torch.device("cpu"), [item]), [item])
     clip = read_record(run.record(item.sample), ClipRecord)
     write_record(
         run.score(item.sample), fake_runs.scores(str(clip.frames_sha256), "a ball rolls", 0)

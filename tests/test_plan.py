@@ -80,9 +80,9 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summa
             model=keys.pop("model", {}),
             hardware=Hardware(price_per_gpu_hour=3.6),
         )
-        plan = Plan(label="mine", model={}, items=ITEMS, store=store)
         folder = RunFolder(tmp_path / "smoke" / "mine")
-        return summary(generator, plan, todo, 4, folder, device, config)
+        plan = Plan("mine", generator, folder, device, ITEMS, store=store)
+        return summary(plan, todo, 4, config)
 
     return tell
 

@@ -33,12 +33,12 @@ def _plan(composed: Any, choice: str) -> int:  # noqa: ANN401 - a configuration 
     from bench.run.plan import find_missing, pictures
 
     job = prepare(config, choice, images=False)
-    missing = find_missing(job.generator, job.plan, job.folder)
-    for line in pictures(job.prompts, config, job.device):
+    missing = find_missing(job.plan)
+    for line in pictures(job.prompts, config, job.plan.device):
         sys.stdout.write(line + "\n")
     foretell(job, missing, config, print)
     if missing and "generate" in config.stages:
-        job.generator.check(job.prompts)
+        job.plan.generator.check(job.prompts)
     return 0
 
 

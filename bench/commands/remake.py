@@ -125,16 +125,18 @@ def _remade(result: Result, draws: Sequence[ClipResult], options: Namespace) -> 
     from bench.run.job import prepare, score_clips
 
     with tempfile.TemporaryDirectory(prefix="steadybench-") as scratch:
-        job = replace(prepare(settings, choice), folder=RunFolder(Path(scratch, result.suite, "x")))
+        job = prepare(settings, choice)
+        plan = replace(job.plan, folder=RunFolder(Path(scratch, result.suite, "x")))
+        job = replace(job, plan=plan)
         _refuse_another(result, job, settings)
-        job.generator.check(job.prompts)
+        plan.generator.check(job.prompts)
         samples = {clip.sample for clip in draws}
-        missing = [item for item in job.plan.items if item.sample in samples]
-        generate(job.generator, job.plan, missing, job.folder, job.device)
+        missing = [item for item in plan.items if item.sample in samples]
+        generate(plan, missing)
         if "score" in settings.stages:
             for line in score_clips(job, settings):
                 sys.stderr.write(f"{line}\n")
-        return [_compared(clip, result, job.folder) for clip in draws]
+        return [_compared(clip, result, plan.folder) for clip in draws]
 
 
 def _compared(clip: ClipResult, result: Result, folder: RunFolder) -> Remade:
@@ -168,7 +170,7 @@ def _refuse_another(result: Result, job: "Job", settings: RunConfig) -> None:
         )
     digest = row_fingerprint(
         job.plan.model,
-        job.generator.info.version,
+        job.plan.generator.info.version,
         prompts,
         result.metrics,
         result.cross_clip,
@@ -176,7 +178,7 @@ def _refuse_another(result: Result, job: "Job", settings: RunConfig) -> None:
     if digest != result.fingerprint:
         raise BenchError(
             f"expected the configuration of the row (fingerprint {result.fingerprint:.8}), that of "
-            f"{job.name} here is another ({digest:.8}): type what the row was made with, as "
+            f"{job.plan.label} here is another ({digest:.8}): type what the row was made with, as "
             "model.call.num_inference_steps=30, or take the commit that it names, "
             f"{result.environment.commit or 'which it does not say'}"
         )

@@ -155,7 +155,7 @@ def without_image(prompts: Sequence[Prompt]) -> list[Prompt]:
     return [prompt for prompt in prompts if prompt.image and not prompt.image.is_file()]
 
 
-def given_prompts(
+def prompts_for(
     config: RunConfig, generator: Generator, device: "torch.device", *, images: bool
 ) -> tuple[list[Prompt], str | None]:
     """What a suite gives to a model, and the SHA-256 (hex) of it; None where it has no prompts.

@@ -82,14 +82,7 @@ class Failure:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def generate(
-    generator: Generator,
-    plan: Plan,
-    missing: Sequence[Item],
-    folder: RunFolder,
-    device: torch.device,
-    ahead: int | None = None,
-) -> list[str]:
+def generate(plan: Plan, missing: Sequence[Item], ahead: int | None = None) -> list[str]:
     """Make those draws of a plan that are missing, with a generator that is not yet loaded.
 
     A batch that fails becomes a record of the error for each of its clips; the others go on. The
@@ -102,6 +95,7 @@ def generate(
     Returns:
         One line for each clip that nobody has supplied yet; those leave no record.
     """
+    generator, folder, device = plan.generator, plan.folder, plan.device
     absent: list[str] = []
     if not missing:
         return absent
@@ -144,7 +138,7 @@ def generate(
             if mine is None:
                 continue
             claim, (batch, lacking) = mine
-            described = {item: _described(generator, plan, item, device) for item in lacking}
+            described = {item: _described(plan, item) for item in lacking}
             finish = partial(_finish, claim, folder, plan.store)
             warm = False
             try:
@@ -183,8 +177,9 @@ def generate(
     return absent
 
 
-def restore_previews(plan: Plan, folder: RunFolder) -> None:
+def restore_previews(plan: Plan) -> None:
     """Make previews again that are gone of clips that are there."""
+    folder = plan.folder
     clips, previews = folder.names("clips"), folder.names("previews")
     lacking = [
         item
@@ -358,10 +353,9 @@ class Writer:
             self._pending.popleft().result()
 
 
-def _described(generator: Generator, plan: Plan, item: Item, device: torch.device) -> Facts:
+def _described(plan: Plan, item: Item) -> Facts:
     """What a record says before anything is made."""
-    inputs = inputs_of(generator, plan, item)
-    info = generator.info
+    inputs, info, device = inputs_of(plan, item), plan.generator.info, plan.device
     height, width = info.size_requested or (None, None)
     return {
         "schema": SCHEMA,
@@ -378,7 +372,7 @@ def _described(generator: Generator, plan: Plan, item: Item, device: torch.devic
         "inputs": inputs,
         "fingerprint": fingerprint(inputs),
         "seconds_requested": item.prompt.seconds,
-        "frames_requested": generator.frames_requested(item.prompt),
+        "frames_requested": plan.generator.frames_requested(item.prompt),
         "height_requested": height,
         "width_requested": width,
     }

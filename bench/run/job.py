@@ -31,7 +31,7 @@ from bench.progress import say_line
 from bench.prompts import Item, Prompt
 from bench.run.assemble import assemble
 from bench.run.claims import Share, held, tidy
-from bench.run.conditioning import given_prompts, with_aspect, with_length
+from bench.run.conditioning import prompts_for, with_aspect, with_length
 from bench.run.generation import generate, restore_previews
 from bench.run.plan import (
     Plan,
@@ -67,16 +67,12 @@ class Outcome:
 class Job:
     """What all stages of a job share: checked, nothing loaded, nothing written."""
 
-    name: str  # of the row
     card: Card
-    device: torch.device
-    generator: Generator
     metrics: Mapping[str, Metric]
     backbones: Backbones
     prompts: Sequence[Prompt]
     prompts_sha256: str | None  # of all that the suite gives to models; None without prompts
     plan: Plan
-    folder: RunFolder
     previous: Run | None  # the folder's run.json, if there is one
 
 
@@ -113,17 +109,17 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     if not generates:
         take_clips(job, config)
     elif makes_apart:
-        missing = find_missing(job.generator, job.plan, job.folder)
+        missing = find_missing(job.plan)
     else:
         missing = to_make(job)
         foretell(job, missing, config, say_line)
     # Clips of random weights are timed, never scored.
-    scores = "score" in config.stages and job.generator.info.weights == "real"
+    scores = "score" in config.stages and job.plan.generator.info.weights == "real"
     if missing and scores:
         for line in missing_networks(job.metrics, config):
             say_line(line)
     failures: list[str] = []
-    with log_to(job.folder.log):
+    with log_to(job.plan.folder.log):
         if generates:
             failures += (
                 share("generate", makers, each.gpus, each.processes)
@@ -132,21 +128,21 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
             )
         if scores:
             failures += share("score", scorers) if scores_apart else score_clips(job, config)
-    with held(job.folder.result):  # whoever is last has seen all that others have done
-        result = assemble(job.plan.items, job.folder)
+    with held(job.plan.folder.result):  # whoever is last has seen all that others have done
+        result = assemble(job.plan.items, job.plan.folder)
     new = {item.sample for item in missing}
     remarks = {
         str(clip.sample): "; ".join(clip.remarks)
         for clip in result.clips
         if clip.remarks and clip.sample in new
     }
-    _report("read with a remark", remarks, job.name)
+    _report("read with a remark", remarks, job.plan.label)
     failed = [
         f"{clip.sample}: {clip.status}: {clip.error}"
         for clip in result.clips
         if clip.status != "ok"
     ]
-    return Outcome(job.folder, failed + failures)
+    return Outcome(job.plan.folder, failed + failures)
 
 
 def _makers(config: RunConfig, gpus: Sequence[str], each: GeneratorInfo) -> int:
@@ -182,19 +178,19 @@ def _work(
         foretell(job, to_make(job), config, say_line)
         return []
     if work == "score":
-        with log_to(job.folder.log):
+        with log_to(job.plan.folder.log):
             return score_clips(job, config)
-    processes = job.generator.info.processes
+    processes = job.plan.generator.info.processes
     threads = max(1, cores() // (count * processes))
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     with ExitStack() as stack:
         if processes > 1:
-            team = job.generator.team = stack.enter_context(Team(job.device))
+            team = job.plan.generator.team = stack.enter_context(Team(job.plan.device))
             if team.rank > 0:
-                job.generator.follow()
+                job.plan.generator.follow()
                 return []
-        stack.enter_context(log_to(job.folder.log))
+        stack.enter_context(log_to(job.plan.folder.log))
         return make_clips(job, config)
 
 
@@ -215,7 +211,7 @@ def prepare(
     metrics = build_metrics(config.metrics.compute)
     networks = build_backbones(config.metrics.backbones)
     check_network(suite, networks)
-    prompts, sha256 = given_prompts(config, generator, device, images=images)
+    prompts, sha256 = prompts_for(config, generator, device, images=images)
     if not generator.info.takes_images and any(prompt.image for prompt in prompts):
         log.warning("%s makes video from text: it gets no picture of suite %s", name, suite.name)
     folder = RunFolder(config.out / suite.name / name)
@@ -225,6 +221,9 @@ def prepare(
         )
     plan = Plan(
         label=name,
+        generator=generator,
+        folder=folder,
+        device=device,
         model=deciding(model, generator),
         items=[Item(prompt, seed) for prompt in prompts for seed in suite.seeds],
         warmup=config.warmup,
@@ -239,16 +238,12 @@ def prepare(
     if previous is not None and not plan.overwrite:
         _refuse_to_shrink(previous.expected, prompts, suite.seeds, folder)
     return Job(
-        name=name,
         card=_card(model, model_choice, generator),
-        device=device,
-        generator=generator,
         metrics=metrics,
         backbones=Backbones(networks, device),
         prompts=prompts,
         prompts_sha256=sha256,
         plan=plan,
-        folder=folder,
         previous=previous,
     )
 
@@ -258,10 +253,10 @@ def to_make(job: Job, among: Sequence[Item] | None = None) -> list[Item]:
 
     BenchError for what the generator refuses, and for clips that must not be mixed.
     """
-    missing = find_missing(job.generator, job.plan, job.folder, among)
+    missing = find_missing(job.plan, among)
     if missing:
-        job.generator.check(job.prompts)
-        missing = unmixed(missing, job.plan, job.generator.info.revisions, job.folder)
+        job.plan.generator.check(job.prompts)
+        missing = unmixed(missing, job.plan)
     return missing
 
 
@@ -272,8 +267,8 @@ def foretell(
     todo = chosen(job, missing, config) if "generate" in config.stages else []
     there = len(job.plan.items) - len(missing)
     gpus = gpus_of(resolve_device(config.device))
-    makers = _makers(config, gpus, job.generator.info) * config.launch.jobs
-    ahead = summary(job.generator, job.plan, todo, there, job.folder, job.device, config, makers)
+    makers = _makers(config, gpus, job.plan.generator.info) * config.launch.jobs
+    ahead = summary(job.plan, todo, there, config, makers)
     for line in ahead.lines:
         say(line)
     ahead.refuse()
@@ -290,7 +285,7 @@ def make_clips(job: Job, config: RunConfig, among: Sequence[Item] | None = None)
 
     Only draws `among` those that were missing before are looked at again, where that is known.
     """
-    generator, folder = job.generator, job.folder
+    plan, generator, folder = job.plan, job.plan.generator, job.plan.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there
         names = folder.names("clips")
         missing = to_make(job, among)
@@ -298,7 +293,7 @@ def make_clips(job: Job, config: RunConfig, among: Sequence[Item] | None = None)
         before = job.previous.environment if job.previous and not missing else None
         described = Run(
             schema=SCHEMA,
-            model=job.name,
+            model=plan.label,
             suite=config.suite.name,
             card=job.card,
             measured=generator.info.measured,
@@ -307,12 +302,12 @@ def make_clips(job: Job, config: RunConfig, among: Sequence[Item] | None = None)
                 name=config.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
             ),
             expected=Expected(prompts=tuple(p.id for p in job.prompts), seeds=config.suite.seeds),
-            functional=job.plan.model,
+            functional=plan.model,
             generator_version=generator.info.version,
             config=dict(config.resolved),
             hardware=config.hardware.replace(gpus=generator.info.gpus),
             least_appeal=config.least_appeal,
-            environment=before or environment(job.device),
+            environment=before or environment(plan.device),
             **({"skipped": dict(skipped)} if (skipped := generator.skipped()) else {}),
         )
         write_record(folder.run, described)
@@ -321,18 +316,18 @@ def make_clips(job: Job, config: RunConfig, among: Sequence[Item] | None = None)
         for item in missing:
             if file_name(item.sample, ".json") in names:
                 folder.record(item.sample).unlink(missing_ok=True)
-        if job.plan.overwrite and len(missing) == len(job.plan.items):
+        if plan.overwrite and len(missing) == len(plan.items):
             folder.loaded.unlink(missing_ok=True)  # of no clip from now on, whoever comes next
         tidy(
             folder.root / "clips",
             (
                 [folder.record(item.sample) for item in batch]
-                for batch in batches_of(job.plan.items, generator.info.batch_size)
+                for batch in batches_of(plan.items, generator.info.batch_size)
             ),
         )
-    _report("skipped", described.skipped, job.name)
-    absent = generate(generator, job.plan, chosen(job, missing, config), folder, job.device)
-    restore_previews(job.plan, folder)
+    _report("skipped", described.skipped, plan.label)
+    absent = generate(plan, chosen(job, missing, config))
+    restore_previews(plan)
     return absent
 
 
@@ -346,10 +341,10 @@ def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
 
 def take_clips(job: Job, config: RunConfig) -> None:
     """Take the clips that an earlier run made, at today's price and bar if they are named."""
-    find_missing(job.generator, job.plan, job.folder)  # refuses those of another configuration
+    find_missing(job.plan)  # refuses those of another configuration
     if job.previous is None:
         raise BenchError(
-            f"expected clips in {job.folder.root}, there are none: "
+            f"expected clips in {job.plan.folder.root}, there are none: "
             "run with stages=[generate,score,publish] first, or name their place with out=DIR"
         )
     # Made elsewhere, priced and judged here; what is not said, was said where they were made.
@@ -360,7 +355,7 @@ def take_clips(job: Job, config: RunConfig) -> None:
     if config.least_appeal is not None:
         said["least_appeal"] = config.least_appeal
     if said:
-        write_record(job.folder.run, job.previous.replace(**said))
+        write_record(job.plan.folder.run, job.previous.replace(**said))
 
 
 def score_clips(job: Job, config: RunConfig) -> list[str]:
@@ -368,13 +363,13 @@ def score_clips(job: Job, config: RunConfig) -> list[str]:
     plan, base_name = job.plan, job.card.base
     with one_thread():  # as many as there are scorers, and with the same results however many
         return score(
-            job.name,
+            plan.label,
             plan.items,
             job.metrics,
             job.backbones,
-            job.folder,
+            plan.folder,
             job.prompts,
-            base=RunFolder(job.folder.root.parent / check_name(base_name)) if base_name else None,
+            base=RunFolder(plan.folder.root.parent / check_name(base_name)) if base_name else None,
             share=plan.share,
             max_tries=plan.max_tries,
             timeout_s=config.score.timeout_s,

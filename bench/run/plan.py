@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from itertools import groupby, islice
@@ -54,11 +54,15 @@ Batch = Sequence[Item]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to make, and how."""
+    """What to make, with what, where, and how."""
 
     label: str  # what the progress bar calls it
-    model: dict[str, Any]  # what of its configuration decides frames; part of every fingerprint
+    generator: Generator
+    folder: RunFolder
+    device: torch.device
     items: Sequence[Item]  # in order
+    # What of its configuration decides frames; part of every fingerprint.
+    model: dict[str, Any] = field(default_factory=dict)
     warmup: int = 1  # generations thrown away before the first timed one of each shape
     max_tries: int = 5  # beginnings without an end after which a draw is recorded as crashed
     overwrite: bool = False  # whether clips of another configuration are made again
@@ -96,28 +100,25 @@ def batches_of(items: Sequence[Item], size: int) -> list[Batch]:
     return batches
 
 
-def find_missing(
-    generator: Generator, plan: Plan, folder: RunFolder, among: Sequence[Item] | None = None
-) -> list[Item]:
+def find_missing(plan: Plan, among: Sequence[Item] | None = None) -> list[Item]:
     """The draws of the plan, or `among` some of them, that have no valid record.
 
     Records of another configuration are refused by BenchError; the first key that changed is
     named.
     """
-    names = folder.names("clips")
+    names = plan.folder.names("clips")
     items = plan.items if among is None else among
-    return [item for item in items if _is_missing(item, names, generator, plan, folder)]
+    return [item for item in items if _is_missing(item, names, plan)]
 
 
-def unmixed(
-    missing: Sequence[Item], plan: Plan, revisions: Mapping[str, str], folder: RunFolder
-) -> list[Item]:
+def unmixed(missing: Sequence[Item], plan: Plan) -> list[Item]:
     """What is to be made, so that no clips of other weights stand beside it.
 
     That is what is missing, or all draws of the plan where the clips there are of other weights
     and `overwrite` is on. What `loaded.json` does not name, as one of before there were revisions,
     is taken to be the same.
     """
+    folder, revisions = plan.folder, plan.generator.info.revisions
     if len(missing) == len(plan.items) or not folder.loaded.exists():
         return list(missing)
     before = read_record(folder.loaded, Loaded).revisions
@@ -133,27 +134,25 @@ def unmixed(
     )
 
 
-def inputs_of(generator: Generator, plan: Plan, item: Item) -> dict[str, Any]:
+def inputs_of(plan: Plan, item: Item) -> dict[str, Any]:
     """All that decides the frames; what a record's fingerprint is made of."""
     store = {} if plan.store == "lossless" else {"store": plan.store}
     return store | {
         "model": plan.model,
-        "generator_version": generator.info.version,
+        "generator_version": plan.generator.info.version,
         "prompt": item.prompt.content,
         "seed": item.seed,
-        "source": generator.source(item.prompt, item.seed),
+        "source": plan.generator.source(item.prompt, item.seed),
     }
 
 
-def _is_missing(
-    item: Item, names: Collection[str], generator: Generator, plan: Plan, folder: RunFolder
-) -> bool:
+def _is_missing(item: Item, names: Collection[str], plan: Plan) -> bool:
     """Whether a draw has no valid record, where its folders hold files of these names."""
     if file_name(item.sample, ".json") not in names:
         return True
     has_frames = file_name(item.sample, ".mkv") in names
-    path = folder.record(item.sample)
-    inputs = inputs_of(generator, plan, item)
+    path = plan.folder.record(item.sample)
+    inputs = inputs_of(plan, item)
     current = fingerprint(inputs)
     content = read_bytes(path)
     if says(content, {"fingerprint": current, "status": "ok"}):
@@ -166,7 +165,7 @@ def _is_missing(
         differs = changes(record.inputs, inputs)
         summary = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
         raise BenchError(
-            f"{folder.root} holds clips of another configuration "
+            f"{plan.folder.root} holds clips of another configuration "
             f"({item.sample}: {summary}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
@@ -193,26 +192,19 @@ class Summary:
 
 
 def summary(
-    generator: Generator,
-    plan: Plan,
-    todo: Sequence[Item],
-    there: int,
-    folder: RunFolder,
-    device: torch.device,
-    config: RunConfig,
-    makers: int = 1,
+    plan: Plan, todo: Sequence[Item], there: int, config: RunConfig, makers: int = 1
 ) -> Summary:
     """What making `todo` of a plan comes to, where so many clips are there already.
 
     So many processes, the `makers`, share the work.
     """
-    needs: list[Need] = [(_clips(generator, plan, len(todo), there, folder, config), "")]
+    generator, device = plan.generator, plan.device
+    needs: list[Need] = [(_clips(plan, len(todo), there, config), "")]
     if todo:
         needs += _weights(generator, plan.label, device)
-        needs.append(_disk(generator, plan, todo, folder.root))
+        needs.append(_disk(plan, todo))
         if generator.info.measured:
-            line = _time(generator, plan, todo, folder, device_name(device), config, makers)
-            needs.append((line, ""))
+            needs.append((_time(plan, todo, config, makers), ""))
         if config.hardware.price_per_gpu_hour is not None and (
             device.type == "cpu" or not generator.info.measured
         ):
@@ -263,13 +255,11 @@ def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device)
     yield from (line for line in needs if line.startswith("to download"))
 
 
-def _clips(
-    generator: Generator, plan: Plan, to_make: int, there: int, folder: RunFolder, config: RunConfig
-) -> str:
+def _clips(plan: Plan, to_make: int, there: int, config: RunConfig) -> str:
     limited = f" (limit={config.limit})" if config.limit else ""
     counts = [f"{to_make} to make{limited}", f"{there} there already"]
-    if "score" in config.stages and generator.info.weights == "real":
-        names = folder.names("scores")
+    if "score" in config.stages and plan.generator.info.weights == "real":
+        names = plan.folder.names("scores")
         scored = sum(file_name(item.sample, ".json") in names for item in plan.items)
         counts.append(f"{max(0, there + to_make - scored)} to score")
     return (
@@ -340,9 +330,10 @@ def _gate(repo: str) -> str:
     return accept if gated else ""
 
 
-def _disk(generator: Generator, plan: Plan, todo: Sequence[Item], root: Path) -> Need:
-    size = generator.info.size_requested
-    frames = [generator.frames_requested(item.prompt) for item in todo]
+def _disk(plan: Plan, todo: Sequence[Item]) -> Need:
+    root = plan.folder.root
+    size = plan.generator.info.size_requested
+    frames = [plan.generator.frames_requested(item.prompt) for item in todo]
     if size is None or None in size or None in frames:
         return "", ""
     sizes = {
@@ -367,32 +358,26 @@ def _disk(generator: Generator, plan: Plan, todo: Sequence[Item], root: Path) ->
     )
 
 
-def _time(
-    generator: Generator,
-    plan: Plan,
-    todo: Sequence[Item],
-    folder: RunFolder,
-    device: str,
-    config: RunConfig,
-    makers: int,
-) -> str:
-    seconds, source = _seconds_per_clip(generator, plan, todo[0], folder, device, config)
+def _time(plan: Plan, todo: Sequence[Item], config: RunConfig, makers: int) -> str:
+    device = device_name(plan.device)
+    seconds, source = _seconds_per_clip(plan, todo[0], device, config)
     if seconds is None:
         return f"time: unknown, nobody has timed {plan.label} on {device}; limit=1 does"
     total_s = seconds * len(todo)
     how = f"by {makers} processes, " if makers > 1 else ""
     how += f"at {seconds:.3g} s a clip ({source})"
     line = f"time: {_duration(total_s / makers)} to make them, {how}"
-    price, gpus = config.hardware.price_per_gpu_hour, generator.info.gpus
+    price, gpus = config.hardware.price_per_gpu_hour, plan.generator.info.gpus
     if price is None or device == "cpu":
         return line
     return f"{line}; {total_s / 3600 * price * gpus:.2f} {config.hardware.currency}"
 
 
 def _seconds_per_clip(
-    generator: Generator, plan: Plan, item: Item, folder: RunFolder, device: str, config: RunConfig
+    plan: Plan, item: Item, device: str, config: RunConfig
 ) -> tuple[float | None, str]:
     """Median of clips of this length and size on this device, and where they were timed."""
+    generator, folder = plan.generator, plan.folder
     size = generator.info.size_requested or (None, None)
     shape = (generator.frames_requested(item.prompt), *size)
 

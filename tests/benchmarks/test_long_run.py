@@ -58,7 +58,7 @@ def long_run(root: Path) -> tuple[list[Use], list[Use]]:
     items = [Item(prompt, seed) for prompt in prompts for seed in range(20)]
     folder = RunFolder(root / "long" / "toy")
     generator = Watched(height=16, width=16, seconds=0.5)
-    generate(generator, Plan("toy", {}, items, warmup=0), items, folder, CPU)
+    generate(Plan("toy", generator, folder, CPU, items, warmup=0), items)
     uses: list[Use] = []
 
     @metric(unit="bytes", better=None)

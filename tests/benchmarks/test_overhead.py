@@ -86,7 +86,7 @@ def run(generator: Opened, folder: Path, clips: int, ahead: int) -> float:
     """Seconds of a run with real records and files, up to the end of the last generation."""
     items = [Item(PROMPT, seed) for seed in range(clips)]
     begun_s = time.perf_counter()
-    generate(generator, Plan("tiny", {}, items, warmup=0), items, RunFolder(folder), CPU, ahead)
+    generate(Plan("tiny", generator, RunFolder(folder), CPU, items, warmup=0), items, ahead)
     return generator.ended_s - begun_s
 
 

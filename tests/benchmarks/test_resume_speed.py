@@ -47,12 +47,13 @@ def test_a_long_run_is_looked_through_in_seconds(
         Prompt(id=f"p{number:05d}", text=f"ball {number} rolls over a floor " * 3)
         for number in range(RECORDS // SEEDS)
     ]
-    plan = Plan("model", MODEL, [Item(prompt, seed) for prompt in prompts for seed in range(SEEDS)])
+    items = [Item(prompt, seed) for prompt in prompts for seed in range(SEEDS)]
+    plan = Plan("model", generator, folder, torch.device("cpu"), items, MODEL)
     made = dict.fromkeys(MEASURED) | {"latency_s": 50.0, "unmeasured": {}}
     made |= {"status": "ok", "error": None, "frames": 81, "height": 480, "width": 832, "fps": 16.0}
     made |= {"lossy": False, "warm": True, "frames_sha256": "a" * 64}
     for item in plan.items:
-        facts = _described(generator, plan, item, torch.device("cpu")) | made
+        facts = _described(plan, item) | made
         path = folder.record(item.sample)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dump(ClipRecord(**facts)))
@@ -63,10 +64,8 @@ def test_a_long_run_is_looked_through_in_seconds(
         for path in paths:
             json.loads(path.read_bytes())
 
-    assert find_missing(generator, plan, folder) == []
-    rounds = [
-        (cpu_s(lambda: find_missing(generator, plan, folder)), cpu_s(parse)) for _ in range(ROUNDS)
-    ]
+    assert find_missing(plan) == []
+    rounds = [(cpu_s(lambda: find_missing(plan)), cpu_s(parse)) for _ in range(ROUNDS)]
     ratio = np.median([look_s / parsing_s for look_s, parsing_s in rounds])
     look_s = np.median([look_s for look_s, _ in rounds])
     with capsys.disabled():

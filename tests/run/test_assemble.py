@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> RunFolder:
     """A run of one clip, scored by one metric."""
     folder = RunFolder(tmp_path / "suite" / "grey")
     write_record(folder.run, fake_runs.described("grey"))
-    generate(Grey(), Plan("grey", {}, [ITEM]), [ITEM], folder, torch.device("cpu"))
+    generate(Plan("grey", Grey(), folder, torch.device("cpu"), [ITEM]), [ITEM])
     entry = ScoreEntry(
         unit="ratio", better="lower", version=1, fingerprint="f", value=0.5, why=None
     )

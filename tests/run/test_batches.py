@@ -59,11 +59,11 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def run(generator: Generator, folder: RunFolder, **changed: Any) -> list[str]:
-    plan = Plan("mixed", {}, ITEMS, **{"warmup": 0, **changed})
-    missing = find_missing(generator, plan, folder)
+    plan = Plan("mixed", generator, folder, CPU, ITEMS, **{"warmup": 0, **changed})
+    missing = find_missing(plan)
     for item in missing:
         folder.record(item.sample).unlink(missing_ok=True)
-    return generate(generator, plan, missing, folder, CPU, ahead=2)
+    return generate(plan, missing, ahead=2)
 
 
 def records(folder: RunFolder) -> list[dict[str, Any] | None]:

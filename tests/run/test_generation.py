@@ -51,8 +51,8 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def run(generator: Generator, folder: RunFolder, *, ahead: int = 2, max_tries: int = 5) -> None:
-    plan = Plan("flat", {}, ITEMS, warmup=0, max_tries=max_tries)
-    generate(generator, plan, find_missing(generator, plan, folder), folder, CPU, ahead)
+    plan = Plan("flat", generator, folder, CPU, ITEMS, warmup=0, max_tries=max_tries)
+    generate(plan, find_missing(plan), ahead)
 
 
 def record(folder: RunFolder, number: int) -> dict[str, Any]:
@@ -109,31 +109,31 @@ def test_records_are_the_same_however_clips_are_written(folder: RunFolder, tmp_p
 
 
 def test_clips_that_are_stored_in_two_ways_are_not_mixed(folder: RunFolder) -> None:
-    lossy = Plan("flat", {}, ITEMS, warmup=0, store="visually_lossless")
-    generate(Flat(), lossy, ITEMS, folder, CPU)
+    lossy = Plan("flat", Flat(), folder, CPU, ITEMS, warmup=0, store="visually_lossless")
+    generate(lossy, ITEMS)
     for number, item in enumerate(ITEMS):
         made = record(folder, number)
         assert made["lossy"]
         assert made["inputs"]["store"] == "visually_lossless"
         read_master(folder.master(item.sample), frames=4, sha256=made["frames_sha256"])
-    assert find_missing(Flat(), lossy, folder) == []
+    assert find_missing(lossy) == []
     with pytest.raises(BenchError, match='store "visually_lossless" -> \\(absent\\)'):
-        find_missing(Flat(), replace(lossy, store="lossless"), folder)
+        find_missing(replace(lossy, store="lossless"))
 
 
 def test_only_what_holds_is_left_alone(folder: RunFolder) -> None:
-    plan = Plan("flat", {}, ITEMS, warmup=0)
-    generate(Flat(), plan, ITEMS, folder, CPU)
-    assert find_missing(Flat(), plan, folder) == []
+    plan = Plan("flat", Flat(), folder, CPU, ITEMS, warmup=0)
+    generate(plan, ITEMS)
+    assert find_missing(plan) == []
     other = json.dumps(record(folder, 0))  # the same, written by another hand
     folder.record(ITEMS[0].sample).write_text(other)
     folder.master(ITEMS[1].sample).unlink()
-    assert find_missing(Flat(), plan, folder) == [ITEMS[1]]
-    assert find_missing(Flat(), plan, folder, among=ITEMS[2:]) == []
+    assert find_missing(plan) == [ITEMS[1]]
+    assert find_missing(plan, among=ITEMS[2:]) == []
     path = folder.record(ITEMS[2].sample)
     path.write_text(path.read_text()[:-20])
     with pytest.raises(BenchError, match=r"p2/0\.json: expected JSON"):
-        find_missing(Flat(), plan, folder)
+        find_missing(plan)
 
 
 def test_what_is_not_measured_says_why(folder: RunFolder) -> None:
@@ -166,8 +166,8 @@ def test_on_a_cpu_nothing_is_written_while_a_clip_is_timed(
         "write_master",
         lambda clip, path: threads.add(threading.current_thread()) or write(clip, path),
     )
-    plan = Plan("flat", {}, ITEMS, warmup=0)
-    generate(Flat(), plan, ITEMS, folder, CPU)
+    plan = Plan("flat", Flat(), folder, CPU, ITEMS, warmup=0)
+    generate(plan, ITEMS)
     assert threads == {threading.current_thread()}
 
 
@@ -179,8 +179,8 @@ def test_the_warm_up_is_the_first_draw_itself_and_nothing_of_it_is_kept(folder: 
             asked.append((prompt.id, seed))
             return super().generate(prompt, seed)
 
-    plan = Plan("flat", {}, ITEMS, warmup=2)
-    generate(Noted(), plan, ITEMS, folder, CPU)
+    plan = Plan("flat", Noted(), folder, CPU, ITEMS, warmup=2)
+    generate(plan, ITEMS)
     assert asked == [("p0", 0)] * 3 + [("p1", 0), ("p2", 0)]
     assert all(record(folder, number)["warm"] for number in range(3))
 
@@ -362,7 +362,7 @@ def test_memory_that_python_lacks_is_recorded_as_such(folder: RunFolder) -> None
 
 def test_previews_that_are_gone_are_made_again_from_the_clips(folder: RunFolder) -> None:
     run(Flat(), folder)
-    plan = Plan("flat", {}, ITEMS)
+    plan = Plan("flat", Flat(), folder, CPU, ITEMS)
     first, second, third = (folder.preview(item.sample) for item in ITEMS)
     before = first.read_bytes()
     for path in (first, second):
@@ -371,7 +371,7 @@ def test_previews_that_are_gone_are_made_again_from_the_clips(folder: RunFolder)
     first.with_name(".0.abc.mp4").touch()
     folder.record(ITEMS[2].sample).unlink()  # as while another process makes it
     third.unlink()
-    restore_previews(plan, folder)
+    restore_previews(plan)
     assert first.read_bytes() == before
     assert not second.exists()  # whoever scores it says that it is damaged
     assert [path.name for path in first.parent.iterdir()] == ["0.mp4"]

@@ -75,7 +75,7 @@ class Flat(Generator):
 def folder(tmp_path: Path) -> RunFolder:
     """Of two clips."""
     folder = RunFolder(tmp_path / "suite" / "flat")
-    generate(Flat(), Plan("flat", {}, ITEMS, warmup=0), ITEMS, folder, CPU)
+    generate(Plan("flat", Flat(), folder, CPU, ITEMS, warmup=0), ITEMS)
     return folder
 
 

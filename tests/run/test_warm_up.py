@@ -46,7 +46,7 @@ class ByLength(Generator):
 def warm(generator: Generator, folder: Path, warmup: int = 1) -> list[bool]:
     """Of each clip in the plan's order, whether its record calls it warm."""
     run = RunFolder(folder / "suite" / "model")
-    generate(generator, Plan("model", {}, ITEMS, warmup), ITEMS, run, CPU)
+    generate(Plan("model", generator, run, CPU, ITEMS, warmup=warmup), ITEMS)
     return [json.loads(run.record(item.sample).read_text())["warm"] for item in ITEMS]
 
 
