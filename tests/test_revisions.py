@@ -22,7 +22,11 @@ class Revised(Generator):
     """One whose weights are of some revisions."""
 
     def __init__(self, revisions: Mapping[str, str]) -> None:
-        self.info = GeneratorInfo(revisions=revisions)
+        self.revisions = revisions
+
+    @property
+    def info(self) -> GeneratorInfo:
+        return GeneratorInfo(revisions=self.revisions)
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         raise NotImplementedError
