@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
-from bench.vision.flow import FlowField, places, pull_back
+from bench.vision.flow import FlowField, ends_inside, places, pull_back
 
 TOP_SHARE = 0.05
 LATTICE_PX = 4
@@ -197,10 +198,7 @@ def _after_camera(
     first: NDArray[np.float32], second: NDArray[np.float32], camera: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """What differs once camera and light are taken away, and where the frame is still seen."""
-    height, width = first.shape
-    x, y = places(height, width)
-    end_x, end_y = x + camera[..., 0], y + camera[..., 1]
-    inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
+    inside: NDArray[np.bool_] = ends_inside(torch.from_numpy(camera)).numpy()
     if not inside.any():
         return np.abs(second - first), np.ones_like(inside)
     shown = pull_back(second, camera)

@@ -273,13 +273,17 @@ def consistent(forward: Tensor, backward: Tensor) -> Tensor:
     if len(forward) > 1 and forward.device.type == "cpu":  # one by one they stay in the cache
         pairs = [(forward[t : t + 1], backward[t : t + 1]) for t in range(len(forward))]
         return torch.cat([consistent(*pair) for pair in pairs])
-    height, width = forward.shape[1:3]
     returned = pull_all_back(backward, forward)
     closure = _squared_length(forward + returned)
     scale = _squared_length(forward) + _squared_length(returned)
-    end_x, end_y = (_places(forward) + forward).unbind(dim=-1)
-    inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
-    return (closure <= 0.01 * scale + 0.5) & inside
+    return (closure <= 0.01 * scale + 0.5) & ends_inside(forward)
+
+
+def ends_inside(flow: Tensor) -> Tensor:
+    """Pixels, bool `[..., H, W]`, that a flow `[..., H, W, 2]` does not lead out of the frame."""
+    height, width = flow.shape[-3:-1]
+    x, y = (_places(flow) + flow).unbind(dim=-1)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def _squared_length(vectors: Tensor) -> Tensor:
@@ -289,8 +293,8 @@ def _squared_length(vectors: Tensor) -> Tensor:
 
 
 def _places(flows: Tensor) -> Tensor:
-    """Each pixel's x and y, float32 `[H, W, 2]`, of flows `[N, H, W, 2]` and on their device."""
-    rows, columns = (torch.arange(n, device=flows.device).float() for n in flows.shape[1:3])
+    """Each pixel's x and y, float32 `[H, W, 2]`, of flows `[..., H, W, 2]` and on their device."""
+    rows, columns = (torch.arange(n, device=flows.device).float() for n in flows.shape[-3:-1])
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y], dim=-1)
 
