@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bench.errors import Unscored
 from bench.metrics.adherence import sampled, times_s
 from bench.metrics.base import Scored, metric
+from bench.video import shrink
 from bench.vision.analysis import Analysis
 
 MIN_SIDE_PX, MAX_SIDE_PX = 32, 1080
@@ -144,7 +145,7 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
     - clipping: the share of pixels around which, over 5 x 5, the means of the channels are neither
       all at most 3 nor all at least 252.
     """
-    frame = _bounded(frame)
+    frame = shrink(frame, MAX_SIDE_PX)
     luma = frame.astype(np.float32) @ _LUMA
     cell_px = max(_LEAST_CELL_PX, min(luma.shape) // _CELLS)
     noise = _noise(luma, cell_px)
@@ -160,16 +161,6 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
         banding=float(_BANDED / (_BANDED + np.mean([_contours(each) for each in steps]))),
         clipping=float(1 - clipped.mean()),
     )
-
-
-def _bounded(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = frame.shape[:2]
-    scale = MAX_SIDE_PX / min(height, width)
-    if scale >= 1:
-        return frame
-    size = (round(width * scale), round(height * scale))
-    smaller: NDArray[np.uint8] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    return smaller
 
 
 def _noise(luma: Gray, cell_px: int) -> float:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from bench.clip import Clip
@@ -16,7 +15,7 @@ from bench.metrics.coherence import MIN_S, MIN_SIDE_PX
 from bench.metrics.cuts import parted
 from bench.prompts import Prompt, load_suite
 from bench.validation.ratings import has_ratings, read_ratings
-from bench.video import read_video
+from bench.video import read_video, shrink
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
@@ -116,13 +115,9 @@ def every(clip: Clip, stride: int) -> Clip:
 
 def resized(clip: Clip, short_side_px: int) -> Clip:
     """A clip of that short side (area filter), or as it is if that would enlarge it."""
-    height, width = clip.frames.shape[1:3]
-    scale = short_side_px / min(height, width)
-    if scale >= 1:
+    if min(clip.frames.shape[1:3]) <= short_side_px:
         return clip
-    size = (round(width * scale), round(height * scale))
-    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in clip.frames]
-    return replace(clip, frames=np.stack(small))
+    return replace(clip, frames=np.stack([shrink(f, short_side_px) for f in clip.frames]))
 
 
 def _toy(size_px: int) -> Iterator[Piece]:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from torch.nn import functional
 
 from bench.errors import BenchError, Unscored
 from bench.storage import fingerprint
+from bench.video import shrink
 from bench.vision import weights
 from bench.vision.backbones import in_batches
 from bench.vision.lpips import golden_frames
@@ -102,12 +102,10 @@ class AlexNetFeatures:
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors of 576 components; Unscored if the shorter side is under 32 pixels."""
         need_size(frames, "AlexNet")
-        scale = min(1.0, self.short_side_px / min(frames.shape[1:3]))
-        size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
         vectors = []
 
         def prepare(frame: NDArray[np.uint8]) -> Tensor:
-            small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame
+            small = shrink(frame, self.short_side_px)
             return torch.from_numpy(np.require(small, requirements=["C", "W"]))
 
         for part in in_batches(frames, self.batch_size, prepare):
