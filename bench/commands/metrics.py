@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bench.commands import parser
 from bench.config import add_overrides, build_metrics, compose_config, plain, read_overrides
 from bench.errors import attempt
-from bench.metrics.descriptions import Description, first_line, read_description
+from bench.metrics.base import Description, first_line, read_description
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
