@@ -155,7 +155,7 @@ class OpenClip:
 class ToyClip(OpenClip):
     """Scores adherence on suites of the toy world, where no download is needed.
 
-    `folder` is what `tools.train_toy_network` wrote.
+    `folder` is what `tools.toy_network` wrote.
     """
 
     general = False
