@@ -80,11 +80,7 @@ def appeal(analysis: Analysis) -> Scored:
 
 @metric(unit="points", better="higher", needs=["text"])
 def appeal_worst_second(analysis: Analysis) -> float:
-    """The least mean of `appeal` over the sampled frames of one second; of all if it is shorter.
-
-    Raises:
-        Unscored: as `appeal`.
-    """
+    """The least mean of `appeal` over the sampled frames of one second; of all if it is shorter."""
     values, times = _shares(analysis).mean(axis=1), times_s(analysis)
     starts = times[times + _WINDOW_S <= times[-1]]
     windows = [(times >= start) & (times < start + _WINDOW_S) for start in starts]

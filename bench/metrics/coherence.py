@@ -29,6 +29,7 @@ from bench.metrics.damage import Window
 from bench.metrics.motion import MotionState, motion_state
 from bench.prompts import Motion
 from bench.vision.analysis import STEP_S, Analysis
+from bench.vision.backbones import need_side
 
 SIDE_PX = 128
 MIN_SIDE_PX = 64
@@ -117,9 +118,6 @@ def coherence_worst_second(analysis: Analysis) -> Scored:
 
     Seconds begin every quarter; churn, identity, blending, order and motion are the clip's. The
     curve over all of them is kept.
-
-    Raises:
-        Unscored: as `coherence`.
     """
     whole, reduced = measure(analysis), analysis.reduced(SIDE_PX)
     held = np.array(stutter.score(analysis).series["held"])
@@ -230,18 +228,13 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
 
 
 def measure(analysis: Analysis) -> Damage:
-    """What the whole clip shows.
-
-    Raises:
-        Unscored: as `coherence`.
-    """
+    """What the whole clip shows."""
     return analysis.once("damage", lambda: _measure(analysis))
 
 
 def _measure(analysis: Analysis) -> Damage:
-    fps, short_side = analysis.clip.fps, min(analysis.clip.frames.shape[1:3])
-    if short_side < MIN_SIDE_PX:
-        raise Unscored(f"short side is {short_side} px, coherence needs at least {MIN_SIDE_PX}")
+    fps = analysis.clip.fps
+    need_side(analysis.clip.frames, MIN_SIDE_PX, "coherence")
     long_enough = [s for s in shots(analysis) if s.stop - s.start >= MIN_S * fps]
     if not long_enough:
         raise Unscored(

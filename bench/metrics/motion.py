@@ -1,4 +1,7 @@
-"""Motion: how much moves, with and without the camera. Gates and context, not merits."""
+"""Motion: how much moves, with and without the camera. Gates and context, not merits.
+
+A clip that is too short or too small for flow has no value.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,20 +59,13 @@ def dynamics(analysis: Analysis) -> float:
 
     Mean over pairs (t, t+s). Range [0, about 5]. A zoom or a pan over a photograph gives under
     .002, over a drawing with repeated patterns up to .021; the calmest real clip has .043.
-
-    Raises:
-        Unscored: if the clip is too short or too small for flow.
     """
     return float(subject_speeds(analysis, analysis.step).mean())
 
 
 @metric(unit="short sides per second", better=None, version=2, needs=["flow"])
 def dynamics_raw(analysis: Analysis) -> float:
-    """All motion, the camera's included: mean over pairs of the 5% largest flow magnitudes.
-
-    Raises:
-        Unscored: if the clip is too short or too small for flow.
-    """
+    """All motion, the camera's included: mean over pairs of the 5% largest flow magnitudes."""
     return float(raw_speeds(analysis, analysis.step).mean())
 
 

