@@ -93,8 +93,10 @@ def right_steps(pieces: Pieces, kind: str, metric: str, better: str) -> list[boo
     for kinds in pieces.values():
         ladder = [value.scores.get(metric) for value in (*kinds[ORIGINAL], *kinds.get(kind, ()))]
         for before, after in pairwise(ladder):
-            valued = before is not None and after is not None
-            right.append(valued and (after < before if better == "higher" else after > before))
+            if before is None or after is None:
+                right.append(False)
+            else:
+                right.append(after < before if better == "higher" else after > before)
     return right
 
 
@@ -165,7 +167,7 @@ def table(
 
 def checks_table(judged: Iterable[Check], subject: str) -> Table:
     """What must hold, of which subject, and whether it does."""
-    marks = {True: "yes", False: Cell("NO", strong=True)}
+    marks: dict[bool, str | Cell] = {True: "yes", False: Cell("NO", strong=True)}
     rows = [(marks[check.held], check.what, check.measured) for check in judged]
     return table("What must hold", ("held", subject, "measured"), (), rows)
 

@@ -28,7 +28,7 @@ class CutMethod(Protocol):
     """What fills the role `cuts` in `metrics.backbones`."""
 
     def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """How likely it is that a cut follows each frame, `[T]`, 0..1, of uint8 `[T, H, W, 3]`."""
+        """How likely a cut follows each frame, `[T]`, 0..1, of uint8 `[T, H, W, 3]`, RGB."""
 
 
 class TransNet:
@@ -66,17 +66,7 @@ class TransNet:
 
     @torch.inference_mode()
     def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """How likely it is that a cut follows each frame.
-
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Returns:
-            float64 `[T]`, 0..1.
-
-        Raises:
-            Unscored: if the clip has a single frame, or would have to be enlarged.
-        """
+        """As `CutMethod`; Unscored if the clip has a single frame, or would have to be enlarged."""
         if len(frames) < 2:
             raise Unscored("1 frame, needs at least 2")
         need_side(frames, _SIZE[1], "TransNetV2")
@@ -111,11 +101,7 @@ class HeuristicCuts:
         self.fingerprint = ""
 
     def load(self, device: torch.device) -> None:
-        """Load both networks.
-
-        Raises:
-            WeightsMissing: if the weights of one are nowhere to be found.
-        """
+        """Load both networks."""
         self.lpips.load(device)
         self.identity.load(device)
         self.fingerprint = fingerprint(
@@ -123,17 +109,7 @@ class HeuristicCuts:
         )
 
     def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """1 where a cut follows the frame, 0 elsewhere.
-
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Returns:
-            float64 `[T]`.
-
-        Raises:
-            Unscored: if the clip has under 3 frames, or is too small for the networks.
-        """
+        """As `CutMethod`, 0 or 1; Unscored if there are under 3 frames, or too small ones."""
         if len(frames) < 3:
             raise Unscored(f"{len(frames)} frames, needs at least 3")
         features = self.lpips.features(torch.from_numpy(frames))

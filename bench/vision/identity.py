@@ -138,6 +138,8 @@ class _VisionTransformer:
     architecture: ClassVar[str]  # what timm calls it
     role: ClassVar[str]  # whose path a message names
     unused: ClassVar[tuple[str, ...]] = ()  # weights that only training needs
+    filter_: ClassVar[str]  # by which frames are scaled
+    antialias: ClassVar[bool]
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device` and check what can be checked.
@@ -181,7 +183,7 @@ class _VisionTransformer:
 
     def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
         """A frame `[H, W, 3]` as the network is fed it: `[3, H', W']`, 0..1."""
-        raise NotImplementedError
+        return scaled(frame, self._device, 224, self.filter_, antialias=self.antialias)
 
     def _tokens(self, images: Tensor) -> Tensor:
         """Tokens `[B, 1 + N, 768]` after the last norm, of images `[B, 3, H, W]`."""
@@ -227,9 +229,8 @@ class Dino(_VisionTransformer):
     url = "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"
     architecture = "vit_base_patch16_224.dino"
     role = "vbench_dino"
-
-    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
-        return scaled(frame, self._device, 224, "bilinear")
+    filter_ = "bilinear"
+    antialias = False
 
 
 @dataclass(eq=False)
@@ -246,9 +247,8 @@ class Dinov2(_VisionTransformer):
     architecture = "vit_base_patch14_dinov2"
     role = "identity"
     unused = ("mask_token",)
-
-    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
-        return scaled(frame, self._device, 224, "bicubic", antialias=True)
+    filter_ = "bicubic"
+    antialias = True
 
 
 def _neighbour_cosine(positions: Tensor) -> float:
