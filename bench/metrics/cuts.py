@@ -41,10 +41,10 @@ def shots(analysis: Analysis) -> list[Window]:
     end = len(analysis.frames)
     if analysis.prompt.shots == 1:
         return [Window(0, end)]
-    return parted(analysis.cut_probabilities, analysis.prompt.shots - 1)
+    return split_at_cuts(analysis.cut_probabilities, analysis.prompt.shots - 1)
 
 
-def parted(likely: NDArray[np.float64], most_cuts: int | None = None) -> list[Window]:
+def split_at_cuts(likely: NDArray[np.float64], most_cuts: int | None = None) -> list[Window]:
     """The shots between cuts, in order; some may be empty or a frame long.
 
     Args:

@@ -11,7 +11,7 @@ from bench.errors import BenchError, Unscored
 from bench.generators.folder import FolderGenerator
 from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.coherence import MIN_S, MIN_SIDE_PX
-from bench.metrics.cuts import parted
+from bench.metrics.cuts import split_at_cuts
 from bench.prompts import Prompt, load_suite
 from bench.validation.ratings import has_ratings, read_ratings
 from bench.video import read_video, shrink
@@ -50,7 +50,7 @@ class Piece:
     @property
     def small(self) -> Clip:
         """`slow` at the size at which faults are done."""
-        return resized(self.slow, self.size_px)
+        return shrink_clip(self.slow, self.size_px)
 
 
 def pieces(
@@ -113,7 +113,7 @@ def every(clip: Clip, stride: int) -> Clip:
     return replace(clip, frames=clip.frames[::stride], fps=clip.fps / stride)
 
 
-def resized(clip: Clip, short_side_px: int) -> Clip:
+def shrink_clip(clip: Clip, short_side_px: int) -> Clip:
     """A clip of that short side (area filter), or as it is if that would enlarge it."""
     if min(clip.frames.shape[1:3]) <= short_side_px:
         return clip
@@ -137,10 +137,10 @@ def _of_file(name: str, clip: Clip, backbones: Backbones, size_px: int) -> list[
         raise BenchError(f"{name}: cannot be parted into shots: {reason}") from None
     if min(clip.frames.shape[1:3]) < MIN_SIDE_PX:
         return []
-    clip = resized(clip, 2 * size_px)
+    clip = shrink_clip(clip, 2 * size_px)
     length, shortest = round(PIECE_S * clip.fps), int(np.ceil(MIN_S * clip.fps))
     parts = []
-    for shot in parted(likely):
+    for shot in split_at_cuts(likely):
         for start in range(shot.start, shot.stop, length):
             frames = clip.frames[start : min(start + length, shot.stop)]
             if len(frames) >= shortest:

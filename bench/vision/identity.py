@@ -36,13 +36,13 @@ class IdentityNetwork(Protocol):
         """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size; each is seen once."""
 
 
-def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Images `[B, 3, H, W]`, 0..1, less the mean and by the deviation of each channel."""
     shift, scale = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (mean, std))
     return (images - shift) / scale
 
 
-def scaled(
+def scale_short_side(
     frame: NDArray[np.uint8],
     device: torch.device,
     short_side_px: int,
@@ -101,7 +101,7 @@ class AlexNetFeatures:
 
         for part in in_batches(frames, self.batch_size, prepare):
             images = part.to(self._device).permute(0, 3, 1, 2).float() / 255
-            cells = self._cells(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
+            cells = self._cells(normalise(images, IMAGENET_MEAN, IMAGENET_STD))
             vectors.append(functional.normalize(cells.mean(dim=1), dim=-1).cpu().numpy())
         return np.concatenate(vectors)
 
@@ -176,14 +176,16 @@ class _VisionTransformer:
         """
         need_side(frames, MIN_SIDE_PX, self.name.partition(" ")[0])
         vectors = []
-        for images in in_batches(frames, self.batch_size, self._resized):
-            tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
+
+        def prepare(frame: NDArray[np.uint8]) -> Tensor:
+            return scale_short_side(
+                frame, self._device, 224, self.filter_, antialias=self.antialias
+            )
+
+        for images in in_batches(frames, self.batch_size, prepare):
+            tokens = self._tokens(normalise(images, IMAGENET_MEAN, IMAGENET_STD))
             vectors.append(functional.normalize(tokens[:, 0], dim=-1).cpu().numpy())
         return np.concatenate(vectors)
-
-    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
-        """A frame `[H, W, 3]` as the network is fed it: `[3, H', W']`, 0..1."""
-        return scaled(frame, self._device, 224, self.filter_, antialias=self.antialias)
 
     def _tokens(self, images: Tensor) -> Tensor:
         """Tokens `[B, 1 + N, 768]` after the last norm, of images `[B, 3, H, W]`."""

@@ -23,7 +23,7 @@ from bench.errors import BenchError, Unscored, nearest
 from bench.storage import fingerprint
 from bench.vision import weights
 from bench.vision.backbones import Phrase, in_batches, need_side
-from bench.vision.identity import normalised, scaled
+from bench.vision.identity import normalise, scale_short_side
 from bench.vision.lpips import MIN_SIDE_PX
 from bench.vision.weights import WeightsMissing
 
@@ -231,10 +231,10 @@ class VbenchClip:
         import open_clip
 
         side = _OPENAI_SIDE_PX
-        image = scaled(frame, self._device, side, "bicubic")
+        image = scale_short_side(frame, self._device, side, "bicubic")
         top, left = (round((length - side) / 2) for length in image.shape[1:])
         centre = image[..., top : top + side, left : left + side]
-        return normalised(centre, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+        return normalise(centre, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
 
 
 @dataclass(eq=False)
