@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -150,7 +151,7 @@ def document(intro: str, tables: Iterable[Table]) -> str:
 def table(
     title: str,
     texts: Sequence[str],
-    numbers: Sequence[str],
+    numbers: Sequence[str | Column[Any]],
     rows: Iterable[Sequence[str | Cell]],
     above: str = "",
     below: str = "",
@@ -158,7 +159,7 @@ def table(
     """A table of printed rows, whose columns of texts come before those of numbers."""
     return Table(
         title,
-        (*text_columns(texts), *map(Column, numbers)),
+        (*text_columns(texts), *(n if isinstance(n, Column) else Column(n) for n in numbers)),
         tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows),
         above=(above,) if above else (),
         below=(below,) if below else (),

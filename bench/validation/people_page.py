@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.leaderboard.tables.table import Cell, Table
+from bench.leaderboard.tables.table import Cell, Column, Table
 from bench.metrics.base import Metric
 from bench.validation.agreement import (
     Agreement,
@@ -221,17 +221,14 @@ def _agreement_table(panel: Panel, question: str, better: Mapping[str, str]) -> 
         for name in sorted(scored, key=lambda name: -reached[name])
     ]
     above = "" if scored else "No metric of this has a value: see below."
-    numbers = ("Spearman", "95%", "pairs", "within a model", "models", "real", "clips")
-    agreed = table(TITLES[question], ("metric",), numbers, rows, above)
-    minor = tuple(replace(column, minor=True) for column in agreed.columns[5:])
-    return replace(agreed, columns=(*agreed.columns[:5], *minor))
+    minor = (Column(name, minor=True) for name in ("models", "real", "clips"))
+    numbers = ("Spearman", "95%", "pairs", "within a model", *minor)
+    return table(TITLES[question], ("metric",), numbers, rows, above)
 
 
 def _models_table(panel: Panel, better: Mapping[str, str]) -> Table:
     columns_of = {"people": panel.people} | {
-        name: panel.metric(name, better[name]) * (1 if better[name] == "higher" else -1)
-        for name in (HEADLINE, *VBENCH)
-        if name in better
+        name: panel.metric(name, "higher") for name in (HEADLINE, *VBENCH) if name in better
     }
     names = list(panel.means(panel.people))
     rows = [
