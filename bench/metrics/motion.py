@@ -88,7 +88,7 @@ def subject_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
         later = analysis.frames[part.start + stride : part.stop + stride]
         frames = zip(analysis.frames[part], later, strict=True)
         pairs = map(_Pair.of, frames, field.forward, field.valid)
-        return [np.array([pair.speed() for pair in pairs]) * _scale(analysis, field)]
+        return [np.array([pair.subject_px() for pair in pairs]) * _scale(analysis, field)]
 
     return analysis.along("subject speeds", stride, compute)[0]
 
@@ -130,7 +130,7 @@ def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> Moti
         frames = analysis.frames[t], analysis.frames[t + stride]
         pair = _Pair.of(frames, field.forward[t - start], field.valid[t - start])
         changed = _patch_mean(cv2.absdiff(*frames).max(axis=-1).astype(np.float32)) > ACTIVE_CHANGE
-        states.append((pair.speed(), pair.unexplained(), float(changed.mean())))
+        states.append((pair.subject_px(), pair.unexplained(), float(changed.mean())))
     subject, unexplained, active = np.mean(states, axis=0).tolist()
     raw = float(raw_speeds(analysis, stride, window)[pairs - start].mean())
     return MotionState(
@@ -228,8 +228,8 @@ class _Pair:
                 least = error
         return best
 
-    def speed(self) -> float:
-        """Of the fastest points against the camera, in pixels; see `subject_speeds`."""
+    def subject_px(self) -> float:
+        """How far the fastest points go against the camera; see `subject_speeds`."""
         if self.camera is None:
             return 0.0
         by_flow, by_camera = (self._error_after(motion) for motion in (self.flow, self.camera))
