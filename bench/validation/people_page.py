@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,7 +222,7 @@ def _agreement_table(panel: Panel, question: str, better: Mapping[str, str]) -> 
         for name in sorted(scored, key=lambda name: -reached[name])
     ]
     above = "" if scored else "No metric of this has a value: see below."
-    minor = (Column(name, minor=True) for name in ("models", "real", "clips"))
+    minor = (Column[Any](name, minor=True) for name in ("models", "real", "clips"))
     numbers = ("Spearman", "95%", "pairs", "within a model", *minor)
     return table(TITLES[question], ("metric",), numbers, rows, above)
 
