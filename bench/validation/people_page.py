@@ -222,8 +222,8 @@ def _agreement_table(panel: Panel, question: str, better: Mapping[str, str]) -> 
         for name in sorted(scored, key=lambda name: -reached[name])
     ]
     above = "" if scored else "No metric of this has a value: see below."
-    minor = (Column[Any](name, minor=True) for name in ("models", "real", "clips"))
-    numbers = ("Spearman", "95%", "pairs", "within a model", *minor)
+    numbers: list[str | Column[Any]] = ["Spearman", "95%", "pairs", "within a model"]
+    numbers += [Column(name, minor=True) for name in ("models", "real", "clips")]
     return table(TITLES[question], ("metric",), numbers, rows, above)
 
 
