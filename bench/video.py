@@ -724,3 +724,14 @@ def crop_to(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     resized: NDArray[np.uint8] = cv2.resize(part, (width, height), interpolation=filter_)
     return resized
+
+
+def shrink(frame: NDArray[np.uint8], short_side_px: int) -> NDArray[np.uint8]:
+    """A frame `[H, W, 3]` of that short side (area filter), or as it is if it has no more."""
+    height, width = frame.shape[:2]
+    scale = short_side_px / min(height, width)
+    if scale >= 1:
+        return frame
+    size = (round(width * scale), round(height * scale))
+    small: NDArray[np.uint8] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    return small

@@ -14,7 +14,6 @@ from bench.config import build_generator
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.diffusers.random_weights import architectures, parts
 from bench.storage import CONF
-from tools.document_models import MARK, PAGE, table
 
 MODELS = {model.name: model for model in catalogue()}
 
@@ -22,11 +21,6 @@ MODELS = {model.name: model for model in catalogue()}
 def names(capsys: pytest.CaptureFixture[str], *arguments: str) -> set[str]:
     assert main([*arguments, "--json"]) == 0
     return {model["name"] for model in json.loads(capsys.readouterr().out)}
-
-
-def test_the_page_holds_the_list_of_today() -> None:
-    """Else: python -m tools.document_models."""
-    assert PAGE.read_text("utf-8").split(MARK)[1] == f"\n{table()}"
 
 
 def test_filters_keep_what_is_known_to_pass(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,7 @@ import torch
 from bench.errors import BenchError
 from bench.generators.toy import grammar as toy_grammar
 from bench.vision.openclip import TOY_FOLDER, ToyClip
-from tools import held_out_study as held_out
-from tools import train_toy_network as train
+from tools import toy_network as toy
 
 CPU = torch.device("cpu")
 
@@ -22,10 +21,10 @@ def network() -> ToyClip:
 
 
 def test_nothing_that_is_held_out_is_trained_on() -> None:
-    texts = held_out.sentences()
+    texts = toy.held_out()
     assert len(set(texts)) == 24
-    apart = [held_out.scenes(text) for text in [*texts, *held_out.suite()]]
-    trained = held_out.scenes(*train.training_sentences(np.random.default_rng(0), 1000))
+    apart = [toy.scenes(text) for text in [*texts, *toy.published()]]
+    trained = toy.scenes(*toy.training_sentences(np.random.default_rng(0), 1000))
     assert trained.isdisjoint(set().union(*apart))
     assert len(set().union(*apart[:24])) == sum(len(scenes) for scenes in apart[:24])
 
@@ -59,14 +58,14 @@ def test_the_weights_are_small() -> None:
 
 
 def test_the_same_seed_trains_the_same_network(tmp_path: Path) -> None:
-    train.write_configuration(tmp_path)
-    texts = train.training_sentences(np.random.default_rng(2), 12)
+    toy.write_configuration(tmp_path)
+    texts = toy.training_sentences(np.random.default_rng(2), 12)
     clips = np.random.default_rng(3).integers(0, 256, (12, 2, 64, 64, 3), np.uint8)
 
     def weights(seed: int) -> np.ndarray:
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
-        trained = train.train(tmp_path, texts, clips, rng, epochs=2, batch=4)
+        trained = toy.train(tmp_path, texts, clips, rng, epochs=2, batch=4)
         return torch.cat([p.flatten() for p in trained.parameters()]).detach().numpy()
 
     first = weights(0)

@@ -13,7 +13,7 @@ from bench.commands import parser
 from bench.commands.composition import add_overrides, compose_config, read_overrides
 from bench.config import build_metrics, plain
 from bench.errors import attempt
-from bench.metrics.descriptions import Description, first_line, read_description
+from bench.metrics.base import Description, first_line, read_description
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,7 @@
-"""Prompt adherence: whether a clip shows what its prompt asked for, over its whole length."""
+"""Prompt adherence: whether a clip shows what its prompt asked for, over its whole length.
+
+Without a prompt, or with one that the network cannot read, none of these has a value.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +19,6 @@ def adherence(analysis: Analysis) -> Scored:
     """Mean over 8 evenly spaced frames of 100 max(0, cos(frame, prompt)); see Hessel et al., 2021.
 
     Range [0, 100], but networks differ in what they give a perfect match: a CLIP gives about 30.
-
-    Raises:
-        Unscored: if the prompt has no text, or the network cannot read it.
     """
     phrase = _own(analysis)
     values = _per_frame(analysis, phrase)
@@ -32,21 +32,13 @@ def adherence(analysis: Analysis) -> Scored:
 
 @metric(unit="100 cos", better="higher", needs=["text"], prompted=True)
 def adherence_min(analysis: Analysis) -> float:
-    """The worst of the 8 frames of `adherence`: low where a clip turns into something else.
-
-    Raises:
-        Unscored: as `adherence`.
-    """
+    """The worst of the 8 frames of `adherence`: low where a clip turns into something else."""
     return float(_per_frame(analysis, _own(analysis)).min())
 
 
 @metric(unit="100 cos per second", better="higher", needs=["text"], prompted=True)
 def adherence_drift(analysis: Analysis) -> float:
-    """Slope of adherence over time, least squares through the 8 frames: negative is forgetting.
-
-    Raises:
-        Unscored: as `adherence`, or if the clip has a single frame.
-    """
+    """Slope of adherence over time, least squares through the 8 frames: negative is forgetting."""
     values = _per_frame(analysis, _own(analysis))
     need_frames(len(values), 2)
     since_mid_s = times_s(analysis) - times_s(analysis).mean()
@@ -61,7 +53,7 @@ def adherence_margin(analysis: Analysis) -> float:
     Range [-200, 200]. A clip that matches every prompt equally adheres to none, and has 0.
 
     Raises:
-        Unscored: as `adherence`, or if the suite has no other prompt that the network can read.
+        Unscored: if the suite has no other prompt that the network can read.
     """
     own = _own(analysis)
     others = _others(analysis)

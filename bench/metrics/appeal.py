@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bench.errors import need_side
 from bench.metrics.adherence import sampled, times_s
 from bench.metrics.base import Scored, metric
+from bench.video import shrink
 from bench.vision.analysis import Analysis
 
 MIN_SIDE_PX, MAX_SIDE_PX = 32, 1080
@@ -79,11 +80,7 @@ def appeal(analysis: Analysis) -> Scored:
 
 @metric(unit="points", better="higher", needs=["text"])
 def appeal_worst_second(analysis: Analysis) -> float:
-    """The least mean of `appeal` over the sampled frames of one second; of all if it is shorter.
-
-    Raises:
-        Unscored: as `appeal`.
-    """
+    """The least mean of `appeal` over the sampled frames of one second; of all if it is shorter."""
     values, times = _shares(analysis).mean(axis=1), times_s(analysis)
     starts = times[times + _WINDOW_S <= times[-1]]
     windows = [(times >= start) & (times < start + _WINDOW_S) for start in starts]
@@ -142,7 +139,7 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
     - clipping: the share of pixels around which, over 5 x 5, the means of the channels are neither
       all at most 3 nor all at least 252.
     """
-    frame = _bounded(frame)
+    frame = shrink(frame, MAX_SIDE_PX)
     luma = frame.astype(np.float32) @ _LUMA
     cell_px = max(_LEAST_CELL_PX, min(luma.shape) // _CELLS)
     noise = _noise(luma, cell_px)
@@ -158,16 +155,6 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
         banding=float(_BANDED / (_BANDED + np.mean([_contours(each) for each in steps]))),
         clipping=float(1 - clipped.mean()),
     )
-
-
-def _bounded(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = frame.shape[:2]
-    scale = MAX_SIDE_PX / min(height, width)
-    if scale >= 1:
-        return frame
-    size = (round(width * scale), round(height * scale))
-    smaller: NDArray[np.uint8] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    return smaller
 
 
 def _noise(luma: Gray, cell_px: int) -> float:

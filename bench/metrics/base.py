@@ -1,12 +1,24 @@
-"""What a metric is: a pure function of one analysed clip, with unit, direction and version."""
+"""What a metric is: a pure function of one analysed clip, with unit, direction and version.
 
+What one says of itself is read from its source too: importing it takes torch.
+"""
+
+import ast
+import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import yaml
 
 from bench.errors import Unscored
-from bench.vision.analysis import Analysis
+from bench.storage import CONF
+
+if TYPE_CHECKING:
+    from bench.vision.analysis import Analysis
 
 Better = Literal["higher", "lower"]
 
@@ -50,13 +62,13 @@ class Metric:
     needs: tuple[str, ...]
     prompted: bool
     based: bool
-    function: Callable[[Analysis], float | Scored]
+    function: "Callable[[Analysis], float | Scored]"
 
-    def __call__(self, analysis: Analysis) -> float:
+    def __call__(self, analysis: "Analysis") -> float:
         """The value of `score`."""
         return self.score(analysis).value
 
-    def score(self, analysis: Analysis) -> Scored:
+    def score(self, analysis: "Analysis") -> Scored:
         """The metric's value for this clip, and what stands behind it.
 
         Raises:
@@ -78,14 +90,79 @@ def metric(
     prompted: bool = False,
     based: bool = False,
     id: str | None = None,
-) -> Callable[[Callable[[Analysis], float | Scored]], Metric]:
+) -> "Callable[[Callable[[Analysis], float | Scored]], Metric]":
     """Make a function a Metric; it is listed by its import path in `conf/metrics/`.
 
     Without an `id` it is called by its import path: give it that path as its id when it moves.
     """
 
-    def wrap(function: Callable[[Analysis], float | Scored]) -> Metric:
+    def wrap(function: "Callable[[Analysis], float | Scored]") -> Metric:
         name = id or f"{function.__module__}.{function.__qualname__}"
         return Metric(name, unit, better, version, tuple(needs), prompted, based, function)
 
     return wrap
+
+
+class Description(NamedTuple):
+    """What is said of a metric."""
+
+    unit: str
+    better: str | None
+    line: str
+
+
+def line_of(name: str) -> str:
+    """What a column of conf/metrics measures, in one line; empty for columns of somebody's own."""
+    path = _paths().get(name)
+    described = read_description(path) if path else None
+    return described.line if described else ""
+
+
+@cache
+def _paths() -> dict[str, str]:
+    choices = (
+        yaml.safe_load(file.read_text("utf-8")) for file in (CONF / "metrics").glob("*.yaml")
+    )
+    return {name: path for choice in choices for name, path in choice.get("compute", {}).items()}
+
+
+def read_description(path: str) -> Description | None:
+    """Of a metric by its import path; None where its source says it in another way than ours."""
+    module, _, name = path.rpartition(".")
+    statements = _statements(module)
+    functions = {node.name: node for node in statements if isinstance(node, ast.FunctionDef)}
+    for node in statements:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            for decorator in node.decorator_list:
+                return _described(decorator, ast.get_docstring(node) or "")
+        # One of several alike: `name = maker("what it measures", ...)`.
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=target)], value=ast.Call(func=ast.Name(id=maker), args=texts)
+            ) if target == name and maker in functions:
+                line = ": ".join(str(ast.literal_eval(text)) for text in texts)
+                calls = (n for n in ast.walk(functions[maker]) if isinstance(n, ast.Call))
+                for call in calls:
+                    if isinstance(call.func, ast.Name) and call.func.id == "metric":
+                        return _described(call, line)
+    return None
+
+
+def _described(call: Any, document: str) -> Description:  # noqa: ANN401 - an expression
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    unit, better = (ast.literal_eval(keywords[key]) for key in ("unit", "better"))
+    return Description(unit, better, first_line(document))
+
+
+def first_line(document: str) -> str:
+    """Of a docstring."""
+    return document.strip().partition("\n")[0]
+
+
+@cache
+def _statements(module: str) -> list[ast.stmt]:
+    """Of a module's source; none where there is none."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return []
+    return ast.parse(Path(spec.origin).read_text("utf-8")).body

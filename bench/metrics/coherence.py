@@ -117,9 +117,6 @@ def coherence_worst_second(analysis: Analysis) -> Scored:
 
     Seconds begin every quarter; churn, identity, blending, order and motion are the clip's. The
     curve over all of them is kept.
-
-    Raises:
-        Unscored: as `coherence`.
     """
     whole, reduced = measure(analysis), analysis.reduced(SIDE_PX)
     held = np.array(stutter.score(analysis).series["held"])
@@ -230,11 +227,7 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
 
 
 def measure(analysis: Analysis) -> Damage:
-    """What the whole clip shows.
-
-    Raises:
-        Unscored: as `coherence`.
-    """
+    """What the whole clip shows."""
     return analysis.once("damage", lambda: _measure(analysis))
 
 

@@ -1,4 +1,8 @@
-"""Frame consistency: how much changes from step to step, and how much of it motion explains."""
+"""Frame consistency: how much changes from step to step, and how much of it motion explains.
+
+What a metric compares must be there: neighbours a step away, frames large enough for the networks,
+flow that is reliable in two thirds of the pairs (see `reliable`), and change to be a share of.
+"""
 
 from itertools import pairwise
 
@@ -70,11 +74,8 @@ def flicker(analysis: Analysis) -> Scored:
     mean_t | median over valid pixels of mean_c( W(x_t+s, f) - x_t ) | / 255, where W pulls the
     next frame back along the flow f. The residual is signed: grain cancels, a change of light
     does not. Pairs with under 30% valid pixels are dropped. Range [0, 1]. The residuals are kept,
-    each at the time of its later frame.
-
-    Raises:
-        Unscored: if over a third of the pairs are dropped, or the prompt asks for changing light,
-            which this cannot tell from flicker.
+    each at the time of its later frame. Unscored if the prompt asks for changing light, which this
+    cannot tell from flicker.
     """
     if analysis.prompt.lighting_change:
         raise Unscored("changing light was asked for")
@@ -114,9 +115,6 @@ def stutter(analysis: Analysis) -> Scored:
     A pair does if its mean absolute difference is under .05 grey levels, or under a quarter of
     the median over the pairs up to 4 before and after. Range [0, 1]; 1 is a frozen clip. On the
     frames as generated, not on working frames. Which pairs are held is kept.
-
-    Raises:
-        Unscored: if the clip has a single frame.
     """
     frames = analysis.clip.frames
     need_frames(len(frames), 2)
@@ -137,9 +135,6 @@ def warp_mae(analysis: Analysis) -> float:
 
     The warping error of Lai et al. (ECCV 2018), as an absolute error. Range [0, 1]. Pairs with
     under 30% valid pixels are left out. It prefers a frozen clip to any real one.
-
-    Raises:
-        Unscored: if over a third of the pairs are left out.
     """
     valid, _, errors = _warping(analysis)
     return float(errors[reliable(valid)].mean()) / 255
@@ -153,9 +148,6 @@ def warp_lpips(analysis: Analysis) -> float:
 
     The mask of valid pixels is averaged over the area of each cell of each LPIPS layer, and
     weighs the cell. Range [0, about 1]. Pairs as in `warp_mae`; as blind to a frozen clip.
-
-    Raises:
-        Unscored: if over a third of the pairs are left out, or the frames are too small.
     """
     pairs = reliable(_warping(analysis)[0])
     return float(analysis.compare_warped(analysis.step).distances[pairs].mean())
@@ -166,9 +158,6 @@ def warp(analysis: Analysis) -> float:
     """Change that motion does not explain, as a share of change across the clip.
 
     warp_lpips / lpips_far. Range [0, about 1.2].
-
-    Raises:
-        Unscored: as `warp_lpips`, or if the clip is static.
     """
     return warp_lpips(analysis) / travelled(analysis)
 
@@ -181,9 +170,6 @@ def smoothness(analysis: Analysis) -> float:
 
     M_t = 1/2 [W(x_t-s, b/2) + W(x_t+s, a/2)], a and b being the flows from t-s to t+s and back;
     t runs over every frame that has both neighbours. Range [0, about 1.2]; noise gives about 1.
-
-    Raises:
-        Unscored: if the clip has fewer than 2s + 1 frames, is too small, or is static.
     """
     far = travelled(analysis)
     return float(analysis.compare_halfway(analysis.step).distances.mean()) / far
@@ -194,8 +180,5 @@ def occlusion(analysis: Analysis) -> float:
     """Pixels whose flow is not valid: mean over all pairs (t, t+s) of 1 - their valid share.
 
     Range [0, 1]. It says how much the warping metrics did not look at: damage hides there.
-
-    Raises:
-        Unscored: if the clip is too short or too small for flow.
     """
     return 1 - float(_warping(analysis)[0].mean())

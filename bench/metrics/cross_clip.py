@@ -164,27 +164,33 @@ def _compare_seed(shots: Sequence[Shot]) -> list[Likeness]:
                 f"group {shot.group!r} has a clip with nothing to compare: it needs a second one, "
                 "of a category that another group has too"
             )
-        likenesses.append(_mean(shot.group, compared))
+        own, others, value, won = np.array(compared).T
+        likenesses.append(
+            Likeness(
+                group=shot.group,
+                own=_mean(own),
+                others=_mean(others),
+                value=float(value.mean()),
+                won=float(won.mean()),
+            )
+        )
     return likenesses
 
 
-def _against(own: float, others: NDArray[np.float64]) -> Mapping[str, float]:
-    """One comparison: a sibling's cosine with those of strangers, NaN where one is not there."""
+def _against(own: float, others: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Own, others, value and won of one comparison, in the order of `Likeness`.
+
+    `own` is a sibling's cosine, `others` those of strangers; NaN where a clip is not there.
+    """
     there = others[np.isfinite(others)]
     if not np.isfinite(own) or not len(there):
-        return {"own": np.nan, "others": np.nan, "value": NOTHING, "won": CHANCE}
-    ahead = own - there
+        return np.nan, np.nan, NOTHING, CHANCE
+    ahead, average = own - there, float(there.mean())
     won = np.where(np.abs(ahead) < _TIE, CHANCE, ahead > 0)
-    average = float(there.mean())
-    return {"own": own, "others": average, "value": own - average, "won": float(won.mean())}
+    return own, average, own - average, float(won.mean())
 
 
-def _mean(group: str, compared: Sequence[Mapping[str, float]]) -> Likeness:
-    def mean(key: str) -> float | None:
-        values = [each[key] for each in compared if np.isfinite(each[key])]
-        return float(np.mean(values)) if values else None
-
-    value, won = mean("value"), mean("won")
-    assert value is not None
-    assert won is not None
-    return Likeness(group=group, own=mean("own"), others=mean("others"), value=value, won=won)
+def _mean(values: NDArray[np.float64]) -> float | None:
+    """Of those that are there."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else None

@@ -1,4 +1,7 @@
-"""Cuts: shots that end within the clip, asked for or not."""
+"""Cuts: shots that end within the clip, asked for or not.
+
+Without the cut detector's weights, or of a clip too short for it, nothing here has a value.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +18,6 @@ def cuts(analysis: Analysis) -> Scored:
     """How many cuts the clip has: runs of frames with a cut probability above .5.
 
     Range 0, 1, ... The probability of each frame is kept.
-
-    Raises:
-        Unscored: if the cut detector is missing, or the clip too short for it.
     """
     likely = analysis.cut_probabilities
     return Scored(float(len(_runs(likely))), {"probability": likely.round(4).tolist()})
@@ -28,9 +28,6 @@ def cuts_unrequested(analysis: Analysis) -> float:
     """Cuts beyond those that the prompt asks for: max(0, cuts - (shots - 1)).
 
     A clip without a prompt has one shot. Range 0, 1, ...; 0 is wanted.
-
-    Raises:
-        Unscored: as `cuts`.
     """
     return max(0.0, cuts(analysis) - (analysis.prompt.shots - 1))
 
@@ -40,17 +37,14 @@ def shots(analysis: Analysis) -> list[Window]:
 
     The frames of a transition belong to neither side. A clip of which one shot is wanted is one,
     whatever it shows: cuts that nobody asked for are damage.
-
-    Raises:
-        Unscored: as `cuts`, if the prompt asks for several shots.
     """
     end = len(analysis.frames)
     if analysis.prompt.shots == 1:
         return [Window(0, end)]
-    return parted(analysis.cut_probabilities, analysis.prompt.shots - 1)
+    return split_at_cuts(analysis.cut_probabilities, analysis.prompt.shots - 1)
 
 
-def parted(likely: NDArray[np.float64], most_cuts: int | None = None) -> list[Window]:
+def split_at_cuts(likely: NDArray[np.float64], most_cuts: int | None = None) -> list[Window]:
     """The shots between cuts, in order; some may be empty or a frame long.
 
     Args:

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from bench.vision.analysis import Analysis
-from bench.vision.flow import places, pull_back
+from bench.vision.flow import ends_inside, pull_back
+from bench.vision.lpips import area_means
 
 STEADY_PLACES, STEADY_MOMENTS = 0.2, 0.75
 LEAST_SPEED = 5e-4  # short sides a step: a sixteenth of a pixel, what flow can tell from nothing
@@ -208,7 +208,7 @@ def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.f
         grid = analysis.lpips_network.grid(analysis.features(slice(part.start, part.start + 1)))
         short_side = min(onward.shape[1:3])
         return [
-            functional.adaptive_avg_pool2d(torch.from_numpy(values)[:, None], grid)[:, 0].numpy()
+            area_means(torch.from_numpy(values), grid).numpy()
             for values in (np.linalg.norm(turned, axis=-1) / short_side, speed / short_side)
         ]
 
@@ -343,26 +343,20 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
     forwards = list(range(window.start, window.stop, step))
     backwards = list(range(window.stop - 1, window.start - 1, -step))
     for frames, flows in ((forwards, field.forward), (backwards, field.backward)):
-        height, width = flows.shape[1:3]
-        x, y = places(height, width)
         chain = np.zeros_like(flows[0])
-        inside = np.ones((height, width), bool)
+        inside = torch.ones(chain.shape[:2], dtype=torch.bool)
         later = frames[1 + (len(frames) - 1) // 2 :]
         pulled, kept = [], []
         for before, after in pairwise(frames):
             chain = chain + pull_back(flows[min(before, after) - window.start], chain)
-            end_x, end_y = x + chain[..., 0], y + chain[..., 1]
-            inside = inside & (end_x >= 0) & (end_x <= width - 1)
-            inside &= (end_y >= 0) & (end_y <= height - 1)
+            inside = inside & ends_inside(torch.from_numpy(chain))
             if after in later:
                 frame = pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255)
                 pulled.append(_relit(frame, analysis.frames[frames[0]]) if light_asked else frame)
                 kept.append(inside)
         first = slice(frames[0], frames[0] + 1)
         followed = analysis.compare(first, np.stack(pulled)).cells
-        share = functional.adaptive_avg_pool2d(
-            torch.from_numpy(np.stack(kept)).float()[:, None], followed.shape[1:]
-        )[:, 0].numpy()
+        share = area_means(torch.stack(kept).float(), followed.shape[1:]).numpy()
         here, there = (np.array(each) - window.start for each in (frames[0], later))
         own = patches[here].expand(len(later), -1, -1, -1)
         missing = _missing(own, patches[there], SEARCH_CELLS)

@@ -2,7 +2,8 @@
 
 cos(t, u) is the cosine of the identity network's embeddings of frames t and u, in [-1, 1]; 1 is the
 same thing. A frozen clip has 1 everywhere, so none of these ranks a clip alone. The columns `i2v_*`
-hold an image-to-video clip against its conditioning image.
+hold an image-to-video clip against its conditioning image, and have no value where there is none;
+the others have none of a clip that is too short for what they compare.
 """
 
 from collections.abc import Callable
@@ -24,9 +25,6 @@ def identity_first(analysis: Analysis) -> Scored:
     """Likeness to the first frame: mean over t >= 1 of cos(0, t).
 
     The curve is kept.
-
-    Raises:
-        Unscored: if the clip has a single frame, or is too small.
     """
     alike = _to_first(analysis, needed=2)
     times_s = np.arange(1, len(alike) + 1) / analysis.clip.fps
@@ -35,21 +33,13 @@ def identity_first(analysis: Analysis) -> Scored:
 
 @metric(unit="cosine", better="higher", needs=["identity"])
 def identity_min(analysis: Analysis) -> float:
-    """Likeness to the first frame where it is lowest: min over t >= 1 of cos(0, t).
-
-    Raises:
-        Unscored: as `identity_first`.
-    """
+    """Likeness to the first frame where it is lowest: min over t >= 1 of cos(0, t)."""
     return float(_to_first(analysis, needed=2).min())
 
 
 @metric(unit="cosine", better="higher", needs=["identity"])
 def identity_adjacent(analysis: Analysis) -> float:
-    """Likeness over one time step: mean_t cos(t, t+s).
-
-    Raises:
-        Unscored: if the clip is not longer than a step, or is too small.
-    """
+    """Likeness over one time step: mean_t cos(t, t+s)."""
     return analysis.likeness(analysis.step)
 
 
@@ -58,9 +48,6 @@ def identity_slope(analysis: Analysis) -> float:
     """Drift from the first frame: slope of the line that fits cos(0, t), t >= 1, best.
 
     Least squares over time in seconds. Below 0 for a clip that drifts away, 0 for a frozen one.
-
-    Raises:
-        Unscored: if the clip has fewer than 3 frames, or is too small.
     """
     alike = _to_first(analysis, needed=3)
     seconds = np.arange(1, len(alike) + 1) / analysis.clip.fps
@@ -74,9 +61,6 @@ def identity_lag(analysis: Analysis) -> Scored:
 
     Range [-1, 1]. The curve holds lags of .25, .5, 1, 2 and 4 s, each as the nearest number of
     frames; None where the clip is not longer than the lag, or a frame is longer than it.
-
-    Raises:
-        Unscored: if the clip is not longer than a second, or is too small.
     """
     return _curve(analysis, "cosine", analysis.likeness)
 
@@ -86,9 +70,6 @@ def lpips_lag(analysis: Analysis) -> Scored:
     """LPIPS of frames one second apart: mean_t D(x_t, x_t + 1 s); the curve is kept.
 
     Range [0, about 1]. Lags as in `identity_lag`. It grows with motion: shown, never ranked.
-
-    Raises:
-        Unscored: if the clip is not longer than a second, or is too small.
     """
     return _curve(analysis, "lpips", lambda lag: float(analysis.lpips(lag).mean()))
 
@@ -104,9 +85,6 @@ def i2v_first(analysis: Analysis) -> float:
     """D(image, x_0): LPIPS of the conditioning image, cropped as the model got it, and frame 0.
 
     Range [0, about 1]; 0 is a first frame that is the image.
-
-    Raises:
-        Unscored: if the prompt has no conditioning image.
     """
     return float(analysis.lpips_to_reference[0])
 
@@ -122,9 +100,6 @@ def i2v_mean(analysis: Analysis) -> float:
     """mean_t D(image, x_t): how far the clip as a whole is from its conditioning image.
 
     Range [0, about 1]. It grows with motion too, so read it beside `dynamics`.
-
-    Raises:
-        Unscored: if the prompt has no conditioning image.
     """
     return float(analysis.lpips_to_reference.mean())
 
@@ -140,9 +115,6 @@ def i2v_identity_first(analysis: Analysis) -> float:
     """Likeness of the conditioning image and frame 0, as the identity network sees them.
 
     Range [-1, 1]; 1 is the same thing.
-
-    Raises:
-        Unscored: if the prompt has no conditioning image.
     """
     return float(analysis.likeness_to_reference[0])
 
@@ -158,9 +130,6 @@ def i2v_identity_mean(analysis: Analysis) -> float:
     """Likeness of the conditioning image and the clip, mean over all frames.
 
     Range [-1, 1]; 1 is the same thing throughout.
-
-    Raises:
-        Unscored: if the prompt has no conditioning image.
     """
     return float(analysis.likeness_to_reference.mean())
 

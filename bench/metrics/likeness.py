@@ -2,6 +2,7 @@
 
 A variant is the same model made faster or smaller, as its `card.base` says. Other frames need not
 be worse ones: these columns say how far a clip went from its base, not which of both is better.
+Where no clip of the base of the same shape is at hand there is no value.
 """
 
 import cv2
@@ -21,9 +22,6 @@ def base_lpips(analysis: Analysis) -> Scored:
     """Distance to the base's clip: mean_t D(x_t, y_t) over working frames; 0 is the same frame.
 
     The curve over time is kept: its peak is where both part most.
-
-    Raises:
-        Unscored: if the base's clip is not at hand or of another shape, or as `Analysis.lpips`.
     """
     base = _base(analysis)
 
@@ -40,9 +38,6 @@ def base_ssim(analysis: Analysis) -> Scored:
 
     Of the luma of frames as generated, with the window and constants of the paper. The curve over
     time is kept.
-
-    Raises:
-        Unscored: if the base's clip is not at hand, or of another shape.
     """
     base = _base(analysis)
     pairs = zip(analysis.clip.frames, base.clip.frames, strict=True)

@@ -1,18 +1,23 @@
-"""Motion: how much moves, with and without the camera. Gates and context, not merits."""
+"""Motion: how much moves, with and without the camera. Gates and context, not merits.
 
+A clip that is too short or too small for flow has no value.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
-from bench.vision.flow import FlowField, places, pull_back
+from bench.vision.flow import FlowField, ends_inside, places, pull_back
 
 TOP_SHARE = 0.05
-LATTICE_PX = 4
-CAMERA_LATTICE_PX = 8
+LATTICE, CAMERA_LATTICE = np.s_[::4, ::4], np.s_[::8, ::8]
 RANSAC_THRESHOLDS_PX = (0.25, 0.5, 1.0, 2.0, 4.0)
 RANSAC_DRAWS = 500
 MIN_POINTS = 20
@@ -54,27 +59,20 @@ def dynamics(analysis: Analysis) -> float:
 
     Mean over pairs (t, t+s). Range [0, about 5]. A zoom or a pan over a photograph gives under
     .002, over a drawing with repeated patterns up to .021; the calmest real clip has .043.
-
-    Raises:
-        Unscored: if the clip is too short or too small for flow.
     """
     return float(subject_speeds(analysis, analysis.step).mean())
 
 
 @metric(unit="short sides per second", better=None, version=2, needs=["flow"])
 def dynamics_raw(analysis: Analysis) -> float:
-    """All motion, the camera's included: mean over pairs of the 5% largest flow magnitudes.
-
-    Raises:
-        Unscored: if the clip is too short or too small for flow.
-    """
+    """All motion, the camera's included: mean over pairs of the 5% largest flow magnitudes."""
     return float(raw_speeds(analysis, analysis.step).mean())
 
 
 def subject_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
     """How fast things move against what the camera does, for each pair (t, t+stride).
 
-    The affine motion that explains most (see `_camera`) is the camera's. What the flow says
+    The affine motion that explains most (see `_Pair.camera`) is the camera's. What the flow says
     beyond it (mean of 3x3) counts at points that are valid, textured (mean squared gradient of
     9x9 above 4) and explained by the flow but not by the camera: with the mean absolute errors
     Ed and Ea of 9x9 grey levels after either motion, Ea - Ed > 1 and Ed < .7 Ea. The mean of the
@@ -86,17 +84,11 @@ def subject_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
     """
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
-        first, second = (
-            [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in frames]
-            for frames in (
-                analysis.frames[part],
-                analysis.frames[part.start + stride : part.stop + stride],
-            )
-        )
         field = analysis.flow(stride, part)
-        pairs = zip(first, second, field.forward, field.valid, strict=True)
-        speeds = [_top(_against_camera(*pair, _camera_of(*pair))) for pair in pairs]
-        return [np.array(speeds) * _scale(analysis, field)]
+        later = analysis.frames[part.start + stride : part.stop + stride]
+        frames = zip(analysis.frames[part], later, strict=True)
+        pairs = map(_Pair.of, frames, field.forward, field.valid)
+        return [np.array([pair.subject_px() for pair in pairs]) * _scale(analysis, field)]
 
     return analysis.along("subject speeds", stride, compute)[0]
 
@@ -110,8 +102,7 @@ def raw_speeds(analysis: Analysis, stride: int, part: slice | None = None) -> ND
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
         field = analysis.flow(stride, part)
-        lattice = field.forward[:, ::LATTICE_PX, ::LATTICE_PX]
-        lengths = [np.linalg.norm(flow, axis=-1) for flow in lattice]
+        lengths = [np.linalg.norm(flow[LATTICE], axis=-1) for flow in field.forward]
         return [np.array([_top(length) for length in lengths]) * _scale(analysis, field)]
 
     return analysis.along("raw speeds", stride, compute, part)[0]
@@ -136,20 +127,10 @@ def motion_state(analysis: Analysis, stride: int, start: int, stop: int) -> Moti
     pairs = np.unique(np.linspace(start, stop - 1 - stride, STATE_PAIRS).round().astype(int))
     states = []
     for t in pairs.tolist():
-        flow, valid = field.forward[t - start], field.valid[t - start]
-        before, after = analysis.frames[t], analysis.frames[t + stride]
-        first, second = (
-            cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in (before, after)
-        )
-        camera = _camera_of(first, second, flow, valid)
-        against = _against_camera(first, second, flow, valid, camera)
-        change = np.abs(second - first)
-        left, inside = change, np.ones_like(change, bool)
-        if camera is not None:
-            left, inside = _after_camera(first, second, camera)
-        share = float(left[inside].mean() / max(change[inside].mean(), 1e-3))
-        moved = cv2.blur(cv2.absdiff(before, after).max(axis=-1).astype(np.float32), (9, 9))
-        states.append((_top(against), min(1.0, share), float((moved > ACTIVE_CHANGE).mean())))
+        frames = analysis.frames[t], analysis.frames[t + stride]
+        pair = _Pair.of(frames, field.forward[t - start], field.valid[t - start])
+        changed = _patch_mean(cv2.absdiff(*frames).max(axis=-1).astype(np.float32)) > ACTIVE_CHANGE
+        states.append((pair.subject_px(), pair.unexplained(), float(changed.mean())))
     subject, unexplained, active = np.mean(states, axis=0).tolist()
     raw = float(raw_speeds(analysis, stride, window)[pairs - start].mean())
     return MotionState(
@@ -193,20 +174,86 @@ def _revealed(analysis: Analysis, start: int, stop: int) -> float:
     return float(np.mean(shares)) if shares else 1.0
 
 
-def _after_camera(
-    first: NDArray[np.float32], second: NDArray[np.float32], camera: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """What differs once camera and light are taken away, and where the frame is still seen."""
-    height, width = first.shape
-    x, y = places(height, width)
-    end_x, end_y = x + camera[..., 0], y + camera[..., 1]
-    inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
-    if not inside.any():
-        return np.abs(second - first), np.ones_like(inside)
-    shown = pull_back(second, camera)
-    gain, offset = np.polyfit(shown[inside], first[inside], 1) if shown.std() > 0 else (1.0, 0.0)
-    left: NDArray[np.float32] = np.abs(np.float32(gain) * shown + np.float32(offset) - first)
-    return left, inside
+@dataclass(eq=False)
+class _Pair:
+    """Two frames in grey levels `[H, W]`, the flow `[H, W, 2]` between them, and where it holds."""
+
+    first: NDArray[np.float32]
+    second: NDArray[np.float32]
+    flow: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        frames: Sequence[NDArray[np.uint8]],
+        flow: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+    ) -> "_Pair":
+        """That of two frames `[H, W, 3]`."""
+        first, second = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) for f in frames)
+        return cls(first, second, flow, valid)
+
+    @cached_property
+    def camera(self) -> NDArray[np.float32] | None:
+        """The affine motion of the camera, `[H, W, 2]`; None if no motion explains enough points.
+
+        Of the motions that RANSAC finds at several thresholds in the valid flow on an 8-pixel
+        lattice, the one after which the frames differ least (median on the lattice): where the
+        flow is wrong over wide areas, as on repeated patterns, most points may agree on a wrong
+        motion, but the pictures do not.
+        """
+        x, y = places(*self.first.shape)
+        valid = self.valid[CAMERA_LATTICE]
+        start = np.stack([x[CAMERA_LATTICE], y[CAMERA_LATTICE]], axis=-1)[valid]
+        if len(start) < MIN_POINTS:
+            return None
+        best, least = None, np.inf
+        for threshold_px in RANSAC_THRESHOLDS_PX:
+            affine, _ = cv2.estimateAffine2D(
+                start,
+                start + self.flow[CAMERA_LATTICE][valid],
+                method=cv2.RANSAC,
+                ransacReprojThreshold=threshold_px,
+                maxIters=RANSAC_DRAWS,
+            )
+            if affine is None:
+                continue
+            (a, b, c), (d, e, f) = affine.astype(np.float32)
+            end = a * x[LATTICE] + b * y[LATTICE] + c, d * x[LATTICE] + e * y[LATTICE] + f
+            shown = cv2.remap(self.second, *end, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            error = float(np.median(np.abs(shown - self.first[LATTICE])))
+            if error < least:
+                best = np.stack([(a - 1) * x + b * y + c, d * x + (e - 1) * y + f], -1)
+                least = error
+        return best
+
+    def subject_px(self) -> float:
+        """How far the fastest points go against the camera; see `subject_speeds`."""
+        if self.camera is None:
+            return 0.0
+        by_flow, by_camera = (self._error_after(motion) for motion in (self.flow, self.camera))
+        gradients = [cv2.Sobel(self.first, cv2.CV_32F, *order) / 8 for order in ((1, 0), (0, 1))]
+        textured = _patch_mean(gradients[0] ** 2 + gradients[1] ** 2) > MIN_TEXTURE
+        explained = (by_camera - by_flow > MIN_GAIN) & (by_flow < MAX_ERROR_SHARE * by_camera)
+        left = cv2.blur(np.hypot(*np.moveaxis(self.flow - self.camera, -1, 0)), (3, 3))
+        return _top((left * (self.valid & textured & explained))[LATTICE])
+
+    def unexplained(self) -> float:
+        """Share of the change that camera and light do not explain; see `motion_state`."""
+        left = change = np.abs(self.second - self.first)
+        inside = np.ones_like(change, bool)
+        if self.camera is not None:
+            within: NDArray[np.bool_] = ends_inside(torch.from_numpy(self.camera)).numpy()
+            if within.any():
+                shown, inside = pull_back(self.second, self.camera), within
+                lit = shown[inside], self.first[inside]
+                gain, offset = np.polyfit(*lit, 1) if shown.std() > 0 else (1.0, 0.0)
+                left = np.abs(np.float32(gain) * shown + np.float32(offset) - self.first)
+        return min(1.0, float(left[inside].mean() / max(change[inside].mean(), 1e-3)))
+
+    def _error_after(self, motion: NDArray[np.float32]) -> NDArray[np.float32]:
+        return _patch_mean(np.abs(pull_back(self.second, motion) - self.first))
 
 
 def _scale(analysis: Analysis, field: FlowField) -> float:
@@ -217,87 +264,6 @@ def _scale(analysis: Analysis, field: FlowField) -> float:
 def _top(lengths: NDArray[np.float32]) -> float:
     ordered = np.sort(lengths, axis=None)
     return float(ordered[-max(1, round(TOP_SHARE * len(ordered))) :].mean())
-
-
-def _against_camera(
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
-    flow: NDArray[np.float32],
-    valid: NDArray[np.bool_],
-    camera: NDArray[np.float32] | None,
-) -> NDArray[np.float32]:
-    """Lengths of what is left of the flow on the lattice, 0 where nothing is sure; pixels."""
-    lattice = (slice(None, None, LATTICE_PX), slice(None, None, LATTICE_PX))
-    if camera is None:
-        return np.zeros_like(first[lattice])
-    by_flow, by_camera = (_local_error(first, second, motion) for motion in (flow, camera))
-    gradients = [cv2.Sobel(first, cv2.CV_32F, *order) / 8 for order in ((1, 0), (0, 1))]
-    textured = _patch_mean(gradients[0] ** 2 + gradients[1] ** 2) > MIN_TEXTURE
-    explained = (by_camera - by_flow > MIN_GAIN) & (by_flow < MAX_ERROR_SHARE * by_camera)
-    left = cv2.blur(np.hypot(flow[..., 0] - camera[..., 0], flow[..., 1] - camera[..., 1]), (3, 3))
-    sure: NDArray[np.float32] = (left * (valid & textured & explained))[lattice]
-    return sure
-
-
-def _camera_of(
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
-    flow: NDArray[np.float32],
-    valid: NDArray[np.bool_],
-) -> NDArray[np.float32] | None:
-    """The camera's motion as `_camera` finds it in the valid flow on an 8-pixel lattice."""
-    x, y = places(*flow.shape[:2])
-    coarse = (slice(None, None, CAMERA_LATTICE_PX), slice(None, None, CAMERA_LATTICE_PX))
-    start = np.stack([x[coarse], y[coarse]], axis=-1)[valid[coarse]]
-    return _camera(first, second, start, flow[coarse][valid[coarse]])
-
-
-def _camera(
-    first: NDArray[np.float32],
-    second: NDArray[np.float32],
-    start: NDArray[np.float32],
-    moved: NDArray[np.float32],
-) -> NDArray[np.float32] | None:
-    """The affine motion of the camera, `[H, W, 2]`; None if no motion explains enough points.
-
-    Of the motions that RANSAC finds at several thresholds, the one after which the frames differ
-    least (median on the lattice): where the flow is wrong over wide areas, as on repeated
-    patterns, most points may agree on a wrong motion, but the pictures do not.
-
-    Args:
-        first: grey levels `[H, W]`.
-        second: grey levels `[H, W]`.
-        start: points `[N, 2]` of the first frame, x and y.
-        moved: how far each went, `[N, 2]`.
-    """
-    x, y = places(*first.shape[:2])
-    lattice = (slice(None, None, LATTICE_PX), slice(None, None, LATTICE_PX))
-    best, least = None, np.inf
-    if len(start) < MIN_POINTS:
-        return None
-    for threshold_px in RANSAC_THRESHOLDS_PX:
-        affine, _ = cv2.estimateAffine2D(
-            start,
-            start + moved,
-            method=cv2.RANSAC,
-            ransacReprojThreshold=threshold_px,
-            maxIters=RANSAC_DRAWS,
-        )
-        if affine is None:
-            continue
-        (a, b, c), (d, e, f) = affine.astype(np.float32)
-        end = a * x[lattice] + b * y[lattice] + c, d * x[lattice] + e * y[lattice] + f
-        shown = cv2.remap(second, *end, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        error = float(np.median(np.abs(shown - first[lattice])))
-        if error < least:
-            best, least = np.stack([(a - 1) * x + b * y + c, d * x + (e - 1) * y + f], -1), error
-    return best
-
-
-def _local_error(
-    first: NDArray[np.float32], second: NDArray[np.float32], motion: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    return _patch_mean(np.abs(pull_back(second, motion) - first))
 
 
 def _patch_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:

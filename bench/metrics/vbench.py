@@ -3,7 +3,8 @@
 Huang et al., "VBench: Comprehensive Benchmark Suite for Video Generative Models", CVPR 2024. The
 values are of the frames as generated, not normalised, one for each clip. VBench averages its two
 consistencies over all frames of all clips: where lengths differ, weigh a clip by its frames less
-one. They reward clips that do not move; that is why they are columns and not the headline.
+one. They reward clips that do not move; that is why they are columns and not the headline. Where
+a network's weights cannot be had, or of a single frame, there is no value.
 """
 
 from itertools import islice, pairwise
@@ -35,8 +36,7 @@ def vbench_subject_consistency(analysis: Analysis) -> float:
     Embeddings are class tokens of every frame; see `bench.vision.identity`. Range [0, 1].
 
     Raises:
-        Unscored: if DINO's weights cannot be had, or `vbench_dino` is another network; or if the
-            clip has a single frame.
+        Unscored: if `vbench_dino` is another network.
     """
     network = analysis.backbone("vbench_dino")
     if not isinstance(network, Dino):
@@ -50,9 +50,6 @@ def vbench_background_consistency(analysis: Analysis) -> float:
     """As `vbench_subject_consistency`, with image embeddings of CLIP ViT-B/32.
 
     Range [0, 1].
-
-    Raises:
-        Unscored: if CLIP's weights cannot be had, or the clip has a single frame.
     """
     network = cast("VbenchClip", analysis.backbone("vbench_clip"))
     need_frames(len(analysis.clip.frames), 2)
@@ -64,9 +61,6 @@ def vbench_aesthetic_quality(analysis: Analysis) -> float:
     """Mean over all frames of LAION's aesthetic rating / 10, from CLIP ViT-L/14.
 
     About [0, 1]; a line has no bounds.
-
-    Raises:
-        Unscored: if the weights of CLIP or of the predictor cannot be had.
     """
     network = cast("VbenchAesthetic", analysis.backbone("vbench_aesthetic"))
     return float((network.ratings(analysis.clip.frames) / 10).mean(dtype=np.float64))
@@ -74,11 +68,7 @@ def vbench_aesthetic_quality(analysis: Analysis) -> float:
 
 @metric(unit="share of full scale", better="higher")
 def vbench_temporal_flickering(analysis: Analysis) -> float:
-    """(255 - mean_t MAE(x_t, x_t+1)) / 255 over adjacent frames. Range [0, 1].
-
-    Raises:
-        Unscored: if the clip has a single frame.
-    """
+    """(255 - mean_t MAE(x_t, x_t+1)) / 255 over adjacent frames. Range [0, 1]."""
     need_frames(len(analysis.clip.frames), 2)
     errors = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(analysis.clip.frames)]
     return (255 - float(np.mean(errors))) / 255

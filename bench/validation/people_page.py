@@ -1,16 +1,25 @@
 """Do the metrics agree with people? The tables of `people.md`, and what the headline is held to."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.leaderboard.tables.table import Cell, Column, Table, text_columns
+from bench.leaderboard.tables.table import Cell, Column, Table
 from bench.metrics.base import Metric
-from bench.validation.agreement import Agreement, agreement, lead, mean_of, rater_agreement
-from bench.validation.page import HEADLINE, Check, checks_table, document
+from bench.validation.agreement import (
+    Agreement,
+    Floats,
+    agreement,
+    lead,
+    mean_of,
+    rater_agreement,
+)
+from bench.validation.page import HEADLINE, Check, checks_table, document, table
 from bench.validation.ratings import QUESTIONS
 from bench.validation.scores import VBENCH, Opinion, directions
 
@@ -46,8 +55,6 @@ All columns but `real` are of generated clips:
 - **real**: the place of real footage without a cut among the models, by the mean
 """
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Panel:
@@ -76,7 +83,7 @@ class Panel:
         raters = max(len(each.ratings[question]) for each in answers)
         ratings = np.full((len(answers), raters), np.nan)
         for row, each in zip(ratings, answers, strict=True):
-            row[: len(each.ratings[question])] = _floats(each.ratings[question])
+            row[: len(each.ratings[question])] = each.ratings[question]
         return cls(
             opinions=answers,
             ratings=ratings,
@@ -87,8 +94,8 @@ class Panel:
 
     def metric(self, name: str, better: str) -> Floats:
         """A metric's values, turned so that more is better; NaN where it has none."""
-        sign = 1.0 if better == "higher" else -1.0
-        return sign * _floats([opinion.scores.get(name) for opinion in self.opinions])
+        values = np.array([opinion.scores.get(name) for opinion in self.opinions], np.float64)
+        return values if better == "higher" else -values
 
     def agreement(self, values: Floats) -> Agreement:
         """Of values `[N]` with the mean rating, on generated clips."""
@@ -126,47 +133,30 @@ def checks(opinions: Sequence[Opinion], metrics: Mapping[str, Metric]) -> list[C
     if panel is None or HEADLINE not in better:
         return [Check("clips with ratings of temporal quality and a headline", "none", held=False)]
     values = panel.metric(HEADLINE, better[HEADLINE])
-    ours = panel.agreement(values)
-    raters = _raters(panel)
+    ours, raters = panel.agreement(values), _raters(panel)
     judged = []
     for what, attribute in (
         ("rank correlation with people", "spearman"),
         ("pairs of one prompt in people's order", "pairs"),
         ("rank correlation within a model", "within_model"),
     ):
-        reached = getattr(ours, attribute)
-        bars = [getattr(each, attribute) for each in raters if getattr(each, attribute) is not None]
-        bar = float(np.median(bars)) if bars else None
-        judged.append(
-            Check(
-                f"{HEADLINE}: {what} ≥ that of the middle rater"
-                + (f", {bar:.2f}" if bar is not None else ""),
-                _figure(reached),
-                reached is not None and bar is not None and reached >= bar,
-            )
-        )
+        reached, *theirs = (getattr(each, attribute) for each in (ours, *raters))
+        bars = [each for each in theirs if each is not None]
+        bar = float(np.median(bars)) if bars else math.inf
+        what = f"{what} ≥ that of the middle rater{f', {bar:.2f}' if bars else ''}"
+        judged.append((what, _figure(reached), reached is not None and reached >= bar))
     right, count = _ordered(panel, values)
-    judged.append(
-        Check(f"{HEADLINE}: models in people's order", f"{right} of {count}", right == count)
-    )
+    judged.append(("models in people's order", f"{right} of {count}", right == count))
     real, best = panel.real_mean(values), max(panel.means(values).values())
     if not np.isnan(real):
-        judged.append(
-            Check(
-                f"{HEADLINE}: real footage above every model",
-                f"{real:.1f}; best model {best:.1f}",
-                bool(real > best),
-            )
-        )
+        measured = f"{real:.1f}; best model {best:.1f}"
+        judged.append(("real footage above every model", measured, real > best))
     if RIVAL in better and (ahead := _lead(panel, better)) is not None:
+        measured = f"{ahead[0]:+.2f} ({_bounds(*ahead[1:])})"
         judged.append(
-            Check(
-                f"{HEADLINE}: correlates better with people than {RIVAL}, surely",
-                f"{ahead[0]:+.2f} ({_bounds(*ahead[1:])})",
-                ahead[1] > 0,
-            )
+            (f"correlates better with people than {RIVAL}, surely", measured, ahead[1] > 0)
         )
-    return judged
+    return [Check(f"{HEADLINE}: {what}", measured, held) for what, measured, held in judged]
 
 
 def render(opinions: Sequence[Opinion], page_tables: Iterable[Table]) -> str:
@@ -197,76 +187,59 @@ def tables(
         if question == TEMPORAL:
             yield _models_table(panel, better)
             yield _apart_table(panel, better)
-    reasons = _reasons(opinions, metrics)
-    if reasons:
-        yield Table(
-            "What could not be computed",
-            text_columns(("metric", "why")),
-            tuple((Cell(name), Cell(reason)) for name, reason in reasons.items()),
-        )
+    if reasons := _reasons(opinions, metrics):
+        yield table("What could not be computed", ("metric", "why"), (), reasons.items())
 
 
 def _agreement_table(panel: Panel, question: str, better: Mapping[str, str]) -> Table:
-    rows = []
-    for name, direction in better.items():
-        values = panel.metric(name, direction)
-        scored = panel.agreement(values)
-        right, count = _ordered(panel, values)
-        rows.append(
-            (
-                -2.0 if scored.spearman is None else scored.spearman,
-                (
-                    Cell(name, strong=name == HEADLINE),
-                    Cell(_figure(scored.spearman)),
-                    Cell(_bounds(scored.low, scored.high)),
-                    Cell(_percent(scored.pairs)),
-                    Cell(_figure(scored.within_model)),
-                    Cell(f"{right} of {count}"),
-                    Cell(_place(panel, values)),
-                    Cell(str(scored.clips)),
-                ),
-            )
-        )
-    rows.sort(key=lambda row: -row[0])
+    values = {name: panel.metric(name, direction) for name, direction in better.items()}
+    scored = {name: panel.agreement(each) for name, each in values.items()}
+    reached = {name: -2.0 if s.spearman is None else s.spearman for name, s in scored.items()}
     raters = _raters(panel)
-    people = (
-        Cell("a rater, against the others"),
-        Cell(_range([each.spearman for each in raters])),
-        Cell(""),
-        Cell(_range([each.pairs for each in raters], percent=True)),
-        Cell(_range([each.within_model for each in raters])),
-        Cell(""),
-        Cell(_place(panel, panel.people)),
-        Cell(str(int(panel.generated.sum()))),
-    )
-    above = () if rows else ("No metric of this has a value: see below.",)
-    columns = (
-        *text_columns(("metric",)),
-        *map(Column, ("Spearman", "95%", "pairs", "within a model")),
-        *(Column(name, minor=True) for name in ("models", "real", "clips")),
-    )
-    return Table(TITLES[question], columns, (people, *(row for _, row in rows)), above)
+    rows: list[Sequence[str | Cell]] = [
+        (
+            "a rater, against the others",
+            _range([each.spearman for each in raters]),
+            "",
+            _range([each.pairs for each in raters], percent=True),
+            _range([each.within_model for each in raters]),
+            "",
+            _place(panel, panel.people),
+            str(int(panel.generated.sum())),
+        )
+    ]
+    rows += [
+        (
+            Cell(name, strong=name == HEADLINE),
+            _figure(scored[name].spearman),
+            _bounds(scored[name].low, scored[name].high),
+            _percent(scored[name].pairs),
+            _figure(scored[name].within_model),
+            "{} of {}".format(*_ordered(panel, values[name])),
+            _place(panel, values[name]),
+            str(scored[name].clips),
+        )
+        for name in sorted(scored, key=lambda name: -reached[name])
+    ]
+    above = "" if scored else "No metric of this has a value: see below."
+    numbers: list[str | Column[Any]] = ["Spearman", "95%", "pairs", "within a model"]
+    numbers += [Column(name, minor=True) for name in ("models", "real", "clips")]
+    return table(TITLES[question], ("metric",), numbers, rows, above)
 
 
 def _models_table(panel: Panel, better: Mapping[str, str]) -> Table:
     columns_of = {"people": panel.people} | {
-        name: panel.metric(name, better[name]) * (1 if better[name] == "higher" else -1)
-        for name in (HEADLINE, *VBENCH)
-        if name in better
+        name: panel.metric(name, "higher") for name in (HEADLINE, *VBENCH) if name in better
     }
     names = list(panel.means(panel.people))
-    rows = tuple(
-        (
-            Cell(name),
-            *(Cell(_figure(value, 3)) for value in panel.means(values).values()),
-            Cell(_figure(panel.real_mean(values), 3)),
-        )
-        for name, values in columns_of.items()
-    )
+    rows = [
+        (name, *(_figure(mean, 3) for mean in (*panel.means(each).values(), panel.real_mean(each))))
+        for name, each in columns_of.items()
+    ]
     cut = int((~panel.generated & ~panel.uncut).sum())
-    below = (f"Real footage without the clips in which a cut was seen: {cut}.",) if cut else ()
-    columns = (*text_columns(("mean",)), *map(Column, (*names, "real")))
-    return Table("The models, the best first in people's eyes", columns, rows, below=below)
+    below = f"Real footage without the clips in which a cut was seen: {cut}." if cut else ""
+    title = "The models, the best first in people's eyes"
+    return table(title, ("mean",), (*names, "real"), rows, below=below)
 
 
 def _apart_table(panel: Panel, better: Mapping[str, str]) -> Table:
@@ -278,16 +251,10 @@ def _apart_table(panel: Panel, better: Mapping[str, str]) -> Table:
         apart = ranks[0] - ranks[1]
         for place in np.argsort(-np.abs(apart), kind="stable")[:MOST_APART].tolist():
             clip = panel.opinions[rated[place]]
-            rows.append(
-                (
-                    Cell(clip.file),
-                    Cell(f"{panel.people[rated[place]]:.2f}"),
-                    Cell(f"{values[rated[place]]:.1f}"),
-                    Cell("too high" if apart[place] > 0 else "too low"),
-                )
-            )
-    columns = (*text_columns(("clip",)), *map(Column, ("people", HEADLINE, f"{HEADLINE} is")))
-    return Table(f"Where {HEADLINE} and people part most", columns, tuple(rows))
+            rated_as = f"{panel.people[rated[place]]:.2f}", f"{values[rated[place]]:.1f}"
+            rows.append((clip.file, *rated_as, "too high" if apart[place] > 0 else "too low"))
+    numbers = ("people", HEADLINE, f"{HEADLINE} is")
+    return table(f"Where {HEADLINE} and people part most", ("clip",), numbers, rows)
 
 
 def _raters(panel: Panel) -> list[Agreement]:
@@ -314,12 +281,11 @@ def _place(panel: Panel, values: Floats) -> str:
     return f"{1 + sum(mean >= real for mean in models.values())} of {len(models) + 1}"
 
 
-def _reasons(opinions: Iterable[Opinion], metrics: Mapping[str, Metric]) -> dict[str, str]:
+def _reasons(opinions: Sequence[Opinion], metrics: Mapping[str, Metric]) -> dict[str, str]:
     """Metrics that rank and have no value on any clip, with the first reason given."""
-    everywhere = list(opinions)
-    scored = directions(metrics, everywhere)
+    scored = directions(metrics, opinions)
     return {
-        name: next((each.unscored[name] for each in everywhere if name in each.unscored), "")
+        name: next((each.unscored[name] for each in opinions if name in each.unscored), "")
         for name, metric in metrics.items()
         if metric.better and name not in scored
     }
@@ -341,10 +307,6 @@ def _share_below(values: Floats) -> Floats:
     less = (values[:, None] > values).sum(axis=1) + (values[:, None] == values).sum(axis=1) / 2
     shares: Floats = less / len(values)
     return shares
-
-
-def _floats(values: Iterable[float | None]) -> Floats:
-    return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
 def _mean(values: Floats) -> float:

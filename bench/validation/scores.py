@@ -5,12 +5,13 @@ that a second run computes only what is new.
 """
 
 import hashlib
+import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
 from bench.errors import BenchError, ClipError, Unscored
 from bench.metrics.base import Metric
@@ -173,13 +175,21 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _score_clip(
-    analysis: Analysis, metrics: Mapping[str, Metric]
+@lru_cache(maxsize=1)
+def _backbones(configured: str, device: torch.device) -> Backbones:
+    """Backbones as configured, in JSON: those of the last configuration stay loaded."""
+    return Backbones(build_backbones(json.loads(configured)), device)
+
+
+def _score(
+    configured: Mapping[str, Any], device: torch.device, clip: Clip, prompt: Prompt
 ) -> tuple[dict[str, float | None], dict[str, str]]:
-    """What metrics say of a clip: values, and reasons where there is none."""
+    """What the configured metrics say of a clip: values, and reasons where there is none."""
+    backbones = _backbones(json.dumps(configured["backbones"]), device)
+    analysis = Analysis(clip, prompt, backbones)
     values: dict[str, float | None] = {}
     unscored: dict[str, str] = {}
-    for name, metric in metrics.items():
+    for name, metric in build_metrics(configured["compute"]).items():
         try:
             values[name] = metric(analysis)
         except Unscored as reason:
@@ -196,17 +206,6 @@ def _donor(pieces: Sequence[Piece], index: int) -> Piece:
     return next((piece for piece in far if piece.file != pieces[index].file), far[0])
 
 
-_loaded: dict[str, Any] = {}
-
-
-def _loaded_backbones(configured: Mapping[str, Any], device: torch.device) -> Backbones:
-    """The configured backbones, one set for each process."""
-    if "backbones" not in _loaded:
-        _loaded["backbones"] = Backbones(build_backbones(configured["backbones"]), device)
-    backbones: Backbones = _loaded["backbones"]
-    return backbones
-
-
 def _score_variants(
     configured: Mapping[str, Any],
     device: torch.device,
@@ -214,12 +213,10 @@ def _score_variants(
     donor: NDArray[np.uint8],
     kinds: Collection[str],
 ) -> list[Value]:
-    metrics = build_metrics(configured["compute"])
-    backbones = _loaded_backbones(configured, device)
     values = []
     for variant in variants(piece, donor, kinds):
         prompt = replace(piece.prompt, motion=variant.motion)
-        scores, unscored = _score_clip(Analysis(variant.clip, prompt, backbones), metrics)
+        scores, unscored = _score(configured, device, variant.clip, prompt)
         values.append(Value(piece.name, piece.file, variant.kind, variant.level, scores, unscored))
     return values
 
@@ -235,14 +232,11 @@ def _opinion(
     if file.is_file():
         scored = read_record(file, Record).given
     else:
-        metrics = build_metrics(configured["compute"])
-        backbones = _loaded_backbones(configured, device)
         prompt = Prompt(id=clip.prompt_id, text=clip.prompt)
         try:
-            analysis = Analysis(read_video(clip.path), prompt, backbones)
+            values, unscored = _score(configured, device, read_video(clip.path), prompt)
         except ClipError as error:
             raise BenchError(str(error)) from None
-        values, unscored = _score_clip(analysis, metrics)
         scored = {"scores": values, "unscored": unscored}
         write_json(file, scored)
     ratings = {
@@ -254,12 +248,6 @@ def _opinion(
 
 def _code() -> str:
     """Hash of the code and the constants that decide what a metric says."""
-    files = [
-        *(PACKAGE / "metrics").glob("*.py"),
-        *(PACKAGE / "vision").glob("*.py"),
-        PACKAGE / "video.py",
-    ]
-    sha = hashlib.sha256()
-    for file in sorted(files):
-        sha.update(file.read_bytes())
-    return sha.hexdigest()
+    rooms = (PACKAGE / room for room in ("metrics", "vision"))
+    files = sorted([*(file for room in rooms for file in room.glob("*.py")), PACKAGE / "video.py"])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

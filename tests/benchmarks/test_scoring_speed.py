@@ -19,7 +19,7 @@ from bench.generators.toy.generator import ToyGenerator
 from bench.metrics.coherence import SIDE_PX
 from bench.prompts import Prompt
 from bench.storage import CONF
-from bench.validation.footage import resized
+from bench.validation.footage import shrink_clip
 from bench.vision.analysis import WORKING_SIDE_PX, Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
@@ -86,7 +86,7 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
     hook.remove()
     pairs = []
     for side in (WORKING_SIDE_PX, SIDE_PX):
-        frames = torch.from_numpy(resized(clip, side).frames)
+        frames = torch.from_numpy(shrink_clip(clip, side).frames)
         (grey,) = flow.encode(frames)
         pairs += [((grey[:-stride],), (grey[stride:],)) for stride in (1, 2)]
 

@@ -5,7 +5,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
+from fake_compass import Compass
 
 from bench.clip import Clip
 from bench.errors import Unscored
@@ -19,35 +19,9 @@ from bench.metrics.adherence import (
 from bench.prompts import Prompt, load_suite
 from bench.statistics import interval
 from bench.vision.analysis import Analysis, Backbones
-from bench.vision.backbones import Phrase
 from bench.vision.openclip import ToyClip
 
 SUITE, _ = load_suite("toy.jsonl")
-
-
-class Compass:
-    """Knows two texts, `east` and `north`; a frame's first value is its bearing in degrees."""
-
-    name = "compass"
-    general = True
-    fingerprint = "compass"
-
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-
-    def load(self, device: torch.device) -> None:
-        """Nothing to load."""
-
-    def embed_text(self, text: str) -> Phrase:
-        if text not in ("east", "north", "north at length"):
-            raise Unscored(f"cannot read {text!r}")
-        vector = (1, 0) if text == "east" else (0, 1)
-        return Phrase(np.array(vector, np.float32), tokens=len(text), room=8)
-
-    def embed_images(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.seen += frames[:, 0, 0, 0].tolist()
-        bearing = np.deg2rad(frames[:, 0, 0, 0].astype(np.float32))
-        return np.stack([np.cos(bearing), np.sin(bearing)], axis=1)
 
 
 def bearings(

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from fake_compass import Compass
 from numpy.typing import NDArray
 
 from bench.clip import Clip
@@ -28,40 +29,23 @@ from bench.prompts import Prompt
 from bench.validation.variants import LOOKS
 from bench.video import read_video
 from bench.vision.analysis import Analysis
-from bench.vision.backbones import Backbones, Phrase
+from bench.vision.backbones import Backbones
 from bench.vision.openclip import ToyClip
 
 PROMPT = Prompt(id="p", text="a red ball")
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
-class Critic:
-    """Sees a frame's first value, 0..255, as praise along the first axis."""
-
-    name = "critic"
-    general = True
-    fingerprint = "critic"
-
-    def __init__(self) -> None:
-        self.embedded = 0
-
-    def load(self, device: torch.device) -> None:
-        """Nothing to load."""
-
-    def embed_text(self, text: str) -> Phrase:
-        praise = [good for good, _ in ANTONYMS]
-        return Phrase(np.array((1, 0) if text in praise else (0, 1), np.float32), 4, 8)
-
-    def embed_images(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.embedded += len(frames)
-        angle = np.deg2rad(frames[:, 0, 0, 0].astype(np.float32))
-        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+def critic() -> Compass:
+    """Praise is in the east: the less a frame's first value, 0..90, the better it looks."""
+    good, bad = zip(*ANTONYMS, strict=True)
+    return Compass(east=(*good, PROMPT.text), north=bad)
 
 
-def judged(degrees: Sequence[int], critic: Critic, fps: float = 8.0) -> Analysis:
+def judged(degrees: Sequence[int], network: Compass, fps: float = 8.0) -> Analysis:
     frames = np.zeros((len(degrees), 32, 32, 3), np.uint8)
     frames[:] = np.array(degrees, np.uint8)[:, None, None, None]
-    return Analysis(Clip(frames, fps), PROMPT, Backbones({"text": critic}, torch.device("cpu")))
+    return Analysis(Clip(frames, fps), PROMPT, Backbones({"text": network}, torch.device("cpu")))
 
 
 def of(frames: NDArray[np.uint8]) -> Analysis:
@@ -81,27 +65,27 @@ def scene(height: int = 128, width: int = 160, frames: int = 3) -> NDArray[np.ui
 
 
 def test_appeal_is_clip_iqas_share_of_praise() -> None:
-    frame = judged([44], Critic())
+    frame = judged([44], critic())
     ahead = 100 * (np.cos(np.deg2rad(44)) - np.sin(np.deg2rad(44)))
     assert appeal(frame) == pytest.approx(100 / (1 + np.exp(-ahead)), abs=1e-3)
-    assert appeal(judged([45], Critic())) == pytest.approx(50, abs=1e-3)
-    assert appeal(judged([0] * 8, Critic())) > 99.99
-    assert appeal(judged([90] * 8, Critic())) < 0.01
+    assert appeal(judged([45], critic())) == pytest.approx(50, abs=1e-3)
+    assert appeal(judged([0] * 8, critic())) > 99.99
+    assert appeal(judged([90] * 8, critic())) < 0.01
 
 
 def test_the_worst_second_is_the_ugly_one() -> None:
-    clip = judged([45] * 8 + [46] * 8 + [44] * 8, Critic())
+    clip = judged([45] * 8 + [46] * 8 + [44] * 8, critic())
     assert appeal_worst_second(clip) < appeal(clip)
-    short = judged([44, 45, 46], Critic())
+    short = judged([44, 45, 46], critic())
     assert appeal_worst_second(short) == pytest.approx(appeal(short))
 
 
 def test_adherence_and_appeal_embed_a_frame_once() -> None:
-    critic = Critic()
-    clip = judged([10] * 20, critic)
+    network = critic()
+    clip = judged([10] * 20, network)
     for column in (adherence, appeal, appeal_worst_second):
         column(clip)
-    assert critic.embedded == 8
+    assert len(network.seen) == 8
 
 
 def test_no_network_and_the_toy_network_give_a_reason() -> None:

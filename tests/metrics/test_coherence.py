@@ -29,7 +29,7 @@ from bench.metrics.coherence import (
     lost_tremble,
 )
 from bench.prompts import Prompt
-from bench.validation.footage import every, resized
+from bench.validation.footage import every, shrink_clip
 from bench.video import read_video
 from bench.vision.analysis import Analysis
 
@@ -95,7 +95,7 @@ def test_a_still_that_pretends_is_worth_nothing(analyse: Analyse, kind: str) -> 
 
 
 def test_a_still_behind_moving_water_is_worth_nothing(analyse: Analyse, footage: Path) -> None:
-    film = resized(every(read_video(footage / "bigbuckbunny.mp4"), 3), 128)
+    film = shrink_clip(every(read_video(footage / "bigbuckbunny.mp4"), 3), 128)
     sound = replace(film, frames=film.frames[:16])
     rippled = FAULTS["ripple_still"](sound.frames, 0.01, np.random.default_rng(0))
     for prompt in (PROMPT, SUBJECT):

@@ -16,7 +16,6 @@ from conftest import PROMPT, moving_texture
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torchvision.models.optical_flow import raft_large
 from torchvision.transforms import InterpolationMode, v2
 
 from bench.clip import Clip
@@ -100,6 +99,20 @@ def clip_network() -> open_clip.CLIP:
         return open_clip.create_model("ViT-B-32-quickgelu").eval()
 
 
+def prepare(frames: NDArray[np.uint8]) -> Tensor:
+    """Frames as VBench feeds them to CLIP."""
+    transform = v2.Compose(
+        [
+            v2.Resize(224, interpolation=InterpolationMode.BICUBIC, antialias=False),
+            v2.CenterCrop(224),
+            v2.Lambda(lambda x: x / 255),
+            v2.Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+        ]
+    )
+    images: Tensor = transform(torch.from_numpy(frames).permute(0, 3, 1, 2).float())
+    return images
+
+
 @pytest.mark.parametrize("size", [(240, 320), (350, 231), (100, 180)])
 def test_background_consistency_equals_vbenchs_arithmetic(
     clip_network: open_clip.CLIP, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -109,16 +122,8 @@ def test_background_consistency_equals_vbenchs_arithmetic(
     frames = changing(5, *size)
     backbones = Backbones({"vbench_clip": VbenchClip(batch_size=2)}, torch.device("cpu"))
     analysis = Analysis(Clip(frames, 8.0), PROMPT, backbones)
-    prepare = v2.Compose(
-        [
-            v2.Resize(224, interpolation=InterpolationMode.BICUBIC, antialias=False),
-            v2.CenterCrop(224),
-            v2.Lambda(lambda x: x / 255),
-            v2.Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-        ]
-    )
     with torch.inference_mode():
-        images = prepare(torch.from_numpy(frames).permute(0, 3, 1, 2).float())
+        images = prepare(frames)
         expected = published_consistency(clip_network.encode_image(images))
     assert vbench_background_consistency(analysis) == pytest.approx(expected, abs=1e-4)
     ours = backbones.get("vbench_clip").encode(frames)
@@ -143,16 +148,8 @@ def test_aesthetic_quality_equals_vbenchs_arithmetic(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(openclip, "_read_openai", lambda _: network)
     frames = changing(5, 240, 320)
     backbones = Backbones({"vbench_aesthetic": VbenchAesthetic(batch_size=2)}, torch.device("cpu"))
-    prepare = v2.Compose(
-        [
-            v2.Resize(224, interpolation=InterpolationMode.BICUBIC, antialias=False),
-            v2.CenterCrop(224),
-            v2.Lambda(lambda x: x / 255),
-            v2.Normalize((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
-        ]
-    )
     with torch.inference_mode():
-        images = prepare(torch.from_numpy(frames).permute(0, 3, 1, 2).float())
+        images = prepare(frames)
         units = functional.normalize(network.encode_image(images), dim=-1, p=2)
         expected = float((line(units).squeeze() / 10).mean())
     analysis = Analysis(Clip(frames, 8.0), PROMPT, backbones)
@@ -246,26 +243,6 @@ def test_dynamic_degree_of_two_samples_is_not_said(monkeypatch: pytest.MonkeyPat
     analysis = Analysis(Clip(np.zeros((4, 128, 128, 3), np.uint8), 16.0), PROMPT, backbones)
     with pytest.raises(Unscored, match="2 sampled frames"):
         vbench_dynamic_degree(analysis)
-
-
-def test_the_flow_of_dynamic_degree_is_that_of_whole_padded_frames(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = raft_large(weights=None).eval()
-    torch.save(network.state_dict(), tmp_path / "random.pth")
-    monkeypatch.setattr(weights, "hash_in_name", lambda _: None)
-    raft = Raft(path=str(tmp_path / "random.pth"), iterations=20)
-    raft.load(torch.device("cpu"))
-    frames = changing(3, 130, 135)
-    images = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
-    padded = functional.pad(images, (0, 1, 3, 3), mode="replicate") / 127.5 - 1
-    with torch.inference_mode():
-        expected = network(padded[:2], padded[1:], num_flow_updates=20)[-1]
-    measured = np.stack(list(raft.padded_flows(frames)))
-    assert np.abs(measured).max() > 0.01
-    np.testing.assert_allclose(measured, expected.permute(0, 2, 3, 1), atol=1e-4)
 
 
 @pytest.mark.parametrize(

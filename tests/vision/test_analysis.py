@@ -163,9 +163,13 @@ def test_evidence_of_any_part_is_that_part_of_all(analyse: Analyse) -> None:
         analysis.along("t", 40, lambda _: [])
 
 
-def test_a_small_clip_is_not_seen_twice(
-    analyse: Analyse,
-) -> None:
+def test_working_frames_are_never_enlarged(analyse: Analyse) -> None:
+    assert analyse(moving_texture(4, 96)).frames.shape == (4, 96, 96, 3)
+    tall = np.zeros((2, 1024, 512, 3), np.uint8)
+    assert analyse(tall).frames.shape == (2, 512, 256, 3)
+
+
+def test_a_small_clip_is_not_seen_twice(analyse: Analyse) -> None:
     small, large = analyse(moving_texture(4, 96)), analyse(moving_texture(4, 160))
     assert small.reduced(128) is small
     assert large.reduced(128).frames.shape[1:3] == (128, 128)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from bench.metrics.descriptions import line_of
+from bench.metrics.base import line_of
 
 MEANINGS: Mapping[str, str] = {
     # The first table.

@@ -1,13 +1,15 @@
-"""Train the toy network on captioned frames of the toy world: `python -m tools.train_toy_network`.
+"""The toy network: trained on captioned frames of the toy world, and what it makes of others.
 
-What it writes is an ordinary open_clip folder: configuration, word list and weights, read back by
-`open_clip.create_model("local-dir:...")`. Seeded, on the CPU, about a quarter of an hour.
+`python -m tools.toy_network` writes an ordinary open_clip folder: configuration, word list and
+weights, read back by `open_clip.create_model("local-dir:...")`. Seeded, on the CPU, about a quarter
+of an hour. With `--study` it trains nothing and prints the numbers of the card.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,14 +25,19 @@ from torch.nn import functional
 
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.generator import ToyGenerator
-from bench.prompts import Prompt
+from bench.generators.toy.grammar import Sentence
+from bench.prompts import Prompt, load_suite
 from bench.vision.openclip import TOY_FOLDER, ToyClip
-from tools import held_out_study as held_out
 
 SIDE_PX: Final = 64
 DRAWN_FRAMES: Final = 8
 PEAK_RATE: Final = 2e-3  # of AdamW, a tenth of the steps in; then half a cosine down
 CONTEXT_WORDS: Final = 32  # the longest sentence of the grammar has 30 words, and two marks
+
+HELD_OUT: Final = 24
+STUDY_SEEDS: Final = (0, 1, 2, 3)
+
+Scene = tuple[str, str, str]
 
 CONFIG: Final[dict[str, Any]] = {
     "model_cfg": {
@@ -66,7 +73,11 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=16, help="passes, one frame of each clip")
     parser.add_argument("--seed", type=int, default=0, help="of everything random")
     parser.add_argument("--threads", type=int, default=1, help="more are faster")
+    parser.add_argument("--study", action="store_true", help="only what the network there can do")
     arguments = parser.parse_args()
+    if arguments.study:
+        sys.stdout.write(report(arguments.into))
+        return 0
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     rng = np.random.default_rng(arguments.seed)
@@ -82,7 +93,7 @@ def main() -> int:
     untested = _Untested(arguments.into)
     untested.load(torch.device("cpu"))
     _write(arguments.into / "golden.json", {"cosine": round(untested.golden(), 5)})
-    sys.stdout.write(held_out.report(arguments.into))
+    sys.stdout.write(report(arguments.into))
     return 0
 
 
@@ -93,11 +104,11 @@ class _Untested(ToyClip):
 
 def training_sentences(rng: np.random.Generator, count: int) -> list[str]:
     """Sentences that show none of the combinations that are held out."""
-    barred = held_out.scenes(*held_out.sentences(), *held_out.suite())
+    barred = scenes(*held_out(), *published())
     texts: list[str] = []
     while len(texts) < count:
         text = toy_grammar.sample_sentence(rng)
-        if barred.isdisjoint(held_out.scenes(text)):
+        if barred.isdisjoint(scenes(text)):
             texts.append(text)
     return texts
 
@@ -228,6 +239,110 @@ def _report(what: str, done: int, of: int, more: str = "") -> None:
         sys.stdout.write(f"\r{what} {done} of {of} {more} ")
         sys.stdout.write("\n" if done == of else "")
         sys.stdout.flush()
+
+
+def published() -> list[str]:
+    """The published toy prompts; none of their combinations is ever trained on."""
+    prompts, _ = load_suite("toy.jsonl")
+    return [prompt.text for prompt in prompts]
+
+
+def held_out() -> list[str]:
+    """24 sentences of which no two share a combination, nor one with the published prompts."""
+    rng = np.random.default_rng(24)
+    seen = scenes(*published())
+    texts: list[str] = []
+    while len(texts) < HELD_OUT:
+        text = toy_grammar.sample_sentence(rng)
+        if seen.isdisjoint(scenes(text)):
+            seen |= scenes(text)
+            texts.append(text)
+    return texts
+
+
+def scenes(*texts: str) -> set[Scene]:
+    """The (colour, shape, background) combinations that sentences show."""
+    return {
+        (thing.colour, thing.shape, sentence.background)
+        for sentence in map(toy_grammar.parse, texts)
+        for thing in sentence.things
+    }
+
+
+def report(folder: Path) -> str:
+    """The card's numbers, as lines of text."""
+    network = ToyClip(folder)
+    network.load(torch.device("cpu"))
+    lines = []
+    for name, texts in (("held-out", held_out()), ("published", published())):
+        clips = embed_clips(network, texts)
+        share = retrieved(network, texts, clips)
+        lines.append(f"top-1 among the {len(texts)} {name} prompts: {share:.1%}")
+    # Of the published prompts, the last to be embedded:
+    lines += [
+        f"told apart when only the {what} differs: {share:.1%}"
+        for what, share in told_apart(network, published(), clips)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def embed_clips(network: ToyClip, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Mean image vector over 8 frames of clips that show these texts, float32 `[N, seeds, D]`."""
+    world = ToyGenerator()
+    return np.stack(
+        [
+            [
+                network.embed_images(world.generate(Prompt("p", text), seed).frames[::2]).mean(0)
+                for seed in STUDY_SEEDS
+            ]
+            for text in texts
+        ]
+    )
+
+
+def retrieved(network: ToyClip, texts: Sequence[str], clips: NDArray[np.float32]) -> float:
+    """Share of clips whose own text is the nearest of all."""
+    phrases = np.stack([network.embed_text(text).vector for text in texts])
+    nearest = (clips @ phrases.T).argmax(axis=-1)
+    return float((nearest == np.arange(len(texts))[:, None]).mean())
+
+
+def told_apart(
+    network: ToyClip, texts: Sequence[str], clips: NDArray[np.float32]
+) -> Iterator[tuple[str, float]]:
+    """For each kind of word: share of clips nearer to their text than to one with another word.
+
+    Chance is 50%: what a single frame does not show stays there.
+    """
+    kinds = ("colour", "shape", "background", "size", "verb", "camera")
+    for kind in kinds:
+        nearer: list[float] = []
+        for text, vectors in zip(texts, clips, strict=True):
+            own = vectors @ network.embed_text(text).vector
+            for other in _with_other_words(toy_grammar.parse(text), kind):
+                against = vectors @ network.embed_text(toy_grammar.write(other)).vector
+                nearer += (own > against).tolist()
+        yield kind, float(np.mean(nearer))
+
+
+def _with_other_words(sentence: Sentence, kind: str) -> Iterator[Sentence]:
+    """The sentence with one word (of its first thing) replaced by each of its alternatives."""
+    if kind == "background":
+        for name in set(toy_grammar.BACKGROUNDS) - {sentence.background}:
+            yield replace(sentence, background=name)
+    elif kind == "camera":
+        for move in {"", *toy_grammar.CAMERAS} - {sentence.camera}:
+            yield replace(sentence, camera=move)
+    else:
+        thing, *others = sentence.things
+        words = {
+            "colour": toy_grammar.COLOURS,
+            "shape": toy_grammar.SHAPES,
+            "size": ("", *toy_grammar.SIZES),
+            "verb": toy_grammar.VERBS,
+        }[kind]
+        for word in set(words) - {getattr(thing, kind)}:
+            yield replace(sentence, things=(replace(thing, **{kind: word}), *others))
 
 
 if __name__ == "__main__":

@@ -1,33 +1,55 @@
-"""The reference of the JSON files: tables of docs/results.md, and a JSON Schema of result.json.
+"""The generated parts of the documentation: python -m tools.documents writes them anew.
 
-python -m tools.document_schema      writes both anew from bench/schema.py
+Of docs/models.md the list of models, of docs/results.md the fields of the JSON files, and a JSON
+Schema of result.json.
 """
 
 import json
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from bench.commands.models import HEADINGS, catalogue, cells
 from bench.schema import ClipRecord, Loaded, Result, Run, ScoreRecord
 from bench.storage import PACKAGE, write_text
 
-PAGE = PACKAGE.parent / "docs" / "results.md"
-JSON_SCHEMA = PAGE.with_name("result.schema.json")
-
-BEGIN, END = "<!-- fields: begin -->", "<!-- fields: end -->"
-"""Marks of the page between which everything is generated."""
+DOCS = PACKAGE.parent / "docs"
 
 _FILES = (Result, Run, Loaded, ClipRecord, ScoreRecord)
 _PLAIN = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false"}
 
 
-def json_schema() -> str:
+def documents() -> dict[Path, str]:
+    """Each file that holds generated parts, and what it says with these of today."""
+    models, results = DOCS / "models.md", DOCS / "results.md"
+    mark, begin, end = "<!-- models -->", "<!-- fields: begin -->", "<!-- fields: end -->"
+    return {
+        models: _replaced(models.read_text("utf-8"), mark, mark, f"\n{_models()}"),
+        results: _replaced(results.read_text("utf-8"), begin, end, f"\n\n{_reference()}\n"),
+        DOCS / "result.schema.json": _json_schema(),
+    }
+
+
+def _replaced(page: str, begin: str, end: str, part: str) -> str:
+    """A page with another part between two marks."""
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}{part}{end}{after}"
+
+
+def _models() -> str:
+    rows = [HEADINGS, ["---"] * len(HEADINGS), *map(cells, catalogue())]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _json_schema() -> str:
     """JSON Schema (draft 2020-12) of `result.json`."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return json.dumps(schema | Result.model_json_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
-def reference() -> str:
+def _reference() -> str:
     """A table of the fields of every object, as markdown: files first, then what they hold."""
     definitions: dict[str, Any] = {}
     for kind in _FILES:
@@ -36,13 +58,6 @@ def reference() -> str:
     files = [kind.__name__ for kind in _FILES]
     names = files + sorted(definitions.keys() - set(files))
     return "\n".join(line for name in names for line in _table(name, definitions[name]))
-
-
-def page(text: str) -> str:
-    """The page with its generated part made anew."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{reference()}\n{END}{after}"
 
 
 def _table(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -96,5 +111,5 @@ def _one_line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    write_text(PAGE, page(PAGE.read_text("utf-8")))
-    write_text(JSON_SCHEMA, json_schema())
+    for path, text in documents().items():
+        write_text(path, text)
