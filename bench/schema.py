@@ -683,34 +683,9 @@ class Result(RunFacts):
         return self.weights == "random"
 
     @property
-    def device(self) -> str:
-        """Name of the hardware of the run."""
-        return self.environment.device
-
-    @property
-    def prompts_sha256(self) -> str | None:
-        """Of the suite file; None if every clip is footage of its own."""
-        return self.prompts.sha256
-
-    @property
-    def expected_prompts(self) -> tuple[str, ...]:
-        """Prompt ids that a complete run holds."""
-        return self.expected.prompts
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """Seeds that a complete run holds, for every prompt."""
-        return self.expected.seeds
-
-    @property
     def expected_clips(self) -> int:
         """N: how many clips a complete run holds."""
         return len(self.expected.prompts) * len(self.expected.seeds)
-
-    @property
-    def calibration_sha256(self) -> str | None:
-        """Hash of the headline's scales; None without."""
-        return self.calibration.sha256 if self.calibration else None
 
     @property
     def lossy(self) -> bool:
@@ -746,10 +721,14 @@ def parse(kind: type[R], content: str | bytes, where: str, mend: str) -> R:
         raise refusal(error, where, mend) from None
 
 
+def json_text(value: object) -> str:
+    """A JSON value as a file holds it: keys sorted so that diffs read well; NaN is a ValueError."""
+    return json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
 def dump(record: Record) -> str:
-    """A record as JSON text, keys sorted so that diffs read well."""
-    values = record.json_values
-    return json.dumps(values, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    """A record as JSON text; see `json_text`."""
+    return json_text(record.json_values)
 
 
 def says(content: bytes, values: Mapping[str, str]) -> bool:

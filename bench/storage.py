@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError
-from bench.schema import R, Record, Sample, dump, parse
+from bench.schema import R, Record, Sample, dump, json_text, parse
 
 # What prompt ids, suites and models may be called: their names become paths on every system.
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -117,10 +117,15 @@ def write_bytes(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise BenchError(
-            f"expected to write {path}, but {(error.strerror or str(error)).lower()}: "
-            "make that possible, or choose another folder with out=DIR or --into DIR"
-        ) from None
+        raise unwritable(f"write {path}", error) from None
+
+
+def unwritable(what: str, error: OSError) -> BenchError:
+    """What to say where the system refuses to write."""
+    return BenchError(
+        f"expected to {what}, but {(error.strerror or str(error)).lower()}: "
+        "make that possible, or choose another folder with out=DIR or --into DIR"
+    )
 
 
 def remove_parts(path: Path) -> None:
@@ -138,9 +143,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON with sorted keys, so that diffs read well; NaN is a ValueError."""
-    text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False)
-    write_text(path, text + "\n")
+    """Write a JSON value; see `json_text`."""
+    write_text(path, json_text(value))
 
 
 MEND = "remove the file and run again"
@@ -149,9 +153,7 @@ MEND = "remove the file and run again"
 def read_json(path: Path, mend: str = MEND) -> dict[str, Any]:
     """Read a JSON object; `mend` says what to do about a file that holds anything else."""
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise BenchError(f"expected to read {path}, but {error.strerror}") from None
+        value = json.loads(read_bytes(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path}: expected JSON, but {error}; {mend}") from None
     if not isinstance(value, dict):

@@ -94,7 +94,7 @@ def test_files_of_before_a_key_was_kept_have_its_default() -> None:
         for key in ("batch_size", "software", "account", "cross_clip", "notes", "unmeasured"):
             clip.pop(key, None)
     result = read(values)
-    assert (result.random_weights, result.aspect, result.calibration_sha256) == (False, None, None)
+    assert (result.random_weights, result.aspect, result.calibration) == (False, None, None)
     assert result.loaded is None
     assert (result.clips[0].batch_size, result.clips[0].delivery) == (1, None)
     assert json.loads(dump(result)) == values
@@ -102,8 +102,8 @@ def test_files_of_before_a_key_was_kept_have_its_default() -> None:
 
 def test_a_result_answers_for_what_stands_deeper() -> None:
     result = read(content())
-    assert (result.device, result.environment.software) == ("cpu", "torch 2.15.0")
-    assert result.expected_clips == len(result.expected_prompts) * len(result.seeds) == 4
+    assert (result.environment.device, result.environment.software) == ("cpu", "torch 2.15.0")
+    assert result.expected_clips == len(result.expected.prompts) * len(result.expected.seeds) == 4
     assert result.clips[0].sample == Sample(result.clips[0].prompt, 0)
     assert result.clips[0].video_s == result.clips[0].frames / result.clips[0].fps
     assert result.clips[0].stage_s is None

@@ -85,7 +85,7 @@ def rows(results: Iterable[Result]) -> Iterator[Row]:
             "suite": result.suite,
             "model": result.model,
             "title": result.card.title,
-            "prompts_sha256": result.prompts_sha256,
+            "prompts_sha256": result.prompts.sha256,
             "metrics_sha256": metrics_sha256(result),
         }
         for clip in result.clips:

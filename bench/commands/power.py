@@ -94,7 +94,7 @@ def table_of(results: Sequence[Result], metric: str) -> NDArray[np.float64]:
             f"expected a metric of every result, got {metric!r}{nearest(metric, shared)}; "
             f"these are {', '.join(shared)}"
         )
-    seeds = sorted(set.intersection(*(set(result.seeds) for result in results)))
+    seeds = sorted(set.intersection(*(set(result.expected.seeds) for result in results)))
     if len(seeds) < 2:
         raise BenchError(
             "expected two seeds or more, since one cannot tell seeds from prompts: "
@@ -102,7 +102,7 @@ def table_of(results: Sequence[Result], metric: str) -> NDArray[np.float64]:
         )
     scores = [{clip.sample: clip.scores.get(metric) for clip in r.clips} for r in results]
     complete = []
-    for prompt in results[0].expected_prompts:
+    for prompt in results[0].expected.prompts:
         cells = [[values.get(Sample(prompt, seed)) for seed in seeds] for values in scores]
         if all(value is not None for row in cells for value in row):
             complete.append(cells)

@@ -107,7 +107,7 @@ def _report(options: Namespace) -> int:
     devices = {clip.here.device or "an unnamed device" for clip in pairs}
     sys.stdout.write(
         f"{result.model} on suite {result.suite}: {equal} of {plural(len(pairs), 'clip')} equal "
-        f"(there {printable(result.device)}, here {', '.join(sorted(devices))})\n"
+        f"(there {printable(result.environment.device)}, here {', '.join(sorted(devices))})\n"
     )
     return EQUAL if equal == len(pairs) else DIFFERENT
 

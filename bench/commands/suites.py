@@ -6,15 +6,15 @@ Examples:
   steadybench plan suite=standard          what one of them takes
 """
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.commands import choices, parser
 from bench.errors import attempt
-from bench.storage import PROMPTS
+from bench.prompts import Prompt, parse_suite
+from bench.storage import PROMPTS, read_bytes
 
 
 class Suite(NamedTuple):
@@ -56,11 +56,11 @@ def _list(config_dir: str | None) -> int:
 def suites(config_dir: str | None = None) -> Iterator[Suite]:
     """Those of the package, and of a folder of the user's own."""
     for path, suite in choices("suite", config_dir):
-        lines = _lines(suite.get("prompts"))
-        lengths = {line["seconds"] for line in lines or () if line.get("seconds")}
+        prompts = _prompts(suite.get("prompts"))
+        lengths = {prompt.seconds for prompt in prompts or () if prompt.seconds}
         yield Suite(
             name=path.stem,
-            prompts=None if lines is None else len(lines),
+            prompts=None if prompts is None else len(prompts),
             seeds=len(suite["seeds"]),
             seconds=f"{min(lengths):g}-{max(lengths):g}"
             if suite.get("follow_seconds") and lengths
@@ -69,13 +69,11 @@ def suites(config_dir: str | None = None) -> Iterator[Suite]:
         )
 
 
-def _lines(prompts: str | None) -> list[dict[str, Any]] | None:
-    if prompts is None or prompts == "???":
-        return None
-    file = next((path for path in (Path(prompts), PROMPTS / prompts) if path.is_file()), None)
-    if file is None:
-        return None
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+def _prompts(name: str | None) -> list[Prompt] | None:
+    for path in (Path(name), PROMPTS / name) if name else ():
+        if path.is_file():
+            return list(parse_suite(read_bytes(path), path).values())
+    return None
 
 
 def _opening(text: str) -> str:

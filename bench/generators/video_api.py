@@ -495,7 +495,9 @@ class VideoClient:
                             break
                         if len(content) > most:
                             raise ClipError(f"expected at most {most} bytes, the server sends more")
-                    self._check(deadline, stops=stops)  # being cut off may look like the end of an answer
+                    self._check(
+                        deadline, stops=stops
+                    )  # being cut off may look like the end of an answer
                     kind = response.headers.get("Content-Type", "").partition(";")[0]
                     return _Response(
                         response.status_code,

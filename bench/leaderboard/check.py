@@ -167,9 +167,9 @@ def worth_saying(result: Result) -> Iterator[str]:
         yield (
             f"{named(still)}: a {HEADLINE} above {_SOUND:g}, and next to nothing moves by dynamics"
         )
-    if result.prompts_sha256 is not None and suite_of_result(result) is None:
+    if result.prompts.sha256 is not None and suite_of_result(result) is None:
         yield (
-            f"stands apart: its prompts, sha256 {short(result.prompts_sha256)}, are those of no "
+            f"stands apart: its prompts, sha256 {short(result.prompts.sha256)}, are those of no "
             "suite in prompts/ (another version of it, a suite of somebody's own, or one with "
             "files that users supply)"
         )
@@ -206,7 +206,7 @@ def _twins(results: Mapping[Path, Result]) -> Iterator[Finding]:
                 same[other].append(clip)
         for key in chain.from_iterable(keys):
             owners[key].add(path)
-        if result.prompts_sha256 is None:
+        if result.prompts.sha256 is None:
             continue  # of footage everybody may show the same
         for other, clips in sorted(same.items()):
             is_copy = 2 * len(clips) > len(result.clips)
@@ -229,7 +229,7 @@ def wrong_files(suites: Iterable[SuiteBoard], into: Path) -> Iterator[Finding]:
         readable = True
         for result in board.results:
             folder = gallery_folder(into, result)
-            draws = starmap(Sample, product(result.expected_prompts, result.seeds))
+            draws = starmap(Sample, product(result.expected.prompts, result.expected.seeds))
             explained |= {sheet(into, result), folder / INDEX}
             explained |= {preview_path(folder, draw) for draw in draws}
             try:
@@ -260,7 +260,8 @@ def _wrong_clips(result: Result, gallery: Gallery, into: Path) -> Iterator[Findi
         if digest and clip.preview_sha256 not in (None, digest):
             text = f"expected the preview of sha256 {clip.preview_sha256:.8}, got {digest:.8}"
             yield Finding(path, f"{text}; publish the run again", wrong=True)
-        if suite is not None and clip.text not in (None, suite.texts.get(clip.prompt)):
+        asked = suite.prompts.get(clip.prompt) if suite else None
+        if suite is not None and clip.text not in (None, asked and asked.text):
             text = f"prompt {clip.prompt!r} has another text than in {suite.file}"
             yield Finding(folder / INDEX, text, wrong=True)
 

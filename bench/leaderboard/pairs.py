@@ -79,7 +79,7 @@ class Comparison:
     @cached_property
     def clips(self) -> dict[Sample, tuple[ClipResult, ClipResult]]:
         """Both clips, or failures to make one, of every draw of both, in the order of A."""
-        place = {prompt: number for number, prompt in enumerate(self.a.expected_prompts)}
+        place = {prompt: number for number, prompt in enumerate(self.a.expected.prompts)}
         others = {clip.sample: clip for clip in self.b.clips}
         clips = sorted(self.a.clips, key=lambda clip: (place[clip.prompt], clip.seed))
         return {clip.sample: (clip, others[clip.sample]) for clip in clips if clip.sample in others}
@@ -87,7 +87,7 @@ class Comparison:
     @property
     def noun(self) -> Noun:
         """What clips answer: prompts, or nothing but the name of their file."""
-        return "prompt" if self.a.prompts_sha256 else "file"
+        return "prompt" if self.a.prompts.sha256 else "file"
 
     @property
     def obstacles(self) -> tuple[str, ...]:

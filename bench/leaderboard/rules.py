@@ -122,13 +122,13 @@ def _faults(faults: Mapping[str, Sequence[ClipResult]]) -> Iterator[str]:
 
 def _names(result: Result) -> Iterator[str]:
     names = [("suite", result.suite), ("model", result.model)]
-    for kind, name in [*names, *(("prompt id", prompt) for prompt in result.expected_prompts)]:
+    for kind, name in [*names, *(("prompt id", prompt) for prompt in result.expected.prompts)]:
         if not SAFE_NAME.fullmatch(name):
             yield f"expected a {kind} of letters, digits, '.', '_' and '-', got {name!r:.80}"
 
 
 def _hashes(result: Result) -> Iterator[str]:
-    hashes = {"fingerprint": result.fingerprint, "prompts.sha256": result.prompts_sha256} | {
+    hashes = {"fingerprint": result.fingerprint, "prompts.sha256": result.prompts.sha256} | {
         f"fingerprint of {name}": metric.fingerprint for name, metric in result.metrics.items()
     }
     if result.cross_clip is not None:
@@ -144,17 +144,18 @@ def _hashes(result: Result) -> Iterator[str]:
 
 
 def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
-    for key, values in (("prompts", result.expected_prompts), ("seeds", result.seeds)):
+    for key, values in (("prompts", result.expected.prompts), ("seeds", result.expected.seeds)):
         if twice := [value for value, count in Counter(values).items() if count > 1]:
             yield f"expected each of the expected {key} once, {twice[0]!r} stands twice"
     count = result.prompts.count
-    if count != len(result.expected_prompts):
-        yield f"prompts.count is {count}, the expected prompts are {len(result.expected_prompts)}"
+    if count != len(result.expected.prompts):
+        yield f"prompts.count is {count}, the expected prompts are {len(result.expected.prompts)}"
     if suite is None:
         return
-    if set(result.expected_prompts) != suite.categories.keys():
+    if set(result.expected.prompts) != suite.prompts.keys():
         yield f"its prompts have the hash of {suite.file}, and other ids"
-    others = [c for c in result.clips if c.category != suite.categories.get(c.prompt)]
+    categories = suite.categories
+    others = [c for c in result.clips if c.category != categories.get(c.prompt)]
     yield from _faults({f"another category than in {suite.file}": others})
 
 
@@ -276,8 +277,10 @@ def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
     if result.cross_clip is None or result.cross_clip.why is not None:
         yield from _faults({"a part in cross_clip, but there is no comparison": clips})
         return
-    prompts = {clip.prompt for clip in clips} if suite is None else suite.groups.keys()
-    expected = {(prompt, seed) for prompt in prompts for seed in result.seeds}
+    asked = suite.prompts.values() if suite else ()
+    groups = {prompt.id: prompt.group for prompt in asked if prompt.group is not None}
+    prompts = {clip.prompt for clip in clips} if suite is None else groups.keys()
+    expected = {(prompt, seed) for prompt in prompts for seed in result.expected.seeds}
     if missing := sorted(expected - parts.keys()):
         prompt, seed = missing[0]
         yield (
@@ -287,7 +290,7 @@ def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
     if not expected:
         yield "there is a comparison in cross_clip, and no clip has a part in it"
     if suite is not None:
-        others = [c for c, part in parts.values() if part.group != suite.groups.get(c.prompt)]
+        others = [c for c, part in parts.values() if part.group != groups.get(c.prompt)]
         yield from _faults({f"another group than in {suite.file}": others})
     if groups_unchecked(result) is not None:
         return

@@ -9,9 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from filelock import FileLock, Timeout
 
-from bench.errors import BenchError
 from bench.schema import Sample
-from bench.storage import remove_parts, write_text
+from bench.storage import remove_parts, unwritable, write_text
 
 W = TypeVar("W")
 T = TypeVar("T")
@@ -70,10 +69,7 @@ class Claim:
         except Timeout:
             return False
         except OSError as error:
-            raise BenchError(
-                f"expected to lock {path}, but {(error.strerror or str(error)).lower()}: "
-                "make that possible, or choose another folder with out=DIR"
-            ) from None
+            raise unwritable(f"lock {path}", error) from None
         return True
 
     def begin(self) -> int:

@@ -50,7 +50,7 @@ def test_a_result_is_read(tmp_path: Path) -> None:
 
 def test_a_result_of_the_first_schema_loads_and_renders() -> None:
     result = load(SCHEMA_1)
-    assert (result.model, result.suite, result.seeds) == ("pan", "few", (0, 1))
+    assert (result.model, result.suite, result.expected.seeds) == ("pan", "few", (0, 1))
     assert (result.card.title, result.card.licence) == ("Pan", "MIT")
     assert result.card.open_weights is True
     assert not result.measured
@@ -84,7 +84,7 @@ def test_keys_of_tomorrow_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_result_of_groups_loads_with_all_that_was_measured() -> None:
     result = load(SCHEMA_1_GROUPS)
-    assert (result.model, result.suite, result.seeds) == ("toy_drifting", "four", (0,))
+    assert (result.model, result.suite, result.expected.seeds) == ("toy_drifting", "four", (0,))
     assert result.hardware is not None
     assert result.hardware.price_per_gpu_hour == 2.49
     assert result.environment.software == "torch 2.15.0"

@@ -166,7 +166,7 @@ def test_a_prompt_that_lacks_a_seed_of_anybody_does_not_count(tmp_path: Path) ->
     del contents[0]["clips"][5]
     contents[1]["clips"][0]["scores"] = {"flicker": 0.1}
     (group,) = board_of(contents, tmp_path).groups
-    assert {row.result.expected_prompts for row in group.complete} == {
+    assert {row.result.expected.prompts for row in group.complete} == {
         tuple(f"p{n:02d}" for n in range(22) if n not in (0, 2))
     }
 

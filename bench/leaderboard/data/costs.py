@@ -392,7 +392,7 @@ def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
 
 
 def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
-    return all((clip.device or result.device) == "cpu" for clip in clips)
+    return all((clip.device or result.environment.device) == "cpu" for clip in clips)
 
 
 def _why_not_timed(result: Result) -> str:

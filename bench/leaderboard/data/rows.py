@@ -136,7 +136,7 @@ def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteB
     by_suite: defaultdict[str, list[Result]] = defaultdict(list)
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         by_suite[result.suite].append(result)
-    asked = {suite: members[0].prompts_sha256 is not None for suite, members in by_suite.items()}
+    asked = {suite: members[0].prompts.sha256 is not None for suite, members in by_suite.items()}
     suites = sorted(by_suite, key=lambda suite: (not asked[suite], suite))
     cast: defaultdict[str, list[Vote]] = defaultdict(list)
     for vote in matching(votes, (result for each in by_suite.values() for result in each))[0]:
@@ -149,9 +149,9 @@ def comparable(result: Result) -> Hashable:
 
     Rows of footage without prompts never compare; they share a table wherever their metrics do.
     """
-    footage = result.prompts_sha256 is None
+    footage = result.prompts.sha256 is None
     values = [None if footage else value for value, _ in _conditions(result).values()]
-    return (*values, result.calibration_sha256, frozenset(result.metrics.items()))
+    return (*values, result.calibration, frozenset(result.metrics.items()))
 
 
 def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
@@ -162,8 +162,8 @@ def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[
     is enough, footage compares file by file, and a suite compares with itself in another language.
     """
     a, b = _conditions(first), _conditions(other)
-    same = first.prompts_sha256 == other.prompts_sha256
-    if same and first.prompts_sha256 is None and not paired:
+    same = first.prompts.sha256 == other.prompts.sha256
+    if same and first.prompts.sha256 is None and not paired:
         judged: set[str] = set()
     elif same or (paired and languages(first, other)):
         judged = a.keys() - {"prompts"}
@@ -176,7 +176,7 @@ def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[
         for name in a
         if name in judged and a[name][0] != b[name][0]
     ]
-    if first.calibration_sha256 != other.calibration_sha256 and not paired:
+    if first.calibration != other.calibration and not paired:
         reasons.append("another calibration")
     names = first.metrics.keys() | other.metrics.keys()
     changed = sorted(name for name in names if first.metrics.get(name) != other.metrics.get(name))
@@ -196,7 +196,7 @@ def languages(first: Result, other: Result) -> tuple[str, str] | None:
 
     Their prompts share ids and categories; None for one suite, or for two that are no such thing.
     """
-    one, two = suite_of(first.prompts_sha256, {}), suite_of(other.prompts_sha256, {})
+    one, two = suite_of(first.prompts.sha256, {}), suite_of(other.prompts.sha256, {})
     if one is None or two is None or one == two or one.categories != two.categories:
         return None
     return one.file, two.file
@@ -204,14 +204,17 @@ def languages(first: Result, other: Result) -> tuple[str, str] | None:
 
 def _conditions(result: Result) -> Mapping[str, tuple[Hashable, str]]:
     """What the clips of a result were made under: what must be equal, and how people say it."""
-    sha256, asked = result.prompts_sha256, set(result.expected_prompts)
+    sha256, asked = result.prompts.sha256, set(result.expected.prompts)
     return {
         "prompts": (
             sha256,
             f"{result.prompts.name}, sha256 {sha256[:8]}" if sha256 else "footage without any",
         ),
         "selection of the prompts": (frozenset(asked) if sha256 else None, str(len(asked))),
-        "seeds": (frozenset(result.seeds), ", ".join(map(str, sorted(result.seeds)))),
+        "seeds": (
+            frozenset(result.expected.seeds),
+            ", ".join(map(str, sorted(result.expected.seeds))),
+        ),
         "aspect": (result.aspect, result.aspect or "as each model makes it"),
         "compression": (result.lossy, "lossy" if result.lossy else "lossless"),
     }
@@ -257,7 +260,7 @@ def clip_value(clip: ClipResult, metric: str) -> float | None:
 
 def prompt_means(result: Result, metric: str) -> dict[str, float]:
     """Mean over seeds for each expected prompt that has a value, in the result's order."""
-    values: dict[str, list[float]] = {prompt: [] for prompt in result.expected_prompts}
+    values: dict[str, list[float]] = {prompt: [] for prompt in result.expected.prompts}
     for clip in result.clips:
         if (value := clip_value(clip, metric)) is not None:
             values[clip.prompt].append(value)
@@ -315,7 +318,7 @@ def _board(suite: str, results: Sequence[Result], votes: Sequence[Vote]) -> Suit
             labels,
             by_device,
             next(filter(None, (differences(first, group[0]) for first in members[0])), ()),
-            len(group[0].expected_prompts),
+            len(group[0].expected.prompts),
             votes,
         )
         for group in members
@@ -333,10 +336,10 @@ def _on_common(results: Sequence[Result]) -> list[Result]:
     As they are where two are complete, which rank over all prompts, or where two have fewer than
     20 in common. Who has fewest prompts stays out if the others would be left with too few.
     """
-    if results[0].prompts_sha256 is None or sum(map(_is_complete, results)) > 1:
+    if results[0].prompts.sha256 is None or sum(map(_is_complete, results)) > 1:
         return list(results)
     whole = {result.model: _whole_prompts(result) for result in results}
-    common, members = set(results[0].expected_prompts), set()
+    common, members = set(results[0].expected.prompts), set()
     for model in sorted(whole, key=lambda model: (-len(whole[model]), model)):
         if len(common & whole[model]) >= stats.MIN_PROMPTS:
             common &= whole[model]
@@ -349,15 +352,15 @@ def _on_common(results: Sequence[Result]) -> list[Result]:
 def _whole_prompts(result: Result) -> set[str]:
     """Prompts of which every seed counts."""
     counts = Counter(clip.prompt for clip in result.clips if _counts_as(result, clip))
-    return {prompt for prompt, count in counts.items() if count == len(result.seeds)}
+    return {prompt for prompt, count in counts.items() if count == len(result.expected.seeds)}
 
 
 def _cut(result: Result, prompts: Collection[str]) -> Result:
     """As if the suite had these prompts alone."""
-    expected = tuple(prompt for prompt in result.expected_prompts if prompt in prompts)
+    expected = tuple(prompt for prompt in result.expected.prompts if prompt in prompts)
     return result.replace(
         clips=tuple(clip for clip in result.clips if clip.prompt in prompts),
-        expected=Expected(prompts=expected, seeds=result.seeds),
+        expected=Expected(prompts=expected, seeds=result.expected.seeds),
     )
 
 
@@ -379,7 +382,7 @@ def _group(
     prompts: int,
     votes: Sequence[Vote],
 ) -> Group:
-    footage = results[0].prompts_sha256 is None
+    footage = results[0].prompts.sha256 is None
     order = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
     every = {name: metric for result in results for name, metric in result.metrics.items()}
     metrics = dict(
@@ -463,7 +466,7 @@ def _group(
         unjudged=unjudged,
         unranked=_why_unranked(footage, complete, HEADLINE in metrics, ranking),
         of_prompts=(
-            prompts if any(len(each.expected_prompts) < prompts for each in results) else None
+            prompts if any(len(each.expected.prompts) < prompts for each in results) else None
         ),
         preference=preference(votes, (result.model for result in results)),
     )
@@ -529,5 +532,5 @@ def _why_unranked(
         return None
     if len(complete) == 1:
         return "one model alone has no rank"
-    prompts = len(complete[0].expected_prompts)
+    prompts = len(complete[0].expected.prompts)
     return f"{prompts} prompts, and fewer than {stats.MIN_PROMPTS} carry no ranking"

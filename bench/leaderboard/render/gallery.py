@@ -14,9 +14,8 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from bench import statistics as stats
-from bench.errors import BenchError
 from bench.schema import ClipResult, Record, Result, Sample, ScoreEntry, ScoreRecord, Seed
-from bench.storage import SAFE_NAME, RunFolder, read_record, write_text
+from bench.storage import SAFE_NAME, RunFolder, read_record, unwritable, write_text
 
 INDEX = "clips.json"
 
@@ -95,11 +94,11 @@ def draw_order(result: Result, categories: Mapping[str, str]) -> list[Sample]:
     category by turns. Models with the same prompts get the same order.
     """
     by_category: defaultdict[str, list[str]] = defaultdict(list)
-    for prompt in result.expected_prompts:
+    for prompt in result.expected.prompts:
         by_category[categories.get(prompt, "")].append(prompt)
     turns = zip_longest(*by_category.values())
     prompts = [prompt for turn in turns for prompt in turn if prompt is not None]
-    return [Sample(prompt, seed) for seed in result.seeds for prompt in prompts]
+    return [Sample(prompt, seed) for seed in result.expected.seeds for prompt in prompts]
 
 
 def save_gallery(
@@ -158,10 +157,7 @@ def _replace(folder: Path, copies: Mapping[Path, Path]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     except OSError as error:
-        raise BenchError(
-            f"expected to write clips into {folder}, but {error.strerror}: "
-            "make that possible, or choose another folder with --into DIR"
-        ) from None
+        raise unwritable(f"write clips into {folder}", error) from None
 
 
 def load_gallery(result: Result, into: Path) -> Gallery:

@@ -243,7 +243,7 @@ def _judged_clips(result: Result, share: Yield) -> dict[str, Any]:
     cost = share.cost
     hidden = most_when_none(share.share.n)
     return {
-        "seeds": len(result.seeds),
+        "seeds": len(result.expected.seeds),
         "steps": steps,
         "video_s": (
             lengths_s[0] if len(lengths_s) == 1 else [round(clip.video_s, 4) for clip in clips]

@@ -148,7 +148,7 @@ def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]
             (result.model, frames)
             for (folder, result), own in zip(runs, clips, strict=True)
             if draw in own
-            and result.prompts_sha256 is not None
+            and result.prompts.sha256 is not None
             and (frames := _frames(folder, own[draw])) is not None
         ]
         if len(rows) == len(runs):

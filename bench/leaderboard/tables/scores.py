@@ -308,7 +308,7 @@ def _score_columns(
 
 
 def _score(row: Row, metric: str) -> Cell:
-    score, prompts = row.scores[metric], len(row.result.expected_prompts)
+    score, prompts = row.scores[metric], len(row.result.expected.prompts)
     partly = score.interval is not None and score.interval.n < prompts
     count = score.interval.n if score.interval and partly else None
     return mean_cell(score.interval, count=count, strong=score.leading)
@@ -335,7 +335,10 @@ def _tables(
 def _basis(group: Group, rows: Sequence[Row]) -> str:
     """What all rows share: how many clips, what counts as usable, and the hardware, if one."""
     first = group.rows[0].result
-    prompts, seeds = plural(len(first.expected_prompts), "prompt"), plural(len(first.seeds), "seed")
+    prompts, seeds = (
+        plural(len(first.expected.prompts), "prompt"),
+        plural(len(first.expected.seeds), "seed"),
+    )
     common = f" that all have, of {group.of_prompts}," if group.of_prompts else ""
     said = ["Footage without prompts." if group.footage else f"{prompts}{common} x {seeds}."]
     judged = [(row.result, row.usable) for row in rows if row.usable]
@@ -365,7 +368,7 @@ def _not_made(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks clips, naming the first of them."""
     for row in rows:
         existing = {clip.sample for clip in row.result.clips}
-        draws = product(row.result.expected_prompts, row.result.seeds)
+        draws = product(row.result.expected.prompts, row.result.expected.seeds)
         gaps = [f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in existing]
         if gaps:
             hidden = len(gaps) - _NAMED_PER_MODEL

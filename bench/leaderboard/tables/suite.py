@@ -326,9 +326,9 @@ def _provenance(board: SuiteBoard) -> Table:
         Column("licence", lambda result: result.card.licence, kind="text"),
         Column("parameters", lambda result: result.card.parameters, kind="text"),
         Column("commit", _commit, kind="text"),
-        Column("device", lambda result: result.device, kind="text"),
+        Column("device", lambda result: result.environment.device, kind="text"),
         Column("torch", lambda result: result.environment.versions.get("torch"), kind="text"),
         Column("result", lambda result: short(result.fingerprint), kind="text"),
-        Column("prompts", lambda result: short(result.prompts_sha256), kind="text"),
+        Column("prompts", lambda result: short(result.prompts.sha256), kind="text"),
     ]
     return tabulate("Provenance", columns, board.results)
