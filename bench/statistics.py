@@ -49,6 +49,7 @@ class Interval:
     high: float | None
     n: int
 
+
 def interval(values: ArrayLike) -> Interval | None:
     """Percentile bootstrap over prompts (Efron 1979; Efron and Tibshirani 1993, ch. 13).
 

@@ -32,8 +32,7 @@ from bench.leaderboard.data.votes import (
     read_votes,
     still_missing,
 )
-from bench.leaderboard.render.console import show_table
-from bench.leaderboard.render.markdown import draw
+from bench.leaderboard.render.console import show_or_draw
 from bench.leaderboard.tables.table import (
     Cell,
     Column,
@@ -102,12 +101,7 @@ def _show(
     screen.print(Text(plain(f"{board.suite}: {given.question}")))
     for line in _facts(given, votes):
         screen.print(Text(line))
-    for table in tables:
-        screen.print()
-        if screen.is_terminal:
-            show_table(table, board.suite, screen)
-        else:
-            screen.print(Text("\n\n".join(draw(table))))
+    show_or_draw(tables, board.suite, screen)
     screen.print()
     screen.print(Text(plain(still_missing(given, board.labels)), style="bold"))
 

@@ -13,8 +13,7 @@ from markdown_it import MarkdownIt
 
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.render.markdown import escape, render
-from bench.leaderboard.render.pictures import Picture
+from bench.leaderboard.render.markdown import Picture, escape, render
 
 GOLDEN = Path(__file__).parent / "golden" / "leaderboard.md"
 METRICS = fake.COHERENCE | fake.METRICS

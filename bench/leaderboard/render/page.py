@@ -24,8 +24,14 @@ from bench.leaderboard.data.rows import HEADLINE, USABLE, SuiteBoard, prompt_cat
 from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Curve, Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.legend import legend
-from bench.leaderboard.render.markdown import MORE, TRUST, has_headline, reading, sheets_of
-from bench.leaderboard.render.pictures import Picture
+from bench.leaderboard.render.markdown import (
+    MORE,
+    TRUST,
+    Picture,
+    has_headline,
+    reading,
+    sheets_of,
+)
 from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
 from bench.leaderboard.tables.table import ARROWS, Cell, Column, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
