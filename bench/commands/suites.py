@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.commands import choices, parser
+from bench.commands import choices, parser, print_table
 from bench.errors import attempt
 from bench.prompts import Prompt, parse_suite
 from bench.storage import PROMPTS, read_bytes
@@ -36,20 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(config_dir: str | None) -> int:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("suite")
-    for column in ("prompts", "seeds", "clips", "seconds"):
-        table.add_column(column, justify="right")
-    table.add_column("what it is for")
+    rows = []
     for suite in suites(config_dir):
         counts = (suite.prompts, suite.seeds, suite.prompts and suite.prompts * suite.seeds)
-        cells = ["-" if count is None else str(count) for count in counts]
-        table.add_row(suite.name, *cells, suite.seconds, Text(suite.title))
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
+        cells = ("-" if count is None else str(count) for count in counts)
+        rows.append((suite.name, *cells, suite.seconds, suite.title))
+    numbers = ("prompts", "seeds", "clips", "seconds")
+    print_table(("suite", *numbers, "what it is for"), rows, numbers=numbers)
     return 0
 
 
