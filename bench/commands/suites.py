@@ -6,7 +6,6 @@ Examples:
   steadybench plan suite=standard          what one of them takes
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +76,3 @@ def _opening(text: str) -> str:
             break
         lines.append(line.lstrip("# "))
     return " ".join(lines).partition(". ")[0].rstrip(". ")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from bench.leaderboard.data.costs import COHERENCE, CRITERIA, STEP, Cost, Speed, Yield
+from bench.leaderboard.data.costs import COHERENCE, CRITERIA, STEP, Cost, Speed, Yield, criteria_of
 from bench.leaderboard.data.rows import Group, SuiteBoard
 from bench.leaderboard.tables.table import (
+    MODEL,
     Cell,
     Column,
     Table,
@@ -202,7 +203,7 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str) -> Table:
     shared = units if len(units) == 1 else set()
     draws = sorted({k for row in rows for k in row.share.pass_at})
     columns: list[Column[_YieldRow]] = [
-        Column("model", lambda r: Cell(r.label, about=r.result), kind="name"),
+        MODEL,
         Column(
             "usable",
             lambda r: Cell(r.share.usable, count=r.share.clips),
@@ -279,8 +280,8 @@ def what_is_usable(judged: Sequence[tuple[Result, Yield]]) -> str:
 def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     for name, words in CRITERIA.items():
-        exempt = [r.label for r in rows if r.share.criteria and name in r.share.unasked]
-        if exempt:
+        judged = [row for row in rows if row.share.criteria and name in criteria_of(row.result)]
+        if exempt := [row.label for row in judged if name not in row.share.criteria]:
             yield f"Not asked, for want of {name}: {words} ({', '.join(exempt)})."
     free: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:

@@ -23,6 +23,7 @@ from bench.leaderboard.tables.costs import reported, usable_cost, what_is_usable
 from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.table import (
     FEWEST,
+    MODEL,
     Cell,
     Column,
     Empty,
@@ -140,7 +141,7 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
         ]
         yield tabulate(
             f"Categories{suffix}{part}",
-            [Column("model", lambda row: Cell(row.label, about=row.result), kind="name"), *columns],
+            [MODEL, *columns],
             group.complete,
             above=above,
             below=without_interval([m for kind in kinds for m in means[kind].values()], "prompts"),

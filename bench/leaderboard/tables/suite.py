@@ -18,6 +18,7 @@ from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.scores import more_tables, score_tables, without_interval
 from bench.leaderboard.tables.table import (
     FEWEST,
+    MODEL,
     Cell,
     Column,
     Table,
@@ -132,7 +133,7 @@ class _Identity(NamedTuple):
 
 
 _IDENTITY_COLUMNS: tuple[Column[_Identity], ...] = (
-    Column("model", lambda row: Cell(row.label, about=row.result), kind="name"),
+    MODEL,
     Column(GROUP_METRIC, lambda row: row.cell("value"), mean, better="higher"),
     Column("told apart", lambda row: row.cell("won"), mean, better="higher"),
     Column("own", lambda row: row.cell("own"), mean, minor=True),

@@ -107,6 +107,10 @@ class Column(Generic[T]):
         return f"{text} ({cell.note})" if cell.note else text
 
 
+MODEL: Column[Any] = Column("model", lambda row: Cell(row.label, about=row.result), kind="name")
+"""Of rows with a `label` for people and the `result` that they are about."""
+
+
 @dataclass(frozen=True)
 class Table:
     """One table, drawn by whoever shows it; every row has a cell for each column."""
