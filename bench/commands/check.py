@@ -43,3 +43,7 @@ def _report(folder: str) -> int:
     results = plural(inspection.results, "result")
     sys.stdout.write(f"{results}, {inspection.wrong} wrong, {notes}\n")
     return WRONG if inspection.wrong else DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,6 +8,7 @@ Examples:
   steadybench compare leaderboard/results/toy/toy_steady.json outputs/toy/toy_frozen
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,3 +154,7 @@ def _clips(both: Comparison, a: Side, b: Side, pairs: Pairs) -> Iterator[str]:
         yield f"{plain(str(sample))}:"
         for side in (a, b):
             yield f"  {side.letter}  {plain(side.shows(sample))}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

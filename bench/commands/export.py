@@ -201,3 +201,7 @@ def export(paths: Sequence[Path], into: Path, forms: Sequence[str]) -> int:
     if "parquet" in forms and not parquet:
         sys.stdout.write(f"Left out: clips.parquet, {NEEDS_PYARROW}\n")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

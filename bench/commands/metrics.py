@@ -6,6 +6,7 @@ Examples:
   steadybench metrics --config-dir mine        with metrics of your own
 """
 
+import sys
 from collections.abc import Sequence
 
 from bench.commands import parser, print_table
@@ -42,3 +43,7 @@ def describe(path: str) -> Description:
     name = path.rpartition(".")[2]
     metric = build_metrics({name: path})[name]
     return Description(metric.unit, metric.better, first_line(metric.function.__doc__ or ""))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

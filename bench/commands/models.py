@@ -120,3 +120,7 @@ def _show(options: argparse.Namespace) -> int:
         return 0
     print_table(HEADINGS, map(cells, models), width=200)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

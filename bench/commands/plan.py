@@ -40,3 +40,7 @@ def _plan(composed: Any, choice: str) -> int:  # noqa: ANN401 - a configuration 
     if missing and "generate" in config.stages:
         job.generator.check(job.prompts)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

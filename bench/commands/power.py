@@ -139,3 +139,7 @@ def _print_tables(paths: Sequence[Path], metrics: Sequence[str]) -> int:
     results = [load(path) for path in find(paths)]
     sys.stdout.write(render({name: spread(table_of(results, name)) for name in metrics}))
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

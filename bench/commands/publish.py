@@ -9,6 +9,7 @@ Examples:
   steadybench publish outputs/toy/toy_steady --into board       one run
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,3 +64,7 @@ def path_of(text: str) -> Path:
     if not text.strip():  # an unset variable in a script; pathlib takes it for this very folder
         raise BenchError("expected a path, got an empty one: type PATH... --into DIR")
     return Path(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,7 @@ Examples:
   steadybench plan suite=standard          what one of them takes
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from bench.prompts import Prompt, parse_suite
 from bench.storage import PROMPTS, read_bytes
 
 
-class Suite(NamedTuple):
+class Listed(NamedTuple):
     """What is said of a suite; None where its prompts are somebody else's to bring."""
 
     name: str
@@ -45,12 +46,12 @@ def _list(config_dir: str | None) -> int:
     return 0
 
 
-def suites(config_dir: str | None = None) -> Iterator[Suite]:
+def suites(config_dir: str | None = None) -> Iterator[Listed]:
     """Those of the package, and of a folder of the user's own."""
     for path, suite in choices("suite", config_dir):
         prompts = _prompts(suite.get("prompts"))
         lengths = {prompt.seconds for prompt in prompts or () if prompt.seconds}
-        yield Suite(
+        yield Listed(
             name=path.stem,
             prompts=None if prompts is None else len(prompts),
             seeds=len(suite["seeds"]),
@@ -76,3 +77,7 @@ def _opening(text: str) -> str:
             break
         lines.append(line.lstrip("# "))
     return " ".join(lines).partition(". ")[0].rstrip(". ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

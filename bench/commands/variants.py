@@ -13,6 +13,7 @@ import argparse
 import csv
 import io
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -121,3 +122,7 @@ def _manifest(rows: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

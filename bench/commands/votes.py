@@ -231,3 +231,7 @@ def _ends(cell: Cell) -> str:
     """`0.41 (-0.1 to 0.92)`."""
     ends = " to ".join(f"{end:.2f}" for end in cell.interval or ())
     return f"{cell.number:.2f}" + (f" ({ends})" if ends else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -16,12 +16,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.clip import Clip, read_master
 from bench.errors import ClipError
-from bench.leaderboard.tables.table import one_line, visible
+from bench.leaderboard.render.figures import named
 from bench.schema import ClipResult, Result, Sample
 from bench.storage import write_bytes
 
 _MAX_ROWS = 12
-_LABEL_CHARACTERS = 48
 _PROMPTS_PER_MODEL = 3
 
 # Matplotlib brings a font that knows more scripts than Pillow's own.
@@ -73,7 +72,7 @@ def contact_sheet(
     A frame is `height_px` high; a clip of fewer frames than columns shows all it has.
     """
     font = ImageFont.truetype(_FONT, size=height_px / 8)
-    labels = [one_line(visible(label), _LABEL_CHARACTERS) for label, _ in rows]
+    labels = [named(label) for label, _ in rows]
     label_px = 2 * _GAP_PX + round(max(map(font.getlength, labels)))
     strips = [_strip(clip, columns, height_px) for _, clip in rows]
     width = label_px + max(strip.width for strip in strips)
