@@ -24,6 +24,7 @@ from bench.errors import BenchError, attempt
 from bench.leaderboard.data.files import find, load_each, read_each
 from bench.leaderboard.data.rows import HEADLINE, Group, SuiteBoard, boards
 from bench.leaderboard.data.votes import (
+    POINTS,
     Preference,
     Vote,
     matching,
@@ -209,7 +210,7 @@ def _agreement(
     won: defaultdict[tuple[str, str, int], list[float]] = defaultdict(list)
     for vote in votes:
         left, other = ((model, *vote.sample) for model in (vote.left, vote.right))
-        points = {"left": 1.0, "right": 0.0}.get(vote.choice, 0.5)
+        points = POINTS[vote.choice]
         won[left].append(points)
         won[other].append(1 - points)
         if vote.winner and left in values and other in values:

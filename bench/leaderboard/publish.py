@@ -16,10 +16,10 @@ from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gall
 from bench.leaderboard.render.markdown import OPENING, TRUST, Picture, render
 from bench.leaderboard.render.page import MARK, page
 from bench.schema import Result
-from bench.storage import KINDS, write_bytes, write_text
+from bench.storage import KINDS, read_bytes, write_bytes, write_text
 
 README, PAGE = "README.md", "index.html"
-_HEAD_CHARACTERS = 1000
+_HEAD_BYTES = 1000
 
 _FIGURES = {
     "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
@@ -46,9 +46,9 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
 
     Both show everything under `into/results`, so that results of other runs stay on them; a
     newer result of the same suite and model takes the place of the older. So do the votes in
-    `into/votes/*.jsonl`, as a column of their own. Nothing is written
-    unless every input is valid. Previews are copied, a few of each model, so that the leaderboard
-    can travel; else they are linked where they lie.
+    `into/votes/*.jsonl`, as a column of their own. Nothing is written unless every input is valid.
+    Previews are copied, a few of each model, so that the leaderboard can travel; else they are
+    linked where they lie.
     """
     _refuse_foreign(into / README, OPENING)
     _refuse_foreign(into / PAGE, MARK)
@@ -141,13 +141,7 @@ def sheet(into: Path, result: Result) -> Path:
 
 def _refuse_foreign(page: Path, mark: str) -> None:
     """Never write over a file that somebody wrote by hand."""
-    if not page.exists():
-        return
-    try:
-        ours = mark in page.read_text("utf-8", errors="replace")[:_HEAD_CHARACTERS]
-    except OSError as error:
-        raise BenchError(f"expected to read {page}, but {error.strerror}") from None
-    if not ours:
+    if page.exists() and mark.encode() not in read_bytes(page)[:_HEAD_BYTES]:
         raise BenchError(
             f"expected a leaderboard's page at {page}, it is another file: "
             "choose another folder with --into DIR"
