@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -86,32 +86,39 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
             f"expected a prompt file, {str(name)!r} is none: "
             f"give a path, or one of {published} in {PROMPTS}"
         )
-    try:
-        raw = read_bytes(path)
-        lines = raw.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+    raw = read_bytes(path)
     folder = path.parent if files is None else _supplied(files)
-    prompts: list[Prompt] = []
-    line_of: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        prompt = _parse(line, f"{path}, line {number}", folder)
-        if prompt.id in line_of:
-            raise BenchError(
-                f"{path}, line {number}: prompt id {prompt.id!r} stands already on line "
-                f"{line_of[prompt.id]}; every id must be unique"
-            )
-        line_of[prompt.id] = number
-        prompts.append(prompt)
-    if not prompts:
-        raise BenchError(f"{path}: expected at least one prompt, got none")
+    prompts = [
+        _with_files(prompt, f"{path}, line {number}", folder)
+        for number, prompt in parse_suite(raw, path).items()
+    ]
     sha = hashlib.sha256(raw)
     if files is not None:
         for prompt in prompts:
             sha.update(repr(sorted(prompt.content.items())).encode())
     return prompts, sha.hexdigest()
+
+
+def parse_suite(raw: bytes, path: Path) -> dict[int, Prompt]:
+    """The prompts of a suite file, by line; the files that they name are not looked at."""
+    try:
+        lines = raw.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+    prompts: dict[int, Prompt] = {}
+    line_of: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        prompt = prompts[number] = _parse(line, f"{path}, line {number}")
+        if (before := line_of.setdefault(prompt.id, number)) != number:
+            raise BenchError(
+                f"{path}, line {number}: prompt id {prompt.id!r} stands already on line "
+                f"{before}; every id must be unique"
+            )
+    if not prompts:
+        raise BenchError(f"{path}: expected at least one prompt, got none")
+    return prompts
 
 
 def _supplied(files: str | Path) -> Path:
@@ -123,7 +130,7 @@ def _supplied(files: str | Path) -> Path:
     )
 
 
-def _parse(line: str, where: str, folder: Path) -> Prompt:
+def _parse(line: str, where: str) -> Prompt:
     try:
         entry = json.loads(line, object_pairs_hook=_without_twins)
         json.dumps(entry, ensure_ascii=False).encode()
@@ -142,13 +149,27 @@ def _parse(line: str, where: str, folder: Path) -> Prompt:
         entry["tags"] = tuple(entry["tags"])
     if "seconds" in entry:
         entry["seconds"] = float(entry["seconds"])  # 10 and 10.0 are one length
-    for key, read in (("image", _image), ("driving_video", _driving_video)):
+    for key in _FILE_KEYS:
         if key in entry:
-            path = folder / entry[key]
-            if path.exists() and not path.resolve().is_relative_to(folder.resolve()):
-                raise BenchError(f"{where}: {key!r} must lie in {folder}, {entry[key]!r} leads out")
-            entry[key] = read(path, where)
+            entry[key] = Path(entry[key])
     return Prompt(**entry)
+
+
+def _with_files(prompt: Prompt, where: str, folder: Path) -> Prompt:
+    """The prompt with its files in a folder, where they must be."""
+    paths = {key: folder / name for key in _FILE_KEYS if (name := getattr(prompt, key)) is not None}
+    for key, path in paths.items():
+        if path.exists() and not path.resolve().is_relative_to(folder.resolve()):
+            name = str(getattr(prompt, key))
+            raise BenchError(f"{where}: {key!r} must lie in {folder}, {name!r} leads out")
+    if "image" in paths:
+        try:
+            read_image(paths["image"])
+        except BenchError as error:
+            raise BenchError(f"{where}: 'image': {error}") from None
+    if "driving_video" in paths and not (path := paths["driving_video"]).is_file():
+        raise BenchError(f"{where}: 'driving_video': expected a video at {path}, there is none")
+    return replace(prompt, **paths)
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -178,6 +199,7 @@ def _is_file(value: object) -> bool:
 _NAME = (_is_name, NAME_RULE)
 _TEXT = (_is_text, "a text that is not empty")
 _FILE = (_is_file, "a path relative to the suite file")
+_FILE_KEYS = ("image", "driving_video")
 
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "id": _NAME,
@@ -205,20 +227,6 @@ def _check(entry: dict[str, Any], where: str) -> None:
             raise BenchError(f"{where}: {key!r} must be {expected}, got {entry.get(key)!r}")
     if entry.keys() >= {"image", "image_prompt"}:
         raise BenchError(f"{where}: 'image_prompt' must be left out beside 'image'")
-
-
-def _image(path: Path, where: str) -> Path:
-    try:
-        read_image(path)
-    except BenchError as error:
-        raise BenchError(f"{where}: 'image': {error}") from None
-    return path
-
-
-def _driving_video(path: Path, where: str) -> Path:
-    if not path.is_file():
-        raise BenchError(f"{where}: 'driving_video': expected a video at {path}, there is none")
-    return path
 
 
 if __name__ == "__main__":

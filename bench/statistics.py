@@ -49,22 +49,6 @@ class Interval:
     high: float | None
     n: int
 
-    @property
-    def half_width(self) -> float | None:
-        """Half the distance from low to high: the number printed after `±`."""
-        if self.low is None or self.high is None:
-            return None
-        return (self.high - self.low) / 2
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """What paired comparisons of M models can say about their order, in the order given."""
-
-    intervals: tuple[tuple[int, int], ...]  # best and worst rank that each can claim, 1..M
-    leading: tuple[bool, ...]  # whether each has the best mean, or is not surely worse than it
-    prompts: int  # that all models have in common
-
 
 def interval(values: ArrayLike) -> Interval | None:
     """Percentile bootstrap over prompts (Efron 1979; Efron and Tibshirani 1993, ch. 13).
@@ -181,7 +165,7 @@ def leading(values: ArrayLike) -> tuple[bool, ...] | None:
     over those: nothing is claimed of other pairs, so that they need not be paid for (comparisons
     with the best: Hsu 1984). The best of many equal models is the luckiest, so that of twenty, on
     24 to 100 prompts, 22 to 25% are called worse without a correction and 3 to 4% with this one.
-    It bounds the share of such mistakes, not the chance of a single one, which `rank` does.
+    It bounds the share of such mistakes, not the chance of a single one, which `ranks` does.
 
     Values are one mean per model and common prompt, float `[M, P]`, finite, higher is better. None
     if the models have fewer than 20 prompts in common, or if there is no model.
@@ -218,11 +202,12 @@ def holm(p: ArrayLike) -> Floats:
     return adjusted
 
 
-def rank(values: ArrayLike) -> Ranking | None:
-    """Rank intervals from every pairwise difference, Holm-corrected at 5%.
+def ranks(values: ArrayLike) -> tuple[tuple[int, int], ...] | None:
+    """Best and worst rank that each of M models can claim, 1..M, in the order given.
 
-    A model is surely better than another if its mean is higher and their adjusted p-value is
-    below 0.05. Its rank interval is [1 + models surely better, M - models surely worse].
+    From every pairwise difference, Holm-corrected at 5%: a model is surely better than another if
+    its mean is higher and their adjusted p-value is below 0.05. Its ranks are from 1 + models
+    surely better to M - models surely worse.
 
     Values are one mean per model and common prompt, float `[M, P]`, finite, higher is better. None
     if the models have fewer than 20 prompts in common, or if there is no model.
@@ -239,11 +224,7 @@ def rank(values: ArrayLike) -> Ranking | None:
     surely_better = (adjusted < ALPHA) & (mean[:, None] > mean[None, :])  # row than column
     best_rank = 1 + surely_better.sum(axis=0)
     worst_rank = models - surely_better.sum(axis=1)
-    return Ranking(
-        intervals=tuple(zip(best_rank.tolist(), worst_rank.tolist(), strict=True)),
-        leading=tuple((~surely_better[mean.argmax()]).tolist()),
-        prompts=prompts,
-    )
+    return tuple(zip(best_rank.tolist(), worst_rank.tolist(), strict=True))
 
 
 def _drawn(means: Floats, comparisons: int) -> Iterator[Floats]:
@@ -304,14 +285,12 @@ class Preferences:
 
     `strengths` are log-odds (Bradley and Terry 1952) around a mean of 0: exp(a - b) are the odds
     that people take one before the other. `shares` are the mean chance to win against each of the
-    other models, 0..1. `gap` is the strength of the best less that of the second.
+    other models, 0..1.
     """
 
     strengths: tuple[Interval, ...]
     shares: tuple[Interval, ...]
     order: tuple[int, ...]  # models, the strongest first
-    gap: Interval
-    votes: float
     missing: int | None  # votes until the two best are told apart; 0 if they are, None if NEVER
 
 
@@ -348,8 +327,6 @@ def preferences(wins: ArrayLike) -> Preferences | None:
         strengths=tuple(map(_drawn_interval, whole[0], drawn.T, [prompts] * models)),
         shares=tuple(map(_drawn_interval, _shares(whole)[0], _shares(drawn).T, [prompts] * models)),
         order=tuple(order.tolist()),
-        gap=gap,
-        votes=votes,
         missing=_missing(gap, float(gaps.std()), votes),
     )
 

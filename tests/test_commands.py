@@ -139,7 +139,10 @@ def test_a_module_may_lie_where_the_command_is_typed(
 def test_every_suite_is_listed_with_its_counts(tmp_path: Path) -> None:
     mine = tmp_path / "suite"
     mine.mkdir()
-    (tmp_path / "two.jsonl").write_text('{"id": "a", "seconds": 4}\n{"id": "b", "seconds": 9}\n')
+    lines = (
+        f'{{"id": "{name}", "text": "x", "seconds": {s}}}\n' for name, s in (("a", 4), ("b", 9))
+    )
+    (tmp_path / "two.jsonl").write_text("".join(lines))
     (mine / "mine.yaml").write_text(
         f"# My own. And more.\ndefaults: [custom, _self_]\nname: mine\n"
         f"prompts: {tmp_path / 'two.jsonl'}\nfollow_seconds: true\n"

@@ -18,18 +18,9 @@ def test_every_published_suite_is_recognised_by_the_hash_of_its_run() -> None:
     suite = suite_of(sha256, {})
     assert suite is not None
     assert suite.file == "prompts/standard.jsonl"
-    assert suite.categories == {prompt.id: prompt.category for prompt in prompts}
-    assert suite.texts == {prompt.id: prompt.text for prompt in prompts}
-    assert suite.groups == {}
+    assert suite.prompts == {prompt.id: prompt for prompt in prompts}
     assert suite_of("0" * 64, {}) is None
     assert suite_of(None, {}) is None
-
-
-def test_groups_are_those_of_the_prompts() -> None:
-    prompts, sha256 = load_suite("short_drama.jsonl")
-    suite = suite_of(sha256, {})
-    assert suite is not None
-    assert suite.groups == {prompt.id: prompt.group for prompt in prompts if prompt.group}
 
 
 def test_a_suite_is_recognised_whatever_pictures_its_clips_began_with(tmp_path: Path) -> None:

@@ -36,16 +36,6 @@ def test_results_are_copied_and_the_page_is_written(tmp_path: Path) -> None:
     assert "| wan |" in page.read_text("utf-8")
 
 
-def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:
-    board = tmp_path / "board"
-    source = fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
-    publish([source], board)
-    before = snapshot(board)
-    publish([source], board)
-    publish([board / "results" / "toy" / "wan.json"], board)
-    assert snapshot(board) == before
-
-
 def test_what_was_published_before_stays_and_is_replaced_by_newer(tmp_path: Path) -> None:
     board, outputs = tmp_path / "board", tmp_path / "outputs"
     publish([fake.write(fake.result("a", score=steady), outputs)], board)

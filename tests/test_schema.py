@@ -165,6 +165,15 @@ def test_stages_are_whole_or_null() -> None:
         ("hardware.currency", "usd", "hardware.currency: expected text like ^[A-Z]{3}$, got 'usd'"),
         ("hardware.gpus", 0, "hardware.gpus: expected a number >= 1, got 0"),
         ("card.title", " ", "card.title: expected text like \\S, got ' '"),
+        (
+            "card.licence",
+            "x" * 201,
+            f"card.licence: expected text of at most 200 letters, got 'xxx{'x' * 76}",
+        ),
+        ("clips.0.width", 10**9, "clips[0].width: expected a number <= 65536, got 1000000000"),
+        ("clips.0.batch_size", 0, "clips[0].batch_size: expected a number >= 1, got 0"),
+        ("clips.0.gpu", "H200", "clips[0].gpu: expected an object, got 'H200'"),
+        ("clips.0.account", [1], "clips[0].account: expected an object, got a list"),
         ("weights", "some", "weights: expected one of 'real' or 'random', got 'some'"),
         ("tomorrow", [2**60], "tomorrow: expected a whole number up to 2^53 at [0]"),
         (

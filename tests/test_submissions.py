@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fake_results as fake
 import pytest
 import yaml
 
@@ -67,10 +66,6 @@ def unscored(number: int, **reasons: str) -> Callable[[Content], None]:
     return lambda content: content["clips"][number]["unscored"].update(reasons)
 
 
-def hardware(price: float) -> Content:
-    return {"price_per_gpu_hour": price, "currency": "USD", "gpus": 1}
-
-
 def frozen(start: int, stop: int) -> Callable[[Content], None]:
     """Clips in which nothing moves, by what is measured, with the best of headlines."""
 
@@ -123,29 +118,6 @@ def test_the_repositorys_own_leaderboard_is_as_it_should_be(
         (set_clip(2, error="but"), "is ok, but has an error"),
         (set_clip(2, frames_sha256=None), "frames_sha256 is not"),
         (set_clip(2, latency_s=-1), "clips[2].latency_s: expected a number >= 0, got -1"),
-        (set_clip(2, energy_j=-1.5), "clips[2].energy_j: expected a number >= 0, got -1.5"),
-        (
-            set_clip(2, latency_s=1e300),
-            "clips[2].latency_s: expected a number <= 1e+07",
-        ),
-        (set_clip(2, width=10**9), "clips[2].width: expected a number <= 65536, got 1000000000"),
-        (
-            lambda c: c["card"].update(max_seconds=-5),
-            "card.max_seconds: expected a number >= 0",
-        ),
-        (lambda c: c["card"].update(title=" \t"), "card.title: expected text like"),
-        (
-            lambda c: c["card"].update(title="x" * 5000),
-            "expected text of at most 200 letters",
-        ),
-        (
-            lambda c: c.update(hardware=hardware(1e300)),
-            "price_per_gpu_hour: expected a number <=",
-        ),
-        (
-            set_clip(2, account=fake.account(price_usd=1e300)),
-            "account.price_usd: expected a number <=",
-        ),
         (set_score(2, "beauty", 1.0), "that the file does not describe"),
         (lambda c: c.update(weights="random"), "of random weights, but has scores"),
         (set_score(2, "coherence", 100.1), "coherence is 100.1, expected 0 to 100 (points)"),

@@ -16,7 +16,7 @@ from bench.clip import Clip, write_master
 from bench.faults.degraded import Degraded
 from bench.generators.toy.generator import ToyGenerator
 from bench.leaderboard.data.files import load
-from bench.leaderboard.render.legend import LEGEND
+from bench.leaderboard.render.page import LEGEND
 from bench.prompts import load_suite
 from bench.storage import RunFolder
 

@@ -1,8 +1,9 @@
 """One thin module per command."""
 
 import gc
+import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,29 @@ def parser(name: str, document: str | None) -> ArgumentParser:
         description=document,
         formatter_class=RawDescriptionHelpFormatter,
     )
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Collection[str] = (),
+    width: int = 140,
+) -> None:
+    """Print a table of texts; its width is that of the terminal where there is one.
+
+    Columns of the headings `numbers` are set flush right.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in numbers else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(width=None if sys.stdout.isatty() else width, highlight=False).print(table)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def _report(folder: str) -> int:
         kind = "wrong" if finding.wrong else "note"
         sys.stdout.write(f"{kind}: {finding.file}: {plain(finding.text)}\n")
     notes = plural(len(inspection.findings) - inspection.wrong, "note")
-    results = plural(len(inspection.results), "result")
+    results = plural(inspection.results, "result")
     sys.stdout.write(f"{results}, {inspection.wrong} wrong, {notes}\n")
     return WRONG if inspection.wrong else DONE
 

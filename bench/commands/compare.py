@@ -21,8 +21,7 @@ from bench.errors import BenchError, attempt, nearest
 from bench.leaderboard.data.files import FILE_NAME, find, load
 from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order, languages
 from bench.leaderboard.pairs import Comparison, Pairs, by_category, most, overall, verdict
-from bench.leaderboard.render.console import show_table
-from bench.leaderboard.render.markdown import draw
+from bench.leaderboard.render.console import show_or_draw
 from bench.leaderboard.tables.table import failure, plain, plural
 from bench.schema import Result, Sample
 from bench.storage import RunFolder
@@ -97,12 +96,7 @@ def _compare(first: Path, second: Path, metric: str, *, whole: bool) -> int:
         tables.append(by_category(metrics, both.categories))
     if metrics[0].extremes():
         tables.append(most(metrics[0]))
-    for table in tables:
-        screen.print()
-        if screen.is_terminal:
-            show_table(table, both.a.suite, screen)
-        else:
-            screen.print(Text("\n\n".join(draw(table))))
+    show_or_draw(tables, both.a.suite, screen)
     if (hidden := len(metrics) - _ROWS) > 0 and not whole:
         screen.print()
         screen.print(Text(f"{plural(hidden, 'more metric')}: add --all."))

@@ -9,7 +9,7 @@ Examples:
 import sys
 from collections.abc import Sequence
 
-from bench.commands import parser
+from bench.commands import parser, print_table
 from bench.commands.composition import add_overrides, compose_config, read_overrides
 from bench.config import build_metrics, plain
 from bench.errors import attempt
@@ -25,18 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(configured: dict[str, str]) -> int:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("metric", "unit", "measures"):
-        table.add_column(column)
+    rows = []
     for name, path in configured.items():
         metric = describe(path)
         arrow = {"higher": " ↑", "lower": " ↓"}.get(str(metric.better), "")
-        table.add_row(Text(name + arrow), Text(metric.unit), Text(metric.line))
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
+        rows.append((name + arrow, metric.unit, metric.line))
+    print_table(("metric", "unit", "measures"), rows)
     return 0
 
 

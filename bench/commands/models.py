@@ -13,10 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from rich.console import Console
-from rich.table import Table
-
-from bench.commands import choices, parser
+from bench.commands import choices, parser, print_table
 from bench.errors import attempt
 from bench.schema import Task
 
@@ -121,10 +118,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps([asdict(model) for model in models], indent=2) + "\n")
         return 0
-    table = Table(*HEADINGS)
-    for model in models:
-        table.add_row(*cells(model))
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+    print_table(HEADINGS, map(cells, models), width=200)
     return 0
 
 

@@ -6,18 +6,18 @@ Examples:
   steadybench plan suite=standard          what one of them takes
 """
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from bench.commands import choices, parser
+from bench.commands import choices, parser, print_table
 from bench.errors import attempt
-from bench.storage import PROMPTS
+from bench.prompts import Prompt, parse_suite
+from bench.storage import PROMPTS, read_bytes
 
 
-class Suite(NamedTuple):
+class Listed(NamedTuple):
     """What is said of a suite; None where its prompts are somebody else's to bring."""
 
     name: str
@@ -36,31 +36,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _list(config_dir: str | None) -> int:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("suite")
-    for column in ("prompts", "seeds", "clips", "seconds"):
-        table.add_column(column, justify="right")
-    table.add_column("what it is for")
+    rows = []
     for suite in suites(config_dir):
         counts = (suite.prompts, suite.seeds, suite.prompts and suite.prompts * suite.seeds)
-        cells = ["-" if count is None else str(count) for count in counts]
-        table.add_row(suite.name, *cells, suite.seconds, Text(suite.title))
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
+        cells = ("-" if count is None else str(count) for count in counts)
+        rows.append((suite.name, *cells, suite.seconds, suite.title))
+    numbers = ("prompts", "seeds", "clips", "seconds")
+    print_table(("suite", *numbers, "what it is for"), rows, numbers=numbers)
     return 0
 
 
-def suites(config_dir: str | None = None) -> Iterator[Suite]:
+def suites(config_dir: str | None = None) -> Iterator[Listed]:
     """Those of the package, and of a folder of the user's own."""
     for path, suite in choices("suite", config_dir):
-        lines = _lines(suite.get("prompts"))
-        lengths = {line["seconds"] for line in lines or () if line.get("seconds")}
-        yield Suite(
+        prompts = _prompts(suite.get("prompts"))
+        lengths = {prompt.seconds for prompt in prompts or () if prompt.seconds}
+        yield Listed(
             name=path.stem,
-            prompts=None if lines is None else len(lines),
+            prompts=None if prompts is None else len(prompts),
             seeds=len(suite["seeds"]),
             seconds=f"{min(lengths):g}-{max(lengths):g}"
             if suite.get("follow_seconds") and lengths
@@ -69,13 +62,11 @@ def suites(config_dir: str | None = None) -> Iterator[Suite]:
         )
 
 
-def _lines(prompts: str | None) -> list[dict[str, Any]] | None:
-    if prompts is None or prompts == "???":
-        return None
-    file = next((path for path in (Path(prompts), PROMPTS / prompts) if path.is_file()), None)
-    if file is None:
-        return None
-    return [json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip()]
+def _prompts(name: str | None) -> list[Prompt] | None:
+    for path in (Path(name), PROMPTS / name) if name else ():
+        if path.is_file():
+            return list(parse_suite(read_bytes(path), path).values())
+    return None
 
 
 def _opening(text: str) -> str:

@@ -26,13 +26,11 @@ from bench.commands.composition import add_overrides, compose_config, read_overr
 from bench.config import check_name, parse_run, plain
 from bench.errors import BenchError, attempt
 from bench.generators.folder import NEEDED, OPTIONAL
-from bench.leaderboard.render.console import show_table
-from bench.leaderboard.render.markdown import draw
+from bench.leaderboard.render.console import show_or_draw
 from bench.leaderboard.tables.variants import variant_tables
 from bench.storage import write_text
 
 COLUMNS = (*NEEDED, "model", "base", "text")
-DELIVERY = ("wait_s", "price_usd")
 
 Row = Mapping[str, str]
 
@@ -73,11 +71,8 @@ def _variants(options: argparse.Namespace) -> int:
     written = publish(results, into / "leaderboard", copy_clips=False)
     screen = Console(highlight=False, soft_wrap=True)
     for board in written.suites:
-        for table in variant_tables(board):
-            if screen.is_terminal:
-                show_table(table, board.suite, screen)
-            else:
-                screen.print(Text("\n\n".join(draw(table)) + "\n"))
+        show_or_draw(variant_tables(board), board.suite, screen)
+    screen.print()
     screen.print(Text(f"Written: {written.readme.with_name('index.html')}"))
     return 0
 

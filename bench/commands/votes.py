@@ -11,7 +11,6 @@ Examples:
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -23,8 +22,9 @@ from bench import statistics as stats
 from bench.commands import parser
 from bench.errors import BenchError, attempt
 from bench.leaderboard.data.files import find, load_each, read_each
-from bench.leaderboard.data.rows import HEADLINE, Group, SuiteBoard, boards, in_order
+from bench.leaderboard.data.rows import HEADLINE, Group, SuiteBoard, boards
 from bench.leaderboard.data.votes import (
+    POINTS,
     Preference,
     Vote,
     matching,
@@ -32,8 +32,7 @@ from bench.leaderboard.data.votes import (
     read_votes,
     still_missing,
 )
-from bench.leaderboard.render.console import show_table
-from bench.leaderboard.render.markdown import draw
+from bench.leaderboard.render.console import show_or_draw
 from bench.leaderboard.tables.table import (
     Cell,
     Column,
@@ -44,7 +43,7 @@ from bench.leaderboard.tables.table import (
     plural,
     tabulate,
 )
-from bench.schema import Result
+from bench.schema import MetricDescription, Result
 from bench.statistics import Interval
 from bench.validation.agreement import Agreement, agreement
 
@@ -102,12 +101,7 @@ def _show(
     screen.print(Text(plain(f"{board.suite}: {given.question}")))
     for line in _facts(given, votes):
         screen.print(Text(line))
-    for table in tables:
-        screen.print()
-        if screen.is_terminal:
-            show_table(table, board.suite, screen)
-        else:
-            screen.print(Text("\n\n".join(draw(table))))
+    show_or_draw(tables, board.suite, screen)
     screen.print()
     screen.print(Text(plain(still_missing(given, board.labels)), style="bold"))
 
@@ -164,49 +158,47 @@ def strengths_table(given: Preference, labels: Mapping[str, str]) -> Table:
     return tabulate("Preferences", columns, ordered, above=[above])
 
 
-@dataclass(frozen=True)
-class MetricAgreement:
-    """How well one metric agrees with the votes."""
-
-    name: str
-    predicted: Interval | None  # share of decided votes that went to the clip it puts first
-    agrees: Agreement  # with the share of its votes that a clip won
-
-    @property
-    def order(self) -> tuple[float, str]:
-        """The best first."""
-        return -(self.predicted.mean if self.predicted else 0.0), self.name
-
-
 def agreement_table(given: Preference, results: Mapping[str, Result]) -> Table | None:
     """How well each metric that ranks agrees with the votes; None without any."""
     metrics = {n: m for result in results.values() for n, m in result.metrics.items() if m.better}
-    rows = [
-        metric_agreement(name, str(metrics[name].better), given.votes, results)
-        for name in in_order(metrics)
-    ]
-    rows = sorted((row for row in rows if row.predicted), key=lambda row: row.order)
-    columns: list[Column[MetricAgreement]] = [
-        Column("metric", lambda r: Cell(r.name, strong=r.name == HEADLINE), kind="name"),
-        Column("votes predicted", lambda r: mean_cell(r.predicted), percent, better="higher"),
-        Column("Spearman", lambda r: Cell(r.agrees.spearman, _interval(r.agrees)), _ends),
-        Column("clips", lambda r: r.agrees.clips),
+    agreements = {
+        name: agreed
+        for name, metric in metrics.items()
+        if (agreed := _agreement(name, metric, given.votes, results))
+    }
+
+    def spearman(name: str) -> Cell:
+        agrees = agreements[name][1]
+        if agrees.low is None or agrees.high is None:
+            return Cell(agrees.spearman)
+        return Cell(agrees.spearman, (agrees.low, agrees.high))
+
+    columns: list[Column[str]] = [
+        Column("metric", lambda name: Cell(name, strong=name == HEADLINE), kind="name"),
+        Column("votes predicted", lambda n: mean_cell(agreements[n][0]), percent, better="higher"),
+        Column("Spearman", spearman, _ends),
+        Column("clips", lambda name: agreements[name][1].clips),
     ]
     above = (
         "Votes predicted: how many of the decided votes went to the clip that the metric puts "
         "first (half is chance). Spearman: rank correlation of the metric with the share of its "
         "votes that a clip won. Brackets hold 95% intervals: bootstrap over prompts."
     )
-    if not rows:
+    if not agreements:
         return None
+    rows = sorted(agreements, key=lambda name: (-agreements[name][0].mean, name))
     return tabulate("Do the metrics agree with these votes?", columns, rows, above=[above])
 
 
-def metric_agreement(
-    name: str, better: str, votes: Sequence[Vote], results: Mapping[str, Result]
-) -> MetricAgreement:
-    """Of one metric; a value that both clips share predicts half a vote."""
-    sign = 1.0 if better == "higher" else -1.0
+def _agreement(
+    name: str, metric: MetricDescription, votes: Sequence[Vote], results: Mapping[str, Result]
+) -> tuple[Interval, Agreement] | None:
+    """Share of decided votes that went to the clip which a metric puts first; agreement with all.
+
+    All is the share of its votes that a clip won. A value that both clips share predicts half a
+    vote; None if no vote was decided between clips with values.
+    """
+    sign = 1.0 if metric.better == "higher" else -1.0
     values = {
         (model, *clip.sample): sign * value
         for model, result in results.items()
@@ -218,7 +210,7 @@ def metric_agreement(
     won: defaultdict[tuple[str, str, int], list[float]] = defaultdict(list)
     for vote in votes:
         left, other = ((model, *vote.sample) for model in (vote.left, vote.right))
-        points = {"left": 1.0, "right": 0.0}.get(vote.choice, 0.5)
+        points = POINTS[vote.choice]
         won[left].append(points)
         won[other].append(1 - points)
         if vote.winner and left in values and other in values:
@@ -232,12 +224,8 @@ def metric_agreement(
         [prompt for _, prompt, _ in clips],
         [model for model, _, _ in clips],
     )
-    shares = stats.ratio([right[p] for p in decided], list(decided.values())) if decided else None
-    return MetricAgreement(name, shares, agrees)
-
-
-def _interval(agrees: Agreement) -> tuple[float, float] | None:
-    return None if agrees.low is None or agrees.high is None else (agrees.low, agrees.high)
+    predicted = stats.ratio([right[prompt] for prompt in decided], list(decided.values()))
+    return (predicted, agrees) if predicted else None
 
 
 def _ends(cell: Cell) -> str:

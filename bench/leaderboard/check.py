@@ -5,10 +5,10 @@ Results are held against the rules, figures and clips against the results, pages
 
 import re
 import xml.etree.ElementTree as ET
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import chain, product, starmap, takewhile, zip_longest
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product, starmap, takewhile, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,6 @@ from bench.leaderboard.render.gallery import (
     preview_path,
 )
 from bench.leaderboard.rules import (
-    SUBJECT_NONE,
     allowed,
     broken_rules,
     groups_unchecked,
@@ -37,6 +36,7 @@ from bench.leaderboard.rules import (
     uncomputed,
 )
 from bench.leaderboard.tables.table import named, plural, short
+from bench.metrics.headline import SUBJECT_NONE
 from bench.schema import ClipResult, Result, ResultError, Sample
 
 _BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be
@@ -64,18 +64,14 @@ class Finding(NamedTuple):
 class Inspection:
     """What was found in a leaderboard."""
 
-    results: Mapping[Path, Result]  # those that could be read
-    findings: tuple[Finding, ...]
-    suites: tuple[SuiteBoard, ...]  # what a leaderboard shows of results with nothing wrong
+    results: int  # that could be read
+    findings: list[Finding]
+    suites: Sequence[SuiteBoard]  # what a leaderboard shows of results with nothing wrong
 
     @property
     def wrong(self) -> int:
         """How many findings must be mended."""
         return sum(finding.wrong for finding in self.findings)
-
-    def and_also(self, findings: Iterable[Finding]) -> "Inspection":
-        """The same with more findings."""
-        return replace(self, findings=(*self.findings, *findings))
 
 
 def check(board: Path) -> Inspection:
@@ -86,15 +82,16 @@ def check(board: Path) -> Inspection:
     """
     inspection = inspect(board / "results")
     if not inspection.wrong:
-        inspection = inspection.and_also(wrong_files(inspection.suites, board))
+        inspection.findings.extend(wrong_files(inspection.suites, board))
     if inspection.wrong:
         why = "its pages are not compared with its results until these are mended"
-        return inspection.and_also([Finding(board, why, wrong=False)])
-    return inspection.and_also(
-        Finding(page, f"expected what its results give, but {differs}; {_again(board)}", wrong=True)
-        for page, expected in pages(inspection.suites, board).items()
-        if (differs := _first_difference(page, expected))
-    )
+        inspection.findings.append(Finding(board, why, wrong=False))
+        return inspection
+    for page, expected in pages(inspection.suites, board).items():
+        if differs := _first_difference(page, expected):
+            text = f"expected what its results give, but {differs}; {_again(board)}"
+            inspection.findings.append(Finding(page, text, wrong=True))
+    return inspection
 
 
 def _again(into: Path) -> str:
@@ -135,7 +132,7 @@ def inspect(folder: Path) -> Inspection:
             for row in group.rows if group.differs else ():
                 text = f"stands apart from others of its suite: {' and '.join(group.differs)}"
                 findings.append(Finding(path_of[board.suite, row.result.model], text, False))
-    return Inspection(results, tuple(findings), tuple(suites))
+    return Inspection(len(results), findings, suites)
 
 
 def worth_saying(result: Result) -> Iterator[str]:
@@ -190,30 +187,31 @@ def _frozen(result: Result) -> Iterator[str]:
 
 
 def _twins(results: Mapping[Path, Result]) -> Iterator[Finding]:
-    """Rows of one suite that have clips in common: frames, or all scores to the last digit."""
+    """Rows with clips of rows of their suite before them: frames, or all scores to the last digit.
+
+    One line for each such row, which names the row with most of these clips.
+    """
 
     def marks(clip: ClipResult) -> set[object]:
         telling = 0 < (clip.scores.get(HEADLINE) or 0) < 100  # a frozen clip is like another
         scores = [tuple(sorted(clip.scores.items()))] if telling else []
         return {mark for mark in (clip.frames_sha256, *scores) if mark}
 
-    owners: defaultdict[object, set[Path]] = defaultdict(set)  # of each mark, among files before
+    owners: dict[object, Path] = {}  # of each mark, the first file that has it
     for path, result in results.items():
-        keys = [[(result.suite, mark) for mark in marks(clip)] for clip in result.clips]
-        same: defaultdict[Path, list[ClipResult]] = defaultdict(list)
-        for clip, own in zip(result.clips, keys, strict=True):
-            for other in set().union(*(owners.get(key, ()) for key in own)):
-                same[other].append(clip)
-        for key in chain.from_iterable(keys):
-            owners[key].add(path)
-        if result.prompts.sha256 is None:
+        copies, shares = [], Counter[Path]()
+        for clip in result.clips:
+            firsts = {owners.setdefault((result.suite, mark), path) for mark in marks(clip)}
+            if others := firsts - {path}:
+                copies.append(clip)
+                shares.update(others)
+        if not copies or result.prompts.sha256 is None:
             continue  # of footage everybody may show the same
-        for other, clips in sorted(same.items()):
-            is_copy = 2 * len(clips) > len(result.clips)
-            model = results[other].model
-            name = f", as if it were {model} under another name" if is_copy else ""
-            text = f"{named(clips)}: the very frames or scores of {model}{name}"
-            yield Finding(path, text, wrong=is_copy)
+        model = results[max(sorted(shares), key=shares.__getitem__)].model
+        is_copy = 2 * len(copies) > len(result.clips)
+        name = f", as if it were {model} under another name" if is_copy else ""
+        text = f"{named(copies)}: the very frames or scores of {model}{name}"
+        yield Finding(path, text, wrong=is_copy)
 
 
 # ---- Figures and clips beside them ----
@@ -260,7 +258,8 @@ def _wrong_clips(result: Result, gallery: Gallery, into: Path) -> Iterator[Findi
         if digest and clip.preview_sha256 not in (None, digest):
             text = f"expected the preview of sha256 {clip.preview_sha256:.8}, got {digest:.8}"
             yield Finding(path, f"{text}; publish the run again", wrong=True)
-        if suite is not None and clip.text not in (None, suite.texts.get(clip.prompt)):
+        asked = suite.prompts.get(clip.prompt) if suite else None
+        if suite is not None and clip.text not in (None, asked and asked.text):
             text = f"prompt {clip.prompt!r} has another text than in {suite.file}"
             yield Finding(folder / INDEX, text, wrong=True)
 

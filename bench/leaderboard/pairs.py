@@ -49,11 +49,6 @@ class Pairs:
     b: Mapping[str, float]
     noun: Noun = "prompt"
 
-    @property
-    def header(self) -> str:
-        """The metric and which direction is good."""
-        return self.metric + ARROWS[self.meaning.better]
-
     def differences(self, prompts: Collection[str] | None = None) -> dict[str, float]:
         """A - B for each prompt, or for those of the prompts that have values."""
         names = self.a if prompts is None else [name for name in self.a if name in prompts]
@@ -179,7 +174,7 @@ def overall(compared: Sequence[Pairs]) -> Table:
     """One line a metric: both means over the common prompts, and their difference."""
     rows = [(each, gap) for each in compared if (gap := each.interval())]
     columns: list[Column[tuple[Pairs, Interval]]] = [
-        Column("metric", lambda row: row[0].header, kind="name"),
+        Column("metric", lambda row: row[0].metric + ARROWS[row[0].meaning.better], kind="name"),
         Column("A", lambda row: sum(row[0].a.values()) / row[1].n, minor=True),
         Column("B", lambda row: sum(row[0].b.values()) / row[1].n, minor=True),
         Column("A - B", lambda row: row[1].mean),

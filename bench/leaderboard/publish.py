@@ -1,5 +1,6 @@
 """Publish results: into a leaderboard's folder go copies of them, its pages, figures and clips."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,26 @@ from bench.leaderboard.data.files import FILE_NAME, load_each, load_named, read_
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.data.votes import PUBLISHED as VOTES
 from bench.leaderboard.data.votes import read_votes
+from bench.leaderboard.render.contact_sheets import draw_model, draw_suite
 from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery
-from bench.leaderboard.render.markdown import OPENING, TRUST, render
+from bench.leaderboard.render.markdown import OPENING, TRUST, Picture, render
 from bench.leaderboard.render.page import MARK, page
-from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
 from bench.schema import Result
-from bench.storage import KINDS, write_bytes, write_text
+from bench.storage import KINDS, read_bytes, write_bytes, write_text
 
 README, PAGE = "README.md", "index.html"
-_HEAD_CHARACTERS = 1000
+_HEAD_BYTES = 1000
+
+_FIGURES = {
+    "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
+    "times; the line joins models than which no other is both faster and better",
+    "parts": "The headline and its parts, with 95% intervals",
+    "speed": "What speed costs: change of the headline against speed-up, paired by prompt, with "
+    "95% intervals",
+    "lag": "Likeness and distance of two frames over the time between them",
+}
+"""Kind of figure, in the order in which they are shown, to what it shows."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +46,9 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
 
     Both show everything under `into/results`, so that results of other runs stay on them; a
     newer result of the same suite and model takes the place of the older. So do the votes in
-    `into/votes/*.jsonl`, as a column of their own. Nothing is written
-    unless every input is valid. Previews are copied, a few of each model, so that the leaderboard
-    can travel; else they are linked where they lie.
+    `into/votes/*.jsonl`, as a column of their own. Nothing is written unless every input is valid.
+    Previews are copied, a few of each model, so that the leaderboard can travel; else they are
+    linked where they lie.
     """
     _refuse_foreign(into / README, OPENING)
     _refuse_foreign(into / PAGE, MARK)
@@ -70,7 +81,7 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
         for folder in {run.parent for (suite, _), run in runs.items() if suite == board.suite}:
             places = ((runs.get((r.suite, r.model), folder / r.model), r) for r in board.ranked)
             neighbours = [(run, r) for run, r in places if (run / FILE_NAME).is_file()]
-            draw_suite(neighbours, into / "figures" / f"{board.suite}.png")
+            draw_suite(neighbours, board.labels, into / "figures" / f"{board.suite}.png")
     for board in suites:
         fresh = drawings(board, into)
         for stale in set((into / "figures" / board.suite).glob("*.svg")) - fresh.keys():
@@ -97,6 +108,24 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
     }
 
 
+def pictures(into: Path) -> dict[str, list[Picture]]:
+    """What lies in `into/figures`: suite to its pictures, in the order in which they are shown."""
+    by_suite: defaultdict[str, list[Picture]] = defaultdict(list)
+
+    def show(path: Path, suite: str, alt: str, model: str = "") -> None:
+        by_suite[suite].append(Picture(path.relative_to(into).as_posix(), alt, model))
+
+    figures = into / "figures"
+    for path in sorted(figures.glob("*.png")):
+        show(path, path.stem, f"Frames of {path.stem}")
+    kinds = {path: path.stem.split("-")[0] for path in sorted(figures.glob("*/*.svg"))}
+    for path in sorted(kinds, key=lambda path: [*_FIGURES, kinds[path]].index(kinds[path])):
+        show(path, path.parent.name, _FIGURES.get(kinds[path], kinds[path]))
+    for path in sorted(figures.glob("*/models/*.png")):
+        show(path, path.parent.parent.name, f"Frames of {path.stem}", path.stem)
+    return dict(by_suite)
+
+
 def drawings(board: SuiteBoard, into: Path) -> dict[Path, Drawing]:
     """The figures of a suite, by path: of its results and the curves of its galleries."""
     galleries = {result.model: load_gallery(result, into) for result in board.results}
@@ -112,13 +141,7 @@ def sheet(into: Path, result: Result) -> Path:
 
 def _refuse_foreign(page: Path, mark: str) -> None:
     """Never write over a file that somebody wrote by hand."""
-    if not page.exists():
-        return
-    try:
-        ours = mark in page.read_text("utf-8", errors="replace")[:_HEAD_CHARACTERS]
-    except OSError as error:
-        raise BenchError(f"expected to read {page}, but {error.strerror}") from None
-    if not ours:
+    if page.exists() and mark.encode() not in read_bytes(page)[:_HEAD_BYTES]:
         raise BenchError(
             f"expected a leaderboard's page at {page}, it is another file: "
             "choose another folder with --into DIR"

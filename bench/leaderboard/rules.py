@@ -1,4 +1,8 @@
-"""Rules of a published result beyond its format: what no run of this benchmark writes."""
+"""Rules of a published result beyond its format: what no run of this benchmark writes.
+
+Its names, hashes, prompts and clips; the values of its metrics; the headline, which is computed
+again; the comparison of groups.
+"""
 
 import re
 from collections import Counter
@@ -9,59 +13,12 @@ from bench.leaderboard.data.files import Suite, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import named, plural
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
+from bench.metrics.headline import MOST
 from bench.schema import ClipResult, Likeness, Result
 from bench.storage import SAFE_NAME
 
-Range = tuple[float, float]
-
-RANGES: Mapping[str, Range] = {
-    "points": (0, 100),
-    "100 cos": (0, 100),
-    "100 cos per second": (-inf, inf),
-    "cosine": (-1, 1),
-    "cosine per second": (-inf, inf),
-    "LPIPS": (0, inf),
-    "SSIM": (-1, 1),
-    "ratio": (0, inf),
-    "share of full scale": (0, 1),
-    "share of frames": (0, 1),
-    "share of pixels": (0, 1),
-    "cuts": (0, inf),
-    "short sides per second": (0, inf),
-    "0 or 1": (0, 1),
-}
-"""Unit to the least and the greatest value of a metric in it."""
-
-OWN_RANGES: Mapping[str, Range] = {
-    "adherence_margin": (-200, 200),
-    "vbench_aesthetic_quality": (-inf, inf),
-}
-"""Metrics whose values reach further than their unit lets others reach."""
-
-HEADLINE_VERSIONS: Mapping[str, int] = {
-    "coherence": 3,
-    "lost_tremble": 2,
-    "lost_churn": 2,
-    "lost_flicker": 2,
-    "lost_jumps": 2,
-    "lost_identity": 2,
-    "lost_blending": 2,
-    "lost_order": 2,
-    "lost_stutter": 2,
-    "lost_motion": 2,
-}
-"""The headline and all that it is made of, in the versions for which the sum holds."""
-
-HEADLINE_TOLERANCE = 1e-3
-
-MOST, SUBJECT_NONE = 12.0, 0.003
-"""As in `bench.metrics.coherence`, whose module loads what computes scores."""
-"""Points; what rounding of the parts may come to."""
-
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_ROUNDING = 1e-5  # of a network's single-precision numbers: a cosine may be 1.0000002
-_COSINE_ROUNDING = 1e-6
 
 
 def broken_rules(result: Result) -> Iterator[str]:
@@ -78,42 +35,7 @@ def broken_rules(result: Result) -> Iterator[str]:
     yield from _groups(result, suite)
 
 
-def headline_unchecked(result: Result) -> str | None:
-    """Why the headline cannot be computed again from its parts; None if it can, or is not there."""
-    if HEADLINE not in result.metrics:
-        return None
-    if missing := sorted(HEADLINE_VERSIONS.keys() - result.metrics.keys()):
-        return f"{HEADLINE} was not computed again: there is no {', no '.join(missing)}"
-    others = [n for n, version in HEADLINE_VERSIONS.items() if result.metrics[n].version != version]
-    if others:
-        return f"{HEADLINE} was not computed again: of {', '.join(others)} it is another version"
-    return None
-
-
-def composed(parts: Mapping[str, float]) -> float:
-    """The headline, 0..100, of the points that each kind of damage took from a clip.
-
-    `parts` is everything in `HEADLINE_VERSIONS` but the headline itself, whose clip is not needed.
-    """
-    return 100 - sum(parts[name] for name in HEADLINE_VERSIONS if name != "coherence")
-
-
-def groups_unchecked(result: Result) -> str | None:
-    """Why the comparison of groups cannot be judged; None if it can, or is not there."""
-    if result.cross_clip is None or result.cross_clip.version == VERSION:
-        return None
-    return f"cross_clip was not checked: it is of version {result.cross_clip.version}"
-
-
-def allowed(metric: str, unit: str) -> Range | None:
-    """The least and the greatest value a metric can have; None if nobody knows the unit."""
-    return OWN_RANGES.get(metric) or RANGES.get(unit)
-
-
-def fits(value: float, within: Range) -> bool:
-    """Whether a value lies in a range, give or take the rounding of a network's numbers."""
-    low, high = within
-    return low - _ROUNDING * max(1, abs(low)) <= value <= high + _ROUNDING * max(1, abs(high))
+# ---- Names, hashes, prompts and clips ----
 
 
 def _faults(faults: Mapping[str, Sequence[ClipResult]]) -> Iterator[str]:
@@ -152,9 +74,10 @@ def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
         yield f"prompts.count is {count}, the expected prompts are {len(result.expected.prompts)}"
     if suite is None:
         return
-    if set(result.expected.prompts) != suite.categories.keys():
+    if set(result.expected.prompts) != suite.prompts.keys():
         yield f"its prompts have the hash of {suite.file}, and other ids"
-    others = [c for c in result.clips if c.category != suite.categories.get(c.prompt)]
+    categories = suite.categories
+    others = [c for c in result.clips if c.category != categories.get(c.prompt)]
     yield from _faults({f"another category than in {suite.file}": others})
 
 
@@ -190,6 +113,49 @@ def _is_scored(clip: ClipResult) -> bool:
     return any(value is not None for value in clip.scores.values())
 
 
+# ---- Values: within their ranges, or with a reason for having none ----
+
+
+Range = tuple[float, float]
+
+RANGES: Mapping[str, Range] = {
+    "points": (0, 100),
+    "100 cos": (0, 100),
+    "100 cos per second": (-inf, inf),
+    "cosine": (-1, 1),
+    "cosine per second": (-inf, inf),
+    "LPIPS": (0, inf),
+    "SSIM": (-1, 1),
+    "ratio": (0, inf),
+    "share of full scale": (0, 1),
+    "share of frames": (0, 1),
+    "share of pixels": (0, 1),
+    "cuts": (0, inf),
+    "short sides per second": (0, inf),
+    "0 or 1": (0, 1),
+}
+"""Unit to the least and the greatest value of a metric in it."""
+
+OWN_RANGES: Mapping[str, Range] = {
+    "adherence_margin": (-200, 200),
+    "vbench_aesthetic_quality": (-inf, inf),
+}
+"""Metrics whose values reach further than their unit lets others reach."""
+
+_ROUNDING = 1e-5  # of a network's single-precision numbers: a cosine may be 1.0000002
+
+
+def allowed(metric: str, unit: str) -> Range | None:
+    """The least and the greatest value a metric can have; None if nobody knows the unit."""
+    return OWN_RANGES.get(metric) or RANGES.get(unit)
+
+
+def fits(value: float, within: Range) -> bool:
+    """Whether a value lies in a range, give or take the rounding of a network's numbers."""
+    low, high = within
+    return low - _ROUNDING * max(1, abs(low)) <= value <= high + _ROUNDING * max(1, abs(high))
+
+
 def uncomputed(clip: ClipResult, name: str) -> bool:
     """Whether nothing is said of a metric."""
     return name not in clip.scores and name not in clip.unscored
@@ -220,6 +186,47 @@ def _values(result: Result, name: str) -> Iterator[str]:
             ],
         }
     )
+
+
+# ---- The headline: what its parts give ----
+
+
+HEADLINE_VERSIONS: Mapping[str, int] = {
+    "coherence": 3,
+    "lost_tremble": 2,
+    "lost_churn": 2,
+    "lost_flicker": 2,
+    "lost_jumps": 2,
+    "lost_identity": 2,
+    "lost_blending": 2,
+    "lost_order": 2,
+    "lost_stutter": 2,
+    "lost_motion": 2,
+}
+"""The headline and all that it is made of, in the versions for which the sum holds."""
+
+HEADLINE_TOLERANCE = 1e-3
+"""Points; what rounding of the parts may come to."""
+
+
+def headline_unchecked(result: Result) -> str | None:
+    """Why the headline cannot be computed again from its parts; None if it can, or is not there."""
+    if HEADLINE not in result.metrics:
+        return None
+    if missing := sorted(HEADLINE_VERSIONS.keys() - result.metrics.keys()):
+        return f"{HEADLINE} was not computed again: there is no {', no '.join(missing)}"
+    others = [n for n, version in HEADLINE_VERSIONS.items() if result.metrics[n].version != version]
+    if others:
+        return f"{HEADLINE} was not computed again: of {', '.join(others)} it is another version"
+    return None
+
+
+def composed(parts: Mapping[str, float]) -> float:
+    """The headline, 0..100, of the points that each kind of damage took from a clip.
+
+    `parts` is everything in `HEADLINE_VERSIONS` but the headline itself, whose clip is not needed.
+    """
+    return 100 - sum(parts[name] for name in HEADLINE_VERSIONS if name != "coherence")
 
 
 def _headline(result: Result) -> Iterator[str]:
@@ -264,19 +271,29 @@ def _charged_for_stutter(parts: Mapping[str, float], stutter: float | None) -> b
     return abs(lost - parts["lost_stutter"]) <= HEADLINE_TOLERANCE
 
 
-def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
-    """That the comparison of groups has a part for every clip, and parts that can be.
+# ---- The comparison of groups ----
 
-    Args:
-        result: the whole file.
-        suite: the published suite of its prompts; None if it is another.
-    """
+
+_COSINE_ROUNDING = 1e-6
+
+
+def groups_unchecked(result: Result) -> str | None:
+    """Why the comparison of groups cannot be judged; None if it can, or is not there."""
+    if result.cross_clip is None or result.cross_clip.version == VERSION:
+        return None
+    return f"cross_clip was not checked: it is of version {result.cross_clip.version}"
+
+
+def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
+    """That the comparison of groups has a part for every clip, and parts that can be."""
     parts = {clip.sample: (clip, clip.cross_clip) for clip in result.clips if clip.cross_clip}
     clips = [clip for clip, _ in parts.values()]
     if result.cross_clip is None or result.cross_clip.why is not None:
         yield from _faults({"a part in cross_clip, but there is no comparison": clips})
         return
-    prompts = {clip.prompt for clip in clips} if suite is None else suite.groups.keys()
+    asked = suite.prompts.values() if suite else ()
+    groups = {prompt.id: prompt.group for prompt in asked if prompt.group is not None}
+    prompts = {clip.prompt for clip in clips} if suite is None else groups.keys()
     expected = {(prompt, seed) for prompt in prompts for seed in result.expected.seeds}
     if missing := sorted(expected - parts.keys()):
         prompt, seed = missing[0]
@@ -287,7 +304,7 @@ def _groups(result: Result, suite: Suite | None) -> Iterator[str]:
     if not expected:
         yield "there is a comparison in cross_clip, and no clip has a part in it"
     if suite is not None:
-        others = [c for c, part in parts.values() if part.group != suite.groups.get(c.prompt)]
+        others = [c for c, part in parts.values() if part.group != groups.get(c.prompt)]
         yield from _faults({f"another group than in {suite.file}": others})
     if groups_unchecked(result) is not None:
         return

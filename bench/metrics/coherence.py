@@ -26,6 +26,7 @@ from bench.metrics.base import Metric, Scored, metric
 from bench.metrics.consistency import stutter
 from bench.metrics.cuts import shots
 from bench.metrics.damage import Window
+from bench.metrics.headline import MOST, SUBJECT_NONE, headline, lost
 from bench.metrics.motion import MotionState, motion_state
 from bench.prompts import Motion
 from bench.vision.analysis import STEP_S, Analysis
@@ -50,9 +51,8 @@ PARTS = (*SCALES, "order", "stutter", "motion")
 
 ORDER_HALF, ORDER_SLOPE = 1.0, 4.0
 ORDER_NONE, ORDER_SURE = 2.0, 3.5  # deviations, below which unexplained change is but noise
-MOST = 12.0  # damage that leaves less than a thousandth of a point
 
-SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.008, 0.03
+SUBJECT_SURE, SUBJECT_LIVELY = 0.008, 0.03
 CALM_COST = 0.05
 UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
@@ -174,18 +174,6 @@ def charges(measured: Damage, held: float) -> dict[str, float]:
 def _clip_charges(analysis: Analysis) -> dict[str, float]:
     """Those of the whole clip, for the headline and all its parts."""
     return analysis.once("charges", lambda: charges(measure(analysis), stutter(analysis)))
-
-
-def headline(charged: Mapping[str, float]) -> float:
-    """100 exp(-d), d being the root of the sum of the squares of the charges."""
-    return 100 * float(np.exp(-np.sqrt(sum(charge**2 for charge in charged.values()))))
-
-
-def lost(charged: Mapping[str, float]) -> dict[str, float]:
-    """The points that each part takes of 100 less the headline: by the squares of the charges."""
-    whole = sum(charge**2 for charge in charged.values())
-    points = 100 - headline(charged)
-    return {name: points * charge**2 / whole if whole else 0.0 for name, charge in charged.items()}
 
 
 def moving(state: MotionState, order: float, asked: Motion) -> float:

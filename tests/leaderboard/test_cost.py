@@ -11,7 +11,6 @@ import pytest
 from fake_results import Content, account
 
 from bench import statistics as stats
-from bench.errors import BenchError
 from bench.leaderboard.data.costs import Yield, draws_until, pass_at, yield_of
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
@@ -322,17 +321,3 @@ def test_few_usable_prompts_leave_the_cost_open_above(tmp_path: Path) -> None:
     assert cost.per_usable_s.high == math.inf
     assert cost.per_usable_s.low is not None
     assert 0 < cost.per_usable_s.low < cost.per_usable_s.mean
-
-
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ({"price_per_gpu_hour": "2"}, "hardware.price_per_gpu_hour: expected a number, got '2'"),
-        ({"gpus": 0}, "hardware.gpus: expected a number >= 1, got 0"),
-        ({"currency": 3}, "hardware.currency: expected text, got 3"),
-    ],
-)
-def test_hardware_that_is_none_is_refused(entry: Content, message: str, tmp_path: Path) -> None:
-    told = hardware()["hardware"] | entry
-    with pytest.raises(BenchError, match=message):
-        load(fake.write(fake.result("m", hardware=told), tmp_path))

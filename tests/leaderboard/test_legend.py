@@ -4,7 +4,7 @@ import pytest
 
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import HEADLINE
-from bench.leaderboard.render.legend import LEGEND, legend
+from bench.leaderboard.render.page import LEGEND, legend
 from bench.storage import PACKAGE
 from tools.legend import LEVELS, clips
 

@@ -13,8 +13,7 @@ from markdown_it import MarkdownIt
 
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.render.markdown import escape, render
-from bench.leaderboard.render.pictures import Picture
+from bench.leaderboard.render.markdown import Picture, escape, render
 
 GOLDEN = Path(__file__).parent / "golden" / "leaderboard.md"
 METRICS = fake.COHERENCE | fake.METRICS
@@ -190,12 +189,6 @@ def test_a_model_without_a_metric_shows_a_dash(tmp_path: Path) -> None:
     assert (shown["flicker ↓"], shown["identity ↑"]) == ("**0.500 ±0**", "-")
 
 
-def test_failures_and_what_has_no_score_are_shown(tmp_path: Path) -> None:
-    page = page_of(small_leaderboard(), tmp_path)
-    assert r"| shaky | p00 | 0 | oom | out of memory \| asked 12 GiB at step 3 |" in page
-    assert "| shaky | identity | 1 | no subject in frame 0 |" in page
-
-
 def test_many_failures_are_capped_and_counted(tmp_path: Path) -> None:
     content = fake.result("m", [fake.failed(f"p{n:02d}") for n in range(24)])
     content["clips"][23] = fake.clip("p23", scores={"flicker": 0.1, "identity": 0.9})
@@ -209,25 +202,6 @@ def test_a_model_that_failed_on_every_clip_is_still_named(tmp_path: Path) -> Non
     page = page_of([content], tmp_path)
     assert "m has no scores: no clip of it was scored." in page
     assert "and 4 more" in page
-
-
-def test_other_backbones_never_share_a_table(tmp_path: Path) -> None:
-    tables = tables_of(page_of(small_leaderboard(), tmp_path))
-    scores = [table for table in tables if "coherence ↑" in table[0]]
-    column = [table[0].index("model") for table in scores]
-    models = [{row[at] for row in table[2:]} for table, at in zip(scores, column, strict=True)]
-    assert {"other"} in models
-    assert all("other" not in a or a == {"other"} for a in models)
-
-
-def test_devices_never_share_a_table(tmp_path: Path) -> None:
-    page = page_of(small_leaderboard(), tmp_path)
-    gpu = page.split("### Speed on NVIDIA H200")[1].split("###")[0]
-    cpu = page.split("### Speed on CPU, Some CPU")[1].split("###")[0]
-    assert "half" in gpu
-    assert "Steady" not in gpu
-    assert "half" not in cpu
-    assert "| random (random weights) |" in cpu
 
 
 def test_many_metrics_are_split_into_tables_that_can_be_read(tmp_path: Path) -> None:

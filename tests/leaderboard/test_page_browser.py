@@ -236,10 +236,10 @@ def test_thresholds_of_the_reader_count_order_and_rank_anew(
         shown = [re.sub("<.*?>", "", row[1]) for row in rows]
         assert [shares[title] for title in shown] == sorted(shares.values(), reverse=True)
         values = [usable[title] for title in shown]
-        ranking, leaders = stats.rank(values), stats.leading(values)
-        assert ranking is not None
+        ranks, leaders = stats.ranks(values), stats.leading(values)
+        assert ranks is not None
         assert leaders is not None
-        for row, title, ends, leads in zip(rows, shown, ranking.intervals, leaders, strict=True):
+        for row, title, ends, leads in zip(rows, shown, ranks, leaders, strict=True):
             assert row[0] == f"<bdi>{'-'.join(map(str, dict.fromkeys(ends)))}</bdi>"
             assert re.search(rf">{100 * shares[title]:.0f}% \(", row[2])
             assert row[2].startswith("<strong>") == leads

@@ -7,7 +7,6 @@ import fake_results as fake
 import pytest
 from fake_results import account
 
-from bench.errors import BenchError
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.tables.costs import reported, served, system_tables
@@ -91,18 +90,3 @@ def test_what_is_declared_is_called_declared(tmp_path: Path) -> None:
 def test_where_nothing_more_is_known_there_is_no_table(tmp_path: Path) -> None:
     (board,) = boards([loaded(tmp_path, [None])])
     assert not list(system_tables(board))
-
-
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ({"basis": "request"}, r"account\.latency_s: expected this key, it is missing"),
-        (account(basis="rumour"), r"account\.basis: expected one of"),
-        (account(latency_s=-1.0), r"account\.latency_s: expected a number >= 0, got -1.0"),
-        (account(attempts="two"), r"account\.attempts: expected a whole number"),
-        ([1], r"account: expected an object, got a list"),
-    ],
-)
-def test_an_account_that_is_none_is_refused(tmp_path: Path, entry: Any, message: str) -> None:
-    with pytest.raises(BenchError, match=message):
-        loaded(tmp_path, [entry])

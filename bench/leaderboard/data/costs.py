@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import starmap
+from typing import NamedTuple
 
 import numpy as np
 
@@ -233,7 +234,6 @@ class Yield:
     usable: int
     by_prompt: Mapping[str, float]  # share of usable clips, 0..1, of each prompt
     criteria: tuple[str, ...]  # the metrics of `CRITERIA` by which clips were judged
-    unasked: tuple[str, ...]  # by which they would have been, had any clip a value
     share: stats.Interval  # the yield, 0..1; the rule of three where the bootstrap sees no spread
     share_looser: float  # if coherence need only be 10 points less
     share_stricter: float  # if it must be 10 points more
@@ -268,15 +268,12 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     solved = sum(usable > 0 for _, usable in tries)
     fewest = min(drawn for drawn, _ in tries)
     redrawn = solved and fewest > 1
-    tariff = _tariff(result, devices) if successes else "no clip was made"
-    cost = None if isinstance(tariff, str) else _cost(tariff, list(draws.values()), criteria)
-    unknown = tariff if isinstance(tariff, str) else "no clip has an amount"
+    cost = _cost(result, devices, list(draws.values()), criteria)
     return Yield(
         clips=len(result.clips),
         usable=sum(usable for _, usable in tries),
         by_prompt=by_prompt,
         criteria=tuple(criteria),
-        unasked=tuple(name for name in criteria_of(result) if name not in criteria),
         share=_share(list(by_prompt.values())),
         share_looser=_share_at(COHERENCE - STEP, result.clips, criteria),
         share_stricter=_share_at(COHERENCE + STEP, result.clips, criteria),
@@ -287,8 +284,8 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
         },
         never=1 - solved / len(tries),
         draws_per_solved=sum(starmap(draws_until, tries)) / solved if redrawn else None,
-        cost=cost,
-        why_no_cost=unknown if cost is None else None,
+        cost=None if isinstance(cost, str) else cost,
+        why_no_cost=cost if isinstance(cost, str) else None,
     )
 
 
@@ -357,17 +354,16 @@ def _share(per_prompt: Sequence[float]) -> stats.Interval:
     return replace(share, low=low, high=high)
 
 
-@dataclass(frozen=True)
-class _Tariff:
-    """How draws are charged: unit and source as in `Cost`, and the amount of a draw of its own."""
-
-    unit: str
-    source: str
-    amount: Callable[[ClipResult], float | None]
+class _Tariff(NamedTuple):
+    unit: str  # as in `Cost`
+    source: str  # as in `Cost`
+    amount: Callable[[ClipResult], float | None]  # of a draw of its own
 
 
 def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
     """How the draws of a result are charged, or why they cannot be."""
+    if all(clip.status != "ok" for clip in result.clips):
+        return "no clip was made"
     if any(_price_usd(clip) is not None for clip in result.clips):
         return _Tariff("USD", "as declared with the clips", _price_usd)
     if len(devices) != 1:
@@ -409,14 +405,20 @@ def _price_usd(clip: ClipResult) -> float | None:
 
 
 def _cost(
-    tariff: _Tariff, draws: Sequence[Sequence[ClipResult]], criteria: Criteria
-) -> Cost | None:
-    """The cost of draws, prompt by prompt; None if no clip has an amount."""
+    result: Result,
+    devices: Collection[str],
+    draws: Sequence[Sequence[ClipResult]],
+    criteria: Criteria,
+) -> Cost | str:
+    """The cost of draws, given prompt by prompt, or why it is not known."""
+    tariff = _tariff(result, devices)
+    if isinstance(tariff, str):
+        return tariff
     clips = [clip for prompt in draws for clip in prompt]
     successes = [clip for clip in clips if clip.status == "ok"]
     amounts = [amount for clip in successes if (amount := tariff.amount(clip)) is not None]
     if not amounts:
-        return None
+        return "no clip has an amount"
     typical = float(np.median(amounts))
 
     def charge(clip: ClipResult) -> float:

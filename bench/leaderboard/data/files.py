@@ -1,6 +1,5 @@
 """What is read from files: results, and the suites that are published."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.prompts import Prompt, parse_suite
 from bench.schema import Result, parse
 from bench.storage import PROMPTS, SAFE_NAME, fingerprint, read_bytes
 
@@ -81,13 +81,16 @@ def load_each(contents: Mapping[Path, bytes], mend: str) -> dict[Path, Result]:
 
 @dataclass(frozen=True)
 class Suite:
-    """A published suite file: its path for people, and by prompt id what its prompts are."""
+    """A published suite file."""
 
-    file: str
+    file: str  # its path for people
     sha256: str
-    categories: Mapping[str, str]
-    groups: Mapping[str, str]  # of the prompts that are of one
-    texts: Mapping[str, str]
+    prompts: Mapping[str, Prompt]  # by id; the files that they name need not be there
+
+    @property
+    def categories(self) -> dict[str, str]:
+        """Of the prompts, by id."""
+        return {prompt.id: prompt.category for prompt in self.prompts.values()}
 
 
 def suite_of(prompts_sha256: str | None, images: Mapping[str, str]) -> Suite | None:
@@ -111,16 +114,12 @@ def suite_of_result(result: Result) -> Suite | None:
 @cache
 def suites() -> tuple[Suite, ...]:
     """The published suites, by file name."""
-    published = []
-    for path in sorted(PROMPTS.glob("*.jsonl")):
-        raw = path.read_bytes()
-        entries = [json.loads(line) for line in raw.decode("utf-8-sig").split("\n") if line.strip()]
-        suite = Suite(
+    contents = {path: path.read_bytes() for path in sorted(PROMPTS.glob("*.jsonl"))}
+    return tuple(
+        Suite(
             file=f"prompts/{path.name}",
             sha256=sha256(raw).hexdigest(),
-            categories={entry["id"]: entry.get("category", "uncategorised") for entry in entries},
-            groups={entry["id"]: entry["group"] for entry in entries if "group" in entry},
-            texts={entry["id"]: entry["text"] for entry in entries},
+            prompts={prompt.id: prompt for prompt in parse_suite(raw, path).values()},
         )
-        published.append(suite)
-    return tuple(published)
+        for path, raw in contents.items()
+    )

@@ -4,7 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,16 +142,6 @@ def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteB
     for vote in matching(votes, (result for each in by_suite.values() for result in each))[0]:
         cast[vote.suite].append(vote)
     return [_board(suite, by_suite[suite], cast[suite]) for suite in suites]
-
-
-def comparable(result: Result) -> Hashable:
-    """A key that is equal for results of the same prompts, seeds and metrics.
-
-    Rows of footage without prompts never compare; they share a table wherever their metrics do.
-    """
-    footage = result.prompts.sha256 is None
-    values = [None if footage else value for value, _ in _conditions(result).values()]
-    return (*values, result.calibration, frozenset(result.metrics.items()))
 
 
 def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
@@ -301,17 +291,7 @@ def by_category(group: Group) -> dict[str, dict[str, stats.Interval | None]]:
 def _board(suite: str, results: Sequence[Result], votes: Sequence[Vote]) -> SuiteBoard:
     labels = _labels(results)
     by_device = speeds(results, labels)
-    by_key: defaultdict[object, list[Result]] = defaultdict(list)
-    for result in filter(has_quality, results):
-        by_key[comparable(result)].append(result)
-    members: list[list[Result]] = []
-    for alike in sorted(by_key.values(), key=_by_size):
-        group = next((m for m in members if not any(differences(r, alike[0]) for r in m)), [])
-        if not group:
-            members.append(group)
-        group += alike
-        group.sort(key=lambda result: result.model)
-    members.sort(key=_by_size)
+    members = _members(filter(has_quality, results))
     groups = tuple(
         _group(
             _on_common(group),
@@ -324,6 +304,30 @@ def _board(suite: str, results: Sequence[Result], votes: Sequence[Vote]) -> Suit
         for group in members
     )
     return SuiteBoard(suite, labels, tuple(results), groups, by_device)
+
+
+def _members(results: Iterable[Result]) -> list[list[Result]]:
+    """Results that share a table, sorted by model; the largest group first.
+
+    Of results of the same prompts, seeds and metrics one stands for all, so that not every two are
+    held against each other. Rows of footage never compare; they share a table wherever their
+    metrics do.
+    """
+    by_key: defaultdict[Hashable, list[Result]] = defaultdict(list)
+    for result in results:
+        footage = result.prompts.sha256 is None
+        made = [None if footage else value for value, _ in _conditions(result).values()]
+        by_key[(*made, result.calibration, frozenset(result.metrics.items()))].append(result)
+    groups: list[list[list[Result]]] = []
+    for alike in sorted(by_key.values(), key=_by_size):
+        for group in groups:
+            if not any(differences(others[0], alike[0]) for others in group):
+                group.append(alike)
+                break
+        else:
+            groups.append([alike])
+    members = [sorted(chain(*group), key=lambda result: result.model) for group in groups]
+    return sorted(members, key=_by_size)
 
 
 def _by_size(group: Sequence[Result]) -> tuple[int, str]:
@@ -383,14 +387,9 @@ def _group(
     votes: Sequence[Vote],
 ) -> Group:
     footage = results[0].prompts.sha256 is None
-    order = {name: place for place, name in enumerate((HEADLINE, *LEAD))}
     every = {name: metric for result in results for name, metric in result.metrics.items()}
-    metrics = dict(
-        sorted(
-            every.items(),
-            key=lambda item: (order.get(item[0], len(order)), item[1].better is None, item[0]),
-        )
-    )
+    last = {name for name, each in every.items() if each.better is None} - {HEADLINE, *LEAD}
+    metrics = {name: every[name] for name in sorted(in_order(every), key=last.__contains__)}
     complete = [result for result in results if footage or _is_complete(result)]
     models = [result.model for result in complete]
     means = {
@@ -403,7 +402,7 @@ def _group(
     }
     unjudged = _why_unjudged(complete, usable)
     ranked_by = HEADLINE if unjudged else USABLE
-    ranking, leaders = None, {}
+    common = {}
     if len(complete) > 1 and not footage:
         common = {
             name: _common([means[model][name] for model in models], metric.better)
@@ -412,18 +411,17 @@ def _group(
         }
         if ranked_by == USABLE:
             common[USABLE] = _common([_by_prompt(USABLE, r, usable[r.model]) for r in complete])
-        leaders = {
-            name: set(compress(models, _leading(values, metrics.get(name))))
-            for name, values in common.items()
-        }
-        ranking = stats.rank(common[ranked_by]) if ranked_by in common else None
+    leaders = {
+        name: set(compress(models, _leading(values, metrics.get(name))))
+        for name, values in common.items()
+    }
+    ranking = stats.ranks(common[ranked_by]) if ranked_by in common else None
+    ranks = dict(zip(models, ranking or (), strict=False))
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
-    ranks = dict(zip(models, ranking.intervals, strict=True)) if ranking else {}
     rows = []
     for result in results:
         model, (scored, failed) = result.model, _counts(result)
-        refused = sum(clip.status == "refused" for clip in result.clips)
         scores = {name: Score(next(intervals), model in leaders.get(name, ())) for name in metrics}
         judged = usable.get(model)
         quality = scores.get(HEADLINE)
@@ -436,35 +434,29 @@ def _group(
             scores=scores,
             scored=scored,
             failed=failed,
-            refused=refused,
+            refused=sum(clip.status == "refused" for clip in result.clips),
             speeds=on_devices[model],
             usable=judged,
             quality=quality if model in models else None,
         )
         rows.append(row)
-    whole = [row for row in rows if row.result.model in models]
-    if HEADLINE in metrics:
-        sign = -1 if metrics[HEADLINE].better == "higher" else 1
-        coherence = {
-            row.result.model: sign * (score.mean if (score := row.scores[HEADLINE].interval) else 0)
-            for row in whole
-        }
-        whole.sort(
-            key=lambda row: (
-                -row.usable.share.mean if row.usable and ranked_by == USABLE else 0,
-                coherence[row.result.model],
-                row.result.model,
-            )
-        )
+
+    def place(row: Row) -> tuple[float, float, str]:
+        """Of a complete row, the best first."""
+        share = row.usable.share.mean if row.usable and ranked_by == USABLE else 0
+        score = row.scores[HEADLINE].interval if HEADLINE in metrics else None
+        sign = -1 if score and metrics[HEADLINE].better == "higher" else 1
+        return -share, sign * (score.mean if score else 0), row.result.model
+
     return Group(
         footage=footage,
         metrics=metrics,
-        complete=tuple(whole),
+        complete=tuple(sorted((row for row in rows if row.result.model in models), key=place)),
         partial=tuple(row for row in rows if row.result.model not in models),
         differs=differs,
         ranked_by=ranked_by,
         unjudged=unjudged,
-        unranked=_why_unranked(footage, complete, HEADLINE in metrics, ranking),
+        unranked=None if ranking else _why_unranked(footage, complete, HEADLINE in metrics),
         of_prompts=(
             prompts if any(len(each.expected.prompts) < prompts for each in results) else None
         ),
@@ -523,12 +515,10 @@ def _is_complete(result: Result) -> bool:
     return sum(_counts(result)) == result.expected_clips
 
 
-def _why_unranked(
-    footage: bool, complete: Sequence[Result], has_headline: bool, ranking: stats.Ranking | None
-) -> str | None:
+def _why_unranked(footage: bool, complete: Sequence[Result], has_headline: bool) -> str | None:
     if footage:
         return "each row is other footage"
-    if ranking or not has_headline or not complete:
+    if not has_headline or not complete:
         return None
     if len(complete) == 1:
         return "one model alone has no rank"

@@ -19,7 +19,8 @@ PUBLISHED = "votes/*.jsonl"
 """Where votes lie beside a leaderboard."""
 
 _MOST_BYTES = 10_000  # of a line; a vote has some 400
-_POINTS = {"left": 1.0, "neither": 0.5, "right": 0.0}
+POINTS = {"left": 1.0, "neither": 0.5, "right": 0.0}
+"""Of the clip on the left, by what a vote took; a skip counts for nobody."""
 
 Name = Annotated[str, Field(pattern=f"^{SAFE_NAME.pattern}$")]
 
@@ -172,8 +173,8 @@ def preference(votes: Sequence[Vote], models: Iterable[str]) -> Preference | Non
     wins = np.zeros((len(prompts), len(names), len(names)))
     for vote in of_question:
         prompt, left, right = prompts.index(vote.prompt), *map(names.index, (vote.left, vote.right))
-        wins[prompt, left, right] += _POINTS[vote.choice]
-        wins[prompt, right, left] += 1 - _POINTS[vote.choice]
+        wins[prompt, left, right] += POINTS[vote.choice]
+        wins[prompt, right, left] += 1 - POINTS[vote.choice]
     fit = stats.preferences(wins)
     return Preference(question, tuple(names), tuple(of_question), fit) if fit else None
 

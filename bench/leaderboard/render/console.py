@@ -1,4 +1,4 @@
-"""The leaderboard in a terminal: the tables of scores, and where the rest is."""
+"""Tables in a terminal: those of a leaderboard that are read first, and those of a command."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from bench.leaderboard.data.rows import SuiteBoard
+from bench.leaderboard.render.markdown import draw
 from bench.leaderboard.tables.suite import tables, without_scores
 from bench.leaderboard.tables.table import Table, plain
 
@@ -22,6 +23,16 @@ def show(suites: Iterable[SuiteBoard], console: Console) -> None:
         for table in tables(board):
             if table.place != "last":
                 show_table(table, board.suite, console)
+
+
+def show_or_draw(tables: Iterable[Table], about: str, console: Console) -> None:
+    """Print tables, each after an empty line; as markdown where the output goes into a file."""
+    for table in tables:
+        console.print()
+        if console.is_terminal:
+            show_table(table, about, console)
+        else:
+            console.print(Text("\n\n".join(draw(table))))
 
 
 def show_table(table: Table, about: str, console: Console) -> None:

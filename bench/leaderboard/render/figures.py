@@ -139,7 +139,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
             ends = [
                 np.array([(each.low, y), (each.high, y)])
                 for y, each in bars
-                if each.half_width is not None
+                if each.low is not None
             ]
             axes.add_collection(LineCollection(ends, colors=colour, lw=1.6, capstyle="projecting"))
             axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))

@@ -14,9 +14,8 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from bench import statistics as stats
-from bench.errors import BenchError
 from bench.schema import ClipResult, Record, Result, Sample, ScoreEntry, ScoreRecord, Seed
-from bench.storage import SAFE_NAME, RunFolder, read_record, write_text
+from bench.storage import SAFE_NAME, RunFolder, read_record, unwritable, write_text
 
 INDEX = "clips.json"
 
@@ -158,10 +157,7 @@ def _replace(folder: Path, copies: Mapping[Path, Path]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     except OSError as error:
-        raise BenchError(
-            f"expected to write clips into {folder}, but {error.strerror}: "
-            "make that possible, or choose another folder with --into DIR"
-        ) from None
+        raise unwritable(f"write clips into {folder}", error) from None
 
 
 def load_gallery(result: Result, into: Path) -> Gallery:

@@ -2,15 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 from urllib.parse import quote
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
 from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
 from bench.leaderboard.tables.table import Table, plain
-
-if TYPE_CHECKING:  # drawing takes a second to import, and text needs none
-    from bench.leaderboard.render.pictures import Picture
 
 INTRO = """\
 # Leaderboard
@@ -70,9 +67,17 @@ plays clips, and on which thresholds can be moved.
 SOURCE = "Every number is computed from the files in `results/`."
 
 
+class Picture(NamedTuple):
+    """A picture beside a leaderboard; its path is relative to the leaderboard's folder."""
+
+    path: str
+    alt: str
+    model: str = ""  # whose contact sheet it is; empty for a picture of the whole suite
+
+
 def render(
     suites: Sequence[SuiteBoard],
-    pictures: Mapping[str, Sequence["Picture"]] | None = None,
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
     trust: Sequence[str] = (),
 ) -> str:
     """The leaderboard page, the same bytes for the same suites and pictures.
@@ -137,13 +142,13 @@ def escape(text: str) -> str:
     return re.sub(_ACTS, r"\\\g<0>", plain(text))
 
 
-def sheets_of(board: SuiteBoard, pictures: Sequence["Picture"]) -> list["Picture"]:
+def sheets_of(board: SuiteBoard, pictures: Sequence[Picture]) -> list[Picture]:
     """Contact sheets of a suite's models, in the order of their ranks."""
     by_model = {picture.model: picture for picture in pictures if picture.model}
     return [by_model[result.model] for result in board.ranked if result.model in by_model]
 
 
-def _image(picture: "Picture") -> str:
+def _image(picture: Picture) -> str:
     return f"![{escape(picture.alt)}]({quote(picture.path)})"
 
 

@@ -10,22 +10,30 @@ import base64
 import hashlib
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench.leaderboard.data.costs import COHERENCE, MARGIN, Yield, criteria_of
+from bench.leaderboard.data.files import FILE_NAME, load
 from bench.leaderboard.data.rows import HEADLINE, USABLE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Curve, Gallery, GalleryClip, draw_order
-from bench.leaderboard.render.legend import legend
-from bench.leaderboard.render.markdown import MORE, TRUST, has_headline, reading, sheets_of
-from bench.leaderboard.render.pictures import Picture
+from bench.leaderboard.render.markdown import (
+    MORE,
+    TRUST,
+    Picture,
+    has_headline,
+    reading,
+    sheets_of,
+)
 from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
 from bench.leaderboard.tables.table import ARROWS, Cell, Column, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
@@ -35,6 +43,14 @@ MARK = '<meta name="generator" content="steadybench">'
 """What every page holds near its beginning; a file without it is somebody else's."""
 
 _WEB = Path(__file__).parent / "web"
+LEGEND = _WEB / "legend"
+"""A result and its previews, made by `python -m tools.legend`."""
+_FAULTS = {
+    "flicker": "The light flickers",
+    "pop": "Something pops up and is gone",
+    "drift": "The picture turns into another",
+}
+"""What the clips of the legend show."""
 
 _CURVES = {
     "adherence": "adherence to the prompt",
@@ -197,6 +213,29 @@ def _inline(path: Path, alt: str) -> Markup:
 def _about(row: Sequence[Cell]) -> Result | None:
     """The result that a row is about; None where it is about none."""
     return next((cell.about for cell in row if cell.about), None)
+
+
+# ---- The legend: clips of known faults that show what a coherence looks like ----
+
+
+class Example(NamedTuple):
+    """A clip of the legend."""
+
+    coherence: str  # as its result has it
+    source: str  # the preview itself, as an address
+
+
+@cache
+def legend() -> Mapping[str, Sequence[Example]]:
+    """Fault in words to its clips, the best first."""
+    examples: defaultdict[str, list[Example]] = defaultdict(list)
+    clips = load(LEGEND / FILE_NAME).clips
+    for clip in sorted(clips, key=lambda clip: -(clip.scores[HEADLINE] or 0)):
+        name = Path(clip.prompt).stem
+        video = base64.b64encode((LEGEND / f"{name}.mp4").read_bytes()).decode()
+        source = f"data:video/mp4;base64,{video}"
+        examples[name.partition("-")[0]].append(Example(number(clip.scores[HEADLINE] or 0), source))
+    return {words: examples[fault] for fault, words in _FAULTS.items()}
 
 
 # ---- What clips are judged by anew, under thresholds of the reader ----

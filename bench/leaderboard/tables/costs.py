@@ -8,13 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from bench.leaderboard.data.costs import COHERENCE, CRITERIA, STEP, Speed, Yield
+from bench.leaderboard.data.costs import COHERENCE, CRITERIA, STEP, Cost, Speed, Yield, criteria_of
 from bench.leaderboard.data.rows import Group, SuiteBoard
 from bench.leaderboard.tables.table import (
+    MODEL,
     Cell,
     Column,
     Table,
     decimals,
+    first_of,
     fraction,
     gib,
     mean_cell,
@@ -156,8 +158,7 @@ def _not_measured(rows: Sequence[Speed]) -> Iterator[str]:
             gaps[gap].append(row.label + part)
     by_reason: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (what, why), labels in gaps.items():
-        rest = len(labels) - _NAMED
-        who = ", ".join(labels[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        who = first_of(labels, _NAMED)
         if len(rows) > 1 and all(row.gaps.get((what, why)) == row.clips for row in rows):
             who = "any model"
         by_reason[why, who].append(what)
@@ -202,7 +203,7 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str) -> Table:
     shared = units if len(units) == 1 else set()
     draws = sorted({k for row in rows for k in row.share.pass_at})
     columns: list[Column[_YieldRow]] = [
-        Column("model", lambda r: Cell(r.label, about=r.result), kind="name"),
+        MODEL,
         Column(
             "usable",
             lambda r: Cell(r.share.usable, count=r.share.clips),
@@ -235,8 +236,8 @@ def _cost_table(rows: Sequence[_YieldRow], suffix: str) -> Table:
         Column("draws per usable clip", lambda r: _draws_per_usable(r.share)),
         Column("draws per solved prompt", lambda r: r.share.draws_per_solved),
         *([] if shared else [Column[_YieldRow]("counted in", lambda r: r.counted_in, kind="text")]),
-        Column("per clip", partial(_amount, of="per_clip")),
-        Column("per s of video", partial(_amount, of="per_video_s")),
+        Column("per clip", lambda r: _amount(r.share.cost, "per_clip")),
+        Column("per s of video", lambda r: _amount(r.share.cost, "per_video_s")),
         Column("per usable s", lambda r: usable_cost(r.share), spread, better="lower"),
     ]
     return tabulate(
@@ -262,8 +263,7 @@ def _draws_per_usable(share: Yield) -> Cell:
     return Cell(1 / most_when_none(share.share.n), bound=True)
 
 
-def _amount(row: _YieldRow, of: Literal["per_clip", "per_video_s"]) -> Cell:
-    cost = row.share.cost
+def _amount(cost: Cost | None, of: Literal["per_clip", "per_video_s"]) -> Cell:
     return Cell(getattr(cost, of), unit=cost.unit) if cost else Cell()
 
 
@@ -280,8 +280,8 @@ def what_is_usable(judged: Sequence[tuple[Result, Yield]]) -> str:
 def _notes(rows: Sequence[_YieldRow]) -> Iterator[str]:
     """Gaps: criteria nobody could ask for, amounts that had to be estimated, unknown costs."""
     for name, words in CRITERIA.items():
-        exempt = [r.label for r in rows if r.share.criteria and name in r.share.unasked]
-        if exempt:
+        judged = [row for row in rows if row.share.criteria and name in criteria_of(row.result)]
+        if exempt := [row.label for row in judged if name not in row.share.criteria]:
             yield f"Not asked, for want of {name}: {words} ({', '.join(exempt)})."
     free: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -360,32 +360,22 @@ def served(result: Result) -> Iterator[Served]:
         if delivery.concurrency and delivery.latency_s is not None:
             how = delivery.stack or "", delivery.gpus or 0, delivery.concurrency
             answers[how].append(delivery)
-    for (stack, gpus, concurrency), of_server in sorted(answers.items()):
-        yield _served(result, stack or None, gpus or None, concurrency, of_server)
-
-
-def _served(
-    result: Result,
-    stack: str | None,
-    gpus: int | None,
-    concurrency: int,
-    answers: Sequence[Delivery],
-) -> Served:
-    p50, p95 = np.quantile([answer.latency_s or 0.0 for answer in answers], [0.5, 0.95]).tolist()
-    compute = [a.server_latency_s for a in answers if a.server_latency_s is not None]
-    peaks = [a.server_peak_memory_bytes for a in answers if a.server_peak_memory_bytes is not None]
-    return Served(
-        result=result,
-        clips=len(answers),
-        stack=stack,
-        gpus=gpus,
-        concurrency=concurrency,
-        latency_s=(p50, p95),
-        requests_per_s=len(answers) / _busy_s(answers),
-        attempts=float(np.mean([answer.attempts or 1 for answer in answers])),
-        server_latency_s=float(np.median(compute)) if compute else None,
-        server_peak_gib=max(peaks) / 2**30 if peaks else None,
-    )
+    for (stack, gpus, concurrency), own in sorted(answers.items()):
+        p50, p95 = np.quantile([answer.latency_s or 0.0 for answer in own], [0.5, 0.95]).tolist()
+        compute = [a.server_latency_s for a in own if a.server_latency_s is not None]
+        peaks = [a.server_peak_memory_bytes for a in own if a.server_peak_memory_bytes is not None]
+        yield Served(
+            result=result,
+            clips=len(own),
+            stack=stack or None,
+            gpus=gpus or None,
+            concurrency=concurrency,
+            latency_s=(p50, p95),
+            requests_per_s=len(own) / _busy_s(own),
+            attempts=float(np.mean([answer.attempts or 1 for answer in own])),
+            server_latency_s=float(np.median(compute)) if compute else None,
+            server_peak_gib=max(peaks) / 2**30 if peaks else None,
+        )
 
 
 def reported(result: Result) -> Cell:

@@ -23,6 +23,7 @@ from bench.leaderboard.tables.costs import reported, usable_cost, what_is_usable
 from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.table import (
     FEWEST,
+    MODEL,
     Cell,
     Column,
     Empty,
@@ -30,6 +31,7 @@ from bench.leaderboard.tables.table import (
     Table,
     decimals,
     failure,
+    first_of,
     fraction,
     in_parts,
     mean,
@@ -139,7 +141,7 @@ def category_tables(group: Group, suffix: str) -> Iterator[Table]:
         ]
         yield tabulate(
             f"Categories{suffix}{part}",
-            [Column("model", lambda row: Cell(row.label, about=row.result), kind="name"), *columns],
+            [MODEL, *columns],
             group.complete,
             above=above,
             below=without_interval([m for kind in kinds for m in means[kind].values()], "prompts"),
@@ -371,20 +373,16 @@ def _not_made(rows: Sequence[Row]) -> Iterator[str]:
         draws = product(row.result.expected.prompts, row.result.expected.seeds)
         gaps = [f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in existing]
         if gaps:
-            hidden = len(gaps) - _NAMED_PER_MODEL
-            more = f" and {hidden} more" if hidden > 0 else ""
-            yield f"{row.label} lacks {', '.join(gaps[:_NAMED_PER_MODEL])}{more}."
+            yield f"{row.label} lacks {first_of(gaps, _NAMED_PER_MODEL)}."
 
 
 def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks scores, with the headline's usual reason, if it has one."""
     for row in rows:
         if row.refused:
-            unread = [clip for clip in row.result.clips if clip.status == "refused"]
-            names = ", ".join(clip.prompt for clip in unread[:_NAMED_PER_MODEL])
-            hidden = len(unread) - _NAMED_PER_MODEL
-            more = f" and {hidden} more" if hidden > 0 else ""
-            yield f"{row.label}: not read, and counted as nothing: {names}{more}."
+            unread = [clip.prompt for clip in row.result.clips if clip.status == "refused"]
+            names = first_of(unread, _NAMED_PER_MODEL)
+            yield f"{row.label}: not read, and counted as nothing: {names}."
         metrics = [HEADLINE] if HEADLINE in row.result.metrics else list(row.result.metrics)
         reasons = Counter(
             one_line(clip.unscored[name])

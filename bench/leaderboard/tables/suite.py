@@ -2,7 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
 
 from bench import statistics as stats
 from bench.leaderboard.data.rows import (
@@ -17,6 +18,7 @@ from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.scores import more_tables, score_tables, without_interval
 from bench.leaderboard.tables.table import (
     FEWEST,
+    MODEL,
     Cell,
     Column,
     Table,
@@ -119,38 +121,24 @@ _FIELDS = ("value", "won", "own", "others")
 """Of `Likeness`."""
 
 
-@dataclass(frozen=True)
-class _Identity:
-    """Means over groups of a result, by field of `Likeness`."""
+class _Identity(NamedTuple):
+    """Means over groups of a result."""
 
     label: str
     result: Result
-    means: dict[str, stats.Interval | None]
-
-    @property
-    def order(self) -> tuple[bool, float, str]:
-        """Best first."""
-        value = self.means["value"]
-        return value is None, -value.mean if value else 0.0, self.result.model
-
-    @property
-    def groups(self) -> int | None:
-        """How many have a mean."""
-        value = self.means["value"]
-        return value.n if value else None
+    means: dict[str, stats.Interval | None]  # by field of `Likeness`
 
     def cell(self, field: str) -> Cell:
-        """One of its means."""
         return mean_cell(self.means[field], FEWEST)
 
 
 _IDENTITY_COLUMNS: tuple[Column[_Identity], ...] = (
-    Column("model", lambda row: Cell(row.label, about=row.result), kind="name"),
+    MODEL,
     Column(GROUP_METRIC, lambda row: row.cell("value"), mean, better="higher"),
     Column("told apart", lambda row: row.cell("won"), mean, better="higher"),
     Column("own", lambda row: row.cell("own"), mean, minor=True),
     Column("others", lambda row: row.cell("others"), mean, minor=True),
-    Column("groups", lambda row: row.groups, minor=True),
+    Column("groups", lambda row: value.n if (value := row.means["value"]) else None, minor=True),
 )
 
 
@@ -171,10 +159,15 @@ def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
         values = {field: group_means(result.clips, field).values() for field in _FIELDS}
         means = {field: stats.interval(list(each)) for field, each in values.items()}
         rows.append(_Identity(board.labels[result.model], result, means))
+
+    def place(row: _Identity) -> tuple[float, str]:
+        """The best first, then those without a mean."""
+        return -value.mean if (value := row.means["value"]) else inf, row.result.model
+
     return tabulate(
         "Cross-clip identity",
         _IDENTITY_COLUMNS,
-        sorted(rows, key=lambda row: row.order),
+        sorted(rows, key=place),
         above=[
             "Does a character stay itself from one shot to the next? own is the mean identity "
             "cosine between clips of one character, others that between clips of different "
@@ -208,52 +201,36 @@ def _identity_gaps(results: Sequence[Result], board: SuiteBoard) -> Iterator[str
 # ---- Lengths ----
 
 
-@dataclass(frozen=True)
-class _Lengths:
-    """Seconds of a result's clips: asked for, and delivered."""
-
-    label: str
-    result: Result
-    pairs: list[tuple[float, float]]
-
-    def range(self, side: int) -> Cell:
-        """The shortest and the longest that was asked for (0) or delivered (1)."""
-        seconds = [pair[side] for pair in self.pairs]
-        return Cell(min(seconds), (min(seconds), max(seconds)))
-
-    @property
-    def long_enough(self) -> Cell:
-        """How many of the clips."""
-        enough = sum(delivered >= LONG_ENOUGH * asked for asked, delivered in self.pairs)
-        return Cell(enough, count=len(self.pairs))
-
-
-_LENGTH_COLUMNS: tuple[Column[_Lengths], ...] = (
-    Column("model", lambda row: Cell(row.label, about=row.result), kind="name"),
-    Column("asked, s", lambda row: row.range(0), span),
-    Column("made, s", lambda row: row.range(1), span),
-    Column("as long as asked", lambda row: row.long_enough, fraction),
-    Column("longest by its card, s", lambda row: row.result.card.max_seconds),
-)
-
-
 def length_tables(board: SuiteBoard) -> Iterator[Table]:
     """One table of a suite whose prompts say their length; none where they do not."""
-    rows = [
-        _Lengths(board.labels[result.model], result, pairs)
+    seconds = {
+        result.model: [
+            (clip.seconds_requested, clip.video_s)
+            for clip in result.clips
+            if clip.seconds_requested is not None and clip.status == "ok"
+        ]
         for result in board.results
-        if (
-            pairs := [
-                (clip.seconds_requested, clip.video_s)
-                for clip in result.clips
-                if clip.seconds_requested is not None and clip.status == "ok"
-            ]
-        )
+    }
+
+    def ends(side: Sequence[float]) -> Cell:
+        return Cell(min(side), (min(side), max(side)))
+
+    def long_enough(result: Result) -> Cell:
+        enough = [made >= LONG_ENOUGH * asked for asked, made in seconds[result.model]]
+        return Cell(sum(enough), count=len(enough))
+
+    columns: list[Column[Result]] = [
+        Column("model", lambda r: Cell(board.labels[r.model], about=r), kind="name"),
+        Column("asked, s", lambda r: ends([asked for asked, _ in seconds[r.model]]), span),
+        Column("made, s", lambda r: ends([made for _, made in seconds[r.model]]), span),
+        Column("as long as asked", long_enough, fraction),
+        Column("longest by its card, s", lambda r: r.card.max_seconds),
     ]
+    rows = [result for result in board.results if seconds[result.model]]
     if rows:
         yield tabulate(
             "Lengths",
-            _LENGTH_COLUMNS,
+            columns,
             rows,
             above=[
                 "A model makes the length nearest to that asked for that it can, or its own where "

@@ -107,6 +107,10 @@ class Column(Generic[T]):
         return f"{text} ({cell.note})" if cell.note else text
 
 
+MODEL: Column[Any] = Column("model", lambda row: Cell(row.label, about=row.result), kind="name")
+"""Of rows with a `label` for people and the `result` that they are about."""
+
+
 @dataclass(frozen=True)
 class Table:
     """One table, drawn by whoever shows it; every row has a cell for each column."""
@@ -326,6 +330,12 @@ def named(clips: Sequence[ClipResult]) -> str:
     """The first of some clips, and how many more there are."""
     more = f" and {plural(len(clips) - 1, 'more clip')}" if len(clips) > 1 else ""
     return f"prompt {clips[0].prompt!r:.80} seed {clips[0].seed}{more}"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first of some names, and how many more there are."""
+    hidden = len(names) - most
+    return ", ".join(names[:most]) + (f" and {hidden} more" if hidden > 0 else "")
 
 
 def short(digest: str | None) -> str:

@@ -16,6 +16,7 @@ from bench.leaderboard.tables.costs import delivered, usable_cost
 from bench.leaderboard.tables.meanings import meaning_of
 from bench.leaderboard.tables.table import (
     FEWEST,
+    MODEL,
     Cell,
     Column,
     Table,
@@ -141,7 +142,7 @@ def _table(
     base: Variant, variants: Sequence[Variant], clock: str, explained: Sequence[str]
 ) -> Table:
     columns: list[Column[Variant]] = [
-        Column("model", lambda r: Cell(r.label, about=r.result), kind="name"),
+        MODEL,
         Column("speed-up", lambda r: mean_cell(r.speed_up, FEWEST), spread, better="higher"),
         *(
             Column[Variant](
@@ -156,8 +157,17 @@ def _table(
             Column[Variant](name, partial(_likeness, metric=name), mean, meaning=meaning_of(name))
             for name in LIKENESS
         ),
-        Column("peak GiB", _peak_gib, decimals(1), better="lower"),
-        Column("kJ per s of video", _kj_per_video_s, better="lower"),
+        Column(
+            "peak GiB",
+            lambda r: r.speed.allocated_gib if r.speed else None,
+            decimals(1),
+            better="lower",
+        ),
+        Column(
+            "kJ per s of video",
+            lambda r: r.speed.kj_per_video_s if r.speed else None,
+            better="lower",
+        ),
         Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),
     ]
     return tabulate(
@@ -169,14 +179,6 @@ def _table(
         place="second",
         empty="hide",
     )
-
-
-def _peak_gib(row: Variant) -> float | None:
-    return row.speed.allocated_gib if row.speed else None
-
-
-def _kj_per_video_s(row: Variant) -> float | None:
-    return row.speed.kj_per_video_s if row.speed else None
 
 
 def _change(row: Variant, metric: str) -> Cell:

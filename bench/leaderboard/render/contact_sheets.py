@@ -1,13 +1,11 @@
-"""Contact sheets of clips, and which pictures a leaderboard has beside it.
+"""Contact sheets of clips, as PNG.
 
 Of a suite, one prompt as every model shows it, or the clips of a folder; of a model, the same three
 prompts as of every other. Random weights make noise, which is timed and never shown.
 """
 
 import io
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -18,20 +16,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.clip import Clip, read_master
 from bench.errors import ClipError
+from bench.leaderboard.render.figures import named
 from bench.schema import ClipResult, Result, Sample
 from bench.storage import write_bytes
 
 _MAX_ROWS = 12
 _PROMPTS_PER_MODEL = 3
-_FIGURES = {
-    "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
-    "times; the line joins models than which no other is both faster and better",
-    "parts": "The headline and its parts, with 95% intervals",
-    "speed": "What speed costs: change of the headline against speed-up, paired by prompt, with "
-    "95% intervals",
-    "lag": "Likeness and distance of two frames over the time between them",
-}
-"""Kind of figure, in the order in which they are shown, to what it shows."""
 
 # Matplotlib brings a font that knows more scripts than Pillow's own.
 _FONT = str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
@@ -43,41 +33,16 @@ _GAP_PX = 4
 _WIDEST = 3  # a frame in heights; a wider one is drawn lower
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture beside a leaderboard; its path is relative to the leaderboard's folder."""
-
-    path: str
-    alt: str
-    model: str = ""  # whose contact sheet it is; empty for a picture of the whole suite
-
-
-def pictures(into: Path) -> dict[str, list[Picture]]:
-    """What lies in `into/figures`: suite to its pictures, in the order in which they are shown."""
-    by_suite: defaultdict[str, list[Picture]] = defaultdict(list)
-
-    def show(path: Path, suite: str, alt: str, model: str = "") -> None:
-        by_suite[suite].append(Picture(path.relative_to(into).as_posix(), alt, model))
-
-    figures = into / "figures"
-    for path in sorted(figures.glob("*.png")):
-        show(path, path.stem, f"Frames of {path.stem}")
-    kinds = {path: path.stem.split("-")[0] for path in sorted(figures.glob("*/*.svg"))}
-    for path in sorted(kinds, key=lambda path: [*_FIGURES, kinds[path]].index(kinds[path])):
-        show(path, path.parent.name, _FIGURES.get(kinds[path], kinds[path]))
-    for path in sorted(figures.glob("*/models/*.png")):
-        show(path, path.parent.parent.name, f"Frames of {path.stem}", path.stem)
-    return dict(by_suite)
-
-
-def draw_suite(runs: Sequence[tuple[Path, Result]], picture: Path) -> bool:
+def draw_suite(
+    runs: Sequence[tuple[Path, Result]], labels: Mapping[str, str], picture: Path
+) -> bool:
     """Draw the clips of a suite's runs whose frames lie in their folders; whether there were any.
 
     With prompts: the first prompt and seed that every model made, one row per model. Without:
-    the first clips of all folders.
+    the first clips of all folders. Labels are models to their names for people.
     """
     real = [(folder, result) for folder, result in runs if not result.random_weights]
-    rows = _of_one_prompt(real) or _of_any_clip(real)
+    rows = _of_one_prompt(real, labels) or _of_any_clip(real, labels)
     if rows:
         contact_sheet(rows, picture)
     return bool(rows)
@@ -107,12 +72,13 @@ def contact_sheet(
     A frame is `height_px` high; a clip of fewer frames than columns shows all it has.
     """
     font = ImageFont.truetype(_FONT, size=height_px / 8)
-    label_px = 2 * _GAP_PX + round(max(font.getlength(label) for label, _ in rows))
+    labels = [named(label) for label, _ in rows]
+    label_px = 2 * _GAP_PX + round(max(map(font.getlength, labels)))
     strips = [_strip(clip, columns, height_px) for _, clip in rows]
     width = label_px + max(strip.width for strip in strips)
     sheet = Image.new("RGBA", (width, len(rows) * (height_px + _GAP_PX) - _GAP_PX), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    for number, ((label, _), strip) in enumerate(zip(rows, strips, strict=True)):
+    for number, (label, strip) in enumerate(zip(labels, strips, strict=True)):
         top = number * (height_px + _GAP_PX)
         draw.text((_GAP_PX, top + height_px / 2), label, fill=_INK, font=font, anchor="lm")
         sheet.paste(strip, (label_px, top))
@@ -141,11 +107,13 @@ def _delivered(result: Result) -> dict[Sample, ClipResult]:
     return {clip.sample: clip for clip in result.clips if clip.status == "ok"}
 
 
-def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:
+def _of_one_prompt(
+    runs: Sequence[tuple[Path, Result]], labels: Mapping[str, str]
+) -> list[tuple[str, Clip]]:
     clips = [_delivered(result) for _, result in runs]
     for draw in clips[0] if clips else ():
         rows = [
-            (result.model, frames)
+            (labels[result.model], frames)
             for (folder, result), own in zip(runs, clips, strict=True)
             if draw in own
             and result.prompts.sha256 is not None
@@ -156,9 +124,11 @@ def _of_one_prompt(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]
     return []
 
 
-def _of_any_clip(runs: Sequence[tuple[Path, Result]]) -> list[tuple[str, Clip]]:
+def _of_any_clip(
+    runs: Sequence[tuple[Path, Result]], labels: Mapping[str, str]
+) -> list[tuple[str, Clip]]:
     rows = (
-        (f"{result.model}: {clip.prompt}", frames)
+        (f"{labels[result.model]}: {clip.prompt}", frames)
         for folder, result in runs
         for clip in result.clips
         if clip.status == "ok" and (frames := _frames(folder, clip)) is not None
