@@ -150,10 +150,10 @@ def test_what_is_loaded_says_when_its_sizes_are_those_of_the_table(
     tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
     table = {"owner/wan": TINY["wan"].parts}
     monkeypatch.setattr(random_weights, "architectures", lambda _: table)
-    arguments = {**TINY["wan"].arguments(tiny("wan")), "weights": "random"}
-    with DiffusersGenerator(**arguments) as by_folder:
+    entry, path = TINY["wan"], tiny("wan")
+    with entry.generator(path, weights="random") as by_folder:
         expected = by_folder.loaded()
-    with DiffusersGenerator(**{**arguments, "path": None, "repo": "owner/wan"}) as by_table:
+    with entry.generator(path, weights="random", path=None, repo="owner/wan") as by_table:
         loaded = by_table.loaded()
         assert len(by_table.generate(PROMPT, 0).frames) == 9
     assert loaded.architectures_from == "architectures.yaml"
@@ -165,16 +165,16 @@ def test_what_is_loaded_says_when_its_sizes_are_those_of_the_table(
 def test_random_weights_run_and_are_the_same_each_time(
     name: str, tiny: Callable[[str], Path]
 ) -> None:
-    arguments = TINY[name].arguments(tiny(name))
+    entry, path = TINY[name], tiny(name)
     clips = []
     for _ in range(2):
-        with DiffusersGenerator(**arguments, weights="random") as generator:
+        with entry.generator(path, weights="random") as generator:
             clips.append(generator.generate(PROMPT, 0))
             network = next(iter(generator.pipe.components.values()))
             assert not any(p.requires_grad for p in network.parameters())
             assert all(p.device.type == "cpu" for p in network.parameters())
     assert clips[0].sha256 == clips[1].sha256
-    with DiffusersGenerator(**arguments) as real:
+    with entry.generator(path) as real:
         assert real.generate(PROMPT, 0).sha256 != clips[0].sha256
     assert generator.info.weights == "random"
 
@@ -183,11 +183,10 @@ def test_random_weights_run_and_are_the_same_each_time(
 def test_random_weights_are_of_the_dtypes_of_real_ones(
     name: str, tiny: Callable[[str], Path]
 ) -> None:
-    arguments = TINY[name].arguments(tiny(name))
-    arguments["load"] = {**arguments["load"], "dtype": "bfloat16"}
+    halves = {"dtype": "bfloat16"}
     dtypes = []
     for weights in ("real", "random"):
-        with DiffusersGenerator(**arguments, weights=weights) as generator:
+        with TINY[name].generator(tiny(name), load=halves, weights=weights) as generator:
             dtypes.append(generator.loaded().dtypes)
             networks = generator.pipe.components
             held = {part.name: size_of(networks[part.name]) for part in generator.parts()}
@@ -200,9 +199,8 @@ def test_a_text_encoder_keeps_its_sensitive_layers_in_float32_beside_float16(
     tiny: Callable[[str], Path],
 ) -> None:
     path = tiny("wan")
-    arguments = TINY["wan"].arguments(path)
-    arguments["load"] = {**arguments["load"], "dtype": "float16"}
-    counted = {part.name: part.weight_bytes for part in DiffusersGenerator(**arguments).parts()}
+    model = TINY["wan"].generator(path, load={"dtype": "float16"})
+    counted = {part.name: part.weight_bytes for part in model.parts()}
     encoder = transformers.T5EncoderModel.from_pretrained(
         path / "text_encoder", dtype=torch.float16
     )
