@@ -101,7 +101,7 @@ class _LoadedOnce:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The folder of a tiny pipeline, as `save_pretrained` writes it; each written once."""
-    from tiny_pipelines import BUILDERS  # which takes seconds that other tests need not spend
+    from tiny_pipelines import TINY  # which takes seconds that other tests need not spend
 
     root = tmp_path_factory.mktemp("tiny")
 
@@ -110,7 +110,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if not path.exists():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                BUILDERS[name]().save_pretrained(str(path))  # a modular one takes no Path
+                TINY[name].build().save_pretrained(str(path))  # a modular one takes no Path
         return path
 
     return folder

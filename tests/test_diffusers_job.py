@@ -11,13 +11,11 @@ import diffusers
 import numpy as np
 import pytest
 import tiny_hub
-import tiny_unets
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from tiny_dits import shrink_tiles
-from tiny_pipelines import TINY
+from tiny_pipelines import TINY, motion_adapter, shrink_tiles
 
 from bench import cli
 from bench.commands import fit
@@ -40,7 +38,11 @@ SMALL = [
     "suite.images.call.width=128",
 ]
 # The sixteen of the first list, and those whose answers or sizes are of another kind.
-ONE_BY_ONE = [*list(TINY)[:16], "text2video_zero", "sana_video", "hunyuan15_i2v", "framepack"]
+ONE_BY_ONE = [
+    *("svd", "animatediff", "i2vgen_xl", "modelscope", "cogvideox", "cogvideox_i2v", "wan"),
+    *("wan22", "wan_i2v", "ltx", "ltx_i2v", "hunyuan", "hunyuan15", "mochi", "latte", "allegro"),
+    *("text2video_zero", "sana_video", "hunyuan15_i2v", "framepack"),
+]
 FEW_METRICS = ["text=none", "~metrics.compute.cuts", "~metrics.compute.cuts_unrequested"]
 
 
@@ -76,11 +78,11 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_hub.fill_cache(
         tmp_path / "hub",
         {
-            "stabilityai/stable-video-diffusion-img2vid-xt": tiny_unets.svd(),
-            "stable-diffusion-v1-5/stable-diffusion-v1-5": tiny_unets.stable_diffusion(),
-            "guoyww/animatediff-motion-adapter-v1-5-2": tiny_unets.motion_adapter(),
-            "ali-vilab/i2vgen-xl": tiny_unets.i2vgen_xl(),
-            "stabilityai/stable-diffusion-xl-base-1.0": tiny_unets.stable_diffusion_xl(),
+            "stabilityai/stable-video-diffusion-img2vid-xt": TINY["svd"].build(),
+            "stable-diffusion-v1-5/stable-diffusion-v1-5": TINY["stable_diffusion"].build(),
+            "guoyww/animatediff-motion-adapter-v1-5-2": motion_adapter(),
+            "ali-vilab/i2vgen-xl": TINY["i2vgen_xl"].build(),
+            "stabilityai/stable-diffusion-xl-base-1.0": TINY["stable_diffusion_xl"].build(),
         },
         monkeypatch,
     )

@@ -26,7 +26,6 @@ from bench.clip import read_master
 from bench.config import LaunchConfig
 from bench.errors import BenchError, ClipError
 from bench.generators.base import GeneratorInfo
-from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.generators.team import Team
 from bench.prompts import Prompt
 from bench.run import job
@@ -169,18 +168,14 @@ def test_a_team_that_is_stopped_leaves_nobody(tmp_path: Path, tiny: Callable[[st
 def test_what_cannot_be_split_is_refused_before_it_is_loaded(
     tiny: Callable[[str], Path], pipeline: str, options: dict[str, Any], expected: str
 ) -> None:
-    arguments = TINY[pipeline].arguments(str(tiny(pipeline)))
-
-    def check() -> None:
-        DiffusersGenerator(**arguments, options=options).check([Prompt("p", "a cat")])
-
+    folder = tiny(pipeline)
     with pytest.raises(BenchError, match=expected):
-        check()
+        TINY[pipeline].generator(folder, options=options).check([Prompt("p", "a cat")])
 
 
 def test_a_row_says_how_it_was_split(tiny: Callable[[str], Path]) -> None:
-    arguments = TINY["wan"].arguments(str(tiny("wan")))
-    info = DiffusersGenerator(**arguments, options={"parallel": {"ulysses": 2, "ring": 2}}).info
+    options = {"parallel": {"ulysses": 2, "ring": 2}}
+    info = TINY["wan"].generator(tiny("wan"), options=options).info
     assert info.variant == "ulysses-2-ring-2"
     assert (info.gpus, info.processes) == (4, 4)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import tiny_hub
-import tiny_unets
 import yaml
 from tiny_pipelines import TINY
 
@@ -68,7 +67,7 @@ def test_a_sample_runs_from_a_pipeline_to_the_page(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    drawn = {"stabilityai/stable-diffusion-xl-base-1.0": tiny_unets.stable_diffusion_xl}
+    drawn = {"stabilityai/stable-diffusion-xl-base-1.0": TINY["stable_diffusion_xl"].build}
     repositories = {key: make() for key, make in drawn.items()} if name == "i2v" else {}
     tiny_hub.fill_cache(tmp_path / "hub", repositories, monkeypatch)
     kind = "wan_i2v" if name == "i2v" else "wan"

@@ -1,8 +1,8 @@
 """Faults of what a clip shows: things appear, vanish or change, the scene does, or nothing moves.
 
-Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng); `bench.faults.registry` says
-what the levels mean. One rng state hits the same places at every level, only more of them. The last
-ones are negative controls: clips that only pretend to move, made from one frame or from none.
+Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng), with what its levels
+mean. One rng state hits the same places at every level, only more of them. The last ones are
+negative controls: clips that only pretend to move, made from one frame or from none.
 """
 
 import cv2
@@ -17,6 +17,7 @@ from bench.faults.tools import (
     disc,
     displace,
     each,
+    fault,
     other_content,
     paint_over,
     rotate_hue,
@@ -30,6 +31,7 @@ _MORPH_AREA = 1 / 4
 _SWAP_AREA = 0.12
 
 
+@fault("share of the frame's area that the patch covers", (0.1, 0.2, 0.4))
 def pop(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every few frames a patch shows something else for a few frames."""
     count, height, width = frames.shape[:3]
@@ -41,6 +43,9 @@ def pop(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return damaged
 
 
+@fault(
+    "share of the frame's area that is painted over, around what moves most", (0.1, 0.2, 0.4), 0.6
+)
 def vanish(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the middle on, what moves is painted over with its surroundings."""
     half = len(frames) // 2
@@ -49,6 +54,10 @@ def vanish(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return np.concatenate([frames[:half], hidden])
 
 
+@fault(
+    "share of the other content at the end, in a disc of a quarter of the frame's area",
+    (0.3, 0.6, 1.0),
+)
 def morph(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """One region slowly turns into something else."""
     count, height, width = frames.shape[:3]
@@ -57,6 +66,10 @@ def morph(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return each(blend, frames, other_content(frames), shares)
 
 
+@fault(
+    "share of the other look, in a disc of 12% of the frame's area around what moves most",
+    (0.35, 0.7, 1.0),
+)
 def swap(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the middle on, what moves has become something else: its negative, in other hues."""
     half = len(frames) // 2
@@ -68,22 +81,26 @@ def swap(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return np.concatenate([frames[:half], each(swapped, frames[half:], regions)])
 
 
+@fault()
 def cut(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:
     """From the middle on, another scene: that of `other_content`."""
     half = len(frames) // 2
     return np.concatenate([frames[:half], other_content(frames)[half:]])
 
 
+@fault()
 def still(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:
     """The first frame, over and over."""
     return np.repeat(frames[:1], len(frames), axis=0)
 
 
+@fault("standard deviation of the grain, in grey levels of 0..255", (1, 2, 4), 255)
 def still_noise(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The first frame under grain that is new in every frame."""
     return noise(still(frames, 1, rng), level, rng)
 
 
+@fault("growth of the picture over the clip: 0.3 ends 1.3 times as large", (0.05, 0.15, 0.30))
 def zoom_still(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """A slow zoom into the first frame."""
     count = len(frames)
@@ -91,6 +108,7 @@ def zoom_still(frames: Frames, level: float, _rng: np.random.Generator) -> Frame
     return each(lambda zoom: _view(frames[0], float(zoom), 0.0), zooms)
 
 
+@fault("way of the window over the clip, as a share of the width", (0.05, 0.15, 0.30), 0.5)
 def pan_still(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """A slow pan over the first frame, through a window just small enough."""
     places = np.linspace(-level / 2, level / 2, len(frames))
@@ -109,11 +127,13 @@ def _view(frame: Frame, zoom: float, place: float) -> Frame:
     return view
 
 
+@fault()
 def pure_noise(frames: Frames, _level: float, rng: np.random.Generator) -> Frames:
     """Random pixels: no scene at all."""
     return rng.integers(0, 256, frames.shape, dtype=np.uint8)
 
 
+@fault("share of the frame's area that the logo covers", (0.01, 0.03, 0.08))
 def logo_still(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """A bright mark with rings glides over the first frame, which stands still."""
     count, height, width = frames.shape[:3]
@@ -132,6 +152,7 @@ def logo_still(frames: Frames, level: float, rng: np.random.Generator) -> Frames
     return each(marked, rows, columns)
 
 
+@fault("height of the waves, as a share of the short side", (0.004, 0.01, 0.02), 0.2)
 def ripple_still(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The first frame under slow water: waves run through it."""
     count, height, width = frames.shape[:3]
@@ -149,12 +170,14 @@ def ripple_still(frames: Frames, level: float, rng: np.random.Generator) -> Fram
     return each(rippled, range(count))
 
 
+@fault("largest change of the brightness, as a share of it", (0.1, 0.2, 0.4))
 def pulse_still(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The first frame, lighter and darker by turns, smoothly: twice over the clip."""
     gains = 1 + level * np.sin(4 * np.pi * np.arange(len(frames)) / len(frames))
     return each(lambda gain: to_uint8(frames[0] * np.float32(gain)), gains)
 
 
+@fault()
 def slideshow(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:
     """Three still pictures, of two scenes by turns, each fading into the next."""
     slides = [frames[0], other_content(frames)[len(frames) // 2], frames[-1]]

@@ -1,17 +1,32 @@
 """A generator with a known fault: what another one makes, damaged on purpose."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
-
-import torch
+from functools import wraps
+from typing import Annotated, Any, Self, TypeVar, cast
 
 from bench.clip import Clip
 from bench.faults.registry import FAULTS
-from bench.generators.base import Generator, GeneratorInfo, Needs, require, require_choice, rng_from
-from bench.generators.team import Team
+from bench.generators.base import (
+    Generator,
+    GeneratorInfo,
+    check_arguments,
+    require_choice,
+    rng_from,
+)
 from bench.prompts import Prompt
-from bench.schema import Loaded
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def _delegated(method: M) -> M:
+    """A method that asks the generator that is damaged."""
+
+    @wraps(method)
+    def delegate(self: "Degraded", *arguments: Any) -> Any:  # noqa: ANN401 - as the method says
+        return getattr(self.of, method.__name__)(*arguments)
+
+    return cast("M", delegate)
 
 
 @dataclass(eq=False)
@@ -26,11 +41,11 @@ class Degraded(Generator):
 
     of: Generator
     fault: str  # of `bench.faults.registry.FAULTS`
-    level: float  # every fault says what its levels mean
+    level: Annotated[float, "a number"]  # every fault says what its levels mean
 
     def __post_init__(self) -> None:
         require_choice("fault", FAULTS, self.fault)
-        require(isinstance(self.level, int | float), "level", "a number", self.level)
+        check_arguments(self)
         FAULTS[self.fault].check(self.level)
 
     @property
@@ -43,43 +58,21 @@ class Degraded(Generator):
             non_semantic=frozenset(f"of.{key}" for key in of.non_semantic),
         )
 
-    @property
-    def device(self) -> torch.device:
-        """Of the generator it damages."""
-        return self.of.device
+    device = property(
+        lambda self: self.of.device, lambda self, device: setattr(self.of, "device", device)
+    )
+    team = property(lambda self: self.of.team, lambda self, team: setattr(self.of, "team", team))
 
-    @device.setter
-    def device(self, device: torch.device) -> None:
-        self.of.device = device
-
-    @property
-    def team(self) -> Team | None:
-        """Of the generator it damages."""
-        return self.of.team
-
-    @team.setter
-    def team(self, team: Team | None) -> None:
-        self.of.team = team
-
-    def follow(self) -> None:
-        """As the generator it damages, whose clips alone take several processes."""
-        self.of.follow()
-
-    def needs(self) -> Needs | None:
-        """As the generator it damages."""
-        return self.of.needs()
-
-    def skipped(self) -> Mapping[str, str]:
-        """As the generator it damages."""
-        return self.of.skipped()
-
-    def check(self, prompts: Sequence[Prompt]) -> None:
-        """As the generator it damages."""
-        self.of.check(prompts)
-
-    def loaded(self) -> Loaded:
-        """As the generator it damages."""
-        return self.of.loaded()
+    follow = _delegated(Generator.follow)
+    needs = _delegated(Generator.needs)
+    skipped = _delegated(Generator.skipped)
+    check = _delegated(Generator.check)
+    loaded = _delegated(Generator.loaded)
+    expect = _delegated(Generator.expect)
+    begin = _delegated(Generator.begin)
+    frames_requested = _delegated(Generator.frames_requested)
+    source = _delegated(Generator.source)
+    own_prompts = _delegated(Generator.own_prompts)
 
     def __enter__(self) -> Self:
         self.of.__enter__()
@@ -87,14 +80,6 @@ class Degraded(Generator):
 
     def __exit__(self, *error: object) -> None:
         self.of.__exit__(*error)
-
-    def expect(self, draws: Sequence[tuple[Prompt, int]]) -> None:
-        """Pass on to the generator it damages."""
-        self.of.expect(draws)
-
-    def begin(self, draws: Sequence[tuple[Prompt, int]]) -> None:
-        """Pass on to the generator it damages."""
-        self.of.begin(draws)
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Make the other generator's clip, and damage it."""
@@ -110,15 +95,3 @@ class Degraded(Generator):
         rng = rng_from(self.fault, prompt.id, seed)
         frames = FAULTS[self.fault](clip.frames, self.level, rng)
         return replace(clip, frames=frames, lossy=clip.lossy or self.fault == "lossy")
-
-    def frames_requested(self, prompt: Prompt) -> int | None:
-        """As the generator it damages."""
-        return self.of.frames_requested(prompt)
-
-    def source(self, prompt: Prompt, seed: int) -> dict[str, str]:
-        """That of the generator it damages."""
-        return self.of.source(prompt, seed)
-
-    def own_prompts(self) -> list[Prompt]:
-        """Those of the generator it damages."""
-        return self.of.own_prompts()

@@ -1,8 +1,8 @@
 """Faults of one part of the picture: the part that moves loses its shape, texture, place or time.
 
-Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng); `bench.faults.registry` says
-what the levels mean. The part is a disc that follows what moves by optical flow. One rng state hits
-the same places at every level, only harder.
+Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng), with what its levels
+mean. The part is a disc that follows what moves by optical flow. One rng state hits the same places
+at every level, only harder.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from bench.faults.tools import (
     disc,
     displace,
     each,
+    fault,
     paint_over,
     rotate_hue,
     smooth_warp,
@@ -31,6 +32,7 @@ _AREA = 0.15
 """Share of the frame's area that the part covers."""
 
 
+@fault("share of the texture that sticks, on 22% of the frame's area", (0.35, 0.7, 1.0))
 def stick(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part's fine texture stays where it is on the screen while the part moves on."""
     grain = [_grain(frame) for frame in frames]
@@ -42,6 +44,7 @@ def stick(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return each(damage, frames, grain, _regions(frames, 1.5 * _AREA))
 
 
+@fault("share of the texture that changes, on 22% of the frame's area", (0.35, 0.7, 1.0))
 def boil(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part's fine texture is another one in every frame."""
     reach = min(frames.shape[1:3]) // 8
@@ -54,6 +57,7 @@ def boil(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return each(damage, frames, _regions(frames, 1.5 * _AREA))
 
 
+@fault("share of the frame's area that freezes", (0.05, 0.12, 0.25), 0.9)
 def freeze_part(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the first quarter on, a disc around what moves shows one and the same frame."""
     start = len(frames) // 4
@@ -62,12 +66,14 @@ def freeze_part(frames: Frames, level: float, _rng: np.random.Generator) -> Fram
     return np.concatenate([frames[:start], frozen])
 
 
+@fault("how late the part is, in frames, on 15% of the frame's area", (1, 2, 4), 64)
 def delay_part(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part shows what it showed some frames earlier."""
     times = np.arange(len(frames)) - max(1, round(level))
     return each(blend, frames, frames[np.maximum(0, times)], _regions(frames))
 
 
+@fault("share of the frame's area that is mirrored now and then", (0.05, 0.1, 0.2), 0.9)
 def mirror_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every few frames the part is its own mirror image, left to right."""
     count, _, width = frames.shape[:3]
@@ -80,12 +86,14 @@ def mirror_part(frames: Frames, level: float, rng: np.random.Generator) -> Frame
     return damaged
 
 
+@fault("largest turn of the hues, in degrees, on 15% of the frame's area", (15, 40, 90), 180)
 def recolour_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part has another hue in every frame."""
     turns = level * rng.uniform(-1, 1, len(frames))
     return each(blend, frames, map(rotate_hue, frames, turns), _regions(frames))
 
 
+@fault("how far the part has run down at the end, as a share of the short side", (0.1, 0.2, 0.4))
 def melt(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part runs down like wax, in strands, ever further."""
     width = frames.shape[2]
@@ -95,6 +103,7 @@ def melt(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return _warped(frames, largest, lambda _, dx, sway: (0 * dx, -strands * sway))
 
 
+@fault("growth at the end: at 0.5 the middle of the part is twice as large", (0.3, 0.5, 0.8), 0.95)
 def swell(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part grows and grows, like a limb blown up."""
     radius = _radius(frames)
@@ -105,6 +114,11 @@ def swell(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return _warped(frames, level * radius, grown)
 
 
+@fault(
+    "growth at the end: at 0.5 the middle of the part is twice as long, and thinner",
+    (0.3, 0.5, 0.8),
+    0.95,
+)
 def stretch(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part grows longer and thinner."""
     radius = _radius(frames)
@@ -115,6 +129,7 @@ def stretch(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return _warped(frames, level * radius, stretched)
 
 
+@fault("turn of the middle of the part at the end, in degrees", (60, 120, 240), 720)
 def swirl(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part is wound up around its middle, ever further."""
     sense = rng.choice([-1.0, 1.0])
@@ -126,16 +141,25 @@ def swirl(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return _warped(frames, level * (np.pi / 180), turned)
 
 
+@fault(
+    "root mean square displacement, in 1/128 of the short side, of the part alone", (1.5, 3, 6), 16
+)
 def wobble_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The part alone is warped by a smooth field of its own in every frame, like jelly."""
     return _wobbled(frames, level, rng, lambda weight: weight)
 
 
+@fault(
+    "root mean square displacement, in 1/128 of the short side, of all but the part",
+    (0.7, 1.4, 2.8),
+    16,
+)
 def wobble_background(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """All but the part is warped by a smooth field of its own in every frame."""
     return _wobbled(frames, level, rng, lambda weight: 1 - weight)
 
 
+@fault("share of the frame's area that the second copy covers", (0.03, 0.06, 0.12), 0.5)
 def duplicate(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the first third on, a second copy of the part goes beside it."""
     width, start = frames.shape[2], len(frames) // 3
@@ -146,11 +170,13 @@ def duplicate(frames: Frames, level: float, _rng: np.random.Generator) -> Frames
     return np.concatenate([frames[:start], each(blend, frames[start:], copies, regions)])
 
 
+@fault("how far the part has come off at the end, as a share of the short side", (0.1, 0.2, 0.4))
 def detach(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """From the first third on, the part comes off and drifts away; behind it is a hole."""
     return _moved(frames, level * np.clip(np.linspace(-0.5, 1, len(frames)), 0, None))
 
 
+@fault("how far the part jumps, as a share of the short side", (0.05, 0.1, 0.2))
 def teleport(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every few frames the part is somewhere else for a few frames; behind it is a hole."""
     offsets = np.zeros(len(frames))
@@ -159,6 +185,9 @@ def teleport(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return _moved(frames, offsets)
 
 
+@fault(
+    "share of the surroundings that shine through at the end, on 15% of the area", (0.3, 0.6, 1.0)
+)
 def fade_part(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The part grows transparent: its surroundings show through, ever more."""
 
@@ -168,6 +197,10 @@ def fade_part(frames: Frames, level: float, _rng: np.random.Generator) -> Frames
     return each(damage, frames, _regions(frames), np.linspace(0, level, len(frames)))
 
 
+@fault(
+    "largest change of a frame's brightness in a quarter of the picture, as a share of it",
+    (0.08, 0.2, 0.4),
+)
 def light_part(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """A quarter of the picture, anywhere, is lit otherwise in every frame."""
     height, width = frames.shape[1:3]

@@ -1,17 +1,84 @@
-"""What several faults share: smooth random warps, other content, where the subject is."""
+"""What faults are, and what several share: smooth random warps, where the subject is."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import BenchError
+
 Frames = NDArray[np.uint8]
 """uint8 `[T, H, W, 3]`, RGB."""
 Frame = NDArray[np.uint8]
 """uint8 `[H, W, 3]`, RGB."""
 Array = NDArray[np.floating[Any]]
+
+Damage = Callable[[Frames, float, np.random.Generator], Frames]
+"""From (frames, level, rng) to new frames; the given ones stay as they are."""
+
+SMALLEST = 16
+"""Shortest side of a frame that faults can work on, in pixels."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind of damage; call it to do it.
+
+    The damage grows with the level. With rngs of the same state, all levels share one pattern: what
+    a low level damages, a higher one damages more.
+
+    Attributes:
+        damage: does it.
+        meaning: what the level says, with its unit; `none` if the fault has no degrees.
+        ladder: rising levels, from just visible to blatant; (1,) if it has none.
+        highest: the largest level; any level above 0 up to this one is allowed.
+    """
+
+    damage: Damage
+    meaning: str = "none"
+    ladder: tuple[float, ...] = (1.0,)
+    highest: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Of the function that does it."""
+        return self.damage.__name__
+
+    def __call__(self, frames: Frames, level: float, rng: np.random.Generator) -> Frames:
+        """Damage a clip, uint8 `[T, H, W, 3]`, RGB, T >= 2, H and W >= 16; odd sizes too.
+
+        The same state of `rng` gives the same damage, bit for bit; `drop` alone returns fewer
+        frames.
+        """
+        self.check(level)
+        if len(frames) < 2 or min(frames.shape[1:3]) < SMALLEST:
+            raise BenchError(
+                f"faults need at least 2 frames of {SMALLEST} x {SMALLEST} pixels, "
+                f"got {len(frames)} of {frames.shape[1]} x {frames.shape[2]}"
+            )
+        return self.damage(frames, level, rng)
+
+    def check(self, level: float) -> None:
+        """Refuse a level out of range."""
+        if self.ladder == (1.0,):
+            if level != 1:
+                raise BenchError(f"fault {self.name} has no degrees: expected level=1, got {level}")
+        elif not 0 < level <= self.highest:
+            raise BenchError(
+                f"fault {self.name}: expected a level above 0 and up to {self.highest:g} "
+                f"({self.meaning}), got {level}; usual are "
+                + ", ".join(f"{step:g}" for step in self.ladder)
+            )
+
+
+def fault(
+    meaning: str = "none", ladder: tuple[float, ...] = (1.0,), highest: float = 1.0
+) -> Callable[[Damage], Fault]:
+    """Make a fault of the function that does the damage."""
+    return lambda damage: Fault(damage, meaning, ladder, highest)
 
 
 def each(damage: Callable[..., Frame], *sequences: Iterable[Any]) -> Frames:

@@ -1,7 +1,7 @@
 """Faults of whole frames: how they look, and how they follow each other.
 
-Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng); `bench.faults.registry` says
-what the levels mean. One rng state gives the same pattern at every level, only stronger.
+Each is a pure function of (frames uint8 `[T, H, W, 3]`, level, rng), with what its levels
+mean. One rng state gives the same pattern at every level, only stronger.
 """
 
 import io
@@ -16,6 +16,7 @@ from bench.faults.tools import (
     blend,
     displace,
     each,
+    fault,
     flow_between,
     greys_of,
     rotate_hue,
@@ -26,18 +27,21 @@ from bench.faults.tools import (
 _EXPOSURES = 9  # pictures that make one of an open shutter
 
 
+@fault("largest change of a frame's brightness, as a share of it", (0.02, 0.05, 0.10))
 def flicker(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every frame gets its own brightness."""
     gains = 1 + level * rng.uniform(-1, 1, len(frames))
     return each(lambda frame, gain: to_uint8(frame * np.float32(gain)), frames, gains)
 
 
+@fault("standard deviation, in grey levels of 0..255", (3, 8, 20), 255)
 def noise(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Gaussian grain, new in every frame."""
     grain = (rng.standard_normal(frame.shape, dtype=np.float32) for frame in frames)
     return each(lambda frame, values: to_uint8(frame + level * values), frames, grain)
 
 
+@fault("root mean square displacement, in 1/128 of the short side", (0.5, 1, 2), 16)
 def wobble(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Every frame is warped by a smooth field of its own, like jelly."""
     height, width = frames.shape[1:3]
@@ -45,6 +49,7 @@ def wobble(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return each(lambda frame: displace(frame, smooth_warp(rng, height, width, rms)), frames)
 
 
+@fault("share of the other picture in the last frame", (0.15, 0.30, 0.60))
 def drift(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The picture slowly turns into a warped version of itself with other hues."""
     height, width = frames.shape[1:3]
@@ -54,6 +59,7 @@ def drift(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return each(blend, frames, others, np.linspace(0, level, len(frames)))
 
 
+@fault()
 def half_resolution(frames: Frames, _level: float, _rng: np.random.Generator) -> Frames:
     """Averaged down by two, enlarged again."""
     height, width = frames.shape[1:3]
@@ -62,6 +68,7 @@ def half_resolution(frames: Frames, _level: float, _rng: np.random.Generator) ->
     return each(lambda s: cv2.resize(s, (width, height), interpolation=cv2.INTER_CUBIC), small)
 
 
+@fault("constant rate factor of H.264", (18, 28, 35), 51)
 def lossy(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Through H.264 and back, as if the clip only existed as a file from the web."""
     height, width = frames.shape[1:3]
@@ -83,23 +90,30 @@ def lossy(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return np.stack(decoded).astype(np.uint8)[:, :height, :width]
 
 
+@fault("turn of the hues at the end, in degrees", (20, 45, 90), 180)
 def hue_drift(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The hues turn, ever further."""
     return each(rotate_hue, frames, rng.choice([-1, 1]) * np.linspace(0, level, len(frames)))
 
 
+@fault("spread of the blur at the end, in 1/128 of the short side", (0.7, 1.5, 3), 32)
 def soften(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Detail is lost, ever more: the picture grows blurred."""
     sigmas = np.linspace(0, level * min(frames.shape[1:3]) / 128, len(frames)).tolist()
     return each(lambda f, sigma: cv2.GaussianBlur(f, (0, 0), sigma) if sigma else f, frames, sigmas)
 
 
+@fault("spread of the blur, in 1/128 of the short side", (0.7, 1.5, 3), 32)
 def blur(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Every frame is out of focus, all alike."""
     sigma = level * min(frames.shape[1:3]) / 128
     return each(lambda frame: cv2.GaussianBlur(frame, (0, 0), sigma), frames)
 
 
+@fault(
+    "how long the shutter is open, as a share of the step to the next frame; film has 0.5",
+    (0.25, 0.5, 1.0),
+)
 def open_shutter(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """The shutter stays open for a part of each step: what moves is blurred along its way.
 
@@ -114,6 +128,7 @@ def open_shutter(frames: Frames, level: float, _rng: np.random.Generator) -> Fra
     return np.concatenate([each(exposed, frames[:-1], frames[1:]), frames[-1:]])
 
 
+@fault("how far the torn part is moved, as a share of the width", (0.02, 0.05, 0.1), 0.5)
 def tear(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The picture is torn: below a line, another one in each frame, it is moved sideways."""
     height, width = frames.shape[1:3]
@@ -125,6 +140,7 @@ def tear(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return damaged
 
 
+@fault("share of the frame's area whose blocks are lost", (0.02, 0.06, 0.15))
 def blocks(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Square blocks are lost: they show one colour, or what was there some frames ago."""
     count, height, width = frames.shape[:3]
@@ -141,6 +157,9 @@ def blocks(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return damaged
 
 
+@fault(
+    "standard deviation of the shift, in 1/128 of the short side; turns go with it", (1, 2, 4), 32
+)
 def shake(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """The camera jerks: every frame is moved and turned a little by itself."""
     height, width = frames.shape[1:3]
@@ -157,6 +176,7 @@ def shake(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return each(jerk, frames)
 
 
+@fault("number of frames between two true ones; they are blends of these", (1, 3, 7), 64)
 def crossfade(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Only every few frames a true one; between them the picture fades from one to the next."""
     apart = 1 + int(np.ceil(level))
@@ -169,6 +189,7 @@ def crossfade(frames: Frames, level: float, _rng: np.random.Generator) -> Frames
     return damaged
 
 
+@fault("share of the trail of earlier frames", (0.3, 0.5, 0.7), 0.99)
 def ghost(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Earlier frames shine through."""
     trail = [frames[0]]
@@ -177,6 +198,7 @@ def ghost(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     return np.stack(trail)
 
 
+@fault("by how much long and short steps differ: at 1 they are as 3 to 1", (0.3, 0.6, 1.0))
 def judder(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Time goes in uneven steps: short, long, short, long; no frame is repeated."""
     last, steps = len(frames) - 1, np.arange(len(frames))
@@ -195,6 +217,11 @@ def _between(frames: Frames, time: float) -> Frame:
     return blend(displace(first, -share * flow), displace(second, (1 - share) * flow), share)
 
 
+@fault(
+    "share of frames that repeat the one before; 0.5 holds every frame twice",
+    (0.25, 0.5, 0.67),
+    0.9,
+)
 def hold(frames: Frames, level: float, _rng: np.random.Generator) -> Frames:
     """Frames are held while time goes on: stutter."""
     held = frames.copy()
@@ -210,6 +237,11 @@ def _van_der_corput(number: int) -> float:
     return int(bits[::-1], 2) / (1 << len(bits))
 
 
+@fault(
+    "share of frames lost, in pairs; neither the first nor the last, so none of only two",
+    (0.12, 0.25, 0.5),
+    0.9,
+)
 def drop(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Pairs of frames are lost; the clip gets shorter and its motion jumps."""
     count = len(frames)
@@ -219,6 +251,9 @@ def drop(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return np.delete(frames, lost, axis=0)
 
 
+@fault(
+    "share of the pairs of neighbours that change places; at least one pair does", (0.25, 0.5, 1.0)
+)
 def order(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     """Neighbouring frames change places."""
     pairs = rng.permutation(len(frames) // 2)
@@ -228,6 +263,7 @@ def order(frames: Frames, level: float, rng: np.random.Generator) -> Frames:
     return frames[source]
 
 
+@fault()
 def shuffle(frames: Frames, _level: float, rng: np.random.Generator) -> Frames:
     """All frames in random order; never the right one."""
     right = np.arange(len(frames))

@@ -2,20 +2,30 @@
 
 import hashlib
 import inspect
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeGuard, TypeVar, cast
+from types import MappingProxyType, NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Self,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
 from bench.prompts import Prompt
-from bench.schema import Basis, Delivery, Loaded, Weights
+from bench.schema import Basis, Delivery, Loaded, Positive, Weights
 
 if TYPE_CHECKING:  # clips that are read from files need no torch
     import torch
@@ -25,6 +35,12 @@ if TYPE_CHECKING:  # clips that are read from files need no torch
 
 
 T = TypeVar("T")
+
+# Arguments of generators, and in words what they must be; see `check_arguments`.
+Number = Annotated[float, Field(gt=0, allow_inf_nan=False), "a number above 0"]
+Duration = Annotated[Number, "seconds above 0"]
+FromOne = Annotated[Positive, "a number from 1"]
+Keys = Annotated[Mapping[Any, Any], "keys and values"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,28 @@ def settings(kind: type[T], values: Any, key: str) -> T:  # noqa: ANN401 - T, or
     return kind(**(values or {}))
 
 
+def check_arguments(given: Any, section: str = "") -> None:  # noqa: ANN401 - any dataclass
+    """Refuse an argument that is not what it is declared to be, of a `section` of the model's keys.
+
+    Looked at are choices, flags, and types that are annotated with words for what is expected.
+    """
+    for each in fields(given):
+        key, value = f"{section}{each.name}", getattr(given, each.name)
+        is_union = get_origin(each.type) in (Union, UnionType)
+        kinds: tuple[Any, ...] = get_args(each.type) if is_union else (each.type,)
+        if value is None and NoneType in kinds:
+            continue
+        for kind in kinds:
+            if kind is bool:
+                require(isinstance(value, bool), key, "true or false", value)
+            elif get_origin(kind) is Literal:
+                null = [None] if NoneType in kinds else []
+                require_choice(key, [*null, *get_args(kind)], value)
+            elif get_origin(kind) is Annotated:
+                words = [word for word in kind.__metadata__ if isinstance(word, str)]
+                require(is_valid(kind, value), key, words[-1], value)
+
+
 def require(sound: bool, key: str, expected: str, value: object) -> None:
     """Refuse an argument of a generator's constructor that is not what it must be."""
     if not sound:
@@ -123,18 +161,8 @@ def require_choice(key: str, choices: Collection[object], value: object) -> None
         raise BenchError(f"model.{key} must be one of {', '.join(texts)}, got {value!r}{close}")
 
 
-def is_whole(value: object, least: int) -> TypeGuard[int]:
-    """Whether a value is a whole number of at least so much."""
-    return type(value) is int and value >= least
-
-
-def is_positive(value: object) -> TypeGuard[float]:
-    """Whether a value is a finite number above 0."""
-    return type(value) in (int, float) and 0 < cast("float", value) < math.inf
-
-
 def is_valid(field: Any, value: object) -> bool:  # noqa: ANN401 - a type
-    """Whether a value may stand in a field of such a type of `bench.schema`."""
+    """Whether a value may stand in a field of such a type."""
     try:
         TypeAdapter[Any](field).validate_python(value, strict=True)
     except ValidationError:

@@ -12,22 +12,27 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+
+from pydantic import Field
 
 from bench.clip import Clip
 from bench.errors import BenchError, ClipError, nearest
 from bench.generators.base import (
     Delivered,
+    Duration,
     Generator,
     GeneratorInfo,
+    Keys,
+    Number,
+    check_arguments,
     deliver,
     delivery_by,
-    is_positive,
     require,
 )
 from bench.generators.process import last_line, run_group, tail
 from bench.prompts import Prompt
-from bench.schema import Delivery
+from bench.schema import Delivery, NonBlank
 from bench.video import read_video
 
 PLACEHOLDERS = ("prompt", "id", "seed", "image", "driving_video", "seconds", "out_dir", "config")
@@ -51,32 +56,25 @@ class CommandGenerator(Generator):
     # A clip is timed as a whole program, in its delivery.
     info = GeneratorInfo(measured=False, non_semantic=frozenset({"timeout_s"}))
 
-    command: Sequence[str]  # program and arguments, one each
+    # Program and arguments, one each.
+    command: Annotated[Sequence[str], Field(min_length=1), "a list of texts, as [python3, run.py]"]
     # Glob pattern of the video, relative to `workdir`. Exactly one file or folder of PNG frames
     # must match that was not there before.
-    output: str
-    workdir: str = "."  # where the program runs
+    output: Annotated[NonBlank, "a glob pattern"]
+    workdir: Annotated[str, "the name of a folder"] = "."  # where the program runs
     # What `{config}` holds: keys and values, written as JSON, which YAML readers read too; or a
     # text, in which values are put in as they are.
     config: Mapping[str, Any] | str | None = None
     config_name: str = "config.yaml"  # for programs that look at the ending of a file's name
-    env: Mapping[str, str] | None = None  # beside the variables of this process
-    timeout_s: float = 3600.0  # then the program and all it started are killed
-    fps: float | None = None  # of PNG frames; video files carry their own
+    env: Keys | None = None  # beside the variables of this process
+    timeout_s: Duration = 3600.0  # then the program and all it started are killed
+    fps: Number | None = None  # of PNG frames; video files carry their own
 
     def __post_init__(self) -> None:
+        check_arguments(self)
         command, name = self.command, self.config_name
-        texts = isinstance(command, list | tuple) and all(isinstance(a, str) for a in command)
-        example = "a list of texts, as [python3, run.py]"
-        require(texts and len(command) > 0, "command", example, command)
-        is_text = isinstance(self.output, str) and bool(self.output.strip())
-        require(is_text, "output", "a glob pattern", self.output)
-        is_text = isinstance(self.workdir, str)
-        require(is_text, "workdir", "the name of a folder", self.workdir)
         is_name = isinstance(name, str) and bool(name) and Path(name).name == name
         require(is_name, "config_name", "a file name", name)
-        require(is_positive(self.timeout_s), "timeout_s", "seconds above 0", self.timeout_s)
-        require(isinstance(self.env, Mapping | None), "env", "keys and values", self.env)
         self._env = {str(key): str(value) for key, value in (self.env or {}).items()}
         self._folder = Path(os.path.expanduser(self.workdir)).absolute()  # noqa: PTH111 - as in folder.py
         self._used = _names(command, self.output, self.config, self._env)

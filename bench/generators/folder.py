@@ -13,11 +13,13 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from pydantic import ValidationError
 
 from bench.clip import Clip
 from bench.errors import (
@@ -31,16 +33,14 @@ from bench.errors import (
 from bench.generators.base import (
     Generator,
     GeneratorInfo,
+    Number,
+    check_arguments,
     deliver,
     delivery_by,
-    is_positive,
-    is_valid,
-    is_whole,
     require,
-    require_choice,
 )
 from bench.prompts import Prompt
-from bench.schema import Price, Seconds
+from bench.schema import NonBlank, Price, Record, Seconds, Seed, must_be
 from bench.storage import SAFE_NAME
 from bench.video import (
     LIMITS,
@@ -66,8 +66,6 @@ OPTIONAL = (
 
 _COLUMNS = NEEDED + OPTIONAL
 
-_CHUNK_BYTES = 1 << 20
-
 
 def stem(prompt: Prompt, seed: int, names: Names = "id") -> str:
     """What the file of a draw is called, less its suffix.
@@ -77,26 +75,27 @@ def stem(prompt: Prompt, seed: int, names: Names = "id") -> str:
     return f"{prompt.text if names == 'vbench' else prompt.id}-{seed}"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One clip of a manifest: its file in the folder of clips, and what its maker says it took."""
+class Entry(Record):
+    """One line of a manifest; columns that only its maker reads are kept."""
 
-    file: str
-    wait_s: float | None
-    price_usd: float | None
+    file: NonBlank
+    """In the folder of clips."""
+    prompt: NonBlank
+    """Its id."""
+    seed: Seed
+    """Of the draw."""
+    wait_s: Seconds | None = None
+    """What its maker says it took."""
+    price_usd: Price | None = None
+    """What its maker says it cost."""
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-# Of a column of the manifest: whether a value may stand there, and what it must be in words.
-_VALUES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "file": (_is_text, "a text"),
-    "prompt": (_is_text, "a text"),
-    "seed": (partial(is_whole, least=0), "a whole number from 0"),
-    "wait_s": (partial(is_valid, Seconds | None), "a number from 0"),
-    "price_usd": (partial(is_valid, Price | None), "a number from 0"),
+_EXPECTED = {
+    "file": "a text",
+    "prompt": "a text",
+    "seed": "a whole number from 0",
+    "wait_s": "a number from 0",
+    "price_usd": "a number from 0",
 }
 
 
@@ -119,17 +118,16 @@ class FolderGenerator(Generator):
     )
 
     path: str  # a folder of video files, or of sub-folders that hold frames; `~` is home
-    fps: float | None = None  # of frames in a folder; video files carry their own
+    fps: Number | None = None  # of frames in a folder; video files carry their own
     names: Names = "id"  # how files are called; see `stem`
-    manifest: str | None = None  # its file, in place of `names`
-    resample: float | None = None  # the rate to show files of a variable rate at
+    manifest: Annotated[NonBlank, "a file"] | None = None  # its file, in place of `names`
+    resample: Number | None = None  # the rate to show files of a variable rate at
     limits: Limits = LIMITS  # of a clip
 
     def __post_init__(self) -> None:
-        if not _is_text(self.path):
+        if not isinstance(self.path, str) or not self.path.strip():
             raise BenchError(f"expected a folder of videos, got {self.path!r}: type model.path=DIR")
-        for key, rate in (("fps", self.fps), ("resample", self.resample)):
-            require(rate is None or is_positive(rate), key, "a number above 0", rate)
+        check_arguments(self)
         require(isinstance(self.limits, Limits), "limits", "Limits", self.limits)
         self.folder = Path(os.path.expanduser(self.path))  # noqa: PTH111 - leaves an unknown ~user alone
         if not self.folder.is_dir():
@@ -138,12 +136,9 @@ class FolderGenerator(Generator):
                 f"expected a folder of videos at {self.path!r}, there is {what}: "
                 "type model.path=DIR"
             )
-        require_choice("names", get_args(Names), self.names)
-        file = self.manifest
-        require(file is None or _is_text(file), "manifest", "a file", file)
         self.entries: dict[tuple[str, int], Entry] = {}
-        if file is not None:
-            self.entries = read_manifest(Path(os.path.expanduser(file)))  # noqa: PTH111 - as above
+        if self.manifest is not None:
+            self.entries = read_manifest(Path(os.path.expanduser(self.manifest)))  # noqa: PTH111 - as above
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         """Read the clip for this prompt and seed.
@@ -336,8 +331,7 @@ def _digest(path: Path) -> str:
         if not file.is_file():
             raise ClipRefused(f"expected a picture at {file}, got a pipe or a device")
         with file.open("rb") as content:
-            while chunk := content.read(_CHUNK_BYTES):
-                sha.update(chunk)
+            hashlib.file_digest(content, lambda: sha)
     return sha.hexdigest()
 
 
@@ -355,13 +349,14 @@ def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
     entries: dict[tuple[str, int], Entry] = {}
     for number, row in lines(text, path):
         where = f"{path}, line {number}"
-        for column, (is_sound, expected) in _VALUES.items():
-            if not is_sound(value := row.get(column)):
-                raise BenchError(f"{where}: {column!r} must be {expected}, got {value!r}")
-        prompt, seed = row["prompt"], row["seed"]
-        if (prompt, seed) in entries:
-            raise BenchError(f"{where}: prompt {prompt!r} and seed {seed} stand there already")
-        entries[prompt, seed] = Entry(row["file"], row.get("wait_s"), row.get("price_usd"))
+        try:
+            entry = Entry.model_validate(row)
+        except ValidationError as error:
+            raise BenchError(f"{where}: {must_be(error, _EXPECTED)}") from None
+        draw = entry.prompt, entry.seed
+        if draw in entries:
+            raise BenchError(f"{where}: prompt {draw[0]!r} and seed {draw[1]} stand there already")
+        entries[draw] = entry
     if not entries:
         raise BenchError(f"{path}: expected at least one clip, got none")
     return entries

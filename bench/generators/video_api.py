@@ -22,33 +22,37 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import httpx2
+from pydantic import Field
 
 from bench.errors import BenchError, ClipError, DeviceLost, one_line, printable
 from bench.generators.base import (
     Delivered,
+    Duration,
+    FromOne,
     Generator,
     GeneratorInfo,
+    Keys,
     Undelivered,
+    check_arguments,
     deliver,
     delivery_by,
-    is_positive,
     is_valid,
-    is_whole,
     require,
-    require_choice,
     settings,
 )
 from bench.generators.process import guarded, last_line
 from bench.prompts import Prompt
-from bench.schema import Bytes, Seconds, Value
+from bench.schema import Bytes, NonBlank, Seconds, Value
 from bench.video import read_video
 
 Dialect = Literal["json", "multipart"]
 
 Draw = tuple[Prompt, int]
+
+Command = Annotated[Sequence[str], Field(min_length=1), "a list of texts, as [vllm, serve, MODEL]"]
 
 _BUSY = frozenset({429, 500, 502, 503, 504})  # what a later attempt may find otherwise
 
@@ -57,6 +61,7 @@ _NON_SEMANTIC = frozenset(
     {"key_env", "timeout_s", "answer_s", "poll_s", "retries", "stack", "gpus"}
     | {"server.health", "server.ready_s", "server.version"}
 )
+_NAME = "a name of up to 100 letters"
 _OF_DRAW = ("prompt", "seed", "input_reference")
 _WAITING = ("queued", "in_progress")
 _MOST_REDIRECTS = 10
@@ -74,22 +79,15 @@ class Server:
     `{port}` in `command`, and in `model.base_url`, is one that nobody uses.
     """
 
-    command: Sequence[str]  # program and arguments, one each
-    health: str = "/health"  # what answers, below `model.base_url`, once it is ready
-    ready_s: float = 1800.0  # that it may take until then
-    version: Sequence[str] | None = None  # a program that prints the version of the stack
-    env: Mapping[str, str] = field(default_factory=dict)  # beside the variables of this process
+    command: Command  # program and arguments, one each
+    # What answers, below `model.base_url`, once it is ready.
+    health: Annotated[str, Field(pattern="^/"), "a path, as /health"] = "/health"
+    ready_s: Duration = 1800.0  # that it may take until then
+    version: Command | None = None  # a program that prints the version of the stack
+    env: Keys = field(default_factory=dict)  # beside the variables of this process
 
     def __post_init__(self) -> None:
-        programs = {"command": self.command, "version": self.version or ["none"]}
-        for key, texts in programs.items():
-            sound = isinstance(texts, list | tuple) and all(isinstance(t, str) for t in texts)
-            example = "a list of texts, as [vllm, serve, MODEL]"
-            require(sound and len(texts) > 0, f"server.{key}", example, texts)
-        is_path = isinstance(self.health, str) and self.health.startswith("/")
-        require(is_path, "server.health", "a path, as /health", self.health)
-        require(is_positive(self.ready_s), "server.ready_s", "seconds above 0", self.ready_s)
-        require(isinstance(self.env, Mapping), "server.env", "keys and values", self.env)
+        check_arguments(self, "server.")
 
     def read_version(self) -> str:
         """What the program for it prints last; empty without one."""
@@ -166,7 +164,7 @@ class VideoApiGenerator(Generator):
     base_url: str  # up to and without `/v1/videos`, as http://127.0.0.1:30000
     # Sent with every request as they are. Must hold `num_frames` or `seconds`: left to itself, a
     # server may make a single frame.
-    fields: Mapping[str, Any]
+    fields: Keys
     # `multipart` sends every request as a form (vLLM-Omni); `json` sends JSON, and a form only
     # where an image goes along (SGLang Diffusion).
     dialect: Dialect = "json"
@@ -174,44 +172,36 @@ class VideoApiGenerator(Generator):
     # written anywhere.
     key_env: str | None = None
     send_seed: bool = True  # false where the server takes none; seeds are then separate draws
-    concurrency: int = 1  # requests under way at once
-    timeout_s: float = 3600.0  # for one clip: queue, generation and download
-    answer_s: float = 60.0  # that the server may be silent in the midst of an answer
-    poll_s: float = 2.0  # between two looks at a job
-    retries: int = 5  # of a request that was refused for now (429, 5xx) or broke off
+    concurrency: FromOne = 1  # requests under way at once
+    timeout_s: Duration = 3600.0  # for one clip: queue, generation and download
+    answer_s: Duration = 60.0  # that the server may be silent in the midst of an answer
+    poll_s: Duration = 2.0  # between two looks at a job
+    # Of a request that was refused for now (429, 5xx) or broke off.
+    retries: Annotated[int, Field(ge=0), "a number from 0"] = 5
     # What serves, as `vLLM-Omni`, and with its version where no `server.version` tells it. One
     # model may be several times as fast on one stack as on another.
-    stack: str | None = None
-    gpus: int | None = None  # that the server makes a clip with; None where nobody knows
+    stack: Annotated[NonBlank, Field(max_length=100), _NAME] | None = None
+    # That the server makes a clip with; None where nobody knows.
+    gpus: Annotated[FromOne, "a number from 1, or null"] | None = None
     server: Server | None = None  # by its keys, to have it started; None where it runs already
 
     def __post_init__(self) -> None:
+        check_arguments(self)
         url, fields = self.base_url, self.fields
         if self.server is not None and not isinstance(self.server, Server):
             self.server = settings(Server, self.server, "server")
         public = "one that holds a password" if "@" in str(url) else url
         fixed = url if self.server is None else str(url).replace("{port}", "1")
         require(_is_address(fixed), "base_url", "an address, as http://127.0.0.1:30000", public)
-        is_text = isinstance(self.stack, str) and 0 < len(self.stack.strip()) <= 100
-        require(self.stack is None or is_text, "stack", "a name of up to 100 letters", self.stack)
-        is_count = self.gpus is None or is_whole(self.gpus, 1)
-        require(is_count, "gpus", "a number from 1, or null", self.gpus)
         bare = not url.rstrip("/").endswith(("/v1", "/videos"))
         require(bare, "base_url", "an address without /v1/videos", url)
-        require(isinstance(fields, Mapping), "fields", "keys and values", fields)
         length = any(fields.get(key) for key in ("num_frames", "seconds"))
         require(length, "fields", "values that hold num_frames or seconds", dict(fields))
         twice = [key for key in _OF_DRAW if key in fields]
         require(not twice, "fields", "without what each draw brings", ", ".join(twice))
-        require_choice("dialect", get_args(Dialect), self.dialect)
         is_name = isinstance(self.key_env, str) and self.key_env.isidentifier()
         expected = "the name of an environment variable"
         require(self.key_env is None or is_name, "key_env", expected, "something else")
-        require(isinstance(self.send_seed, bool), "send_seed", "true or false", self.send_seed)
-        require(is_whole(self.concurrency, 1), "concurrency", "a number from 1", self.concurrency)
-        require(is_whole(self.retries, 0), "retries", "a number from 0", self.retries)
-        for key in ("timeout_s", "answer_s", "poll_s"):
-            require(is_positive(getattr(self, key)), key, "seconds above 0", getattr(self, key))
         self._stack: ExitStack
         self._served_by: dict[str, Any] = {}
         self._check: Callable[[], None] = lambda: None
@@ -236,7 +226,7 @@ class VideoApiGenerator(Generator):
     def frames_requested(self, prompt: Prompt) -> int | None:  # noqa: ARG002 - of all, the same
         """The field `num_frames`, where it is a number."""
         frames = self.fields.get("num_frames")
-        return frames if is_whole(frames, 1) else None
+        return frames if is_valid(FromOne, frames) else None
 
     def __enter__(self) -> Self:
         key = None

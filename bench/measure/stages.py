@@ -1,8 +1,9 @@
 """Where the time and the memory of a clip go: encoding, denoising and decoding, by hooks."""
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
-from functools import reduce, wraps
+from functools import partial, reduce, wraps
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -34,47 +35,24 @@ class Peak(NamedTuple):
         return Peak(*map(max, self, other))
 
 
-class CudaCounter:
-    """The peak counters of torch's allocator, which run on the host: reading waits for nothing."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def reset(self) -> None:
-        """Begin anew."""
-        torch.cuda.reset_peak_memory_stats(self._device)
-
-    def read(self) -> Peak:
-        """The peak since the reset."""
-        return Peak(
-            torch.cuda.max_memory_allocated(self._device),
-            torch.cuda.max_memory_reserved(self._device),
-        )
-
-
 class PeakMemory:
-    """Follows the peak from stage to stage.
+    """Follows the peak of torch's allocator from stage to stage; on a CPU nothing is read.
 
-    A stage lasts from its first call to that of another stage, so that what a pipeline does
-    between two denoising steps belongs to denoising. What comes before the first stage belongs
-    to none, and to the whole.
+    Its counters run on the host: reading waits for nothing. A stage lasts from its first call to
+    that of another stage, so that what a pipeline does between two denoising steps belongs to
+    denoising. What comes before the first stage belongs to none, and to the whole.
     """
 
-    def __init__(self, counter: CudaCounter | None) -> None:
-        self._counter = counter
+    def __init__(self, device: torch.device) -> None:
+        self._device = device if device.type == "cuda" else None
         self.restart()
-
-    @classmethod
-    def of(cls, device: torch.device) -> "PeakMemory":
-        """That of a device; on a CPU nothing is read."""
-        return cls(CudaCounter(device) if device.type == "cuda" else None)
 
     def restart(self) -> None:
         """Begin anew, before any stage."""
         self._stage: Stage | None = None
         self._peaks: dict[Stage | None, Peak] = {}
-        if self._counter is not None:
-            self._counter.reset()
+        if self._device is not None:
+            torch.cuda.reset_peak_memory_stats(self._device)
 
     def enter(self, stage: Stage) -> None:
         """A part of this stage is about to be called."""
@@ -83,45 +61,37 @@ class PeakMemory:
             self._stage = stage
 
     def read(self) -> tuple[Peak | None, dict[Stage, Peak]]:
-        """Since the beginning: the peak of the whole, None without a counter, and of each stage."""
+        """Since the beginning: the peak of the whole, None on a CPU, and of each stage."""
         self._note()
         whole = reduce(Peak.with_other, self._peaks.values()) if self._peaks else None
         return whole, {stage: peak for stage, peak in self._peaks.items() if stage is not None}
 
     def _note(self) -> None:
-        if self._counter is not None:
-            peak = self._counter.read()
-            self._counter.reset()
+        if self._device is not None:
+            peak = Peak(
+                torch.cuda.max_memory_allocated(self._device),
+                torch.cuda.max_memory_reserved(self._device),
+            )
+            torch.cuda.reset_peak_memory_stats(self._device)
             self._peaks[self._stage] = peak.with_other(self._peaks.get(self._stage, peak))
 
 
-class HostMarks:
-    """Moments of a CPU's time, which is done when a call returns."""
-
-    def mark(self) -> float:
-        """Of a clock that only goes forward."""
-        return time.perf_counter()
-
-    def seconds(self, begin: float, end: float) -> float:
-        """As by that clock."""
-        return end - begin
+Moment = float | torch.cuda.Event
+"""Of a CPU, whose work is done when a call returns; of a GPU, passed when all before it is done."""
 
 
-class CudaMarks:
-    """Moments of a GPU's time: events among the kernels of the current stream, without waiting."""
+def _event(device: torch.device) -> torch.cuda.Event:
+    """A moment among the kernels of the current stream, without waiting."""
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
 
-    def mark(self) -> torch.cuda.Event:
-        """An event, which the GPU passes when all kernels before it are done."""
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(self._device))
-        return event
-
-    def seconds(self, begin: torch.cuda.Event, end: torch.cuda.Event) -> float:
-        """Of the GPU's time; both events must have passed."""
+def _seconds(begin: Any, end: Any) -> float:  # noqa: ANN401 - moments of one device
+    """Between two moments, which have passed."""
+    if isinstance(begin, torch.cuda.Event):
         return float(begin.elapsed_time(end)) / 1e3
+    return float(end - begin)
 
 
 class StageClock:
@@ -141,11 +111,11 @@ class StageClock:
         self,
         pipe: Any,  # noqa: ANN401 - any diffusers pipeline
         device: torch.device,
-        marks: HostMarks | CudaMarks | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         on_cuda = device.type == "cuda"
-        self._marks: Any = marks or (CudaMarks(device) if on_cuda else HostMarks())
-        self.memory = PeakMemory.of(device)
+        self._now: Callable[[], Moment] = partial(_event, device) if on_cuda else clock
+        self.memory = PeakMemory(device)
         self._undo = ExitStack()
         self.restart()
         for name, part in pipe.components.items():
@@ -156,14 +126,14 @@ class StageClock:
         """Forget what was; before each clip, since one that failed leaves a stage open."""
         self.denoiser_forwards = 0
         self._depth = 0
-        self._begin_mark: Any = None
-        self._spans: list[tuple[Stage, Any, Any]] = []
+        self._begin_at: Moment = 0.0
+        self._spans: list[tuple[Stage, Moment, Moment]] = []
 
     def seconds(self) -> dict[Stage, float]:
         """Time in each stage since the restart; on CUDA, after a synchronisation."""
         total: dict[Stage, float] = {"encode": 0.0, "denoise": 0.0, "decode": 0.0}
         for stage, begin, end in self._spans:
-            total[stage] += self._marks.seconds(begin, end)
+            total[stage] += _seconds(begin, end)
         return total
 
     def close(self) -> None:
@@ -210,10 +180,10 @@ class StageClock:
             self.denoiser_forwards += 1
         if self._depth == 0:
             self.memory.enter(stage)
-            self._begin_mark = self._marks.mark()
+            self._begin_at = self._now()
         self._depth += 1
 
     def _end(self, stage: Stage) -> None:
         self._depth -= 1
         if self._depth == 0:
-            self._spans.append((stage, self._begin_mark, self._marks.mark()))
+            self._spans.append((stage, self._begin_at, self._now()))

@@ -91,7 +91,7 @@ def measure(
     window; peak memory is reset before it, and the driver is asked outside of it.
     """
     on_cuda = device.type == "cuda"
-    memory = PeakMemory.of(device) if stages is None else stages.memory
+    memory = PeakMemory(device) if stages is None else stages.memory
     alone = _alone(gpu, device)
     if stages is not None:
         stages.restart()

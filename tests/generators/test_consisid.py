@@ -6,11 +6,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_pipelines import TINY, pictured
 
 from bench.errors import BenchError
 from bench.generators.diffusers import load as loading
@@ -25,21 +25,11 @@ def folder(tiny: Callable[[str], Path]) -> Path:
 
 @pytest.fixture
 def prompt(tmp_path: Path) -> Prompt:
-    noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), dtype=np.uint8)
-    cv2.imwrite(str(tmp_path / "image.png"), noise)
-    return Prompt(id="p", text="she smiles", image=tmp_path / "image.png")
+    return pictured(tmp_path)
 
 
 def generator(folder: Path) -> DiffusersGenerator:
-    call = {"height": 32, "width": 32, "num_inference_steps": 2, "num_frames": 9}
-    return DiffusersGenerator(
-        "ConsisIDPipeline",
-        {**call, "max_sequence_length": 16},
-        8,
-        path=str(folder),
-        task="i2v",
-        load={"dtype": "float32", "patches": ["consisid_faces"]},
-    )
+    return TINY["consisid"].generator(folder)
 
 
 def test_what_is_not_installed_is_named(

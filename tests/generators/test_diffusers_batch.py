@@ -7,36 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import diffusers
-import numpy as np
 import pytest
-from tiny_pipelines import TINY
+from tiny_pipelines import ROUNDING, TINY, difference, pictured
 
 from bench.errors import BenchError, ClipError
-from bench.generators.diffusers.call import repeated
 from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.prompts import Prompt
-
-ROUNDING = 2  # of 255; see test_diffusers_tiny.py
 
 TEXT = Prompt(id="p", text="a cat walks past a fence")
 
 
 @pytest.fixture
 def prompt(tmp_path: Path) -> Prompt:
-    noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), dtype=np.uint8)
-    cv2.imwrite(str(tmp_path / "image.png"), noise)
-    return Prompt(id="p", text="a cat walks past a fence", image=tmp_path / "image.png")
+    return pictured(tmp_path)
 
 
 def make(name: str, path: Path, size: int, **changed: Any) -> DiffusersGenerator:
-    arguments = TINY[name].arguments(str(path)) | {"options": {"batch_size": size}} | changed
+    arguments = TINY[name].arguments(path) | {"options": {"batch_size": size}} | changed
     return DiffusersGenerator(**arguments)
-
-
-def difference(clip: Any, other: Any) -> int:
-    return int(np.abs(clip.frames.astype(int) - other.frames.astype(int)).max())
 
 
 @pytest.mark.parametrize("name", ["wan", "svd"])
@@ -69,20 +58,6 @@ def test_a_batch_that_would_be_other_clips_is_refused_before_weights_are_loaded(
     assert str(caught.value).endswith("type model.options.batch_size=1")
     if not changed:
         make(name, tiny(name), 1).check([prompt])
-
-
-@pytest.mark.parametrize("size", [0, -1, 1.5, True, "many", None])
-def test_a_batch_size_is_a_number_from_one(size: Any, tiny: Callable[[str], Path]) -> None:
-    with pytest.raises(BenchError, match=r"model\.options\.batch_size must be a number from 1"):
-        make("wan", tiny("wan"), size)
-
-
-def test_texts_and_images_are_repeated_and_nothing_else() -> None:
-    given = {"prompt": "a", "negative_prompt": "b", "image": "picture", "template": "t"}
-    listed = {"prompt": ["a"] * 2, "negative_prompt": ["b"] * 2}
-    assert repeated(given, "LTXPipeline", 2) == {**given, **listed, "image": ["picture"] * 2}
-    assert repeated(given, "WanImageToVideoPipeline", 2) == {**given, **listed}
-    assert repeated({"negative_prompt": None}, "LTXPipeline", 2) == {"negative_prompt": None}
 
 
 def test_random_numbers_of_no_seed_are_found_when_they_are_drawn(

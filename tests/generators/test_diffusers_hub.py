@@ -11,8 +11,7 @@ import pytest
 import tiny_hub
 import torch
 from huggingface_hub import errors
-from tiny_pipelines import TINY
-from tiny_unets import motion_adapter
+from tiny_pipelines import TINY, motion_adapter
 
 from bench.errors import BenchError
 from bench.generators.diffusers.generator import DiffusersGenerator
@@ -83,7 +82,7 @@ def test_parts_and_loras_are_loaded_at_the_revision_that_pins_them(
         lambda _pipe, repo, **settings: asked.update({repo: settings}),
     )
     monkeypatch.setattr(diffusers.AnimateDiffPipeline, "set_adapters", lambda *_: None)
-    arguments = TINY["animatediff"].arguments(str(tiny("stable_diffusion")))
+    arguments = TINY["animatediff"].arguments(tiny("stable_diffusion"))
     lora = {"repo": "a/file", "revision": "fixed", "file": "lora.safetensors"}
     load = {"dtype": "float32", "components": {"motion_adapter": part}, "loras": [lora]}
     model = DiffusersGenerator(**{**arguments, "load": load})

@@ -17,10 +17,7 @@ PROMPT = Prompt(id="p", text="a cat walks past a fence")
 
 
 def generator(name: str, path: Path, **more: Any) -> DiffusersGenerator:
-    arguments = TINY[name].arguments(str(path))
-    load = {**arguments["load"], **more.pop("load", {})}
-    call = {**arguments["call"], **more.pop("call", {})}
-    return DiffusersGenerator(**{**arguments, "load": load, "call": call, **more})
+    return TINY[name].generator(path, **more)
 
 
 def test_the_same_networks_in_blocks_make_the_same_clip(tiny: Callable[[str], Path]) -> None:

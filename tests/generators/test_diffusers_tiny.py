@@ -1,17 +1,23 @@
 """Tiny pipelines on the path that real models take: loaded from a folder, called, checked."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import diffusers
 import numpy as np
 import pytest
 import torch
-from tiny_dits import COSMOS, Unguarded, shrink_tiles
-from tiny_pipelines import TINY
+from tiny_pipelines import (
+    COSMOS,
+    ROUNDING,
+    TINY,
+    Unguarded,
+    difference,
+    pictured,
+    shrink_tiles,
+)
 
 from bench.clip import Clip, write_master
 from bench.errors import BenchError
@@ -24,17 +30,9 @@ from bench.storage import CONF
 DELIVERED = {"hunyuan_i2v": 5, "framepack": 13}
 
 
-# In another shape, matrices are multiplied in another order; the last bits of float32 come out
-# differently, and after a few steps a value next to the middle of two of 0..255 is the other one.
-ROUNDING = 2
-
-
 @pytest.fixture(scope="module")
 def prompt(tmp_path_factory: pytest.TempPathFactory) -> Prompt:
-    noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), dtype=np.uint8)
-    image = tmp_path_factory.mktemp("prompt") / "image.png"
-    cv2.imwrite(str(image), noise)
-    return Prompt(id="p", text="a cat walks past a fence", image=image)
+    return pictured(tmp_path_factory.mktemp("prompt"))
 
 
 class Opened(NamedTuple):
@@ -45,22 +43,31 @@ class Opened(NamedTuple):
     clips: list[Clip]
 
 
-IN_BLOCKS: dict[str, Any] = {"output": "videos"}
-# Their attention is made to be compiled, and is not here.
-SLOW_ANIMATIONS = ("wan_animate_2", "wan_animate_2_distilled")
-SLOW = ("anyflow_far", "helios_distilled", "helios_mid")  # over 5 s
+ANIMATIONS = {
+    "wan_animate": ("pose_video", "face_video"),
+    "wan_animate_2": ("driving_video",),
+    "wan_animate_2_distilled": ("driving_video",),
+}
+# ConsisID has a module of tests.
+PROMPTED = [
+    name for name, entry in TINY.items() if entry.call and name not in (*ANIMATIONS, "consisid")
+]
+# Over 5 s. The attention of two animations is made to be compiled, and is not here.
+SLOW = ("anyflow_far", "helios_distilled", "helios_mid", "wan_animate_2", "wan_animate_2_distilled")
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in TINY],
-)
+def marked(names: Iterable[str]) -> list[Any]:
+    """The names as parameters; those that take long are slow tests."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in names]
+
+
+@pytest.fixture(scope="module", params=marked(PROMPTED))
 def opened(
     request: pytest.FixtureRequest, tiny: Callable[[str], Path], prompt: Prompt
 ) -> Iterator[Opened]:
     """Each pipeline in turn, loaded once for all tests of it."""
     name = request.param
-    generator = DiffusersGenerator(**TINY[name].arguments(str(tiny(name))))
+    generator = TINY[name].generator(tiny(name))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diffusers.AutoencoderKLAllegro, "enable_tiling", shrink_tiles)
         for kind in COSMOS:
@@ -69,10 +76,6 @@ def opened(
         with generator:
             clips = [generator.generate(prompt, seed) for seed in (0, 1)]
             yield Opened(generator, prompt, clips)
-
-
-def difference(clip: Clip, other: Clip) -> int:
-    return int(np.abs(clip.frames.astype(int) - other.frames.astype(int)).max())
 
 
 def test_the_same_seed_gives_the_same_clip_bit_for_bit(
@@ -111,65 +114,36 @@ def test_a_clip_of_a_batch_is_that_of_its_seed_alone_or_refused(opened: Opened) 
 
 
 def test_every_pipeline_that_may_make_batches_is_tested_here() -> None:
-    assert {entry.pipeline for entry in TINY.values()} - _WHY_NOT.keys() == _TESTED
+    assert {TINY[name].pipeline for name in PROMPTED} - _WHY_NOT.keys() == _TESTED
 
-
-ANIMATIONS: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
-    "wan_animate": ("WanAnimatePipeline", ("pose_video", "face_video"), {}),
-    "wan_animate_2": ("WanAnimate2ModularPipeline", ("driving_video",), IN_BLOCKS),
-    "wan_animate_2_distilled": (
-        "WanAnimate2DistilledModularPipeline",
-        ("driving_video",),
-        IN_BLOCKS,
-    ),
-}
 
 # Of these, what is shown is only that their YAMLs bind to them.
 WITHOUT_A_TINY_ONE = {"Kandinsky6TI2VAPipeline", "LTX2DFRPipeline"}
 
 
 def test_the_class_of_every_yaml_has_a_tiny_pipeline() -> None:
-    """One for each class, whatever number of models it serves; ConsisID has a module of tests."""
+    """One for each class, whatever number of models it serves."""
     texts = [path.read_text() for path in (CONF / "model").glob("*.yaml")]
     used = {line for text in texts for line in re.findall(r"^pipeline: (\w+)$", text, re.M)}
-    tiny = {entry.pipeline for entry in TINY.values()}
-    tiny |= {pipeline for pipeline, *_ in ANIMATIONS.values()} | {"ConsisIDPipeline"}
-    assert used - tiny == WITHOUT_A_TINY_ONE
+    assert used - {entry.pipeline for entry in TINY.values()} == WITHOUT_A_TINY_ONE
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["wan_animate", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_ANIMATIONS)],
-)
+@pytest.mark.parametrize("name", marked(ANIMATIONS))
 def test_an_animation_is_driven_by_videos(
-    tiny: Callable[[str], Path],
-    prompt: Prompt,
-    tmp_path: Path,
-    name: str,
+    tiny: Callable[[str], Path], prompt: Prompt, tmp_path: Path, name: str
 ) -> None:
-    pipeline, videos, more = ANIMATIONS[name]
     files = {}
-    for number, video in enumerate(videos):
+    for number, video in enumerate(ANIMATIONS[name]):
         frames = np.random.default_rng(number).integers(0, 255, (5, 32, 32, 3), dtype=np.uint8)
         write_master(Clip(frames, 16), tmp_path / f"{video}.mkv")
         files[video] = str(tmp_path / f"{video}.mkv")
-    call = {"height": 32, "width": 32, "num_inference_steps": 2, "segment_frame_length": 5}
-    generator = DiffusersGenerator(
-        pipeline,
-        {**call, "prev_segment_conditioning_frames": 1, "max_sequence_length": 16},
-        16,
-        path=str(tiny(name)),
-        task="i2v",
-        load={"dtype": "float32"},
-        videos=files,
-        **more,
-    )
+    generator = TINY[name].generator(tiny(name), videos=files)
     generator.check([prompt])
     with generator:
         clips = [generator.generate(prompt, 0) for _ in range(2)]
     assert clips[0].sha256 == clips[1].sha256
     assert clips[0].frames.shape == (5, 32, 32, 3)
-    assert len(set(generator.source(prompt, 0).values())) == len(videos)
+    assert len(set(generator.source(prompt, 0).values())) == len(files)
 
 
 def test_a_pipeline_loaded_anew_gives_the_same_clip(
@@ -177,7 +151,7 @@ def test_a_pipeline_loaded_anew_gives_the_same_clip(
 ) -> None:
     hashes = []
     for _ in range(2):
-        with DiffusersGenerator(**TINY["i2vgen_xl"].arguments(str(tiny("i2vgen_xl")))) as g:
+        with TINY["i2vgen_xl"].generator(tiny("i2vgen_xl")) as g:
             hashes.append(g.generate(prompt, 0).sha256)
         assert g.pipe is None
     assert hashes[0] == hashes[1]

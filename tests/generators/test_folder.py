@@ -270,8 +270,8 @@ def test_a_path_that_is_no_folder_of_videos_is_an_error(tmp_path: Path) -> None:
 
 
 EXPECTED = {
-    ("cat", 0): Entry("a, b.mp4", 12.5, 0.4),
-    ("cat", 1): Entry("c.mp4", None, None),
+    ("cat", 0): Entry(file="a, b.mp4", prompt="cat", seed=0, wait_s=12.5, price_usd=0.4),
+    ("cat", 1): Entry(file="c.mp4", prompt="cat", seed=1),
 }
 
 
@@ -302,18 +302,18 @@ HEADER = "file,prompt,seed,wait_s\n"
         ("l.csv", "file,prompt\n", "got no 'seed'"),
         ("l.csv", "file,promt,seed\n", "unknown column 'promt', did you mean 'prompt'"),
         ("l.csv", HEADER, "expected at least one clip"),
-        ("l.csv", f"{HEADER}a.mp4,cat,x,\n", "line 2: 'seed' must be a whole number .*got 'x'"),
-        ("l.csv", f"{HEADER}a.mp4,cat,0.5,\n", "line 2: 'seed' must be a whole number"),
-        ("l.csv", f"{HEADER}a.mp4,cat,0,fast\n", "line 2: 'wait_s' must be a number .*'fast'"),
-        ("l.csv", f"{HEADER}a.mp4,cat,0,-1\n", "line 2: 'wait_s' must be a number from 0"),
-        ("l.csv", f"{HEADER}a.mp4,cat,0,nan\n", "line 2: 'wait_s' must be a number from 0"),
+        ("l.csv", f"{HEADER}a.mp4,cat,x,\n", "line 2: seed must be a whole number .*got 'x'"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0.5,\n", "line 2: seed must be a whole number"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0,fast\n", "line 2: wait_s must be a number .*'fast'"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0,-1\n", "line 2: wait_s must be a number from 0"),
+        ("l.csv", f"{HEADER}a.mp4,cat,0,nan\n", "line 2: wait_s must be a number from 0"),
         ("l.csv", f"{HEADER}a.mp4,cat\n", "line 2: expected 4 columns"),
-        ("l.csv", f"{HEADER},cat,0,\n", "line 2: 'file' must be a text"),
+        ("l.csv", f"{HEADER},cat,0,\n", "line 2: file must be a text"),
         ("l.csv", f"{HEADER}a,cat,0,\nb,cat,0,\n", "line 3: prompt 'cat' and seed 0 stand there"),
         ("l.jsonl", "{", "line 1: expected JSON"),
         ("l.jsonl", "[1]", "line 1: expected a JSON object"),
-        ("l.jsonl", '{"file": "a", "prompt": "c", "seed": true}', "'seed' must be a whole number"),
-        ("l.jsonl", '{"file": "a", "prompt": 3, "seed": 0}', "'prompt' must be a text, got 3"),
+        ("l.jsonl", '{"file": "a", "prompt": "c", "seed": true}', "seed must be a whole number"),
+        ("l.jsonl", '{"file": "a", "prompt": 3, "seed": 0}', "prompt must be a text, got 3"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(

@@ -109,7 +109,7 @@ def test_embeddings_that_stand_twice_are_counted_once(kind: str) -> None:
 
 def test_a_folder_is_counted_from_its_configuration(tiny: Callable[[str], Path]) -> None:
     path = tiny("wan22")
-    model = DiffusersGenerator(**TINY["wan22"].arguments(str(path)))
+    model = TINY["wan22"].generator(path)
     counted = {part.name: part.parameters for part in model.parts()}
     with model:
         assert counted == model.loaded().parameters
@@ -144,27 +144,16 @@ def test_the_table_is_used_without_a_hub_alone_and_that_is_logged(
         find_description("owner/unknown", None, None)
 
 
-def entry_of(pipe: Any) -> dict[str, Any]:
-    """What the table would say of a tiny pipeline."""
-    entry: dict[str, Any] = {"tokenizer": {"stub": "t5", "length": 512}}
-    for name in ("transformer", "vae", "scheduler"):
-        part = getattr(pipe, name)
-        config = {key: value for key, value in part.config.items() if not key.startswith("_")}
-        entry[name] = {"class": type(part).__name__, **config}
-    config = pipe.text_encoder.config.to_dict()
-    return {**entry, "text_encoder": {"class": "transformers.T5EncoderModel", **config}}
-
-
 def test_what_is_loaded_says_when_its_sizes_are_those_of_the_table(
     tiny: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
-    table = {"owner/wan": entry_of(TINY["wan"].build())}
+    table = {"owner/wan": TINY["wan"].parts}
     monkeypatch.setattr(random_weights, "architectures", lambda _: table)
-    arguments = {**TINY["wan"].arguments(str(tiny("wan"))), "weights": "random"}
-    with DiffusersGenerator(**arguments) as by_folder:
+    entry, path = TINY["wan"], tiny("wan")
+    with entry.generator(path, weights="random") as by_folder:
         expected = by_folder.loaded()
-    with DiffusersGenerator(**{**arguments, "path": None, "repo": "owner/wan"}) as by_table:
+    with entry.generator(path, weights="random", path=None, repo="owner/wan") as by_table:
         loaded = by_table.loaded()
         assert len(by_table.generate(PROMPT, 0).frames) == 9
     assert loaded.architectures_from == "architectures.yaml"
@@ -176,16 +165,16 @@ def test_what_is_loaded_says_when_its_sizes_are_those_of_the_table(
 def test_random_weights_run_and_are_the_same_each_time(
     name: str, tiny: Callable[[str], Path]
 ) -> None:
-    arguments = TINY[name].arguments(str(tiny(name)))
+    entry, path = TINY[name], tiny(name)
     clips = []
     for _ in range(2):
-        with DiffusersGenerator(**arguments, weights="random") as generator:
+        with entry.generator(path, weights="random") as generator:
             clips.append(generator.generate(PROMPT, 0))
             network = next(iter(generator.pipe.components.values()))
             assert not any(p.requires_grad for p in network.parameters())
             assert all(p.device.type == "cpu" for p in network.parameters())
     assert clips[0].sha256 == clips[1].sha256
-    with DiffusersGenerator(**arguments) as real:
+    with entry.generator(path) as real:
         assert real.generate(PROMPT, 0).sha256 != clips[0].sha256
     assert generator.info.weights == "random"
 
@@ -194,11 +183,10 @@ def test_random_weights_run_and_are_the_same_each_time(
 def test_random_weights_are_of_the_dtypes_of_real_ones(
     name: str, tiny: Callable[[str], Path]
 ) -> None:
-    arguments = TINY[name].arguments(str(tiny(name)))
-    arguments["load"] = {**arguments["load"], "dtype": "bfloat16"}
+    halves = {"dtype": "bfloat16"}
     dtypes = []
     for weights in ("real", "random"):
-        with DiffusersGenerator(**arguments, weights=weights) as generator:
+        with TINY[name].generator(tiny(name), load=halves, weights=weights) as generator:
             dtypes.append(generator.loaded().dtypes)
             networks = generator.pipe.components
             held = {part.name: size_of(networks[part.name]) for part in generator.parts()}
@@ -211,9 +199,8 @@ def test_a_text_encoder_keeps_its_sensitive_layers_in_float32_beside_float16(
     tiny: Callable[[str], Path],
 ) -> None:
     path = tiny("wan")
-    arguments = TINY["wan"].arguments(str(path))
-    arguments["load"] = {**arguments["load"], "dtype": "float16"}
-    counted = {part.name: part.weight_bytes for part in DiffusersGenerator(**arguments).parts()}
+    model = TINY["wan"].generator(path, load={"dtype": "float16"})
+    counted = {part.name: part.weight_bytes for part in model.parts()}
     encoder = transformers.T5EncoderModel.from_pretrained(
         path / "text_encoder", dtype=torch.float16
     )
@@ -225,23 +212,10 @@ def size_of(network: torch.nn.Module) -> int:
     return sum(parameter.nbytes for parameter in network.parameters())
 
 
-def test_half_precision_gives_way_to_bfloat16_and_caches_are_refused() -> None:
-    halves = {"dtype": "float16", "component_dtypes": {"vae": "float32"}}
-    arguments: dict[str, Any] = {"pipeline": "WanPipeline", "call": {}, "fps": 16, "repo": "a/b"}
-    generator = DiffusersGenerator(**arguments, load=halves, weights="random")
+def test_half_precision_gives_way_to_bfloat16() -> None:
+    halves: Any = {"dtype": "float16", "component_dtypes": {"vae": "float32"}}
+    generator = DiffusersGenerator("WanPipeline", {}, 16, "a/b", load=halves, weights="random")
     assert generator.dtypes == {"default": torch.bfloat16, "vae": torch.float32}
-    cache = {"cache": {"class": "FirstBlockCacheConfig", "threshold": 0.1}}
-    with pytest.raises(BenchError, match=r"model\.options\.cache=null"):
-        DiffusersGenerator(**arguments, weights="random", options=cache).check([PROMPT])
-
-
-def test_weights_that_are_not_read_are_not_claimed_to_be_quantised() -> None:
-    arguments: dict[str, Any] = {"pipeline": "WanPipeline", "call": {"num_frames": 5}, "fps": 16}
-    quantise = {"quantise": {"backend": "bitsandbytes_4bit", "kwargs": {"load_in_4bit": True}}}
-    with pytest.raises(BenchError, match=r"bitsandbytes_4bit.*model\.options\.quantise=null"):
-        DiffusersGenerator(**arguments, repo="a/b", weights="random", options=quantise).check(
-            [PROMPT]
-        )
 
 
 def test_parameters_wait_on_the_meta_device_and_tables_do_not() -> None:

@@ -1,7 +1,5 @@
 """Peak memory by stage, with counters that say what the test wants."""
 
-from typing import Any
-
 import pytest
 import torch
 
@@ -9,40 +7,48 @@ from bench.measure.machine import is_out_of_memory
 from bench.measure.stages import Peak, PeakMemory
 
 
-class FakeCounter:
-    """An allocator whose peak a test sets."""
+class Allocator:
+    """That of a GPU, whose use a test sets."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = self.peak = Peak(0, 0)
+        answers = {
+            "reset_peak_memory_stats": self.reset,
+            "max_memory_allocated": lambda _: self.peak.allocated_bytes,
+            "max_memory_reserved": lambda _: self.peak.reserved_bytes,
+        }
+        for name, answer in answers.items():
+            monkeypatch.setattr(torch.cuda, name, answer)
 
     def use(self, allocated: int, reserved: int) -> None:
         self.now = Peak(allocated, reserved)
         self.peak = self.peak.with_other(self.now)
 
-    def reset(self) -> None:
+    def reset(self, _: torch.device) -> None:
         self.peak = self.now
 
-    def read(self) -> Peak:
-        return self.peak
+
+@pytest.fixture
+def allocator(monkeypatch: pytest.MonkeyPatch) -> Allocator:
+    return Allocator(monkeypatch)
 
 
-def test_each_stage_has_the_peak_until_another_begins() -> None:
-    counter: Any = FakeCounter()
-    memory = PeakMemory(counter)
-    counter.use(900, 900)  # of the clip before
-    counter.use(100, 150)
+def test_each_stage_has_the_peak_until_another_begins(allocator: Allocator) -> None:
+    memory = PeakMemory(torch.device("cuda"))
+    allocator.use(900, 900)  # of the clip before
+    allocator.use(100, 150)
     memory.restart()
     memory.enter("encode")
-    counter.use(120, 150)
+    allocator.use(120, 150)
     memory.enter("denoise")
-    counter.use(300, 310)
-    counter.use(100, 310)
+    allocator.use(300, 310)
+    allocator.use(100, 310)
     memory.enter("denoise")
-    counter.use(200, 310)
+    allocator.use(200, 310)
     memory.enter("decode")
-    counter.use(250, 400)
+    allocator.use(250, 400)
     memory.enter("denoise")  # models that make a clip piece by piece come back
-    counter.use(350, 400)
+    allocator.use(350, 400)
     whole, stages = memory.read()
     assert whole == Peak(350, 400)
     assert stages == {
@@ -52,11 +58,10 @@ def test_each_stage_has_the_peak_until_another_begins() -> None:
     }
 
 
-def test_the_whole_counts_what_comes_before_the_first_stage() -> None:
-    counter: Any = FakeCounter()
-    memory = PeakMemory(counter)
-    counter.use(500, 600)
-    counter.use(10, 600)
+def test_the_whole_counts_what_comes_before_the_first_stage(allocator: Allocator) -> None:
+    memory = PeakMemory(torch.device("cuda"))
+    allocator.use(500, 600)
+    allocator.use(10, 600)
     memory.enter("encode")
     whole, stages = memory.read()
     assert whole == Peak(500, 600)
@@ -64,7 +69,7 @@ def test_the_whole_counts_what_comes_before_the_first_stage() -> None:
 
 
 def test_nothing_is_read_on_a_cpu() -> None:
-    memory = PeakMemory.of(torch.device("cpu"))
+    memory = PeakMemory(torch.device("cpu"))
     memory.enter("encode")
     assert memory.read() == (None, {})
 

@@ -5,14 +5,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import torch
-from tiny_pipelines import TINY
+from tiny_pipelines import TINY, pictured
 from torch import nn
 
-from bench.generators.diffusers.generator import DiffusersGenerator
 from bench.measure.stages import StageClock
 from bench.measure.timing import measure
 from bench.prompts import Prompt
@@ -27,9 +24,7 @@ FORWARDS |= {"mochi": 2, "hunyuan": 2, "text2video_zero": 8, "framepack": 2, "lt
 
 @pytest.fixture
 def prompt(tmp_path: Path) -> Prompt:
-    noise = np.random.default_rng(0).integers(0, 255, (48, 96, 3), dtype=np.uint8)
-    cv2.imwrite(str(tmp_path / "image.png"), noise)
-    return Prompt(id="p", text="a cat walks past a fence", image=tmp_path / "image.png")
+    return pictured(tmp_path)
 
 
 def attributes(pipe: Any) -> dict[str, Any]:
@@ -49,7 +44,7 @@ def attributes(pipe: Any) -> dict[str, Any]:
 def test_stages_are_timed_and_not_one_bit_changes(
     name: str, tiny: Callable[[str], Path], prompt: Prompt
 ) -> None:
-    with DiffusersGenerator(**TINY[name].arguments(str(tiny(name)))) as generator:
+    with TINY[name].generator(tiny(name)) as generator:
         assert generator.clock is not None
         timed, took = measure(lambda: generator.generate(prompt, 0), CPU, stages=generator.clock)
         pipe = generator.pipe
@@ -74,7 +69,7 @@ def test_stages_are_timed_and_not_one_bit_changes(
 def test_on_a_gpu_stages_add_up_too_and_each_has_its_memory(
     name: str, tiny: Callable[[str], Path], prompt: Prompt
 ) -> None:
-    generator = DiffusersGenerator(**TINY[name].arguments(str(tiny(name))))
+    generator = TINY[name].generator(tiny(name))
     generator.device = cuda = torch.device("cuda")
     with generator:
         assert generator.clock is not None
@@ -93,16 +88,12 @@ def test_on_a_gpu_stages_add_up_too_and_each_has_its_memory(
 
 
 class Ticks:
-    """A clock that a test moves, as marks."""
+    """A clock that a test moves."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    now = 0.0
 
-    def mark(self) -> float:
+    def __call__(self) -> float:
         return self.now
-
-    def seconds(self, begin: float, end: float) -> float:
-        return end - begin
 
 
 class Slow(nn.Module):

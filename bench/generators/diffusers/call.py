@@ -14,7 +14,7 @@ from PIL import Image
 
 from bench.clip import Sound
 from bench.errors import BenchError, ClipError, nearest
-from bench.generators.base import is_whole, require
+from bench.generators.base import FromOne, is_valid, require
 from bench.generators.diffusers.load import is_modular
 from bench.prompts import Prompt
 
@@ -46,27 +46,22 @@ _ONE_IMAGE = frozenset(
     {"SanaImageToVideoPipeline", "SkyReelsV2ImageToVideoPipeline", "WanImageToVideoPipeline"}
 )
 
-_BREAKS = "cannot make several clips with a seed each"
 _WHY_NOT = {
-    "AllegroPipeline": _BREAKS,
+    **dict.fromkeys(
+        (
+            *("AllegroPipeline", "Cosmos3OmniPipeline", "EasyAnimateInpaintPipeline"),
+            *("HeliosPipeline", "HeliosPyramidPipeline", "HunyuanVideo15ImageToVideoPipeline"),
+            *("HunyuanVideo15Pipeline", "LTX2ImageToVideoPipeline", "MiniMaxH3ModularPipeline"),
+            *("LTXI2VLongMultiPromptPipeline", "MotifVideoImage2VideoPipeline", "SanaWMPipeline"),
+            *("TextToVideoZeroPipeline", "WanVACEPipeline"),
+        ),
+        "cannot make several clips with a seed each",
+    ),
     "Cosmos2_5_PredictBasePipeline": "fails where several clips start from an image",
-    "Cosmos3OmniPipeline": _BREAKS,
-    "EasyAnimateInpaintPipeline": _BREAKS,
-    "HeliosPipeline": _BREAKS,
-    "HeliosPyramidPipeline": _BREAKS,
-    "HunyuanVideo15ImageToVideoPipeline": _BREAKS,
-    "HunyuanVideo15Pipeline": _BREAKS,
     "I2VGenXLPipeline": "draws a part of its random numbers once for all clips",
     "Kandinsky5I2VPipeline": "makes other clips in a batch than one by one",
-    "LTX2ImageToVideoPipeline": _BREAKS,
-    "LTXI2VLongMultiPromptPipeline": _BREAKS,
-    "MiniMaxH3ModularPipeline": _BREAKS,
     "LattePipeline": "reads the prompt with its padding in a batch, and without it for one clip",
-    "MotifVideoImage2VideoPipeline": _BREAKS,
-    "SanaWMPipeline": _BREAKS,
     "SkyReelsV2DiffusionForcingImageToVideoPipeline": "adds noise of no seed's own to the image",
-    "TextToVideoZeroPipeline": _BREAKS,
-    "WanVACEPipeline": _BREAKS,
 }
 _WHY_NOT_WITH_IMAGES = {"LTXConditionPipeline": "encodes the image by the first seed for all clips"}
 
@@ -186,7 +181,7 @@ def check_call(
 
 def check_frames(rule: FrameRule, key: str, count: int) -> None:
     """Refuse a count that the model would change without a word; the nearest are named."""
-    require(is_whole(count, 1), f"call.{key}", "a number of frames", count)
+    require(is_valid(FromOne, count), f"call.{key}", "a number of frames", count)
     if not rule.holds(count):
         near = " or ".join(map(str, reversed(rule.nearest(count))))
         legal = f"exactly {rule.text}" if rule.text.isdecimal() else rule.text
@@ -199,7 +194,7 @@ def check_size(size: Mapping[str, Any], multiple: int, where: str) -> None:
     """Refuse a height or width that the model cannot make; the nearest are named."""
     for key in ("height", "width"):
         pixels: Any = size.get(key)
-        require(is_whole(pixels, 1), f"{where}.{key}", "a number of pixels", pixels)
+        require(is_valid(FromOne, pixels), f"{where}.{key}", "a number of pixels", pixels)
         if pixels % multiple:
             below = pixels - pixels % multiple
             near = " or ".join(str(n) for n in (below + multiple, below) if n > 0)

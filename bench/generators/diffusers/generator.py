@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from PIL import Image
@@ -17,12 +17,12 @@ from PIL import Image
 from bench.clip import Clip, Sound
 from bench.errors import BenchError, ClipError
 from bench.generators.base import (
+    Duration,
     Generator,
     GeneratorInfo,
     Needs,
-    is_positive,
-    require,
-    require_choice,
+    Number,
+    check_arguments,
     settings,
 )
 from bench.generators.diffusers import call as calls
@@ -61,7 +61,7 @@ class DiffusersGenerator(Generator):
     call: Mapping[str, Any]  # keyword arguments of every call, as the pipeline takes them
     # Frames per second of what it makes. Arguments of a similar name in `call` only tell some
     # models how fast things should seem to move.
-    fps: float
+    fps: Number
     repo: str | None = None  # on the hub
     path: str | None = None  # in its place, a folder that `save_pretrained` wrote
     task: Task = "t2v"  # which never gets an image; i2v must, ti2v gets one where the prompt has it
@@ -78,7 +78,7 @@ class DiffusersGenerator(Generator):
     prompt_suffix: str = ""  # where a model was trained with one
     # Follow the `seconds` of prompts, by the nearest legal number of frames, up to this length;
     # None to make `call.num_frames` of every prompt.
-    longest_s: float | None = None
+    longest_s: Duration | None = None
     options: Options = field(default_factory=Options)  # by their keys
     weights: Weights = "real"  # or random at full size, for timing only
 
@@ -87,11 +87,7 @@ class DiffusersGenerator(Generator):
             raise BenchError(
                 "expected a model to load: add model.repo=OWNER/NAME or model.path=DIR"
             )
-        require_choice("task", get_args(Task), self.task)
-        require_choice("weights", get_args(Weights), self.weights)
-        require(is_positive(self.fps), "fps", "a number above 0", self.fps)
-        follows = self.longest_s is None or is_positive(self.longest_s)
-        require(follows, "longest_s", "seconds above 0", self.longest_s)
+        check_arguments(self)
         self.fps = float(self.fps)
         self.load = settings(Load, self.load, "load")
         if self.path is not None:
@@ -312,8 +308,6 @@ class DiffusersGenerator(Generator):
     def _load(self) -> None:
         kind = resolve_class(self.pipeline, "model.pipeline")
         with _quiet():
-            if self.device.type == "cuda" and not (self.options.offload or self.options.quantise):
-                self._check_memory()
             if self.weights == "random":
                 from bench.generators.diffusers.random_weights import random_pipeline
 
@@ -327,17 +321,6 @@ class DiffusersGenerator(Generator):
             apply(self.options, self.pipe, self.dtypes["default"])
             place(self.options, self.pipe, self.device)
         self.clock = StageClock(self.pipe, self.device)
-
-    def _check_memory(self) -> None:
-        """Refuse weights that do not fit a CUDA device; that is an estimate, and said as one."""
-        needed = sum(part.weight_bytes for part in self.parts())
-        available = torch.cuda.get_device_properties(self.device).total_memory
-        if needed > available:
-            raise BenchError(
-                f"{self.pipeline} needs about {needed / 2**30:.0f} GiB for its weights alone (an "
-                f"estimate, from parameters and dtype), this GPU has {available / 2**30:.0f}: "
-                "type model.options.offload=model, or model.options.quantise=float8"
-            )
 
     @property
     def _size(self) -> tuple[int, int] | None:

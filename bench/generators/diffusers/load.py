@@ -18,8 +18,8 @@ from huggingface_hub import errors as hub_errors
 from PIL import Image
 
 from bench.errors import BenchError, nearest, one_line
-from bench.generators.base import require, require_choice
-from bench.generators.diffusers.options import DTYPES, attention_in_use, denoisers, method
+from bench.generators.base import check_arguments, require, require_choice
+from bench.generators.diffusers.options import DTYPES, Dtype, attention_in_use, denoisers, method
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class UnavailableError(BenchError):
 class Load:
     """How a pipeline is loaded; the keys of `model.load`."""
 
-    dtype: str = "bfloat16"
+    dtype: Dtype = "bfloat16"
     component_dtypes: Mapping[str, str] = field(default_factory=dict)  # where one needs another
     variant: str | None = None  # of the weight files, as fp16
     revision: str | None = None  # branch, tag or commit of the repository
@@ -60,7 +60,7 @@ class Load:
     after: Sequence[str] = ()  # methods called once all is loaded, as `vae.enable_tiling`
 
     def __post_init__(self) -> None:
-        require_choice("load.dtype", DTYPES, self.dtype)
+        check_arguments(self, "load.")
         for name, dtype in self.component_dtypes.items():
             require_choice(f"load.component_dtypes.{name}", DTYPES, dtype)
         for patch in self.patches:

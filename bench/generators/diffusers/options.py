@@ -6,26 +6,30 @@ import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
 
 import torch
 
-from bench.errors import BenchError, nearest, one_line
-from bench.generators.base import is_whole, require, require_choice
+from bench.errors import BenchError, one_line
+from bench.generators.base import (
+    FromOne,
+    check_arguments,
+    require,
+    require_choice,
+    settings,
+)
 
 DENOISERS = ("transformer", "transformer_2", "unet")
 
-DTYPES = {name: getattr(torch, name) for name in ("float32", "float16", "bfloat16")}
+Dtype = Literal["float32", "float16", "bfloat16"]
 
-_CHOICES: Mapping[str, tuple[object, ...]] = {
-    "dtype": (None, *DTYPES),
-    "compile": (None, "blocks", "whole"),
-    "offload": (None, "model", "sequential", "group"),
-    "tiling": (False, True),
-    "slicing": (False, True),
-}
+DTYPES: Mapping[str, torch.dtype] = {name: getattr(torch, name) for name in get_args(Dtype)}
 
-_DEGREES = ("ulysses", "ring")
+_CACHE = "null or as {class: FirstBlockCacheConfig, threshold: 0.1}"
+
+Way = Literal["ulysses", "ring"]
+
+_SPLIT = "null, or GPUs by ulysses and ring, as {ulysses: 4}"
 
 _QUANTISE_KEYS = ("backend", "components", "kwargs")
 
@@ -43,30 +47,29 @@ _PACKAGES = {
 class Options:
     """Settings that trade speed, memory and likeness; the baseline row has none of them."""
 
-    dtype: str | None = None  # of the weights, in place of the published one
-    steps: int | None = None  # of denoising, in place of the published number
+    dtype: Dtype | None = None  # of the weights, in place of the published one
+    steps: FromOne | None = None  # of denoising, in place of the published number
     # `blocks` compiles the repeated blocks of the denoiser (minutes less to wait), `whole` all.
-    compile: str | None = None
+    compile: Literal["blocks", "whole"] | None = None
     attention: str | None = None  # a diffusers backend, as `flash`, `sage` or `_native_cudnn`
     # `class` of a diffusers cache configuration (`FirstBlockCacheConfig`), and its values.
-    cache: Mapping[str, Any] | None = None
+    cache: Annotated[Mapping[str, Any], _CACHE] | None = None
     # `float8` stores the denoiser's weights in 8 bits and computes in `dtype`; or a `backend` of
     # diffusers (`bitsandbytes_4bit`, `torchao`), the `kwargs` of its configuration
     # (`{quant_type: Int8WeightOnlyConfig}`) and the `components` to quantise.
     quantise: str | Mapping[str, Any] | None = None
     # Keeps weights in main memory, and brings them one `model`, one layer (`sequential`) or one
     # `group` of layers at a time.
-    offload: str | None = None
+    offload: Literal["model", "sequential", "group"] | None = None
     tiling: bool = False  # encodes and decodes frames tile by tile
     slicing: bool = False  # encodes and decodes one clip of a batch at a time
-    batch_size: int = 1  # seeds of one prompt that one call makes
+    batch_size: FromOne = 1  # seeds of one prompt that one call makes
     # Over how many GPUs the tokens of a clip are split, as {ulysses: 4}, which exchanges heads of
     # attention, or {ring: 4}, which passes keys and values round; both multiply.
-    parallel: Mapping[str, int] | None = None
+    parallel: Annotated[Mapping[Way, FromOne], _SPLIT] | None = None
 
     def __post_init__(self) -> None:
-        for key, choices in _CHOICES.items():
-            require_choice(f"options.{key}", choices, getattr(self, key))
+        check_arguments(self, "options.")
         if self.attention is not None:
             backends = [backend.value for backend in _backends()]
             require_choice("options.attention", backends, self.attention)
@@ -76,20 +79,8 @@ class Options:
         )
         expected = f"null, float8 or keys and values ({', '.join(_QUANTISE_KEYS)})"
         require(sound, "options.quantise", expected, self.quantise)
-        expected = "null or as {class: FirstBlockCacheConfig, threshold: 0.1}"
-        require(isinstance(self.cache, Mapping | None), "options.cache", expected, self.cache)
-        degrees = self.parallel
-        sound = degrees is None or (
-            isinstance(degrees, Mapping)
-            and {*degrees} <= {*_DEGREES}
-            and all(is_whole(degree, 1) for degree in degrees.values())
-            and self.processes > 1
-        )
-        expected = f"null, or GPUs by {' and '.join(_DEGREES)}, as {{ulysses: 4}}"
-        require(sound, "options.parallel", expected, degrees)
-        steps = 1 if self.steps is None else self.steps
-        for key, count in (("steps", steps), ("batch_size", self.batch_size)):
-            require(is_whole(count, 1), f"options.{key}", "a number from 1", count)
+        splits = self.parallel is None or self.processes > 1
+        require(splits, "options.parallel", _SPLIT, self.parallel)
 
     @property
     def processes(self) -> int:
@@ -164,7 +155,7 @@ class Options:
                 "weights, which the usual one does not: add model.options.attention=_native_cudnn"
             )
 
-    def degree(self, way: str) -> int:
+    def degree(self, way: Way) -> int:
         """How many GPUs split the tokens in that way."""
         return (self.parallel or {}).get(way, 1)
 
@@ -369,14 +360,10 @@ def _cache_config(cache: Mapping[str, Any], timestep: Any) -> Any:  # noqa: ANN4
     kind = cache.get("class")
     require_choice("options.cache.class", kinds, kind)
     cls = getattr(diffusers, str(kind))
-    takes = [item.name for item in fields(cls)]
     values = {key: value for key, value in cache.items() if key != "class"}
-    for key in values:
-        if key not in takes:
-            raise BenchError(f"model.options.cache: {kind} takes no {key!r}{nearest(key, takes)}")
-    if "current_timestep_callback" in takes:
+    if "current_timestep_callback" in {each.name for each in fields(cls)}:
         values["current_timestep_callback"] = timestep
-    return cls(**values)
+    return settings(cls, values, "options.cache")
 
 
 def _quantisers(component: str) -> Mapping[str, Any]:

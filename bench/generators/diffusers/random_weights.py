@@ -134,11 +134,17 @@ def random_pipeline(
     others = {name: entry for name, entry in description.items() if name not in filled}
     for name, entry in others.items():
         if isinstance(entry, Mapping):  # a scheduler, a tokenizer, an image processor
-            make, settings = _source(entry)
-            others[name] = make(**settings)
+            others[name] = component(entry)
     pipe = kind(**filled, **others | absent)
     finish(pipe, load)
     return pipe
+
+
+def component(entry: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of either library
+    """What an entry of the table describes, a network initialised as its library does."""
+    make, settings = _source(entry)
+    network = _network(make, settings)
+    return make(**settings) if network is None else network
 
 
 def fill(

@@ -5,13 +5,22 @@ so that the metrics have a known good model to be tested on.
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from bench.clip import Clip
-from bench.generators.base import Generator, GeneratorInfo, is_positive, is_whole, require, rng_from
+from bench.generators.base import (
+    Generator,
+    GeneratorInfo,
+    Number,
+    check_arguments,
+    require,
+    rng_from,
+)
 from bench.generators.toy import grammar as toy_grammar
 from bench.generators.toy.backgrounds import BACKGROUNDS, paint_plate
 from bench.generators.toy.bodies import CAMERAS, VERBS, Camera, Look, Motion, Pose, Room, shade
@@ -21,6 +30,9 @@ from bench.prompts import Prompt
 # In short sides: how far anything may reach from the centre, and the radii of a size word.
 _EDGE = 0.47
 _RADIUS = {"small": (0.098, 0.106), "": (0.128, 0.146), "large": (0.164, 0.175)}
+
+
+Pixels = Annotated[int, Field(ge=16), "a whole number of at least 16"]
 
 
 @dataclass(eq=False)
@@ -34,24 +46,17 @@ class ToyGenerator(Generator):
     kind = "bench.generators.toy.ToyGenerator"
     info = GeneratorInfo(version="2")
 
-    height: int = 128  # in pixels, at least 16
-    width: int = 128
-    fps: float = 8.0
-    seconds: float = 2.0  # where the prompt says none; `fps * seconds` are rounded, at least 2
+    height: Pixels = 128
+    width: Pixels = 128
+    fps: Number = 8.0
+    seconds: Number = 2.0  # where the prompt says none; `fps * seconds` are rounded, at least 2
     deaf: bool = False  # draws some other scene than was asked for: a prompt-ignoring model
     # Things of another colour and shape in each prompt do what was asked for: a model that does
     # not know its characters again.
     recasts: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            pixels = getattr(self, name)
-            require(is_whole(pixels, 16), name, "a whole number of at least 16", pixels)
-        for name in ("fps", "seconds"):
-            require(is_positive(getattr(self, name)), name, "a number above 0", getattr(self, name))
-        for name in ("deaf", "recasts"):
-            flag = getattr(self, name)
-            require(isinstance(flag, bool), name, "true or false", flag)
+        check_arguments(self)
         self.fps = float(self.fps)
         long_enough = round(self.fps * self.seconds) >= 2
         require(long_enough, "seconds", f"enough for 2 frames at fps={self.fps}", self.seconds)
