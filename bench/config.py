@@ -81,6 +81,7 @@ _EXPECTED = {
     "score.workers": "a number from 1, or auto",
     "score.timeout_s": "seconds above 0, or null",
     "store": " or ".join(get_args(Store)),
+    "load_timeout_s": "seconds above 0, or null",
     "timeout_s": "seconds above 0, or null",
     "hardware": f"the keys {' and '.join(_PRICE)}",
     "hardware.price_per_gpu_hour": "a price from 0, as 2.49, or null",
@@ -232,6 +233,8 @@ class RunConfig(_Settings, extra="forbid"):
     """That a clip must have to be usable; None where none is asked."""
     store: Store
     """How the frames of clips are kept."""
+    load_timeout_s: Limit | None
+    """After which loading a model ends its process and is a mistake; None for no limit."""
     timeout_s: Limit | None
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
     launch: LaunchConfig

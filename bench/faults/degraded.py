@@ -81,6 +81,11 @@ class Degraded(Generator):
         """As the generator it damages."""
         return self.of.loaded()
 
+    @property
+    def has_to_load(self) -> bool:
+        """As the generator it damages."""
+        return self.of.has_to_load
+
     def __enter__(self) -> Self:
         self.of.__enter__()
         return self

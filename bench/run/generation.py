@@ -49,6 +49,7 @@ from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import say_line, track, waiting
 from bench.prompts import Item
 from bench.run.claims import ALL, Claim, Share, claimed, held
+from bench.run.loading import open_generator
 from bench.run.workers import time_limit
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store, parse, says
 from bench.storage import (
@@ -90,6 +91,7 @@ class Plan:
     retry_failed: bool = False  # whether failed clips are made again
     share: Share = ALL  # of this process, where others work on the same folder
     timeout_s: float | None = None  # for a batch, after which this process ends; None: no limit
+    load_timeout_s: float | None = None  # the same for loading
     store: Store = "lossless"  # how frames are kept
 
 
@@ -193,10 +195,10 @@ def generate(
         return batch, lacking
 
     with ExitStack() as stack:
-        if type(generator).__enter__ is not Generator.__enter__:  # it has something to load
+        if generator.has_to_load:
             say_line(f"{plan.label}: loading")
         with waiting(f"{plan.label}: loading"):
-            _open(generator, plan.label, stack)
+            open_generator(generator, plan.label, stack, plan.load_timeout_s)
         with held(folder.loaded):
             write_record(folder.loaded, generator.loaded())
         generator.expect([(item.prompt, item.seed) for batch in batches for item in batch])
@@ -508,31 +510,6 @@ def _is_missing(
     if record.status == "refused":  # its file, or the limits, may be mended; reading costs little
         return True
     return plan.retry_failed if failed else not has_frames
-
-
-def _open(generator: Generator, label: str, stack: ExitStack) -> None:
-    try:
-        generator.__enter__()
-    except BenchError:
-        raise
-    except Exception as error:
-        log.info("loading %s", label, exc_info=True)
-        raise BenchError(f"{label} cannot be loaded: {one_line(error)}") from None
-
-    def close(
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            generator.__exit__(kind, error, traceback)
-        except Exception:
-            if error is None:
-                raise
-            # A broken device frees nothing either; what ends the run is the error of before.
-            log.info("unloading %s", label, exc_info=True)
-
-    stack.push(close)
 
 
 def _finish(

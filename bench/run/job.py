@@ -40,6 +40,7 @@ from bench.run.generation import (
     generate,
     restore_previews,
 )
+from bench.run.loading import load_limit
 from bench.run.scoring import score
 from bench.run.summary import missing_networks, summary
 from bench.run.workers import cores, in_workers, score_workers
@@ -79,19 +80,26 @@ class Job:
     previous: Run | None  # the folder's run.json, if there is one
 
 
-def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Outcome:
+def run(
+    config: RunConfig, model_choice: str, taken: Collection[Path] = (), *, has_others: bool = False
+) -> Outcome:
     """Prepare, generate, score, assemble: a job from its configuration to its result.json.
 
     `model_choice` is the name of the model's YAML, and the row's name unless `model.name` says
-    one; `taken` are the folders that other jobs of this command have filled.
+    one; `taken` are the folders that other jobs of this command have filled. If this process
+    `has_others` to do, none is loaded in it that may hang.
     """
     gpus = gpus_of(resolve_device(config.device))
-    each = build_generator(config.model).info
+    generator = build_generator(config.model)
+    each = generator.info
     makers, scorers = _makers(config, gpus, each), config.score.workers
     if scorers == "auto":
         scorers = score_workers(len(gpus))
     # Workers have their GPUs to themselves: nothing is computed here then, and no GPU asked.
-    makes_apart = makers > 1 or each.processes > 1 or config.timeout_s is not None
+    has_limit = config.timeout_s is not None or (
+        config.load_timeout_s is not None and generator.has_to_load and has_others
+    )
+    makes_apart = makers > 1 or each.processes > 1 or has_limit
     scores_apart = makes_apart or scorers > 1 or config.score.timeout_s is not None
 
     def share(work: str, count: int, gpus_each: int = 1, processes_each: int = 1) -> list[str]:
@@ -232,6 +240,7 @@ def prepare(
         retry_failed=config.retry_failed and config.launch.job == 0,  # once, where many share it
         share=Share(config.launch.job, config.launch.jobs),
         timeout_s=config.timeout_s,
+        load_timeout_s=config.load_timeout_s,
         store=config.store,
     )
     previous = read_record(folder.run, Run) if folder.run.exists() else None
@@ -259,7 +268,8 @@ def to_make(job: Job, among: Sequence[Item] | None = None) -> list[Item]:
     """
     missing = find_missing(job.generator, job.plan, job.folder, among)
     if missing:
-        job.generator.check(job.prompts)
+        with load_limit(job.name, job.plan.load_timeout_s):  # it may ask a hub
+            job.generator.check(job.prompts)
         missing = unmixed(missing, job.plan, job.generator.info.revisions, job.folder)
     return missing
 
@@ -471,7 +481,8 @@ def _prompts(
             )
         if missing:
             with held(start_images.folder / "images.json"):  # made once, by whoever comes first
-                start_images.make([p for p in missing if p.image and not p.image.is_file()], device)
+                lacking = [p for p in missing if p.image and not p.image.is_file()]
+                start_images.make(lacking, device, config.load_timeout_s)
     return prompts, suite_sha256(sha256, prompts)
 
 

@@ -20,7 +20,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 
-from bench.errors import BenchError, DeviceLost, explain, prepare_output, printable
+import psutil
+
+from bench.errors import BenchError, DeviceLost, complain, explain, prepare_output, printable
 from bench.progress import Display, Step, relay_to, say_line
 
 log = logging.getLogger(__name__)
@@ -83,6 +85,8 @@ def time_limit(
 ) -> Iterator[None]:
     """Have another thread call `stop`, then end this process, if the block takes longer.
 
+    The programs that it has started end with it.
+
     Nothing gentler ends what hangs in a kernel or a library. What lets no other thread run, not
     even to call `stop`, dies a little later, and that counts as a death.
     """
@@ -94,6 +98,9 @@ def time_limit(
         faulthandler.cancel_dump_traceback_later()  # `stop` may take its time
         try:
             stop()
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):  # it is gone
+                    child.kill()
         finally:
             os._exit(code)
 
@@ -106,6 +113,18 @@ def time_limit(
     finally:
         faulthandler.cancel_dump_traceback_later()
         timer.cancel()
+
+
+_tell: Callable[["Done"], None] | None = None  # the parent of this process, if it is a worker
+
+
+def tell_mistake(line: str) -> None:
+    """Say what the user has to mend where this process is about to end, and can raise nothing."""
+    log.info("%s", line)
+    if _tell is None:
+        complain(BenchError(line))
+    else:
+        _tell(Done([], line))
 
 
 def in_workers(
@@ -282,7 +301,9 @@ def _outlive_nobody() -> None:
 
 def _live(work: Work, number: int, again: bool, messages: Connection | None) -> None:
     """Do the work and say how far it is, unless nobody is to hear; who ends silently has died."""
+    global _tell
     send = messages.send if messages is not None else lambda _: None
+    _tell = send
     relay_to(send)
     logging.getLogger("bench").addHandler(_Screen(logging.WARNING))
     prepare_output()
