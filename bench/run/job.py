@@ -44,13 +44,15 @@ from bench.run.loading import load_limit
 from bench.run.scoring import score
 from bench.run.summary import missing_networks, summary
 from bench.run.workers import cores, in_workers, score_workers
-from bench.schema import SCHEMA, Card, Expected, Hardware, Loaded, Prompts, Run, parse
+from bench.schema import SCHEMA, Card, Expected, Hardware, Loaded, Prompts, Run, Sample, parse
 from bench.storage import RunFolder, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
 
 _MOST_LOGGED = 20_000  # characters of a message, with its traceback
+
+Samples = Collection[Sample]
 
 _NAMED_ON_SCREEN = 10  # of files with something to say about; all stand in result.json
 
@@ -102,9 +104,11 @@ def run(
     makes_apart = makers > 1 or each.processes > 1 or has_limit
     scores_apart = makes_apart or scorers > 1 or config.score.timeout_s is not None
 
-    def share(work: str, count: int, gpus_each: int = 1, processes_each: int = 1) -> list[str]:
+    def share(
+        work: str, count: int, gpus_each: int = 1, processes_each: int = 1, *, among: Samples = ()
+    ) -> list[Any]:
         return in_workers(
-            partial(_work, config, model_choice, work, count),
+            partial(_work, config, model_choice, work, count, among),
             count,
             gpus,
             max_deaths=config.max_tries * count,  # each may have such a clip in hand
@@ -113,14 +117,15 @@ def run(
         )
 
     generates = "generate" in config.stages
+    lacking: Samples = ()
     if makes_apart and generates:
-        share("foretell", 1, gpus_each=max(1, len(gpus)))
+        lacking = frozenset(share("foretell", 1, gpus_each=max(1, len(gpus))))
     job = prepare(config, model_choice, taken)
     missing: list[Item] = []
     if not generates:
         take_clips(job, config)
     elif makes_apart:
-        missing = find_missing(job.generator, job.plan, job.folder)
+        missing = [item for item in job.plan.items if item.sample in lacking]
     else:
         missing = to_make(job)
         foretell(job, missing, config, say_line)
@@ -133,8 +138,8 @@ def run(
     with log_to(job.folder.log):
         if generates:
             failures += (
-                share("generate", makers, each.gpus, each.processes)
-                if makes_apart
+                share("generate", makers, each.gpus, each.processes, among=lacking)
+                if makes_apart and missing  # else there is nothing to load
                 else make_clips(job, config, missing)
             )
         if scores:
@@ -168,11 +173,17 @@ def _makers(config: RunConfig, gpus: Sequence[str], each: GeneratorInfo) -> int:
 
 
 def _work(
-    config: RunConfig, model_choice: str, work: str, count: int, number: int, again: bool
-) -> list[str]:
-    """What one of `count` workers does of a job, on its part of the cores; lines for failures.
+    config: RunConfig,
+    model_choice: str,
+    work: str,
+    count: int,
+    among: Samples,
+    number: int,
+    again: bool,
+) -> list[Any]:
+    """What one of `count` workers does of a job, on its part of the cores: a line each failure.
 
-    It foretells, generates or scores.
+    It foretells, and tells what is missing; makes what is, `among` that; or scores.
     """
     launch = config.launch
     mine = launch.model_copy(
@@ -181,13 +192,15 @@ def _work(
     changes = {
         "device": "cpu" if config.device == "cpu" else "auto",  # it sees one GPU alone
         "launch": mine,
-        "retry_failed": config.retry_failed and not again,  # or it would never come to an end
+        # What has failed is made once more, or it would never come to an end.
+        "retry_failed": config.retry_failed and not (again and work == "generate"),
     }
     config = config.model_copy(update=changes)
     job = prepare(config, model_choice)
     if work == "foretell":
-        foretell(job, to_make(job), config, say_line)
-        return []
+        missing = to_make(job)
+        foretell(job, missing, config, say_line)
+        return [item.sample for item in missing]
     if work == "score":
         with log_to(job.folder.log):
             return score_clips(job, config)
@@ -202,7 +215,8 @@ def _work(
                 job.generator.follow()
                 return []
         stack.enter_context(log_to(job.folder.log))
-        return make_clips(job, config)
+        missing = [item for item in job.plan.items if item.sample in among]
+        return make_clips(job, config, missing)
 
 
 def prepare(
@@ -294,10 +308,10 @@ def chosen(job: Job, missing: Sequence[Item], config: RunConfig) -> list[Item]:
     return [item for item in missing if item.prompt.id in prompts]
 
 
-def make_clips(job: Job, config: RunConfig, among: Sequence[Item] | None = None) -> list[str]:
+def make_clips(job: Job, config: RunConfig, among: Sequence[Item]) -> list[str]:
     """Write run.json and make what is missing; a line for each clip that nobody has supplied.
 
-    Only draws `among` those that were missing before are looked at again, where that is known.
+    Only draws `among` those that were missing before are looked at again.
     """
     generator, folder = job.generator, job.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 import psutil
 
@@ -46,15 +47,17 @@ _SCORER_BYTES = 3 * 2**30
 _SCORERS_OF_A_GPU = 8
 """Which keep it busy, and within its memory."""
 
-Work = Callable[[int, bool], list[str]]
-"""What a worker does, by its number and whether it is started again; a line for each failure."""
+T = TypeVar("T", bound=Hashable)
+
+Work = Callable[[int, bool], list[T]]
+"""What a worker does, by its number and whether it is started again; what there is to tell."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """The last message of a worker: lines for clips that failed, or the mistake that ended it."""
+    """The last message of a worker: what there is to tell, or the mistake that ended it."""
 
-    failures: list[str]
+    told: list[Any]
     mistake: str | None = None
 
 
@@ -128,13 +131,13 @@ def tell_mistake(line: str) -> None:
 
 
 def in_workers(
-    work: Work,
+    work: Work[T],
     count: int,
     gpus: Sequence[str],
     max_deaths: int,
     gpus_each: int = 1,
     processes_each: int = 1,
-) -> list[str]:
+) -> list[T]:
     """Do the same work in so many processes, which see to it that they share it.
 
     They have `gpus_each` of the `gpus`, in turn, and one progress display. One that dies is started
@@ -143,7 +146,7 @@ def in_workers(
     each, as one of the group that `torch.distributed` then finds; the first speaks for all.
 
     Returns:
-        A line for each failure that a worker tells of, each once.
+        What any worker has to tell, each once.
     """
     parts = len(gpus) // gpus_each
     shares = [gpus[part * gpus_each :][:gpus_each] for part in range(parts)] or [gpus]
@@ -189,7 +192,7 @@ def in_workers(
     for done in ended:
         if done.mistake is not None:
             raise BenchError(done.mistake)
-    return list(dict.fromkeys(line for done in ended for line in done.failures))
+    return list(dict.fromkeys(each for done in ended for each in done.told))
 
 
 def _start(
@@ -299,7 +302,7 @@ def _outlive_nobody() -> None:
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 
-def _live(work: Work, number: int, again: bool, messages: Connection | None) -> None:
+def _live(work: Work[T], number: int, again: bool, messages: Connection | None) -> None:
     """Do the work and say how far it is, unless nobody is to hear; who ends silently has died."""
     global _tell
     send = messages.send if messages is not None else lambda _: None
