@@ -302,7 +302,8 @@ def test_a_model_whose_loading_hangs_is_left_for_the_next(place: Path) -> None:
     assert command.returncode == 2, output
     assert output.count("steadybench: stuck: loading took longer than load_timeout_s=30: ") == 1
     assert {clip["status"] for clip in clips(place, "outputs").values()} == {"ok"}
-    stuck = [int(line.split()[0]) for line in (place / "diary").open() if "stuck" in line]
+    diary = (place / "diary").read_text().splitlines()
+    stuck = [int(line.split()[0]) for line in diary if "stuck" in line]
     assert len(stuck) == 1  # it was not tried again
     assert not psutil.pid_exists(stuck[0])
 
