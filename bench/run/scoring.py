@@ -333,9 +333,7 @@ def _entry(
     )
 
 
-def _appearance(
-    analysis: Analysis | None, fingerprint: str, why: str | None = None
-) -> Appearance:
+def _appearance(analysis: Analysis | None, fingerprint: str, why: str | None = None) -> Appearance:
     """What a clip looks like; if it is known `why` there is nothing, without looking."""
     vector = None
     try:
