@@ -2,8 +2,6 @@
 
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -18,6 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from bench.errors import ClipError
+from bench.storage import part_of
 
 _MAX_RATE_DENOMINATOR = 1001  # holds 24000/1001 and its kin exactly
 
@@ -26,6 +25,8 @@ _FPS_STORED = (0.01, 1000.0)  # Matroska counts in milliseconds
 HELD_BYTES = 2**30
 """Frames that are larger than this together are decoded whenever they are asked for."""
 _LAYOUTS = {1: "mono", 2: "stereo"}  # channels to what PyAV calls them
+
+_CONTAINERS = {".mkv": "matroska", ".mp4": "mp4"}  # by the name that a file is to have
 
 _MIN_SIDE_PX = 2  # the smallest picture that FFV1 stores
 _MIN_SIDE_OF_16_SLICES_PX = 16
@@ -221,14 +222,10 @@ def write_preview(clip: Clip, path: Path) -> None:
 def _write(clip: Clip, path: Path, codec: str, pixels: str, options: Mapping[str, str]) -> None:
     height, width = clip.frames.shape[1:3]
     more = (height % 2, width % 2) if pixels == "yuv420p" else (0, 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with part_of(path) as part:
         # The index at the front lets a browser start before it has the whole file.
         muxer = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
-        with av.open(temporary, "w", options=muxer) as container:
+        with av.open(part, "w", _CONTAINERS[path.suffix], muxer) as container:
             rate = Fraction(clip.fps).limit_denominator(_MAX_RATE_DENOMINATOR)
             added = container.add_stream(codec, rate=rate, options=dict(options))
             stream = cast("av.VideoStream", added)
@@ -250,12 +247,6 @@ def _write(clip: Clip, path: Path, codec: str, pixels: str, options: Mapping[str
                     )
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_sound(container: av.container.OutputContainer, sound: Sound, codec: str) -> None:

@@ -226,6 +226,8 @@ class RunConfig(_Settings, extra="forbid"):
     """That a clip must have to be usable; None where none is asked."""
     store: Store
     """How the frames of clips are kept."""
+    load_timeout_s: Limit
+    """After which loading a model ends its process and is a mistake; None for no limit."""
     timeout_s: Limit
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
     launch: Annotated[LaunchConfig, _keys()]

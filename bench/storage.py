@@ -110,25 +110,37 @@ def expect_to(action: str) -> Iterator[None]:
         ) from None
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that its name never stands over half its content.
+PART = ".part"
+"""What the name of a half-written file ends in. It begins with a dot and the name it is to have."""
 
-    A temporary file in the same folder is flushed to disk and then renamed, which POSIX does
-    atomically; a reader, or a run killed at any moment, sees the old file or the new one.
+
+@contextmanager
+def part_of(path: Path) -> Iterator[Path]:
+    """A file to write to in place of another, whose name never stands over half its content.
+
+    It lies in the same folder, is flushed to disk after the `with` block, and then renamed, which
+    POSIX does atomically; a reader, or a run killed at any moment, sees the old file or the new
+    one. What a block that raises has written is removed.
     """
-    with expect_to(f"write {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(PART, f".{path.name}.", path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o644)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; see `part_of`."""
+    with expect_to(f"write {path}"), part_of(path) as part:
+        part.write_bytes(content)
 
 
 def remove_parts(path: Path) -> None:
@@ -136,7 +148,7 @@ def remove_parts(path: Path) -> None:
 
     For whoever has those files to itself.
     """
-    for part in path.parent.glob(f".{path.stem}.*"):
+    for part in path.parent.glob(f".{path.stem}.*{PART}"):
         part.unlink(missing_ok=True)
 
 

@@ -28,6 +28,7 @@ from PIL import Image
 
 from bench.clip import HELD_BYTES, Clip, frames_of
 from bench.errors import BenchError, ClipError
+from bench.truncation import is_truncated
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 """Of frames in a folder, whatever their case."""
@@ -220,6 +221,11 @@ def _repeated(frames: _Frames, counts: NDArray[np.int_]) -> _Frames:
 
 def _video(path: Path, limits: Limits, film: _Film) -> _Frames:
     with av.open(path, options=_CONTAINERS) as container:
+        if is_truncated(path, container.format.name):
+            raise ClipError(
+                f"{path}: the file is cut short, it ends within a part of its container: take a "
+                "whole one, or, if there is no more of it, convert it, as with ffmpeg -i IN OUT"
+            )
         yield from _decoded(container, path, limits, film)
 
 

@@ -120,6 +120,7 @@ def test_every_tiny_pipeline_from_a_folder_to_the_leaderboard(
         own = own_model(tmp_path, name, tiny(name), card={"title": f"Tiny {name}", "sizes": []})
     arguments = ["-m", own[0], "model=glob(tiny_*)", f"suite.prompts={suite}", "suite.name=two"]
     arguments += ["suite=i2v", "suite.seeds=[0]", *FEW_METRICS, "warmup=0", "limit=1"]
+    arguments += ["load_timeout_s=null"]  # or each would load in a process of its own
     assert bench(*arguments) == 0
     page = (tmp_path / "outputs/leaderboard/README.md").read_text()
     for name in ONE_BY_ONE:
@@ -142,7 +143,7 @@ def test_three_models_animate_the_same_pictures(
     suite.write_text(suite.read_text().replace(', "image": "0.png"', ""))  # this one is made
     models = "model=svd_xt,animatediff_v1_5_2,i2vgen_xl"
     command = ["-m", models, "suite=i2v", f"suite.prompts={suite}", *SMALL, *FEW_METRICS]
-    command += ["warmup=0", "suite.seeds=[0]"]
+    command += ["warmup=0", "suite.seeds=[0]", "load_timeout_s=null"]  # here, as the hub is
     assert bench(*command) == 0
     said = capsys.readouterr().err
     assert "animatediff_v1_5_2-float32-2steps makes video from text: it gets no picture" in said

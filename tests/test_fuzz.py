@@ -20,8 +20,9 @@ import pytest
 import torch
 from conftest import moving_texture
 from PIL import Image
+from test_video import write
 
-from bench.clip import Clip, write_master, write_preview
+from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError
 from bench.generators.base import Generator
 from bench.generators.folder import read_manifest
@@ -171,8 +172,7 @@ def videos(folder: Path) -> Iterator[Path]:
     folder.mkdir()
     clip = Clip(moving_texture(8, 48), 8.0)
     for name in ("a.mp4", "b.mov", "c.ts", "d.flv", "e.avi", "j.mpg"):
-        write_preview(clip, folder / name)
-        yield folder / name
+        yield write(folder / name, clip.frames)
     write_master(clip, folder / "f.mkv")
     yield folder / "f.mkv"
     first, *rest = [Image.fromarray(frame) for frame in clip.frames]

@@ -34,6 +34,11 @@ class Odd(ToyGenerator):
     diary: str = ""
     odd: str = ""
 
+    def source(self, prompt, seed):
+        with open(self.diary + ".looks", "a") as looks:
+            print(prompt.id, seed, file=looks)
+        return super().source(prompt, seed)
+
     def generate(self, prompt, seed):
         with open(self.diary, "a") as diary:
             print(os.getpid(), prompt.id, seed, flush=True, file=diary)
@@ -46,6 +51,12 @@ class Odd(ToyGenerator):
             if prompt.id == "endless":
                 time.sleep(600)
         return super().generate(prompt, seed)
+
+class Stuck(Odd):
+    def __enter__(self):
+        with open(self.diary, "a") as diary:
+            print(os.getpid(), "stuck", flush=True, file=diary)
+        time.sleep(600)
 """
 ODD = """
 _target_: mine.Odd
@@ -71,8 +82,10 @@ def place(tmp_path: Path) -> Path:
 def furnish(tmp_path: Path) -> Path:
     (tmp_path / "mine.py").write_text(MODEL)
     odd = ODD.format(diary=tmp_path / "diary")
-    for group, name, text in (("model", "odd", odd), ("metrics", "little", METRICS)):
-        (tmp_path / "conf" / group).mkdir(parents=True)
+    stuck = odd.replace("Odd", "Stuck")
+    files = (("model", "odd", odd), ("model", "stuck", stuck), ("metrics", "little", METRICS))
+    for group, name, text in files:
+        (tmp_path / "conf" / group).mkdir(parents=True, exist_ok=True)
         (tmp_path / "conf" / group / f"{name}.yaml").write_text(text)
     lines = [{"id": name, "text": PROMPT} for name in IDS]
     (tmp_path / "six.jsonl").write_text("\n".join(map(json.dumps, lines)))
@@ -279,6 +292,30 @@ def test_a_clip_that_hangs_is_ended_by_its_limit(place: Path, alone: Clips) -> N
     after = clips(place, "outputs")
     assert {name for name, clip in after.items() if clip != alone[name]} == {("endless", 0)}
     assert after["endless", 0]["error"] == "took longer than timeout_s=20"
+    assert set(made(place).values()) == {1}
+
+
+def test_a_model_whose_loading_hangs_is_left_for_the_next(place: Path) -> None:
+    sweep = ("model=stuck,odd", "load_timeout_s=30", "limit=1", "stages=[generate]")
+    command = start(place, *sweep, program=("-m", "bench", "-m"))
+    output, _ = command.communicate(timeout=600)
+    assert command.returncode == 2, output
+    assert output.count("steadybench: stuck: loading took longer than load_timeout_s=30: ") == 1
+    assert {clip["status"] for clip in clips(place, "outputs").values()} == {"ok"}
+    diary = (place / "diary").read_text().splitlines()
+    stuck = [int(line.split()[0]) for line in diary if "stuck" in line]
+    assert len(stuck) == 1  # it was not tried again
+    assert not psutil.pid_exists(stuck[0])
+
+
+def test_a_second_run_looks_at_each_clip_once(place: Path) -> None:
+    two = ("launch=gpus", "launch.workers=2", "device=cpu", "stages=[generate]")
+    looks = place / "diary.looks"
+    for run in ("first", "second"):
+        looks.unlink(missing_ok=True)
+        code, output = bench(place, *two)
+        assert code == 0, (run, output)
+    assert {*Counter(looks.read_text().splitlines()).values()} == {1}
     assert set(made(place).values()) == {1}
 
 

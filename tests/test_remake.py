@@ -1,16 +1,24 @@
 """Clips of a published row made again from their seeds."""
 
+import argparse
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
-from bench.commands.remake import main
-from bench.storage import CONF, PACKAGE
+from bench.clip import Clip, write_master, write_preview
+from bench.commands.remake import main, psnr
+from bench.config import compose_config, parse_run, plain
+from bench.leaderboard.render.gallery import preview_path
+from bench.run.job import prepare
+from bench.schema import Sample
+from bench.storage import CONF, PACKAGE, RunFolder
 
 ROW = PACKAGE.parent / "leaderboard" / "results" / "toy" / "toy_steady.json"
 
@@ -42,8 +50,66 @@ def test_frames_that_are_none_of_the_rows_are_said(
     row = forged(tmp_path / "a.json", lambda clip: clip.update(frames_sha256="0" * 64))
     assert main([row, "--clips", "1", "stages=[generate]"]) == 1
     clip, last = capsys.readouterr().out.splitlines()
-    assert re.search(r", seed 0: other frames, 0 of \d+ scores compared$", clip)
+    there = r", seed 0: other frames \(those of the row are not on this machine\), "
+    assert re.search(there + r"0 of \d+ scores compared$", clip)
     assert "0 of 1 clip equal" in last
+
+
+@pytest.fixture(scope="module")
+def near() -> tuple[dict[str, Any], Clip]:
+    """The row with one clip, and frames near to it: by 1 in each value, in the first frame by 2."""
+    content = json.loads(ROW.read_text("utf-8"))
+    content["clips"] = content["clips"][:1]
+    options = argparse.Namespace(overrides=["model=toy_steady"], allow_code=False, config_dir=None)
+    job = prepare(parse_run(plain(compose_config("bench", options))), "toy_steady")
+    item = next(i for i in job.plan.items if i.sample.prompt_id == content["clips"][0]["prompt"])
+    clip = job.generator.generate(item.prompt, item.seed)
+    frames = clip.frames ^ 1
+    frames[0] = clip.frames[0] ^ 2
+    near = Clip(frames, clip.fps)
+    content["clips"][0].update(frames_sha256=near.sha256, seed=item.seed)
+    return content, near
+
+
+def remade(result: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main([str(result), "--clips", "1", "stages=[generate]"]) == 1
+    return capsys.readouterr().out.splitlines()[0]
+
+
+def test_frames_of_a_run_are_compared(
+    near: tuple[dict[str, Any], Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, clip = near
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    draw = content["clips"][0]
+    write_master(clip, RunFolder(tmp_path).master(Sample(draw["prompt"], draw["seed"])))
+    mean = 10 * math.log10(255**2 / (1 + 3 / len(clip.frames)))
+    expected = f"other frames (PSNR of frames {mean:.1f} dB, 42.1 dB at the worst frame), "
+    assert expected in remade(tmp_path, capsys)
+
+
+def test_without_frames_the_previews_of_a_leaderboard_are_compared(
+    near: tuple[dict[str, Any], Clip], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, clip = near
+    result = tmp_path / "results" / "toy" / "toy_steady.json"
+    result.parent.mkdir(parents=True)
+    result.write_text(json.dumps(content))
+    draw, place = content["clips"][0], tmp_path / "clips" / "toy" / "toy_steady"
+    write_preview(clip, preview_path(place, Sample(draw["prompt"], draw["seed"])))
+    entry = {key: draw[key] for key in ("prompt", "seed", "frames_sha256")}
+    entry |= {"text": None, "curves": {}}
+    (place / "clips.json").write_text(json.dumps({"schema": 1, "clips": [entry]}))
+    said = re.search(r"other frames \(PSNR of previews (\S+) dB, ", remade(result, capsys))
+    assert said is not None
+    assert 35 < float(said[1]) < 60
+
+
+def test_psnr_needs_frames_of_one_size() -> None:
+    black = np.zeros((3, 8, 8, 3), np.uint8)
+    assert psnr(black, black, "frames") == (math.inf, math.inf, "frames")
+    assert psnr(black, black[:2], "frames") is None
+    assert psnr(black, black[:, :4], "frames") is None
 
 
 def test_scores_that_the_frames_do_not_have_are_said(

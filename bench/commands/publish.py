@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.commands import parser, uncollected
 from bench.errors import BenchError, attempt
 from bench.run.claims import held
+from bench.storage import PART
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +55,7 @@ def _publish(paths: Sequence[str], into: str) -> int:
 def to_itself(board: Path) -> Iterator[None]:
     """Keep a leaderboard to this process, and remove what one that died has left half written."""
     with held(board / "leaderboard.json"):
-        for part in board.rglob(".*.part"):
+        for part in board.rglob(f".*{PART}"):
             part.unlink(missing_ok=True)
         yield
 

@@ -2,7 +2,9 @@
 
 The configuration is that of the row's name on its suite, and must have the row's fingerprint;
 whatever else the row was made with is typed as for a run. Other hardware or versions give other
-frames; then scores tell how far they agree. stages=[generate] leaves them out.
+frames; then PSNR and scores tell how far they agree. PSNR takes the row's frames, where RESULT is
+the folder of a run that holds them, or the previews beside it on a leaderboard; a result alone has
+neither. stages=[generate] leaves scores out.
 
 Examples:
   steadybench remake leaderboard/results/toy/toy_steady.json
@@ -10,19 +12,22 @@ Examples:
   steadybench remake RESULT model=wan2_1_1_3b model.call.num_inference_steps=30
 """
 
+import math
 import random
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from bench.commands import parser
 from bench.commands.composition import add_overrides, compose_choice, read_overrides
 from bench.config import RunConfig, parse_run, plain
-from bench.errors import BenchError, attempt, printable
+from bench.errors import BenchError, ClipError, attempt, printable
 from bench.leaderboard.data.files import find, load_named
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import plural
@@ -30,6 +35,9 @@ from bench.schema import ClipRecord, ClipResult, Prompts, Result
 from bench.storage import RunFolder, read_record
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bench.run.job import Job
 
 EQUAL, DIFFERENT = 0, 1
@@ -39,6 +47,17 @@ _ROUNDING = 1e-3  # of a score, on another processor
 _LEAST = 1e-3  # below which a score is next to nothing, and so is its share
 
 
+class Psnr(NamedTuple):
+    """How near frames are to others, dB; infinite where they are equal."""
+
+    clip_db: float  # of the mean square over all pixels of the clip
+    worst_db: float  # of the frame that is furthest
+    of: str  # what was compared
+
+    def __str__(self) -> str:
+        return f"PSNR of {self.of} {self.clip_db:.1f} dB, {self.worst_db:.1f} dB at the worst frame"
+
+
 @dataclass(frozen=True)
 class Remade:
     """A clip of the row, and what its draw came to here."""
@@ -46,6 +65,7 @@ class Remade:
     row: ClipResult
     here: ClipRecord
     scores: Mapping[str, float]  # of metrics that mean the same here
+    psnr: Psnr | None  # None where there is nothing to compare
 
     @property
     def has_equal_frames(self) -> bool:
@@ -70,13 +90,22 @@ class Remade:
     def __str__(self) -> str:
         if self.here.status != "ok":
             return f"{self.row.sample}: {self.here.status} here: {self.here.error}"
-        frames = "equal" if self.has_equal_frames else "other"
+        frames = "equal frames" if self.has_equal_frames else f"other frames ({self._nearness})"
         others = [text for share, text in self.apart if share > _ROUNDING]
         others.sort(key=lambda text: not text.startswith(f"{HEADLINE} "))
         there = sum(value is not None for value in self.row.scores.values())
         same = f"{len(self.apart)} of {plural(there, 'score')} compared"
         scores = ", ".join(others[:_NAMED]) or (f"equal scores ({same})" if self.apart else same)
-        return f"{self.row.sample}: {frames} frames, {scores}"
+        return f"{self.row.sample}: {frames}, {scores}"
+
+    @property
+    def _nearness(self) -> str:
+        there, here = (
+            f"{clip.frames} of {clip.width}x{clip.height}" for clip in (self.row, self.here)
+        )
+        if there != here:
+            return f"{there} there, {here} here"
+        return "those of the row are not on this machine" if self.psnr is None else str(self.psnr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,7 +130,7 @@ def _report(options: Namespace) -> int:
         raise BenchError(f"{files[0]}: expected clips that were made, there are none")
     # Drawn anew each time: whoever made the row must not know which.
     draws = random.SystemRandom().sample(clips, min(options.clips, len(clips)))
-    pairs = _remade(result, draws, options)
+    pairs = _remade(result, files[0], draws, options)
     for clip in pairs:
         sys.stdout.write(f"{printable(str(clip))}\n")
     equal = sum(clip.is_equal for clip in pairs)
@@ -113,7 +142,9 @@ def _report(options: Namespace) -> int:
     return EQUAL if equal == len(pairs) else DIFFERENT
 
 
-def _remade(result: Result, draws: Sequence[ClipResult], options: Namespace) -> list[Remade]:
+def _remade(
+    result: Result, file: Path, draws: Sequence[ClipResult], options: Namespace
+) -> list[Remade]:
     keys = {override.lstrip("+").partition("=")[0] for override in options.overrides}
     row = {"model": result.model, "suite": result.suite}
     own = [f"{key}={name}" for key, name in row.items() if key not in keys]
@@ -136,10 +167,10 @@ def _remade(result: Result, draws: Sequence[ClipResult], options: Namespace) -> 
         if "score" in settings.stages:
             for line in score_clips(job, settings):
                 sys.stderr.write(f"{line}\n")
-        return [_compared(clip, result, plan.folder) for clip in draws]
+        return [_compared(clip, result, file, plan.folder) for clip in draws]
 
 
-def _compared(clip: ClipResult, result: Result, folder: RunFolder) -> Remade:
+def _compared(clip: ClipResult, result: Result, file: Path, folder: RunFolder) -> Remade:
     from bench.run.assemble import scores_of
 
     record = read_record(folder.record(clip.sample), ClipRecord)
@@ -152,7 +183,63 @@ def _compared(clip: ClipResult, result: Result, folder: RunFolder) -> Remade:
         and name in result.metrics
         and result.metrics[name].fingerprint == entry.fingerprint
     }
-    return Remade(clip, record, scores)
+    return Remade(clip, record, scores, _psnr_of_row(clip, record, result, file, folder))
+
+
+def _psnr_of_row(
+    row: ClipResult, here: ClipRecord, result: Result, file: Path, folder: RunFolder
+) -> Psnr | None:
+    """Of the frames that the row scores, or else of previews, if either are on this machine."""
+    from bench.clip import read_master
+    from bench.video import read_video
+
+    if here.status != "ok":
+        return None
+    with suppress(ClipError):
+        both = [
+            read_master(
+                place.master(clip.sample), frames=clip.frames or 0, sha256=clip.frames_sha256 or ""
+            )
+            for place, clip in ((RunFolder(file.parent), row), (folder, here))
+        ]
+        return psnr(both[0].frames, both[1].frames, "frames")
+    with suppress(ClipError):
+        if (preview := _preview(row, result, file)) is not None:
+            previews = [read_video(path).frames for path in (preview, folder.preview(row.sample))]
+            return psnr(previews[0], previews[1], "previews")
+    return None
+
+
+def _preview(row: ClipResult, result: Result, file: Path) -> Path | None:
+    """That a leaderboard holds of a clip, where the result is one of its files."""
+    from bench.leaderboard.render.gallery import load_gallery
+
+    board = file.absolute().parent.parent.parent
+    sources = {clip.sample: clip.source for clip in load_gallery(result, board).clips}
+    source = sources.get(row.sample)
+    return None if source is None else board / unquote(source)
+
+
+def psnr(
+    there: "Iterable[NDArray[np.uint8]]", here: "Iterable[NDArray[np.uint8]]", of: str
+) -> Psnr | None:
+    """PSNR of frames `[T, H, W, 3]`; None where their numbers or sizes differ."""
+    import cv2
+    import numpy as np
+
+    errors = []
+    try:
+        for one, other in zip(there, here, strict=True):
+            if one.shape != other.shape:
+                return None
+            errors.append(cv2.norm(one, other, cv2.NORM_L2SQR) / one.size)
+    except ValueError:  # not as many
+        return None
+    return Psnr(_decibels(float(np.mean(errors))), _decibels(max(errors)), of)
+
+
+def _decibels(mean_square: float) -> float:
+    return 10 * math.log10(255**2 / mean_square) if mean_square else math.inf
 
 
 def _refuse_another(result: Result, job: "Job", settings: RunConfig) -> None:

@@ -86,7 +86,9 @@ def _job(config: DictConfig) -> None:
         _announce(choice, settings)
         from bench.run.job import run
 
-        outcome = run(settings, choice, [] if _session is None else _session.folders)
+        taken = [] if _session is None else _session.folders
+        has_others = _session is not None and _is_sweep() and _jobs() > 1
+        outcome = run(settings, choice, taken, has_others=has_others)
     except Exception as error:  # whatever breaks one job of a sweep, the others go on
         if _session is None:
             raise
@@ -133,7 +135,7 @@ def _announce(choice: str, settings: RunConfig) -> None:
     """Say what is about to happen, before the seconds in which torch is imported."""
     line = f"{choice} on suite {settings.suite.name}"
     job = HydraConfig.get().job
-    if _session is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if _session is not None and _is_sweep():
         number, total = int(job.num), _jobs()
         line = f"model {number + 1} of {total}: {line}"
         if number:
@@ -145,6 +147,10 @@ def _announce(choice: str, settings: RunConfig) -> None:
     elif not line.startswith("model "):
         return
     sys.stderr.write(line + "\n")
+
+
+def _is_sweep() -> bool:
+    return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def _jobs() -> int:

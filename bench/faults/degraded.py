@@ -74,6 +74,11 @@ class Degraded(Generator):
     source = _delegated(Generator.source)
     own_prompts = _delegated(Generator.own_prompts)
 
+    @property
+    def has_to_load(self) -> bool:
+        """As the generator it damages."""
+        return self.of.has_to_load
+
     def __enter__(self) -> Self:
         self.of.__enter__()
         return self

@@ -211,6 +211,11 @@ class Generator(ABC):
         """What holds now; a class may also say it once, `info = GeneratorInfo(version="2")`."""
         return GeneratorInfo()
 
+    @property
+    def has_to_load(self) -> bool:
+        """Whether there is anything that `__enter__` does."""
+        return type(self).__enter__ is not Generator.__enter__
+
     def __enter__(self) -> Self:
         return self
 

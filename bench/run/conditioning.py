@@ -8,6 +8,7 @@ import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from bench.generators.base import Generator
 from bench.progress import track
 from bench.prompts import Prompt, load_suite
 from bench.run.claims import held
+from bench.run.loading import load_limit, open_generator
 from bench.storage import fingerprint, remove_parts, write_bytes
 
 if TYPE_CHECKING:
@@ -116,20 +118,26 @@ class StartImages:
         """Every prompt with its image, there or not; one that has one keeps it."""
         return [p if p.image else replace(p, image=self._place(p)) for p in prompts]
 
-    def make(self, prompts: Sequence[Prompt], device: "torch.device") -> None:
+    def make(
+        self, prompts: Sequence[Prompt], device: "torch.device", load_timeout_s: float | None = None
+    ) -> None:
         """Make the images that are not there, once however many runs ask, kept without loss."""
         with held(self.folder / "images.json"):
             if missing := without_image(prompts):
-                self._make(missing, device)
+                self._make(missing, device, load_timeout_s)
 
-    def _make(self, prompts: Sequence[Prompt], device: "torch.device") -> None:
+    def _make(
+        self, prompts: Sequence[Prompt], device: "torch.device", load_timeout_s: float | None
+    ) -> None:
         bare = [replace(prompt, text=_request(prompt), image=None) for prompt in prompts]
         self.maker.device = device
         try:
-            self.maker.check(bare)
+            with load_limit("suite.images", load_timeout_s):
+                self.maker.check(bare)
         except BenchError as error:  # a generator knows itself as `model`
             raise BenchError(str(error).replace("model.", "suite.images.")) from None
-        with self.maker:
+        with ExitStack() as stack:
+            open_generator(self.maker, "suite.images", stack, load_timeout_s)
             for prompt, text in zip(
                 track(prompts, "reference images", len(prompts)), bare, strict=True
             ):
@@ -184,7 +192,7 @@ def prompts_for(
                     f"expected the image of prompt {missing[0].id!r} at {missing[0].image}, it is "
                     "not there: run with stages=[generate] first, or name its place with out=DIR"
                 )
-            start_images.make(missing, device)
+            start_images.make(missing, device, config.load_timeout_s)
     return prompts, suite_sha256(sha256, prompts)
 
 

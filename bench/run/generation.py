@@ -47,6 +47,7 @@ from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import say_line, track, waiting
 from bench.prompts import Item
 from bench.run.claims import Claim, claimed, held
+from bench.run.loading import open_generator
 from bench.run.plan import Batch, Plan, batches_of, inputs_of
 from bench.run.workers import time_limit
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store
@@ -124,10 +125,10 @@ def generate(plan: Plan, missing: Sequence[Item], ahead: int | None = None) -> l
         return batch, lacking
 
     with ExitStack() as stack:
-        if type(generator).__enter__ is not Generator.__enter__:  # it has something to load
+        if generator.has_to_load:
             say_line(f"{plan.label}: loading")
         with waiting(f"{plan.label}: loading"):
-            _open(generator, plan.label, stack)
+            open_generator(generator, plan.label, stack, plan.load_timeout_s)
         with held(folder.loaded):
             write_record(folder.loaded, generator.loaded())
         generator.expect([item for batch in batches for item in batch])
@@ -376,31 +377,6 @@ def _described(plan: Plan, item: Item) -> Facts:
         "height_requested": height,
         "width_requested": width,
     }
-
-
-def _open(generator: Generator, label: str, stack: ExitStack) -> None:
-    try:
-        generator.__enter__()
-    except BenchError:
-        raise
-    except Exception as error:
-        log.info("loading %s", label, exc_info=True)
-        raise BenchError(f"{label} cannot be loaded: {one_line(error)}") from None
-
-    def close(
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            generator.__exit__(kind, error, traceback)
-        except Exception:
-            if error is None:
-                raise
-            # A broken device frees nothing either; what ends the run is the error of before.
-            log.info("unloading %s", label, exc_info=True)
-
-    stack.push(close)
 
 
 def _finish(

@@ -33,6 +33,7 @@ from bench.run.assemble import assemble
 from bench.run.claims import Share, held, tidy
 from bench.run.conditioning import prompts_for, with_aspect, with_length
 from bench.run.generation import generate, restore_previews
+from bench.run.loading import load_limit
 from bench.run.plan import (
     Plan,
     batches_of,
@@ -44,13 +45,15 @@ from bench.run.plan import (
 )
 from bench.run.scoring import score
 from bench.run.workers import cores, in_workers, score_workers
-from bench.schema import SCHEMA, Card, Expected, Hardware, Prompts, Run, parse
+from bench.schema import SCHEMA, Card, Expected, Hardware, Prompts, Run, Sample, parse
 from bench.storage import RunFolder, expect_to, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
 
 log = logging.getLogger(__name__)
 
 _MOST_LOGGED = 20_000  # characters of a message, with its traceback
+
+Samples = Collection[Sample]
 
 _NAMED_ON_SCREEN = 10  # of files with something to say about; all stand in result.json
 
@@ -76,24 +79,33 @@ class Job:
     previous: Run | None  # the folder's run.json, if there is one
 
 
-def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> Outcome:
+def run(
+    config: RunConfig, model_choice: str, taken: Collection[Path] = (), *, has_others: bool = False
+) -> Outcome:
     """Prepare, generate, score, assemble: a job from its configuration to its result.json.
 
     `model_choice` is the name of the model's YAML, and the row's name unless `model.name` says
-    one; `taken` are the folders that other jobs of this command have filled.
+    one; `taken` are the folders that other jobs of this command have filled. If this process
+    `has_others` to do, none is loaded in it that may hang.
     """
     gpus = gpus_of(resolve_device(config.device))
-    each = build_generator(config.model).info
+    generator = build_generator(config.model)
+    each = generator.info
     makers, scorers = _makers(config, gpus, each), config.score.workers
     if scorers == "auto":
         scorers = score_workers(len(gpus))
     # Workers have their GPUs to themselves: nothing is computed here then, and no GPU asked.
-    makes_apart = makers > 1 or each.processes > 1 or config.timeout_s is not None
+    has_limit = config.timeout_s is not None or (
+        config.load_timeout_s is not None and generator.has_to_load and has_others
+    )
+    makes_apart = makers > 1 or each.processes > 1 or has_limit
     scores_apart = makes_apart or scorers > 1 or config.score.timeout_s is not None
 
-    def share(work: str, count: int, gpus_each: int = 1, processes_each: int = 1) -> list[str]:
+    def share(
+        work: str, count: int, gpus_each: int = 1, processes_each: int = 1, *, among: Samples = ()
+    ) -> list[Any]:
         return in_workers(
-            partial(_work, config, model_choice, work, count),
+            partial(_work, config, model_choice, work, count, among),
             count,
             gpus,
             max_deaths=config.max_tries * count,  # each may have such a clip in hand
@@ -102,14 +114,15 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
         )
 
     generates = "generate" in config.stages
+    lacking: Samples = ()
     if makes_apart and generates:
-        share("foretell", 1, gpus_each=max(1, len(gpus)))
+        lacking = frozenset(share("foretell", 1, gpus_each=max(1, len(gpus))))
     job = prepare(config, model_choice, taken)
     missing: list[Item] = []
     if not generates:
         take_clips(job, config)
     elif makes_apart:
-        missing = find_missing(job.plan)
+        missing = [item for item in job.plan.items if item.sample in lacking]
     else:
         missing = to_make(job)
         foretell(job, missing, config, say_line)
@@ -122,8 +135,8 @@ def run(config: RunConfig, model_choice: str, taken: Collection[Path] = ()) -> O
     with log_to(job.plan.folder.log):
         if generates:
             failures += (
-                share("generate", makers, each.gpus, each.processes)
-                if makes_apart
+                share("generate", makers, each.gpus, each.processes, among=lacking)
+                if makes_apart and missing  # else there is nothing to load
                 else make_clips(job, config, missing)
             )
         if scores:
@@ -157,11 +170,17 @@ def _makers(config: RunConfig, gpus: Sequence[str], each: GeneratorInfo) -> int:
 
 
 def _work(
-    config: RunConfig, model_choice: str, work: str, count: int, number: int, again: bool
-) -> list[str]:
-    """What one of `count` workers does of a job, on its part of the cores; lines for failures.
+    config: RunConfig,
+    model_choice: str,
+    work: str,
+    count: int,
+    among: Samples,
+    number: int,
+    again: bool,
+) -> list[Any]:
+    """What one of `count` workers does of a job, on its part of the cores: a line each failure.
 
-    It foretells, generates or scores.
+    It foretells, and tells what is missing; makes what is, `among` that; or scores.
     """
     launch = config.launch
     mine = launch.model_copy(
@@ -170,13 +189,15 @@ def _work(
     changes = {
         "device": "cpu" if config.device == "cpu" else "auto",  # it sees one GPU alone
         "launch": mine,
-        "retry_failed": config.retry_failed and not again,  # or it would never come to an end
+        # What has failed is made once more, or it would never come to an end.
+        "retry_failed": config.retry_failed and not (again and work == "generate"),
     }
     config = config.model_copy(update=changes)
     job = prepare(config, model_choice)
     if work == "foretell":
-        foretell(job, to_make(job), config, say_line)
-        return []
+        missing = to_make(job)
+        foretell(job, missing, config, say_line)
+        return [item.sample for item in missing]
     if work == "score":
         with log_to(job.plan.folder.log):
             return score_clips(job, config)
@@ -191,7 +212,8 @@ def _work(
                 job.plan.generator.follow()
                 return []
         stack.enter_context(log_to(job.plan.folder.log))
-        return make_clips(job, config)
+        missing = [item for item in job.plan.items if item.sample in among]
+        return make_clips(job, config, missing)
 
 
 def prepare(
@@ -232,6 +254,7 @@ def prepare(
         retry_failed=config.retry_failed and config.launch.job == 0,  # once, where many share it
         share=Share(config.launch.job, config.launch.jobs),
         timeout_s=config.timeout_s,
+        load_timeout_s=config.load_timeout_s,
         store=config.store,
     )
     previous = read_record(folder.run, Run) if folder.run.exists() else None
@@ -255,7 +278,8 @@ def to_make(job: Job, among: Sequence[Item] | None = None) -> list[Item]:
     """
     missing = find_missing(job.plan, among)
     if missing:
-        job.plan.generator.check(job.prompts)
+        with load_limit(job.plan.label, job.plan.load_timeout_s):  # it may ask a hub
+            job.plan.generator.check(job.prompts)
         missing = unmixed(missing, job.plan)
     return missing
 
@@ -280,10 +304,10 @@ def chosen(job: Job, missing: Sequence[Item], config: RunConfig) -> list[Item]:
     return [item for item in missing if item.prompt.id in prompts]
 
 
-def make_clips(job: Job, config: RunConfig, among: Sequence[Item] | None = None) -> list[str]:
+def make_clips(job: Job, config: RunConfig, among: Sequence[Item]) -> list[str]:
     """Write run.json and make what is missing; a line for each clip that nobody has supplied.
 
-    Only draws `among` those that were missing before are looked at again, where that is known.
+    Only draws `among` those that were missing before are looked at again.
     """
     plan, generator, folder = job.plan, job.plan.generator, job.plan.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there

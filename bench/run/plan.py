@@ -69,6 +69,7 @@ class Plan:
     retry_failed: bool = False  # whether failed clips are made again
     share: Share = ALL  # of this process, where others work on the same folder
     timeout_s: float | None = None  # for a batch, after which this process ends; None: no limit
+    load_timeout_s: float | None = None  # the same for loading
     store: Store = "lossless"  # how frames are kept
 
 

@@ -67,7 +67,8 @@ def score(
     like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
     metrics compare; `base` is the run that this one is a variant of. Where other processes score
     the same folder, `share` is this one's. A metric that takes longer than `timeout_s` on a clip
-    ends this process, for another to go on; it is unscored there until the limit is another one.
+    ends this process, for another to go on; it is unscored there until the limit is another one. So
+    are all metrics of a clip that takes longer to be read.
 
     Returns:
         One line for each clip whose stored frames could not be read, or that ended the process
@@ -126,7 +127,9 @@ def score(
                     why = f"the process died {max_tries} times while scoring this clip"
                     damaged.append(f"{work.item.sample}: {why}")
                     continue
-                clip, other = clips.result()
+                stop = partial(_leave_unread, work, metrics, fingerprints, folder, claim, timeout_s)
+                with time_limit(timeout_s, stop, LEFT_BY_LIMIT):
+                    clip, other = clips.result()
             except ClipError as error:
                 path = folder.record(work.item.sample)
                 damaged.append(f"{error}; remove {path} and run again to make it anew")
@@ -154,17 +157,8 @@ def _score(
     """Compute what a clip lacks and write its record; a line for each metric that broke down."""
     sample = work.item.sample
     damaged: list[str] = []
-    facts = work.scored.given if work.scored else {}
-    entries = {k: v for k, v in facts.get("metrics", {}).items() if k not in work.missing}
-    facts |= {
-        "schema": SCHEMA,
-        "frames_sha256": work.record.frames_sha256,
-        "prompt": _asked(work.item.prompt),
-        "metrics": entries,
-    }
-    if any(metric.based for metric in metrics.values()):
-        at_hand = work.base is not None and analysis.base is not None
-        facts["base_sha256"] = work.base.frames_sha256 if work.base and at_hand else None
+    facts = _known(work, metrics, analysis.base is not None)
+    entries = facts["metrics"]
 
     def compute(name: str, into: dict[str, Any], entry: Callable[..., Record]) -> None:
         def stop() -> None:
@@ -187,6 +181,40 @@ def _score(
         compute("appearance", facts, partial(_appearance, analysis, work.appearance))
     write_record(folder.score(sample), ScoreRecord(**facts))
     return damaged
+
+
+def _leave_unread(
+    work: Pending,
+    metrics: Mapping[str, Metric],
+    fingerprints: Mapping[str, str],
+    folder: RunFolder,
+    claim: Claim,
+    timeout_s: float | None,
+) -> None:
+    """Write that a clip took too long to be read, in place of all that it lacks."""
+    why = f"reading the clip {_too_long(timeout_s)}"
+    log.warning("%s: %s", work.item.sample, why)
+    facts = _known(work, metrics, has_base=work.base is not None)
+    for name in work.missing:
+        facts["metrics"][name] = _entry(metrics[name], None, fingerprints[name], why)
+    if work.appearance is not None:
+        facts["appearance"] = _appearance(None, work.appearance, why)
+    write_record(folder.score(work.item.sample), ScoreRecord(**facts))
+    claim.end()
+
+
+def _known(work: Pending, metrics: Mapping[str, Metric], has_base: bool) -> dict[str, Any]:
+    """What the record of a clip's scores says before what it lacks is computed."""
+    facts = work.scored.given if work.scored else {}
+    facts |= {
+        "schema": SCHEMA,
+        "frames_sha256": work.record.frames_sha256,
+        "prompt": _asked(work.item.prompt),
+        "metrics": {k: v for k, v in facts.get("metrics", {}).items() if k not in work.missing},
+    }
+    if any(metric.based for metric in metrics.values()):
+        facts["base_sha256"] = work.base.frames_sha256 if work.base and has_base else None
+    return facts
 
 
 def _pending(
@@ -229,7 +257,7 @@ def _too_long(limit_s: float | None) -> str:
 
 def _may_be_in_time(why: str | None, limit_s: float | None) -> bool:
     """Whether what has no value for `why` was ended by another limit than that of now."""
-    return why is not None and why.startswith(_too_long(None)) and why != _too_long(limit_s)
+    return why is not None and _too_long(None) in why and not why.endswith(_too_long(limit_s))
 
 
 def _ok_record(folder: RunFolder, sample: Sample) -> ClipRecord | None:
@@ -281,12 +309,12 @@ def _valid(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | N
 
 
 def _entry(
-    metric: Metric, analysis: Analysis, fingerprint: str, why: str | None = None
+    metric: Metric, analysis: Analysis | None, fingerprint: str, why: str | None = None
 ) -> ScoreEntry:
     """What a metric makes of a clip; if it is known `why` that is nothing, without computing it."""
     entry: dict[str, Any] = {"value": None}
     try:
-        if why is None:
+        if why is None and analysis is not None:
             scored = metric.score(analysis)
             entry["value"] = scored.value
             if scored.series:
@@ -305,11 +333,11 @@ def _entry(
     )
 
 
-def _appearance(analysis: Analysis, fingerprint: str, why: str | None = None) -> Appearance:
+def _appearance(analysis: Analysis | None, fingerprint: str, why: str | None = None) -> Appearance:
     """What a clip looks like; if it is known `why` there is nothing, without looking."""
     vector = None
     try:
-        if why is None:
+        if why is None and analysis is not None:
             vector = pack(appearance(analysis))
     except Unscored as reason:
         why = str(reason)

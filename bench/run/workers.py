@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +19,11 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
-from bench.errors import BenchError, DeviceLost, explain, prepare_output, printable
+import psutil
+
+from bench.errors import BenchError, DeviceLost, complain, explain, prepare_output, printable
 from bench.progress import Display, Step, relay_to, say_line
 
 log = logging.getLogger(__name__)
@@ -44,15 +47,17 @@ _SCORER_BYTES = 3 * 2**30
 _SCORERS_OF_A_GPU = 8
 """Which keep it busy, and within its memory."""
 
-Work = Callable[[int, bool], list[str]]
-"""What a worker does, by its number and whether it is started again; a line for each failure."""
+T = TypeVar("T", bound=Hashable)
+
+Work = Callable[[int, bool], list[T]]
+"""What a worker does, by its number and whether it is started again; what there is to tell."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """The last message of a worker: lines for clips that failed, or the mistake that ended it."""
+    """The last message of a worker: what there is to tell, or the mistake that ended it."""
 
-    failures: list[str]
+    told: list[Any]
     mistake: str | None = None
 
 
@@ -83,6 +88,8 @@ def time_limit(
 ) -> Iterator[None]:
     """Have another thread call `stop`, then end this process, if the block takes longer.
 
+    The programs that it has started end with it.
+
     Nothing gentler ends what hangs in a kernel or a library. What lets no other thread run, not
     even to call `stop`, dies a little later, and that counts as a death.
     """
@@ -94,6 +101,9 @@ def time_limit(
         faulthandler.cancel_dump_traceback_later()  # `stop` may take its time
         try:
             stop()
+            for child in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):  # it is gone
+                    child.kill()
         finally:
             os._exit(code)
 
@@ -108,14 +118,26 @@ def time_limit(
         timer.cancel()
 
 
+_tell: Callable[["Done"], None] | None = None  # the parent of this process, if it is a worker
+
+
+def tell_mistake(line: str) -> None:
+    """Say what the user has to mend where this process is about to end, and can raise nothing."""
+    log.info("%s", line)
+    if _tell is None:
+        complain(BenchError(line))
+    else:
+        _tell(Done([], line))
+
+
 def in_workers(
-    work: Work,
+    work: Work[T],
     count: int,
     gpus: Sequence[str],
     max_deaths: int,
     gpus_each: int = 1,
     processes_each: int = 1,
-) -> list[str]:
+) -> list[T]:
     """Do the same work in so many processes, which see to it that they share it.
 
     They have `gpus_each` of the `gpus`, in turn, and one progress display. One that dies is started
@@ -124,7 +146,7 @@ def in_workers(
     each, as one of the group that `torch.distributed` then finds; the first speaks for all.
 
     Returns:
-        A line for each failure that a worker tells of, each once.
+        What any worker has to tell, each once.
     """
     parts = len(gpus) // gpus_each
     shares = [gpus[part * gpus_each :][:gpus_each] for part in range(parts)] or [gpus]
@@ -170,7 +192,7 @@ def in_workers(
     for done in ended:
         if done.mistake is not None:
             raise BenchError(done.mistake)
-    return list(dict.fromkeys(line for done in ended for line in done.failures))
+    return list(dict.fromkeys(each for done in ended for each in done.told))
 
 
 def _start(
@@ -280,9 +302,11 @@ def _outlive_nobody() -> None:
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
 
 
-def _live(work: Work, number: int, again: bool, messages: Connection | None) -> None:
+def _live(work: Work[T], number: int, again: bool, messages: Connection | None) -> None:
     """Do the work and say how far it is, unless nobody is to hear; who ends silently has died."""
+    global _tell
     send = messages.send if messages is not None else lambda _: None
+    _tell = send
     relay_to(send)
     logging.getLogger("bench").addHandler(_Screen(logging.WARNING))
     prepare_output()

@@ -125,7 +125,7 @@ def test_claims_in_hand_are_let_go_when_the_work_stops(tmp_path: Path) -> None:
 
 
 def test_what_was_half_written_goes_with_the_next_claim_of_its_record(tmp_path: Path) -> None:
-    for name in (".0.json.abc.part", ".0.tries.abc.part", ".0.abc.mkv", ".10.json.abc.part"):
+    for name in (".0.json.abc.part", ".0.tries.abc.part", ".0.mkv.abc.part", ".10.json.abc.part"):
         (tmp_path / name).touch()
     claim = Claim(tmp_path / "0.json")
     assert claim.take(wait=False)

@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import os
 import time
 from dataclasses import replace
 from functools import partial
@@ -123,6 +124,26 @@ def test_another_limit_tries_again(folder: RunFolder, monkeypatch: pytest.Monkey
     monkeypatch.setitem(METRICS, "endless", quick)
     score_them(folder, ("endless",), 4.0)
     assert [each["endless"] for each in values(folder)] == [5.0, 2.0]
+
+
+def test_a_clip_whose_reading_hangs_is_unscored_and_the_next_is_not(folder: RunFolder) -> None:
+    master = folder.master(ITEMS[0].sample)
+    content = master.read_bytes()
+    master.unlink()
+    os.mkfifo(master)  # whoever opens it waits for somebody who writes
+    assert in_workers(partial(score_them, folder, ("length", "numpys_own"), 3.0), 1, [], 0) == []
+    assert values(folder) == [{"length": None, "numpys_own": None}, {"length": 4, "numpys_own": 1}]
+    path = folder.score(ITEMS[0].sample)
+    (why,) = {entry["why"] for entry in json.loads(path.read_text())["metrics"].values()}
+    assert why == "reading the clip took longer than score.timeout_s=3"
+    assert not list(folder.root.rglob("*.tries"))
+    before = path.read_bytes()
+    assert score_them(folder, ("length",), 3.0) == []  # not tried again
+    assert path.read_bytes() == before
+    master.unlink()
+    master.write_bytes(content)
+    assert score_them(folder, ("length", "numpys_own"), 4.0) == []
+    assert values(folder) == [{"length": 4.0, "numpys_own": 1.0}] * 2
 
 
 def test_what_lets_no_thread_run_ends_too(folder: RunFolder) -> None:

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from bench import statistics as stats
 from bench.schema import ClipResult, Record, Result, Sample, ScoreEntry, ScoreRecord, Seed
-from bench.storage import SAFE_NAME, RunFolder, read_record, unwritable, write_text
+from bench.storage import SAFE_NAME, RunFolder, expect_to, read_record, write_text
 
 INDEX = "clips.json"
 
@@ -150,14 +150,12 @@ def save_gallery(
 
 def _replace(folder: Path, copies: Mapping[Path, Path]) -> None:
     """Remove what a folder holds, and copy files into it: target to source."""
-    try:
+    with expect_to(f"write clips into {folder}"):
         if folder.exists():
             shutil.rmtree(folder)
         for target, source in copies.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-    except OSError as error:
-        raise unwritable(f"write clips into {folder}", error) from None
 
 
 def load_gallery(result: Result, into: Path) -> Gallery:
