@@ -1,7 +1,5 @@
 """Frame consistency: how much changes from step to step, and how much of it motion explains."""
 
-from itertools import pairwise
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -118,13 +116,9 @@ def stutter(analysis: Analysis) -> Scored:
     Raises:
         Unscored: if the clip has a single frame.
     """
-    frames = analysis.clip.frames
-    if len(frames) < 2:
+    if len(analysis.clip.frames) < 2:
         raise Unscored("1 frame, needs at least 2")
-    changes = analysis.once(
-        "changes",
-        lambda: np.array([cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(frames)]),
-    )
+    changes = analysis.changes
     around = [np.median(changes[max(0, t - 4) : t + 5]) for t in range(len(changes))]
     held = (changes < HELD_MAE) | (changes < HELD_SHARE * np.array(around))
     return Scored(float(held.mean()), {"held": held.astype(float).tolist()})

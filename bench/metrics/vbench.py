@@ -6,10 +6,9 @@ consistencies over all frames of all clips: where lengths differ, weigh a clip b
 one. They reward clips that do not move; that is why they are columns and not the headline.
 """
 
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +19,7 @@ from bench.vision.flow import Raft
 from bench.vision.identity import Dino
 
 if TYPE_CHECKING:
-    from bench.vision.openclip import VbenchAesthetic, VbenchClip
+    from bench.vision.openclip import VbenchAesthetic
 
 _SAMPLES_PER_S = 8
 _TOP_SHARE = 0.05
@@ -42,7 +41,7 @@ def vbench_subject_consistency(analysis: Analysis) -> float:
     if not isinstance(network, Dino):
         raise Unscored(f"VBench uses DINO ViT-B/16, vbench_dino is {type(network).__name__}")
     _need_two(analysis)
-    return _consistency(network.encode(analysis.clip.frames))
+    return _consistency(analysis.seen_by("vbench_dino"))
 
 
 @metric(unit="cosine", better="higher", needs=["vbench_clip"])
@@ -54,9 +53,8 @@ def vbench_background_consistency(analysis: Analysis) -> float:
     Raises:
         Unscored: if CLIP's weights cannot be had, or the clip has a single frame.
     """
-    network = cast("VbenchClip", analysis.backbone("vbench_clip"))
     _need_two(analysis)
-    return _consistency(network.encode(analysis.clip.frames))
+    return _consistency(analysis.seen_by("vbench_clip"))
 
 
 @metric(unit="share of full scale", better="higher", needs=["vbench_aesthetic"])
@@ -69,7 +67,8 @@ def vbench_aesthetic_quality(analysis: Analysis) -> float:
         Unscored: if the weights of CLIP or of the predictor cannot be had.
     """
     network = cast("VbenchAesthetic", analysis.backbone("vbench_aesthetic"))
-    return float((network.ratings(analysis.clip.frames) / 10).mean(dtype=np.float64))
+    ratings = network.ratings(analysis.seen_by("vbench_aesthetic"))
+    return float((ratings / 10).mean(dtype=np.float64))
 
 
 @metric(unit="share of full scale", better="higher")
@@ -80,8 +79,7 @@ def vbench_temporal_flickering(analysis: Analysis) -> float:
         Unscored: if the clip has a single frame.
     """
     _need_two(analysis)
-    errors = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(analysis.clip.frames)]
-    return (255 - float(np.mean(errors))) / 255
+    return (255 - float(analysis.changes.mean())) / 255
 
 
 @metric(unit="0 or 1", better="higher", needs=["flow"])

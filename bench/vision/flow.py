@@ -274,18 +274,22 @@ def consistent(forward: Tensor, backward: Tensor) -> Tensor:
         pairs = [(forward[t : t + 1], backward[t : t + 1]) for t in range(len(forward))]
         return torch.cat([consistent(*pair) for pair in pairs])
     height, width = forward.shape[1:3]
-    returned = pull_all_back(backward, forward)
-    closure = _squared_length(forward + returned)
-    scale = _squared_length(forward) + _squared_length(returned)
-    end_x, end_y = (_places(forward) + forward).unbind(dim=-1)
+    # x and y apart, `[2, N, H, W]`: an operation on a last axis of two is several times as slow.
+    there, back, (x, y) = (
+        of.movedim(-1, 0).contiguous()
+        for of in (forward, pull_all_back(backward, forward), _places(forward))
+    )
+    closure = _squared_length(there + back)
+    scale = _squared_length(there) + _squared_length(back)
+    end_x, end_y = x + there[0], y + there[1]
     inside = (end_x >= 0) & (end_x <= width - 1) & (end_y >= 0) & (end_y <= height - 1)
-    return (closure <= 0.01 * scale + 0.5) & inside
+    valid: Tensor = (closure <= 0.01 * scale + 0.5) & inside
+    return valid
 
 
 def _squared_length(vectors: Tensor) -> Tensor:
-    """Of `[N, H, W, 2]`; a sum over so short an axis is slow."""
-    x, y = vectors.unbind(dim=-1)
-    return x * x + y * y
+    """Of vectors `[2, ...]`."""
+    return vectors[0] * vectors[0] + vectors[1] * vectors[1]
 
 
 def _places(flows: Tensor) -> Tensor:
@@ -313,7 +317,7 @@ def pull_all_back(images: Tensor, flows: Tensor, *, cubic: bool = False) -> Tens
         interpolation = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
         pulled = torch.empty(images.shape)
         for place, image, flow in zip(pulled, images, flows, strict=True):
-            place[:] = torch.from_numpy(pull_back(image.numpy(), flow.numpy(), interpolation))
+            pull_back(image.numpy(), flow.numpy(), interpolation, place.numpy())
         return pulled
     return _sampled(images, flows, cubic=cubic)
 
@@ -337,6 +341,7 @@ def pull_back(
     image: NDArray[np.generic],
     flow: NDArray[np.float32],
     interpolation: int = cv2.INTER_LINEAR,
+    into: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """W(image, flow): the image pulled back along the flow, edges replicated.
 
@@ -344,17 +349,18 @@ def pull_back(
         image: `[H, W]` or `[H, W, C]`, any numeric type.
         flow: float32 `[H, W, 2]`, where each output pixel looks, relative to itself, in pixels.
         interpolation: OpenCV's; cubic overshoots the range of the image.
+        into: where to write the result; a new place if None.
 
     Returns:
         float32, shaped like `image`.
     """
-    x, y = places(*flow.shape[:2])
     warped: NDArray[np.float32] = cv2.remap(
-        image.astype(np.float32),
-        x + flow[..., 0],
-        y + flow[..., 1],
-        interpolation=interpolation,
-        borderMode=cv2.BORDER_REPLICATE,
+        image.astype(np.float32, copy=False),
+        _grid(*flow.shape[:2]) + flow,
+        None,
+        interpolation,
+        into,
+        cv2.BORDER_REPLICATE,
     )
     return warped
 
@@ -365,6 +371,14 @@ def places(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.flo
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x.flags.writeable = y.flags.writeable = False
     return x, y
+
+
+@lru_cache(maxsize=4)
+def _grid(height: int, width: int) -> NDArray[np.float32]:
+    """`places` side by side, float32 `[H, W, 2]`, read-only."""
+    grid = np.stack(places(height, width), axis=-1)
+    grid.flags.writeable = False
+    return grid
 
 
 def _padding(height: int, width: int) -> tuple[int, int, int, int]:

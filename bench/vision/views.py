@@ -1,0 +1,113 @@
+"""Views: what one pass over the frames as generated leaves for all who ask about them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.clip import Streamed
+
+WORKING_SIDE_PX, REDUCED_SIDE_PX = 256, 128
+"""Short sides of working frames, and of those that the headline is measured on."""
+
+SAMPLED_FRAMES = 8
+
+STILL_BYTES = 2**28
+"""Sampled frames that are larger than this together are decoded once more, not kept."""
+
+BLOCK_FRAMES, BLOCK_BYTES = 16, 2**26
+"""At most so much of a clip that is decoded on the way is shown to a network at once."""
+
+
+class FrameNetwork(Protocol):
+    """A network that sees every frame as generated."""
+
+    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What is seen of a clip's frames; the last two of a clip that is streamed alone."""
+
+    smaller: Mapping[int, NDArray[np.uint8]]
+    """Short side to frames `[T, h, w, 3]` reduced to it; see `reduced`."""
+    changes: NDArray[np.float64]
+    """Mean absolute difference of adjacent frames, grey levels, `[T - 1]`."""
+    stills: Mapping[int, NDArray[np.uint8]]
+    """Index to frame `[H, W, 3]`, of `sampled`; none if they are too large to keep."""
+    encoded: Mapping[str, NDArray[np.float32]]
+    """Role of a network to its vectors `[T, D]`; without those that failed."""
+
+
+def look(frames: NDArray[np.uint8], networks: Mapping[str, FrameNetwork]) -> Views:
+    """Go through frames `[T, H, W, 3]` once.
+
+    `networks`, by role, are shown those that are streamed.
+    """
+    count, height, width = frames.shape[:3]
+    is_streamed = isinstance(frames, Streamed)
+    smaller: dict[int, NDArray[np.uint8]] = {}
+    for side_px in (WORKING_SIDE_PX, REDUCED_SIDE_PX):
+        if is_streamed or side_px < min(height, width):
+            smaller[side_px] = np.empty((count, *_size(height, width, side_px), 3), np.uint8)
+    changes = np.empty(count - 1)
+    places = set(sampled(count).tolist()) if is_streamed else set()
+    if len(places) * height * width * 3 > STILL_BYTES:
+        places = set()
+    stills: dict[int, NDArray[np.uint8]] = {}
+    encoded: dict[str, list[NDArray[np.float32]]] = {role: [] for role in networks}
+    block: list[NDArray[np.uint8]] = []
+    before = None
+    for t, frame in enumerate(frames):
+        for small in smaller.values():
+            reduce(frame, small[t])
+        if before is not None:
+            changes[t - 1] = cv2.norm(before, frame, cv2.NORM_L1) / frame.size
+        before = frame
+        if t in places:
+            stills[t] = frame
+        if not (is_streamed and encoded):
+            continue
+        block.append(frame)
+        if len(block) == max(1, min(BLOCK_FRAMES, BLOCK_BYTES // frame.nbytes)) or t == count - 1:
+            for role in list(encoded):
+                try:
+                    encoded[role].append(networks[role].encode(np.stack(block)))
+                except Exception:  # whoever asks for it will hear
+                    del encoded[role]
+            block = []
+    joined = {role: np.concatenate(parts) for role, parts in encoded.items() if parts}
+    return Views(smaller, changes, stills, joined)
+
+
+def sampled(count: int) -> NDArray[np.intp]:
+    """8 of so many frames, from the first to the last, evenly spaced, int `[N]`; all of fewer."""
+    return np.rint(np.linspace(0, count - 1, min(SAMPLED_FRAMES, count))).astype(np.intp)
+
+
+def reduced(frames: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Frames `[T, H, W, 3]` at a short side, by an area filter, never enlarged.
+
+    In memory of their own that can be written.
+    """
+    count, height, width = frames.shape[:3]
+    if side_px >= min(height, width):
+        return np.require(frames, requirements=["C", "W"])
+    smaller = np.empty((count, *_size(height, width, side_px), 3), np.uint8)
+    for frame, place in zip(frames, smaller, strict=True):
+        reduce(frame, place)
+    return smaller
+
+
+def reduce(frame: NDArray[np.uint8], into: NDArray[np.uint8]) -> None:
+    """Write a frame `[H, W, 3]` at the size of `into`, by an area filter."""
+    cv2.resize(frame, into.shape[1::-1], dst=into, interpolation=cv2.INTER_AREA)
+
+
+def _size(height: int, width: int, side_px: int) -> tuple[int, int]:
+    scale = min(1.0, side_px / min(height, width))
+    return round(height * scale), round(width * scale)
