@@ -14,6 +14,7 @@ from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gall
 from bench.leaderboard.render.markdown import OPENING, TRUST, render
 from bench.leaderboard.render.page import MARK, page
 from bench.leaderboard.render.pictures import draw_model, draw_suite, pictures
+from bench.leaderboard.tables.suite import tables
 from bench.schema import Result
 from bench.storage import KINDS, write_bytes, write_text
 
@@ -90,10 +91,11 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
         for result in board.results
     }
     beside = pictures(into)
+    drawn = {board.suite: list(tables(board)) for board in suites}
     trust = [path for path in TRUST if (into / path).exists()]
     return {
-        into / README: render(suites, beside, trust),
-        into / PAGE: page(suites, galleries, beside, into),
+        into / README: render(suites, beside, trust, drawn),
+        into / PAGE: page(suites, galleries, beside, drawn, into),
     }
 
 
