@@ -19,14 +19,7 @@ from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
 from bench.vision.identity import IdentityNetwork
 from bench.vision.lpips import Compared, Layers, Lpips
-from bench.vision.views import (
-    REDUCED_SIDE_PX,
-    WORKING_SIDE_PX,
-    FrameNetwork,
-    Views,
-    look,
-    reduced,
-)
+from bench.vision.views import REDUCED_SIDE_PX, WORKING_SIDE_PX, Views, look, reduced
 
 if TYPE_CHECKING:
     from bench.vision.cuts import CutMethod
@@ -135,7 +128,7 @@ class Analysis:
         networks = {}
         for role in self._roles:
             with suppress(Unscored):  # whoever asks for it will hear
-                networks[role] = cast("FrameNetwork", self.backbone(role))
+                networks[role] = cast("IdentityNetwork", self.backbone(role))
         return look(self.clip.frames, networks)
 
     @cached_property
@@ -162,7 +155,7 @@ class Analysis:
         """
 
         def compute() -> NDArray[np.float32]:
-            network = cast("FrameNetwork", self.backbone(role))
+            network = cast("IdentityNetwork", self.backbone(role))
             encoded = self._views.encoded.get(role) if self._is_streamed else None
             return network.encode(self.clip.frames) if encoded is None else encoded
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.clip import Streamed
+from bench.vision.identity import IdentityNetwork
 
 WORKING_SIDE_PX, REDUCED_SIDE_PX = 256, 128
 """Short sides of working frames, and of those that the headline is measured on."""
@@ -20,13 +20,6 @@ STILL_BYTES = 2**28
 
 BLOCK_FRAMES, BLOCK_BYTES = 16, 2**26
 """At most so much of a clip that is decoded on the way is shown to a network at once."""
-
-
-class FrameNetwork(Protocol):
-    """A network that sees every frame as generated."""
-
-    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,24 +36,25 @@ class Views:
     """Role of a network to its vectors `[T, D]`; without those that failed."""
 
 
-def look(frames: NDArray[np.uint8], networks: Mapping[str, FrameNetwork]) -> Views:
+def look(frames: NDArray[np.uint8], networks: Mapping[str, IdentityNetwork]) -> Views:
     """Go through frames `[T, H, W, 3]` once.
 
     `networks`, by role, are shown those that are streamed.
     """
     count, height, width = frames.shape[:3]
-    is_streamed = isinstance(frames, Streamed)
+    is_streamed, frame_bytes = isinstance(frames, Streamed), height * width * 3
     smaller: dict[int, NDArray[np.uint8]] = {}
     for side_px in (WORKING_SIDE_PX, REDUCED_SIDE_PX):
         if is_streamed or side_px < min(height, width):
             smaller[side_px] = np.empty((count, *_size(height, width, side_px), 3), np.uint8)
     changes = np.empty(count - 1)
-    places = set(sampled(count).tolist()) if is_streamed else set()
-    if len(places) * height * width * 3 > STILL_BYTES:
-        places = set()
+    places = sampled(count).tolist() if is_streamed else []
+    keeps = len(places) * frame_bytes <= STILL_BYTES
     stills: dict[int, NDArray[np.uint8]] = {}
-    encoded: dict[str, list[NDArray[np.float32]]] = {role: [] for role in networks}
+    encoded: dict[str, list[NDArray[np.float32]]]
+    encoded = {role: [] for role in networks} if is_streamed else {}
     block: list[NDArray[np.uint8]] = []
+    most = max(1, min(BLOCK_FRAMES, BLOCK_BYTES // frame_bytes))
     before = None
     for t, frame in enumerate(frames):
         for small in smaller.values():
@@ -68,12 +62,12 @@ def look(frames: NDArray[np.uint8], networks: Mapping[str, FrameNetwork]) -> Vie
         if before is not None:
             changes[t - 1] = cv2.norm(before, frame, cv2.NORM_L1) / frame.size
         before = frame
-        if t in places:
+        if keeps and t in places:
             stills[t] = frame
-        if not (is_streamed and encoded):
+        if not encoded:
             continue
         block.append(frame)
-        if len(block) == max(1, min(BLOCK_FRAMES, BLOCK_BYTES // frame.nbytes)) or t == count - 1:
+        if len(block) == most or t == count - 1:
             for role in list(encoded):
                 try:
                     encoded[role].append(networks[role].encode(np.stack(block)))
