@@ -734,10 +734,14 @@ def crop_to(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
 
 def shrink(frame: NDArray[np.uint8], short_side_px: int) -> NDArray[np.uint8]:
     """A frame `[H, W, 3]` of that short side (area filter), or as it is if it has no more."""
-    height, width = frame.shape[:2]
-    scale = short_side_px / min(height, width)
-    if scale >= 1:
+    height, width = shrunk_size(*frame.shape[:2], short_side_px)
+    if (height, width) == frame.shape[:2]:
         return frame
-    size = (round(width * scale), round(height * scale))
-    small: NDArray[np.uint8] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    small: NDArray[np.uint8] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
     return small
+
+
+def shrunk_size(height: int, width: int, short_side_px: int) -> tuple[int, int]:
+    """Height and width of what `shrink` makes of a frame."""
+    scale = min(1.0, short_side_px / min(height, width))
+    return round(height * scale), round(width * scale)

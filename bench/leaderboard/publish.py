@@ -15,6 +15,7 @@ from bench.leaderboard.render.figures import Drawing, figures
 from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gallery
 from bench.leaderboard.render.markdown import OPENING, TRUST, Picture, render
 from bench.leaderboard.render.page import MARK, page
+from bench.leaderboard.tables.suite import tables
 from bench.schema import Result
 from bench.storage import KINDS, read_bytes, write_bytes, write_text
 
@@ -101,10 +102,11 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
         for result in board.results
     }
     beside = pictures(into)
+    drawn = {board.suite: list(tables(board)) for board in suites}
     trust = [path for path in TRUST if (into / path).exists()]
     return {
-        into / README: render(suites, beside, trust),
-        into / PAGE: page(suites, galleries, beside, into),
+        into / README: render(suites, beside, trust, drawn),
+        into / PAGE: page(suites, galleries, beside, drawn, into),
     }
 
 

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from bench.errors import Unscored, need_frames
 from bench.metrics.base import Scored, metric
+from bench.vision import views
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Phrase
-
-SAMPLED_FRAMES = 8
 
 
 @metric(unit="100 cos", better="higher", needs=["text"], prompted=True)
@@ -82,9 +81,7 @@ def _others(analysis: Analysis) -> list[NDArray[np.float32]]:
 
 def sampled(analysis: Analysis) -> NDArray[np.intp]:
     """8 frames from the first to the last, evenly spaced, int `[N]`; all of a shorter clip."""
-    count = len(analysis.clip.frames)
-    spread = np.linspace(0, count - 1, min(SAMPLED_FRAMES, count))
-    return np.rint(spread).astype(np.intp)
+    return views.sampled(len(analysis.clip.frames))
 
 
 def times_s(analysis: Analysis) -> NDArray[np.float64]:

@@ -31,7 +31,6 @@ from bench.metrics.motion import MotionState, motion_state
 from bench.prompts import Motion
 from bench.vision.analysis import STEP_S, Analysis
 
-SIDE_PX = 128
 MIN_SIDE_PX = 64
 MIN_S = 1.2
 WHOLE_S, WINDOW_S, HOP_S = 2.5, 2.0, 1.0
@@ -118,7 +117,7 @@ def coherence_worst_second(analysis: Analysis) -> Scored:
     Seconds begin every quarter; churn, identity, blending, order and motion are the clip's. The
     curve over all of them is kept.
     """
-    whole, reduced = measure(analysis), analysis.reduced(SIDE_PX)
+    whole, reduced = measure(analysis), analysis.reduced()
     held = np.array(stutter.score(analysis).series["held"])
     starts, values = [], []
     for shot in shots(analysis):
@@ -228,7 +227,7 @@ def _measure(analysis: Analysis) -> Damage:
             f"{len(analysis.clip.frames) / fps:.2f} s, coherence needs a shot of at least "
             f"{MIN_S:g} s"
         )
-    reduced = analysis.reduced(SIDE_PX)
+    reduced = analysis.reduced()
     windows = [
         _over_steps(_at_step, reduced, window)
         for shot in long_enough

@@ -4,8 +4,6 @@ What a metric compares must be there: neighbours a step away, frames large enoug
 flow that is reliable in two thirds of the pairs (see `reliable`), and change to be a share of.
 """
 
-from itertools import pairwise
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -116,12 +114,8 @@ def stutter(analysis: Analysis) -> Scored:
     the median over the pairs up to 4 before and after. Range [0, 1]; 1 is a frozen clip. On the
     frames as generated, not on working frames. Which pairs are held is kept.
     """
-    frames = analysis.clip.frames
-    need_frames(len(frames), 2)
-    changes = analysis.once(
-        "changes",
-        lambda: np.array([cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(frames)]),
-    )
+    need_frames(len(analysis.clip.frames), 2)
+    changes = analysis.changes
     around = [np.median(changes[max(0, t - 4) : t + 5]) for t in range(len(changes))]
     held = (changes < HELD_MAE) | (changes < HELD_SHARE * np.array(around))
     return Scored(float(held.mean()), {"held": held.astype(float).tolist()})

@@ -219,10 +219,9 @@ def _unmatched(analysis: Analysis, lag: int, part: slice) -> list[NDArray[np.flo
     """The u and p of `torn` for pairs of frames, float64 `[N]`."""
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
-        first, second = _apart(analysis, lag, part)
         both = []
-        for these, others in ((first, second), (second, first)):
-            missing = np.sort(_missing(these, others, REACH_CELLS).reshape(len(these), -1), axis=1)
+        for places_ in _missing(*_apart(analysis, lag, part), REACH_CELLS):
+            missing = np.sort(places_.reshape(len(places_), -1), axis=1)
             count = max(1, round(WORST_PLACES * missing.shape[1]))
             both.append(missing[:, -count:].mean(axis=1, dtype=np.float64))
         changed = _changed(analysis, lag, part).mean(axis=(1, 2), dtype=np.float64)
@@ -238,8 +237,10 @@ def _apart(analysis: Analysis, lag: int, part: slice) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]:
+def _missing(patches: Tensor, others: Tensor, reach: int) -> list[NDArray[np.float32]]:
     """1 - the best cosine of each patch with those within `reach` cells in another frame.
+
+    Of the patches in the others, then of the others in the patches.
 
     Args:
         patches: `[N, C, h, w]`, unit vectors over C, none of a negative component.
@@ -247,19 +248,19 @@ def _missing(patches: Tensor, others: Tensor, reach: int) -> NDArray[np.float32]
         reach: cells up, down, left and right.
 
     Returns:
-        float32 `[N, h, w]`.
+        Two of float32 `[N, h, w]`.
     """
     height, width = patches.shape[2:]
     rows, columns = torch.arange(height), torch.arange(width)
     y, x = (of.flatten() for of in torch.meshgrid(rows, columns, indexing="ij"))
     distant = ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)
     far = distant.to(patches.device)
-    best = []
+    best: tuple[list[Tensor], list[Tensor]] = ([], [])
     for one, other in zip(patches.flatten(2), others.flatten(2), strict=True):
         cosines = (one.T @ other).masked_fill_(far, 0)
-        best.append(cosines.amax(dim=1))
-    missing: NDArray[np.float32] = (1 - torch.stack(best)).view(-1, height, width).cpu().numpy()
-    return missing
+        for dim, cells in zip((1, 0), best, strict=True):
+            cells.append(cosines.amax(dim))
+    return [(1 - torch.stack(each)).view(-1, height, width).cpu().numpy() for each in best]
 
 
 def _changed(analysis: Analysis, lag: int, part: slice) -> NDArray[np.float32]:
@@ -359,5 +360,5 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
         share = area_means(torch.stack(kept).float(), followed.shape[1:]).numpy()
         here, there = (np.array(each) - window.start for each in (frames[0], later))
         own = patches[here].expand(len(later), -1, -1, -1)
-        missing = _missing(own, patches[there], SEARCH_CELLS)
+        missing, _ = _missing(own, patches[there], SEARCH_CELLS)
         yield np.minimum(followed, missing) * share

@@ -7,10 +7,9 @@ one. They reward clips that do not move; that is why they are columns and not th
 a network's weights cannot be had, or of a single frame, there is no value.
 """
 
-from itertools import islice, pairwise
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +20,7 @@ from bench.vision.flow import Raft
 from bench.vision.identity import Dino
 
 if TYPE_CHECKING:
-    from bench.vision.openclip import VbenchAesthetic, VbenchClip
+    from bench.vision.openclip import VbenchAesthetic
 
 _SAMPLES_PER_S = 8
 _TOP_SHARE = 0.05
@@ -42,7 +41,7 @@ def vbench_subject_consistency(analysis: Analysis) -> float:
     if not isinstance(network, Dino):
         raise Unscored(f"VBench uses DINO ViT-B/16, vbench_dino is {type(network).__name__}")
     need_frames(len(analysis.clip.frames), 2)
-    return _consistency(network.encode(analysis.clip.frames))
+    return _consistency(analysis.seen_by("vbench_dino"))
 
 
 @metric(unit="cosine", better="higher", needs=["vbench_clip"])
@@ -51,9 +50,8 @@ def vbench_background_consistency(analysis: Analysis) -> float:
 
     Range [0, 1].
     """
-    network = cast("VbenchClip", analysis.backbone("vbench_clip"))
     need_frames(len(analysis.clip.frames), 2)
-    return _consistency(network.encode(analysis.clip.frames))
+    return _consistency(analysis.seen_by("vbench_clip"))
 
 
 @metric(unit="share of full scale", better="higher", needs=["vbench_aesthetic"])
@@ -63,15 +61,15 @@ def vbench_aesthetic_quality(analysis: Analysis) -> float:
     About [0, 1]; a line has no bounds.
     """
     network = cast("VbenchAesthetic", analysis.backbone("vbench_aesthetic"))
-    return float((network.ratings(analysis.clip.frames) / 10).mean(dtype=np.float64))
+    ratings = network.ratings(analysis.seen_by("vbench_aesthetic"))
+    return float((ratings / 10).mean(dtype=np.float64))
 
 
 @metric(unit="share of full scale", better="higher")
 def vbench_temporal_flickering(analysis: Analysis) -> float:
     """(255 - mean_t MAE(x_t, x_t+1)) / 255 over adjacent frames. Range [0, 1]."""
     need_frames(len(analysis.clip.frames), 2)
-    errors = [cv2.norm(a, b, cv2.NORM_L1) / a.size for a, b in pairwise(analysis.clip.frames)]
-    return (255 - float(np.mean(errors))) / 255
+    return (255 - float(analysis.changes.mean())) / 255
 
 
 @metric(unit="0 or 1", better="higher", needs=["flow"])

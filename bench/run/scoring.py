@@ -136,7 +136,10 @@ def score(
             else:
                 prompt = work.item.prompt
                 compared = None if other is None else Analysis(other, prompt, backbones)
-                analysis = Analysis(clip, prompt, backbones, suite, base=compared)
+                roles = {role for name in work.missing for role in metrics[name].needs}
+                if work.appearance is not None:
+                    roles.add("identity")
+                analysis = Analysis(clip, prompt, backbones, suite, base=compared, roles=roles)
                 damaged += _score(work, analysis, metrics, fingerprints, folder, claim, timeout_s)
             finally:
                 claim.end()

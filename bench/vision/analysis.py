@@ -1,7 +1,7 @@
 """Analysis: one clip's evidence, computed when first asked for and shared by all metrics."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -11,19 +11,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.clip import Clip
+from bench.clip import Clip, Streamed
 from bench.errors import Unscored, need_frames
 from bench.prompts import Prompt
-from bench.video import crop_to, read_image, shrink
+from bench.video import crop_to, read_image
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
 from bench.vision.identity import IdentityNetwork
 from bench.vision.lpips import Compared, Layers, Lpips
+from bench.vision.views import REDUCED_SIDE_PX, WORKING_SIDE_PX, Views, look, reduced
 
 if TYPE_CHECKING:
     from bench.vision.cuts import CutMethod
 
-WORKING_SIDE_PX = 256
 STEP_S = 1 / 8
 LAGS_S = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -35,6 +35,9 @@ BLOCK = 16
 
 LARGE_BYTES = 3 * 2**28
 """Of features, patches and flow, this much is kept; what is dropped is computed anew."""
+
+EVERY_FRAME = ("identity", "vbench_dino", "vbench_clip", "vbench_aesthetic")
+"""Roles whose networks see every frame as generated."""
 
 FEATURE_BYTES = 40
 """Of a pixel's LPIPS features, 20, and of what else is kept beside them."""
@@ -56,9 +59,10 @@ class Analysis:
         prompt: what was asked for.
         backbones: where evidence comes from.
         suite: all prompts of the suite, this one among them.
-        side_px: short side of the working frames.
         base: what the model that this one is a variant of made of the same draw, if it is at hand.
-        large: where large evidence is kept; a new place if None.
+        roles: backbones that will be asked; of `EVERY_FRAME`, each sees a clip that is streamed
+            while it is decoded for all others.
+        whole: the analysis of which this is the smaller view, see `reduced`; None if it is none.
     """
 
     def __init__(
@@ -67,12 +71,12 @@ class Analysis:
         prompt: Prompt,
         backbones: Backbones,
         suite: Sequence[Prompt] = (),
-        side_px: int = WORKING_SIDE_PX,
         base: "Analysis | None" = None,
-        large: "_Blocks | None" = None,
+        roles: Collection[str] = (),
+        whole: "Analysis | None" = None,
     ) -> None:
         self.clip = clip
-        self.side_px = side_px
+        self.side_px = WORKING_SIDE_PX if whole is None else REDUCED_SIDE_PX
         self.base = base
         self.prompt = prompt
         self.suite = suite
@@ -80,7 +84,10 @@ class Analysis:
         self._embedded: dict[int, NDArray[np.float32]] = {}
         self._known: dict[Hashable, Any] = {}
         self._small = _Blocks(np.inf)
-        self._large = large or _Blocks(LARGE_BYTES)
+        self._whole = whole or self
+        self._large: _Blocks = _Blocks(LARGE_BYTES) if whole is None else whole._large
+        self._is_streamed = isinstance(clip.frames, Streamed)
+        self._roles = [role for role in EVERY_FRAME if role in roles]
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` returns, remembered under `key` for all who ask again."""
@@ -117,19 +124,50 @@ class Analysis:
         return max(1, round(self.clip.fps * STEP_S))
 
     @cached_property
+    def _views(self) -> Views:
+        networks = {}
+        for role in self._roles:
+            with suppress(Unscored):  # whoever asks for it will hear
+                networks[role] = cast("IdentityNetwork", self.backbone(role))
+        return look(self.clip.frames, networks)
+
+    @cached_property
     def frames(self) -> NDArray[np.uint8]:
         """Working frames, uint8 `[T, h, w, 3]`: short side 256, area filter, never enlarged."""
-        return _working(self.clip.frames, self.side_px)
+        smaller = self._whole._views.smaller.get(self.side_px)
+        return reduced(self.clip.frames, self.side_px) if smaller is None else smaller
 
-    def reduced(self, side_px: int) -> "Analysis":
-        """The same clip seen with working frames of a smaller short side, if they are larger."""
-        if min(self.clip.frames.shape[1:3]) <= side_px:
+    @property
+    def changes(self) -> NDArray[np.float64]:
+        """Mean absolute difference of adjacent frames as generated, grey levels, `[T - 1]`."""
+        return self._whole._views.changes
+
+    def still(self, index: int) -> NDArray[np.uint8]:
+        """A frame as generated, uint8 `[H, W, 3]`."""
+        still = self._whole._views.stills.get(index) if self._is_streamed else None
+        return self.clip.frames[index] if still is None else still
+
+    def seen_by(self, role: str) -> NDArray[np.float32]:
+        """What the network of a role of `EVERY_FRAME` makes of the frames as generated, `[T, D]`.
+
+        Raises:
+            Unscored: if the clip is too small, or the network has no weights.
+        """
+
+        def compute() -> NDArray[np.float32]:
+            network = cast("IdentityNetwork", self.backbone(role))
+            encoded = self._views.encoded.get(role) if self._is_streamed else None
+            return network.encode(self.clip.frames) if encoded is None else encoded
+
+        return self.once(("seen by", role), compute)
+
+    def reduced(self) -> "Analysis":
+        """The same clip seen with working frames of a short side of 128, if they are larger."""
+        if min(self.clip.frames.shape[1:3]) <= REDUCED_SIDE_PX:
             return self
         return self.once(
-            ("reduced", side_px),
-            lambda: Analysis(
-                self.clip, self.prompt, self._backbones, self.suite, side_px, large=self._large
-            ),
+            "reduced",
+            lambda: Analysis(self.clip, self.prompt, self._backbones, self.suite, whole=self),
         )
 
     @cached_property
@@ -235,7 +273,7 @@ class Analysis:
         Raises:
             Unscored: if there is no conditioning image, the clip is too small, or no weights.
         """
-        picture = torch.from_numpy(_working(self.reference[None], self.side_px))
+        picture = torch.from_numpy(reduced(self.reference[None], self.side_px))
         reference = self.lpips_network.features(picture)
 
         def compute(part: slice) -> Rows:
@@ -254,7 +292,7 @@ class Analysis:
         """
         missing = [t for t in indices.tolist() if t not in self._embedded]
         if missing:
-            vectors = self._text.embed_images(self.clip.frames[missing])
+            vectors = self._text.embed_images(np.stack([self.still(t) for t in missing]))
             self._embedded.update(zip(missing, vectors, strict=True))
         return np.stack([self._embedded[t] for t in indices.tolist()])
 
@@ -278,20 +316,26 @@ class Analysis:
             Unscored: if the clip is not longer than `stride`, or too small.
         """
         part = part or slice(0, self.pairs(stride))
-        return FlowField(stride, *map(_host, self._flows(stride, part)))
+        flows = *self._flows(stride, part), self._valid(stride, part)
+        return FlowField(stride, *map(_host, flows))
 
     def _flows(self, stride: int, part: slice) -> list[Tensor]:
-        """Forward, backward and valid of `flow`, where the networks are."""
+        """Forward and backward of `flow`, where the networks are."""
 
         def compute(part: slice) -> list[Tensor]:
             first, second = self._flow_encoded(part), self._flow_encoded(_later(part, stride))
-            forward, backward = (
+            return [
                 self._flow.flows(*pair, self._size).to(self._backbones.device)
                 for pair in ((first, second), (second, first))
-            )
-            return [forward, backward, consistent(forward, backward)]
+            ]
 
         return self._along("flow", stride, compute, part)
+
+    def _valid(self, stride: int, part: slice) -> Tensor:
+        """Valid of `flow`, where the networks are."""
+        return self._along(
+            "valid", stride, lambda part: [consistent(*self._flows(stride, part))], part
+        )[0]
 
     def flow_between(self, first: int, second: int) -> NDArray[np.float32]:
         """Flow from one frame to any other, float32 `[H, W, 2]`, pixels."""
@@ -318,8 +362,7 @@ class Analysis:
         """
 
         def compute(part: slice) -> Rows:
-            valid = self._flows(stride, part)[2]
-            return self.compare(part, self.warped(stride, part), valid)
+            return self.compare(part, self.warped(stride, part), self._valid(stride, part))
 
         return Compared(*self.along("compare warped", stride, compute, part))
 
@@ -347,7 +390,7 @@ class Analysis:
         """
 
         def compute(part: slice) -> Rows:
-            there, back, _ = self._flows(2 * stride, part)
+            there, back = self._flows(2 * stride, part)
             forth = pull_all_back(self._pictures[part], back / 2, cubic=True)
             last = self._pictures[_later(part, 2 * stride)]
             middle = forth.add_(pull_all_back(last, there / 2, cubic=True)).mul_(0.5)
@@ -380,7 +423,7 @@ class Analysis:
         Raises:
             Unscored: if the clip is too small, or the network has no weights.
         """
-        return self._identity.encode(self.clip.frames)
+        return self.seen_by("identity")
 
     @cached_property
     def likeness_to_reference(self) -> NDArray[np.float64]:
@@ -488,13 +531,3 @@ def _host(values: Tensor) -> NDArray[Any]:
 
 def _later(part: slice, frames: int) -> slice:
     return slice(part.start + frames, part.stop + frames)
-
-
-def _working(frames: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Frames `[T, H, W, 3]` at working size, in memory of their own that can be written."""
-    if min(frames.shape[1:3]) <= side_px:
-        return np.require(frames, requirements=["C", "W"])
-    reduced = np.empty((len(frames), *shrink(frames[0], side_px).shape), np.uint8)
-    for place, frame in zip(reduced, frames, strict=True):
-        place[:] = shrink(frame, side_px)
-    return reduced

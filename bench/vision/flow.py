@@ -266,23 +266,27 @@ def consistent(forward: Tensor, backward: Tensor) -> Tensor:
     if len(forward) > 1 and forward.device.type == "cpu":  # one by one they stay in the cache
         pairs = [(forward[t : t + 1], backward[t : t + 1]) for t in range(len(forward))]
         return torch.cat([consistent(*pair) for pair in pairs])
-    returned = pull_all_back(backward, forward)
-    closure = _squared_length(forward + returned)
-    scale = _squared_length(forward) + _squared_length(returned)
+    there, back = map(_apart, (forward, pull_all_back(backward, forward)))
+    closure = _squared_length(there + back)
+    scale = _squared_length(there) + _squared_length(back)
     return (closure <= 0.01 * scale + 0.5) & ends_inside(forward)
 
 
 def ends_inside(flow: Tensor) -> Tensor:
     """Pixels, bool `[..., H, W]`, that a flow `[..., H, W, 2]` does not lead out of the frame."""
     height, width = flow.shape[-3:-1]
-    x, y = (_places(flow) + flow).unbind(dim=-1)
+    x, y = _apart(_places(flow)) + _apart(flow)
     return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
+def _apart(vectors: Tensor) -> Tensor:
+    """`[2, ...]` of `[..., 2]`: an operation on a last axis of two is several times as slow."""
+    return vectors.movedim(-1, 0).contiguous()
+
+
 def _squared_length(vectors: Tensor) -> Tensor:
-    """Of `[N, H, W, 2]`; a sum over so short an axis is slow."""
-    x, y = vectors.unbind(dim=-1)
-    return x * x + y * y
+    """Of vectors `[2, ...]`."""
+    return vectors[0] * vectors[0] + vectors[1] * vectors[1]
 
 
 def _places(flows: Tensor) -> Tensor:
@@ -310,7 +314,7 @@ def pull_all_back(images: Tensor, flows: Tensor, *, cubic: bool = False) -> Tens
         interpolation = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
         pulled = torch.empty(images.shape)
         for place, image, flow in zip(pulled, images, flows, strict=True):
-            place[:] = torch.from_numpy(pull_back(image.numpy(), flow.numpy(), interpolation))
+            pull_back(image.numpy(), flow.numpy(), interpolation, place.numpy())
         return pulled
     return _sampled(images, flows, cubic=cubic)
 
@@ -334,6 +338,7 @@ def pull_back(
     image: NDArray[np.generic],
     flow: NDArray[np.float32],
     interpolation: int = cv2.INTER_LINEAR,
+    into: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """W(image, flow): the image pulled back along the flow, edges replicated.
 
@@ -341,17 +346,18 @@ def pull_back(
         image: `[H, W]` or `[H, W, C]`, any numeric type.
         flow: float32 `[H, W, 2]`, where each output pixel looks, relative to itself, in pixels.
         interpolation: OpenCV's; cubic overshoots the range of the image.
+        into: where to write the result; a new place if None.
 
     Returns:
         float32, shaped like `image`.
     """
-    x, y = places(*flow.shape[:2])
     warped: NDArray[np.float32] = cv2.remap(
-        image.astype(np.float32),
-        x + flow[..., 0],
-        y + flow[..., 1],
-        interpolation=interpolation,
-        borderMode=cv2.BORDER_REPLICATE,
+        image.astype(np.float32, copy=False),
+        _grid(*flow.shape[:2]) + flow,
+        None,
+        interpolation,
+        into,
+        cv2.BORDER_REPLICATE,
     )
     return warped
 
@@ -362,6 +368,14 @@ def places(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.flo
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x.flags.writeable = y.flags.writeable = False
     return x, y
+
+
+@lru_cache(maxsize=4)
+def _grid(height: int, width: int) -> NDArray[np.float32]:
+    """`places` side by side, float32 `[H, W, 2]`, read-only."""
+    grid = np.stack(places(height, width), axis=-1)
+    grid.flags.writeable = False
+    return grid
 
 
 def _padding(height: int, width: int) -> tuple[int, int, int, int]:

@@ -30,7 +30,7 @@ _MIN_NEIGHBOUR_COSINE = 0.1
 
 
 class IdentityNetwork(Protocol):
-    """What fills the roles `identity` and `vbench_dino` in `metrics.backbones`."""
+    """What fills the roles `identity` and `vbench_*` in `metrics.backbones`."""
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors `[T, D]` of uint8 `[T, H, W, 3]`, RGB, of any size; each is seen once."""

@@ -266,10 +266,10 @@ class VbenchAesthetic(VbenchClip):
         self.fingerprint = fingerprint([self.fingerprint, weights.digest(line.state_dict())])
 
     @torch.inference_mode()
-    def ratings(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What each frame of uint8 `[T, H, W, 3]` would be rated, float32 `[T]`, about 0..10."""
-        ratings: NDArray[np.float32] = self._line(torch.from_numpy(self.encode(frames))).numpy()
-        return ratings[:, 0]
+    def ratings(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How frames would be rated, float32 `[T]`, about 0..10, of what `encode` made of them."""
+        ratings: NDArray[np.float32] = self._line(torch.from_numpy(encoded))[:, 0].numpy()
+        return ratings
 
 
 def _read_openai(file: Path) -> Any:  # noqa: ANN401 - open_clip has no types

@@ -65,7 +65,7 @@ def peak_bytes(
     clip = Clip(frames_of(read, (frames, height, width, 3)), fps)
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of loading
     before = resident_bytes("VmRSS")
-    analysis = Analysis(clip, PROMPT, backbones)
+    analysis = Analysis(clip, PROMPT, backbones, roles=networks)
     for metric in metrics.values():  # those of the image-text network have none here
         with suppress(Unscored):  # one may find nothing to measure
             metric.score(analysis)

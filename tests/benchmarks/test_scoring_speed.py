@@ -16,13 +16,13 @@ from omegaconf import OmegaConf
 from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
 from bench.generators.toy.generator import ToyGenerator
-from bench.metrics.coherence import SIDE_PX
 from bench.prompts import Prompt
 from bench.storage import CONF
 from bench.validation.footage import shrink_clip
-from bench.vision.analysis import WORKING_SIDE_PX, Analysis
+from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
+from bench.vision.views import REDUCED_SIDE_PX, WORKING_SIDE_PX
 
 pytestmark = pytest.mark.benchmark
 
@@ -85,7 +85,7 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
     everything()
     hook.remove()
     pairs = []
-    for side in (WORKING_SIDE_PX, SIDE_PX):
+    for side in (WORKING_SIDE_PX, REDUCED_SIDE_PX):
         frames = torch.from_numpy(shrink_clip(clip, side).frames)
         (grey,) = flow.encode(frames)
         pairs += [((grey[:-stride],), (grey[stride:],)) for stride in (1, 2)]

@@ -1,5 +1,6 @@
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import cv2
 import numpy as np
@@ -9,8 +10,9 @@ from conftest import PROMPT, moving_texture
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.clip import Clip
+from bench.clip import Clip, Streamed
 from bench.errors import Unscored
+from bench.metrics.appeal import technical_quality
 from bench.metrics.coherence import coherence
 from bench.metrics.consistency import (
     flicker,
@@ -18,6 +20,7 @@ from bench.metrics.consistency import (
     lpips_far,
     occlusion,
     smoothness,
+    stutter,
     tlpips,
     warp,
     warp_lpips,
@@ -33,6 +36,7 @@ from bench.metrics.identity import (
     lpips_lag,
 )
 from bench.metrics.motion import dynamics, dynamics_raw
+from bench.metrics.vbench import vbench_temporal_flickering
 from bench.vision.analysis import BLOCK, FEATURE_BYTES, Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
@@ -135,7 +139,7 @@ def test_of_a_long_clip_only_the_seam_of_its_halves_passes_lpips_twice(
     analysis = Analysis(Clip(frames, 4.0), PROMPT, backbones)
     for metric in (tlpips, lpips_far, lpips_lag, warp_lpips, smoothness):
         metric(analysis)
-    assert len(analysis._large._blocks) < count // BLOCK * 4  # features, grey and two flows
+    assert len(analysis._large._blocks) < count // BLOCK * 5  # features, grey, two flows, valid
     assert passes["lpips"] <= count + (count - 1) + (count - 2) + BLOCK
 
 
@@ -171,8 +175,29 @@ def test_working_frames_are_never_enlarged(analyse: Analyse) -> None:
 
 def test_a_small_clip_is_not_seen_twice(analyse: Analyse) -> None:
     small, large = analyse(moving_texture(4, 96)), analyse(moving_texture(4, 160))
-    assert small.reduced(128) is small
-    assert large.reduced(128).frames.shape[1:3] == (128, 128)
+    assert small.reduced() is small
+    assert large.reduced().frames.shape[1:3] == (128, 128)
+
+
+def test_a_clip_that_is_streamed_is_decoded_once_and_scored_alike(backbones: Backbones) -> None:
+    frames = moving_texture(26, 160)
+    passes: list[int] = []
+
+    def read() -> Iterator[NDArray[np.uint8]]:
+        passes.append(0)
+        for frame in frames:
+            passes[-1] += 1
+            yield frame
+
+    streamed = Streamed(frames.shape, read)
+    held = Analysis(Clip(frames, 16.0), PROMPT, backbones)
+    once = Analysis(
+        Clip(cast("NDArray[np.uint8]", streamed), 16.0), PROMPT, backbones, roles=("identity",)
+    )
+    asked = (*METRICS, coherence, technical_quality, stutter, vbench_temporal_flickering)
+    for metric in asked:
+        assert metric(once) == pytest.approx(metric(held), abs=1e-6), metric.id
+    assert passes == [26]
 
 
 def test_halfway_frames_of_a_steady_motion_are_the_frames_between(analyse: Analyse) -> None:

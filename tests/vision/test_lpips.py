@@ -53,10 +53,15 @@ def test_batch_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Lpips()
     network.load(torch.device("cpu"))
     distances = []
-    for batch_size, batch_px, pairs in ((1, 2**20, 1), (3, 2**20, 2), (16, 2**20, 7), (16, 1, 3)):
+    for batch_size, batch_px, values in (
+        (1, 2**20, 1),
+        (3, 2**20, 999),
+        (16, 2**20, 2**20),
+        (16, 1, 2**16),
+    ):
         monkeypatch.setattr(network, "batch_size", batch_size)
         monkeypatch.setattr(bench.vision.lpips, "BATCH_PX", batch_px)
-        monkeypatch.setattr(bench.vision.lpips, "PAIRS", pairs)
+        monkeypatch.setattr(bench.vision.lpips, "PART_VALUES", values)
         features = network.features(frames)
         distances.append(network.distances(at(features, [0]), features))
     for each in distances[1:]:

@@ -79,10 +79,12 @@ def render(
     suites: Sequence[SuiteBoard],
     pictures: Mapping[str, Sequence[Picture]] | None = None,
     trust: Sequence[str] = (),
+    drawn: Mapping[str, Sequence[Table]] | None = None,
 ) -> str:
     """The leaderboard page, the same bytes for the same suites and pictures.
 
-    Paths are relative to the page; `trust` are those of `TRUST` that lie beside it.
+    Paths are relative to the page; `trust` are those of `TRUST` that lie beside it; `drawn` are the
+    `tables` of each suite, where they are at hand.
     """
     blocks = [INTRO.rstrip()]
     for board in suites:
@@ -90,7 +92,7 @@ def render(
         name = escape(board.suite)
         blocks.append(f"## {escape(title)} ({name})" if title else f"## {name}")
         blocks += map(escape, without_scores(board))
-        everything = list(tables(board))
+        everything = list(tables(board)) if drawn is None else drawn[board.suite]
         first = [table for table in everything if table.place == "first"]
         rest = [table for table in everything if table.place != "first"]
         blocks += [block for table in first for block in draw(table)]

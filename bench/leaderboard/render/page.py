@@ -34,8 +34,8 @@ from bench.leaderboard.render.markdown import (
     reading,
     sheets_of,
 )
-from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
-from bench.leaderboard.tables.table import ARROWS, Cell, Column, failure, number, visible
+from bench.leaderboard.tables.suite import TITLES, metric_table, without_scores
+from bench.leaderboard.tables.table import ARROWS, Cell, Column, Table, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
 from bench.statistics import ALPHA, MIN_PROMPTS, most_when_none
 
@@ -105,11 +105,12 @@ def page(
     suites: Sequence[SuiteBoard],
     galleries: Mapping[tuple[str, str], Gallery],
     pictures: Mapping[str, Sequence[Picture]],
+    drawn: Mapping[str, Sequence[Table]],
     into: Path,
 ) -> str:
     """HTML, the same bytes for the same suites, galleries (by suite and model) and pictures.
 
-    Pictures are by suite; they lie in the leaderboard's folder.
+    Pictures and tables, `drawn`, are by suite; pictures lie in the leaderboard's folder.
     """
     environment = Environment(
         loader=FileSystemLoader(_WEB),
@@ -128,7 +129,8 @@ def page(
     for board in suites:
         player = _player(board, galleries)
         number = len(players) if player else None
-        sections.append(_suite(board, pictures.get(board.suite, ())) | {"player": number})
+        beside = pictures.get(board.suite, ())
+        sections.append(_suite(board, drawn[board.suite], beside) | {"player": number})
         players += [player] if player else []
     judged = {board.suite: clips for board in suites if (clips := _judged(board))}
     cards = [result.card for board in suites for result in board.results]
@@ -177,13 +179,15 @@ def _embedded(value: object) -> str:
     return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
 
 
-def _suite(board: SuiteBoard, pictures: Sequence[Picture]) -> dict[str, Any]:
+def _suite(
+    board: SuiteBoard, drawn: Sequence[Table], pictures: Sequence[Picture]
+) -> dict[str, Any]:
     return {
         "name": board.suite,
         "title": TITLES.get(board.suite, board.suite),
         "labels": board.labels,
         "lines": without_scores(board),
-        "tables": list(tables(board)),
+        "tables": drawn,
         "figures": _figures(pictures),
         "sheets": sheets_of(board, pictures),
     }
