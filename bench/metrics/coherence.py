@@ -58,7 +58,7 @@ SUBJECT_NONE, SUBJECT_SURE, SUBJECT_LIVELY = 0.003, 0.008, 0.03
 CALM_COST = 0.05
 UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
-ACTIVE_NONE, ACTIVE_SURE = 0.064, 0.074
+ACTIVE_NONE, ACTIVE_SURE = 0.07, 0.073
 LOCAL_SURE, LOCAL_NONE = 0.4, 0.7
 REVEALED_NONE, REVEALED_SURE = 0.53, 0.58
 REVEALING_NONE, REVEALING_SURE = 0.03, 0.045
@@ -211,7 +211,7 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     twentieth is taken off, so that being still never outranks moving well.
 
     Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .7 down to
-    .4 of the picture, .02 to .04 short sides per second, .064 to .074 of the picture, .53 to .58
+    .4 of the picture, .02 to .04 short sides per second, .07 to .073 of the picture, .53 to .58
     of the change (asked in full from .045 short sides per second, not at all below .03); calm
     from .03 down to .003.
     """

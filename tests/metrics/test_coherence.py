@@ -167,6 +167,12 @@ def sound(request: pytest.FixtureRequest, toy: Clip, footage: Path) -> Clip:
     return replace(film, frames=film.frames[:16])
 
 
+def test_stills_that_fade_into_each_other_are_worth_nothing(analyse: Analyse, sound: Clip) -> None:
+    faded = FAULTS["slideshow"](sound.frames, 1, np.random.default_rng(0))
+    for prompt in (PROMPT, SUBJECT):
+        assert coherence(analyse(faded, 8.0, prompt)) <= 10
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
