@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +19,15 @@ Motion = Literal["subject", "camera", "any"]
 
 LIGHTING_CHANGE = "lighting_change"
 """The tag of a prompt that asks for changing light."""
+
+_CAMERA_MOVES = re.compile(
+    r"\bcamera(?:\s+(?:is|\w+ly))*\s+"
+    r"(?:pan|tilt|zoom|doll|track|push|pull|cran|orbit|circl|rotat|mov|glid|fl|follow|sweep|ris"
+    r"|descend|travel)(?:e?s|ies|[nly]?ing)\b"
+    r"|镜头(?:缓缓|慢慢|缓慢|逐渐)?(?:从|向|绕|沿|随|跟|摇|推|拉|移|升|降|环)",
+    re.IGNORECASE,
+)
+"""A sentence of which the camera is the subject: "the camera slowly tilting downwards"."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,12 @@ class Prompt:
     def lighting_change(self) -> bool:
         """Whether it asks for changing light, which then is no flicker."""
         return LIGHTING_CHANGE in self.tags
+
+    @property
+    def asked_motion(self) -> Motion:
+        """`motion`, or `camera` where that is `any` and the text says how the camera moves."""
+        said = self.motion == "any" and _CAMERA_MOVES.search(self.text)
+        return "camera" if said else self.motion
 
     @cached_property
     def content(self) -> dict[str, str | float]:

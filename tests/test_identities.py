@@ -19,7 +19,8 @@ PUBLISHED = Path(__file__).parent.parent / "leaderboard/results/toy/toy_steady.j
 IDS = {
     "coherence": [
         *("coherence", "coherence_worst_second", "lost_tremble", "lost_churn", "lost_flicker"),
-        *("lost_jumps", "lost_identity", "lost_blending", "lost_order", "lost_stutter"),
+        *("lost_wobble", "lost_judder", "lost_jumps", "lost_identity", "lost_blending"),
+        *("lost_order", "lost_stutter"),
         "lost_motion",
     ],
     "appeal": ["appeal", "appeal_worst_second", "technical_quality"],

@@ -255,3 +255,28 @@ def test_every_published_line_fits_the_schema(path: Path) -> None:
     schema = json.loads((PROMPTS / "schema.json").read_text("utf-8"))
     for line in path.read_text("utf-8").splitlines():
         assert fits(schema, json.loads(line)), line
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("a beach, the camera slowly tilting downwards", "camera"),
+        ("The camera pans from the oven to the shelf", "camera"),
+        ("a street while the camera is moving forward", "camera"),
+        ("镜头缓缓推近一扇窗", "camera"),
+        ("a girl looks at the camera and moves her head", "any"),
+        ("a tripod, no camera movement", "any"),
+        ("a guide tilts his head, two pans on the stove", "any"),
+        ("镜头前的女孩拉开窗帘", "any"),
+    ],
+)
+def test_a_text_may_say_that_the_camera_moves(text: str, asked: str) -> None:
+    assert Prompt(id="x", text=text).asked_motion == asked
+    assert Prompt(id="x", text=text, motion="subject").asked_motion == "subject"
+
+
+def test_one_prompt_of_the_suites_leaves_open_what_its_text_says() -> None:
+    for name in ("standard", "zh"):
+        prompts, _ = load_suite(f"{name}.jsonl")
+        said = [p.id for p in prompts if p.asked_motion != p.motion]
+        assert said == ["potter-pan-back"]

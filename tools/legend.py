@@ -23,7 +23,7 @@ from bench.storage import RunFolder
 SCENE: Final = "spin-orange-cube"
 """A prompt of the toy suite whose clip is next to perfect without a fault."""
 LEVELS: Final = {
-    "flicker": (0.02, 0.07, 0.115),
+    "flicker": (0.02, 0.068, 0.122),
     "pop": (0.044, 0.1, 0.17),
     "drift": (0.33, 0.45, 0.515),
 }

@@ -2,7 +2,7 @@
 
 coherence = 100 exp(-d), d^2 = sum of d_i^2, d_i = (damage_i / scale_i)^power_i
 
-for the six kinds of damage in `SCALES`, measured by `bench.metrics.damage`, and three shares that
+for the eight kinds of damage in `SCALES`, measured by `bench.metrics.damage`, and three shares that
 are taken whole: d_i = -ln(1 - stutter), -ln(motion), and ln(1 + exp(4 (1 - z))) for the order of
 the frames, z deviations from a random one. Powers and squares keep what is small, as in sound
 footage, all but silent beside what is wrong. All damage is a share of what the clip itself shows,
@@ -39,7 +39,9 @@ ROUNDING_ALLOWED, ROUNDING_ALLOWED_FRAMES = 0.1, 0.3
 SCALES: Mapping[str, tuple[float, float]] = {
     "tremble": (0.21, 2),
     "churn": (0.2, 4),
-    "flicker": (0.045, 4),
+    "flicker": (0.04, 3),
+    "wobble": (7.0, 4),
+    "judder": (1.0, 4),
     "jumps": (4.0, 2),
     "identity": (0.14, 4),
     "blending": (0.35, 4),
@@ -55,7 +57,7 @@ SUBJECT_SURE, SUBJECT_LIVELY = 0.008, 0.03
 CALM_COST = 0.05
 UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
-ACTIVE_NONE, ACTIVE_SURE = 0.064, 0.074
+ACTIVE_NONE, ACTIVE_SURE = 0.07, 0.073
 LOCAL_SURE, LOCAL_NONE = 0.4, 0.7
 REVEALED_NONE, REVEALED_SURE = 0.53, 0.58
 REVEALING_NONE, REVEALING_SURE = 0.03, 0.045
@@ -76,6 +78,8 @@ class Damage:
         tremble: 0..about 1.
         churn: 0..about 1.
         flicker: share of full scale.
+        wobble: share of the clip's motion, 0..about 20.
+        judder: growth of the speed, e-fold, 0..about 3.
         jumps: share of the usual change from step to step, 0..about 20.
         identity: 0..about 1.
         blending: 0..1.
@@ -86,6 +90,8 @@ class Damage:
     tremble: float
     churn: float
     flicker: float
+    wobble: float
+    judder: float
     jumps: float
     identity: float
     blending: float
@@ -93,7 +99,7 @@ class Damage:
     motion: float
 
 
-@metric(unit="points", better="higher", version=3, needs=NEEDS)
+@metric(unit="points", better="higher", version=4, needs=NEEDS)
 def coherence(analysis: Analysis) -> Scored:
     """Temporal coherence, 0..100: does the clip hold together while it moves?
 
@@ -110,12 +116,11 @@ def coherence(analysis: Analysis) -> Scored:
     return Scored(value, series, _note(measured))
 
 
-@metric(unit="points", better="higher", version=3, needs=NEEDS)
+@metric(unit="points", better="higher", version=4, needs=NEEDS)
 def coherence_worst_second(analysis: Analysis) -> Scored:
     """The headline of the worst second: flicker, jumps, tremble and stutter of that second alone.
 
-    Seconds begin every quarter; churn, identity, blending, order and motion are the clip's. The
-    curve over all of them is kept.
+    Seconds begin every quarter; all other parts are the clip's. The curve over all of them is kept.
     """
     whole, reduced = measure(analysis), analysis.reduced()
     held = np.array(stutter.score(analysis).series["held"])
@@ -140,12 +145,14 @@ def _lost(name: str, meaning: str) -> Metric:
 
     points.__doc__ = f"Points lost to {name}: {meaning}"
     identifier = f"{__name__}.lost_{name}"
-    return metric(unit="points", better="lower", version=2, needs=NEEDS, id=identifier)(points)
+    return metric(unit="points", better="lower", version=3, needs=NEEDS, id=identifier)(points)
 
 
 lost_tremble = _lost("tremble", "nothing in the picture is steady, and places come apart.")
 lost_churn = _lost("churn", "change that is undone a step later, as in grain and boiling texture.")
 lost_flicker = _lost("flicker", "light and colour that jump back and forth.")
+lost_wobble = _lost("wobble", "places swing back and forth, like jelly or boiling texture.")
+lost_judder = _lost("judder", "the speed of everything goes up and down from step to step.")
 lost_jumps = _lost("jumps", "something pops up, vanishes, jumps or is cut.")
 lost_identity = _lost("identity", "the picture changes, or parts of it are gone, for good.")
 lost_blending = _lost("blending", "frames are mixtures of their neighbours.")
@@ -188,7 +195,7 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     twentieth is taken off, so that being still never outranks moving well.
 
     Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .7 down to
-    .4 of the picture, .02 to .04 short sides per second, .064 to .074 of the picture, .53 to .58
+    .4 of the picture, .02 to .04 short sides per second, .07 to .073 of the picture, .53 to .58
     of the change (asked in full from .045 short sides per second, not at all below .03); calm
     from .03 down to .003.
     """
@@ -243,10 +250,12 @@ def _at_step(reduced: Analysis, step: int, window: Window) -> dict[str, float]:
     order = damage.order(reduced, step, window)
     return _sudden(reduced, step, window) | {
         "churn": damage.churn(reduced, step, window),
+        "wobble": damage.wobble(reduced, step, window),
+        "judder": damage.judder(reduced, step, window),
         "identity": damage.identity(reduced, step, window),
         "blending": damage.blending(reduced, step, window),
         "order": order,
-        "motion": moving(state, order, reduced.prompt.motion),
+        "motion": moving(state, order, reduced.prompt.asked_motion),
     }
 
 

@@ -36,9 +36,16 @@ LEAST_TURN = 0.01  # 1 - cosine: the change that grain and dither alone show
 RETURNED = 0.9
 LEAST_LOSS = 0.003
 LEAST_LPIPS = 0.02
-BLOCKS = 4
+BLOCKS = 8
 MIN_BLOCK_VALID = 0.3
+WORST_BLOCKS = 0.1
 UNFOLLOWED_FLICKER = 0.1
+LUMA_CHROMA = np.array(
+    [[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], np.float32
+)
+"""From RGB to luma and the two differences of colour (ITU-R BT.601)."""
+WORST_SWINGS = 0.1
+REPEATED = 0.1  # of the median speed, under which a frame repeats the one before
 LASTING_QUANTILE = 0.25
 ORDERS = 400
 
@@ -61,7 +68,7 @@ def tremble(analysis: Analysis, step: int, window: Window) -> float:
     `torn`. In sound footage, however fast, something is at rest or glides; in a clip whose frames
     were made one by one nothing does. Range [0, about 1]; footage shows .02 to .08.
     """
-    trembling, speed = _velocities(analysis, step, slice(window.start, window.stop - 2 * step))
+    trembling, speed, _ = _velocities(analysis, step, slice(window.start, window.stop - 2 * step))
     places_ = np.sort(trembling.reshape(len(trembling), -1), axis=1)
     steadiest = places_[:, : max(1, round(STEADY_PLACES * places_.shape[1]))].mean(axis=1)
     moments = np.sort(steadiest)[: max(1, int(np.ceil(STEADY_MOMENTS * len(steadiest))))]
@@ -98,25 +105,56 @@ def churn(analysis: Analysis, step: int, window: Window) -> float:
 
 
 def flicker(analysis: Analysis, step: int, window: Window) -> float:
-    """Light and colour that jump back and forth, somewhere, without motion to explain it.
+    """Light and colour that swing back and forth, somewhere, without motion to explain it.
 
-    r_t is the median over valid pixels of (W(x_t+s, f) - x_t) / 255, for each block of a 4x4
-    grid (of which over 30% must be valid) and channel. The value is the mean over blocks of the
-    median over t of the largest channel of |r_t+s - r_t| / 2: a steady change of light has equal
-    r and counts nothing, a flash counts little, a flicker changes the sign again and again.
-    Range [0, 1]; .1 if nothing in the window can be followed. Where the prompt asks for changing
-    light, only what swings back counts: the lesser of |r_t| and |r_t+s| if their signs differ.
+    r_t is the mean over valid pixels of (W(x_t+s, f) - x_t) / 255, for each block of an 8x8 grid
+    (of which over 30% must be valid), in luma and both differences of colour. Where r_t and r_t+s
+    differ in sign, the lesser length swings back; of the three channels the largest counts. The
+    value is the mean over t, averaged over the worst tenth of the blocks: a change of light that
+    goes one way counts nothing, a flash little, a flicker changes the sign again and again. Range
+    [0, 1]; .1 if nothing in the window can be followed; footage shows 0 to .013.
     """
     residuals = _block_residuals(analysis, step, slice(window.start, window.stop - step))
     before, after = residuals[:-step], residuals[step:]
-    if analysis.prompt.lighting_change:
-        swung = np.minimum(np.abs(before), np.abs(after)) * (before * after < 0)
-    else:
-        swung = np.abs(after - before) / 2
+    swung = np.minimum(np.abs(before), np.abs(after)) * (before * after < 0)
     swings = swung.max(axis=-1).reshape(len(swung), -1)
     blocks = [block[np.isfinite(block)] for block in swings.T]
-    medians = [float(np.median(block)) for block in blocks if len(block)]
-    return float(np.mean(medians)) if medians else UNFOLLOWED_FLICKER
+    means = np.array([block.mean() for block in blocks if len(block)])
+    return _worst(means, WORST_BLOCKS) if len(means) else UNFOLLOWED_FLICKER
+
+
+def wobble(analysis: Analysis, step: int, window: Window) -> float:
+    """How much places swing back and forth, for how much the clip moves.
+
+    a_t is the change of velocity of `tremble` as a vector, averaged over a cell. Where a_t and
+    a_t+s point against each other, sqrt(-a_t . a_t+s) swings back; its mean over t, averaged over
+    the worst tenth of the cells, over v + .0005, v as in `tremble`. A limb takes several steps to
+    turn round; jelly, boiling texture and what is somewhere else for a frame take one. Range
+    [0, about 20]; footage shows .2 to 2.5; 0 if the window is under four steps.
+    """
+    _, speed, turns = _velocities(analysis, step, slice(window.start, window.stop - 2 * step))
+    if len(turns) <= step:
+        return 0.0
+    against = np.maximum(0, -(turns[:-step] * turns[step:]).sum(axis=-1))
+    swings = np.sqrt(against).mean(axis=0)
+    return _worst(swings, WORST_SWINGS) / (float(speed.mean()) + LEAST_SPEED)
+
+
+def judder(analysis: Analysis, step: int, window: Window) -> float:
+    """Speed that goes up and down from step to step, everywhere at once.
+
+    v_t is the mean length of the flow from t to t+s, in short sides, and g_t the change of
+    ln(v + .0005) from t to t+s. The value is the mean of sqrt(-g_t g_t+s) where the two differ in
+    sign, else 0. Frames that repeat the one before (v_t under a tenth of the median) are left out:
+    `stutter` is charged for them. Range [0, about 3]; footage shows .02 to .4.
+    """
+    forward = analysis.flow(step, slice(window.start, window.stop - step)).forward
+    speeds = np.array([np.linalg.norm(flow, axis=-1).mean() for flow in forward])
+    speeds = speeds[speeds > REPEATED * np.median(speeds)] / min(forward.shape[1:3])
+    growth = np.log(speeds[step:] + LEAST_SPEED) - np.log(speeds[:-step] + LEAST_SPEED)
+    if len(growth) <= step:
+        return 0.0
+    return float(np.sqrt(np.maximum(0, -growth[:-step] * growth[step:])).mean())
 
 
 def jumps(analysis: Analysis, step: int, window: Window) -> float:
@@ -143,13 +181,13 @@ def blending(analysis: Analysis, step: int, window: Window) -> float:
 
     1 - the median over t of (B_t + .002) / (H_t + .002), not below 0. B_t is the distance of x_t
     to the mean of both neighbours, H_t to the mean of both neighbours, each warped half-way
-    along the flow between them. Things that move are not where the mean of two frames shows
-    them: footage has ratios of .95 to 4, cross-faded stills 0 to .4. Range [0, 1].
+    along the flow between them. The neighbours are one step away, or two, whichever says more: a
+    slow fade hardly changes within one. Things that move are not where the mean of two frames
+    shows them: footage has ratios of .95 to 4, cross-faded stills 0 to .4. Range [0, 1].
     """
-    inside = slice(window.start, window.stop - 2 * step)
-    by_motion = analysis.compare_halfway(step, inside).distances
-    by_mean = _to_mean(analysis, step, inside)
-    return max(0.0, 1 - float(np.median((by_mean + 0.002) / (by_motion + 0.002))))
+    count = window.stop - window.start
+    lags = (step, 2 * step) if count > 4 * step else (step,)
+    return max(_blended(analysis, lag, window) for lag in lags)
 
 
 def identity(analysis: Analysis, step: int, window: Window) -> float:
@@ -197,7 +235,10 @@ def order(analysis: Analysis, step: int, window: Window) -> float:
 
 
 def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.float32]]:
-    """A and v of `tremble` by cell, float32 `[N, h, w]`; place t is frame t + s."""
+    """A, v and a of `tremble` and `wobble` by cell, float32 `[N, h, w]` and, of a, `[N, h, w, 2]`.
+
+    Place t is frame t + s.
+    """
 
     def compute(part: slice) -> list[NDArray[np.float32]]:
         later = slice(part.start + step, part.stop + step)
@@ -207,12 +248,25 @@ def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.f
         speed = (np.linalg.norm(onward, axis=-1) + np.linalg.norm(back, axis=-1)) / 2
         grid = analysis.lpips_network.grid(analysis.features(slice(part.start, part.start + 1)))
         short_side = min(onward.shape[1:3])
-        return [
-            area_means(torch.from_numpy(values), grid).numpy()
-            for values in (np.linalg.norm(turned, axis=-1) / short_side, speed / short_side)
-        ]
+        length = np.linalg.norm(turned, axis=-1)
+        values = np.concatenate([length[..., None], speed[..., None], turned], axis=-1) / short_side
+        lengths, speeds, *turns = _by_cell(values, grid).transpose(3, 0, 1, 2)
+        return [lengths, speeds, np.stack(turns, axis=-1)]
 
     return analysis.along("velocities", 2 * step, compute, part)
+
+
+def _by_cell(values: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:
+    """Means over the cells of a grid, float32 `[N, h, w, C]` of `[N, H, W, C]`."""
+    channels = [area_means(torch.from_numpy(plane), grid) for plane in np.moveaxis(values, -1, 0)]
+    cells: NDArray[np.float32] = torch.stack(channels, dim=-1).numpy()
+    return cells
+
+
+def _worst(values: NDArray[Any], share: float) -> float:
+    """The mean of the largest of them, that share of all and one at least."""
+    ordered = np.sort(values, axis=None)
+    return float(ordered[-max(1, round(share * len(ordered))) :].mean())
 
 
 def _unmatched(analysis: Analysis, lag: int, part: slice) -> list[NDArray[np.float64]]:
@@ -273,24 +327,18 @@ def _changed(analysis: Analysis, lag: int, part: slice) -> NDArray[np.float32]:
     return analysis.along("changed", lag, compute, part)[0]
 
 
-def _block_residuals(analysis: Analysis, step: int, part: slice) -> NDArray[np.float64]:
-    """The r of `flicker`, float64 `[N, 4, 4, 3]`; NaN where too little of a block is valid."""
+def _block_residuals(analysis: Analysis, step: int, part: slice) -> NDArray[np.float32]:
+    """The r of `flicker`, float32 `[N, 8, 8, 3]`; NaN where too little of a block is valid."""
 
-    def compute(part: slice) -> list[NDArray[np.float64]]:
+    def compute(part: slice) -> list[NDArray[np.float32]]:
         valid = analysis.flow(step, part).valid
         warped = analysis.warped(step, part).cpu().numpy()
-        rows, columns = (
-            np.linspace(0, size, BLOCKS + 1).astype(int).tolist() for size in valid.shape[1:]
-        )
-        residuals = np.full((len(valid), BLOCKS, BLOCKS, 3), np.nan)
-        for t, mask in enumerate(valid):
-            difference = (warped[t] - analysis.frames[part.start + t]) / np.float32(255)
-            for i, j in np.ndindex(BLOCKS, BLOCKS):
-                block = slice(rows[i], rows[i + 1]), slice(columns[j], columns[j + 1])
-                seen = difference[block][mask[block]]
-                if len(seen) > MIN_BLOCK_VALID * mask[block].size:
-                    residuals[t, i, j] = np.median(seen, axis=0)
-        return [residuals]
+        difference = (warped - analysis.frames[part]) / np.float32(255) @ LUMA_CHROMA.T
+        weighted = np.concatenate([difference * valid[..., None], valid[..., None]], axis=-1)
+        cells = _by_cell(weighted.astype(np.float32), (BLOCKS, BLOCKS))
+        share = cells[..., 3:]
+        seen = share > MIN_BLOCK_VALID
+        return [np.where(seen, cells[..., :3] / np.where(seen, share, 1), np.float32(np.nan))]
 
     return analysis.along("block residuals", step, compute, part)[0]
 
@@ -320,6 +368,14 @@ def _relit(frame: NDArray[Any], target: NDArray[Any]) -> NDArray[np.float32]:
     relit = (frame - frame.mean(axis=(0, 1))) * gain + target.mean(axis=(0, 1))
     in_range: NDArray[np.float32] = relit.clip(0, 255).astype(np.float32)
     return in_range
+
+
+def _blended(analysis: Analysis, lag: int, window: Window) -> float:
+    """What `blending` says of neighbours so many frames away."""
+    inside = slice(window.start, window.stop - 2 * lag)
+    by_motion = analysis.compare_halfway(lag, inside).distances
+    by_mean = _to_mean(analysis, lag, inside)
+    return max(0.0, 1 - float(np.median((by_mean + 0.002) / (by_motion + 0.002))))
 
 
 def _to_mean(analysis: Analysis, step: int, part: slice) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from bench.errors import Unscored
 from bench.faults.registry import FAULTS
 from bench.generators.toy.generator import ToyGenerator
 from bench.metrics import coherence as formula
+from bench.metrics import damage
 from bench.metrics.base import Metric
 from bench.metrics.coherence import (
     Damage,
@@ -28,6 +29,7 @@ from bench.metrics.coherence import (
     lost_order,
     lost_tremble,
 )
+from bench.metrics.damage import Window
 from bench.prompts import Prompt
 from bench.validation.footage import every, shrink_clip
 from bench.video import read_video
@@ -38,8 +40,8 @@ Analyse = Callable[..., Analysis]
 SUBJECT = replace(PROMPT, motion="subject")
 CAMERA = replace(PROMPT, motion="camera")
 SOUND = Damage(
-    tremble=0.03, churn=0.03, flicker=0.001, jumps=0.1, identity=0.02, blending=0.0, order=8.0,
-    motion=1.0,
+    tremble=0.03, churn=0.03, flicker=0.001, wobble=1.0, judder=0.1, jumps=0.1,
+    identity=0.02, blending=0.0, order=8.0, motion=1.0,
 )  # fmt: skip
 PARTS = (coherence, coherence_worst_second, lost_tremble, lost_motion)
 
@@ -154,6 +156,79 @@ def test_each_part_sees_what_it_is_for(analyse: Analyse, toy: Clip) -> None:
         for f, row in zip(toy.frames, shifts.tolist(), strict=True)
     ]
     assert cost(lost_tremble, np.stack([np.concatenate(rows) for rows in bands])) > 5
+
+
+@pytest.fixture(scope="module", params=["toy", "real"])
+def sound(request: pytest.FixtureRequest, toy: Clip, footage: Path) -> Clip:
+    """Two seconds at 8 frames per second, so that a time step is one frame."""
+    if request.param == "toy":
+        return toy
+    film = shrink_clip(every(read_video(footage / "bigbuckbunny.mp4"), 3), 128)
+    return replace(film, frames=film.frames[:16])
+
+
+def test_stills_that_fade_into_each_other_are_worth_nothing(analyse: Analyse, sound: Clip) -> None:
+    faded = FAULTS["slideshow"](sound.frames, 1, np.random.default_rng(0))
+    for prompt in (PROMPT, SUBJECT):
+        assert coherence(analyse(faded, 8.0, prompt)) <= 10
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("wobble_part", "wobble"),
+        ("boil", "wobble"),
+        ("judder", "judder"),
+        ("light_part", "flicker"),
+        ("recolour_part", "flicker"),
+    ],
+)
+def test_damage_to_a_part_is_seen_by_what_is_for_it(
+    analyse: Analyse, sound: Clip, fault: str, kind: str
+) -> None:
+    drawn = FAULTS[fault]
+    damaged = drawn(sound.frames, drawn.ladder[-1], np.random.default_rng(0))
+    measure, window = getattr(damage, kind), Window(0, 16)
+    least, most = (measure(analyse(each, 8.0), 1, window) for each in (sound.frames, damaged))
+    assert most > 1.3 * least
+
+
+def test_what_turns_and_grows_as_a_whole_neither_wobbles_nor_judders(
+    analyse: Analyse, footage: Path
+) -> None:
+    still = shrink_clip(every(read_video(footage / "bigbuckbunny.mp4"), 3), 128).frames[0]
+    height, width = still.shape[:2]
+    turned = [
+        cv2.warpAffine(
+            still,
+            cv2.getRotationMatrix2D((width / 2, height / 2), 2.0 * t, 1 + 0.02 * t),
+            (width, height),
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        for t in range(16)
+    ]
+    analysis, window = analyse(np.stack(turned), 8.0), Window(0, 16)
+    assert damage.wobble(analysis, 1, window) < 0.1
+    assert damage.judder(analysis, 1, window) < 0.02
+
+
+def test_a_frame_that_is_held_is_no_judder(analyse: Analyse) -> None:
+    frames = moving_texture(16, 128)[np.arange(16) // 2 * 2]
+    assert damage.judder(analyse(frames, 8.0), 1, Window(0, 16)) < 0.1
+
+
+def test_three_frames_are_too_few_to_swing_back(analyse: Analyse) -> None:
+    analysis, window = analyse(moving_texture(3, 96), 2.0), Window(0, 3)
+    assert damage.wobble(analysis, 1, window) == damage.judder(analysis, 1, window) == 0
+
+
+def test_the_camera_moves_where_the_text_says_so(analyse: Analyse) -> None:
+    """As far as the suite leaves open what must move."""
+    pan, text = moving_texture(16, 128), "a wall, the camera slowly panning right"
+    asked = analyse(pan, 8.0, replace(PROMPT, text=text))
+    assert coherence(asked) == coherence(analyse(pan, 8.0, CAMERA)) > 85
+    assert coherence(analyse(pan, 8.0, replace(SUBJECT, text=text))) <= 10
 
 
 def test_a_cut_that_was_asked_for_costs_nothing(analyse: Analyse, footage: Path) -> None:

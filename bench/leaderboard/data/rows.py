@@ -29,6 +29,8 @@ SUB_SCORES = (
     "lost_tremble",
     "lost_churn",
     "lost_flicker",
+    "lost_wobble",
+    "lost_judder",
     "lost_jumps",
     "lost_identity",
     "lost_blending",
