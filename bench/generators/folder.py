@@ -40,7 +40,7 @@ from bench.generators.base import (
     require,
 )
 from bench.prompts import Prompt
-from bench.schema import NonBlank, Price, Record, Seconds, Seed, must_be
+from bench.schema import NonBlank, Price, Record, Seconds, Seed, shown
 from bench.storage import SAFE_NAME
 from bench.video import (
     LIMITS,
@@ -352,7 +352,9 @@ def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
         try:
             entry = Entry.model_validate(row)
         except ValidationError as error:
-            raise BenchError(f"{where}: {must_be(error, _EXPECTED)}") from None
+            key = str(error.errors(include_url=False)[0]["loc"][0])
+            wrong = f"{key} must be {_EXPECTED[key]}, got {shown(row.get(key))}"
+            raise BenchError(f"{where}: {wrong}") from None
         draw = entry.prompt, entry.seed
         if draw in entries:
             raise BenchError(f"{where}: prompt {draw[0]!r} and seed {draw[1]} stand there already")
