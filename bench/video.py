@@ -734,7 +734,7 @@ def crop_to(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
 
 def shrink(frame: NDArray[np.uint8], short_side_px: int) -> NDArray[np.uint8]:
     """A frame `[H, W, 3]` of that short side (area filter), or as it is if it has no more."""
-    height, width = shrunk_size(*frame.shape[:2], short_side_px)
+    height, width = shrunk_size(frame.shape[0], frame.shape[1], short_side_px)
     if (height, width) == frame.shape[:2]:
         return frame
     small: NDArray[np.uint8] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)

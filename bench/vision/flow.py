@@ -275,8 +275,9 @@ def consistent(forward: Tensor, backward: Tensor) -> Tensor:
 def ends_inside(flow: Tensor) -> Tensor:
     """Pixels, bool `[..., H, W]`, that a flow `[..., H, W, 2]` does not lead out of the frame."""
     height, width = flow.shape[-3:-1]
-    x, y = _apart(_places(flow)) + _apart(flow)
-    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    x, y = _apart(_places(flow) + flow)
+    inside: Tensor = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return inside
 
 
 def _apart(vectors: Tensor) -> Tensor:
