@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -245,7 +246,5 @@ def _check(entry: dict[str, Any], where: str) -> None:
         raise BenchError(f"{where}: 'image_prompt' must be left out beside 'image'")
 
 
-if __name__ == "__main__":
-    from bench.commands.prompts import main
-
-    raise SystemExit(main())
+if __name__ == "__main__":  # what `python -m bench.prompts` has done before there were commands
+    raise SystemExit(import_module("bench.commands.prompts").main())

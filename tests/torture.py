@@ -490,10 +490,10 @@ def device_full(base: Path, reference: Reference) -> list[Row]:
 def hangs(base: Path, reference: Reference) -> list[Row]:
     rows = [Row("a clip that hangs"), Row("a metric that hangs")]
     place = Place(base, "hangs")
-    hang = ("model.hangs=true", "timeout_s=5", "stages=[generate]")
+    hang = ("model.hangs=true", "timeout_s=20", "stages=[generate]")
     suffer(place, rows[0], *hang, ends=(1,), within_s=900)
     rows[0].wrong += [clip["status"] for clip in place.clips()].count("error") != 1
-    again = ("retry_failed=true", "score.timeout_s=5")
+    again = ("retry_failed=true", "score.timeout_s=20")
     suffer(place, rows[1], *again, before=partial(os.environ.update, HANGS="1"), within_s=900)
     too_long = [c for c in place.clips() if "took longer" in c["unscored"].get("length", "")]
     rows[1].wrong += len(too_long) != len(SEEDS)
