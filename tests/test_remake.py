@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from bench.clip import Clip, write_master, write_preview
+from bench.commands.composition import compose_config
 from bench.commands.remake import main, psnr
-from bench.config import compose_config, parse_run, plain
+from bench.config import parse_run, plain
 from bench.leaderboard.render.gallery import preview_path
 from bench.run.job import prepare
 from bench.schema import Sample
@@ -63,7 +64,7 @@ def near() -> tuple[dict[str, Any], Clip]:
     options = argparse.Namespace(overrides=["model=toy_steady"], allow_code=False, config_dir=None)
     job = prepare(parse_run(plain(compose_config("bench", options))), "toy_steady")
     item = next(i for i in job.plan.items if i.sample.prompt_id == content["clips"][0]["prompt"])
-    clip = job.generator.generate(item.prompt, item.seed)
+    clip = job.plan.generator.generate(item.prompt, item.seed)
     frames = clip.frames ^ 1
     frames[0] = clip.frames[0] ^ 2
     near = Clip(frames, clip.fps)

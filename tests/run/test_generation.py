@@ -368,7 +368,7 @@ def test_previews_that_are_gone_are_made_again_from_the_clips(folder: RunFolder)
     for path in (first, second):
         path.unlink()
     folder.master(ITEMS[1].sample).write_bytes(b"torn")
-    first.with_name(".0.abc.mp4").touch()
+    first.with_name(".0.mp4.abc.part").touch()
     folder.record(ITEMS[2].sample).unlink()  # as while another process makes it
     third.unlink()
     restore_previews(plan)

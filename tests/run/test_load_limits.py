@@ -44,9 +44,9 @@ class Hanging(Generator):
 
 
 def load(folder: Path, *_: object) -> list[str]:
-    plan = Plan("hanging", {}, [ITEM], load_timeout_s=3)
-    cpu = torch.device("cpu")
-    return generate(Hanging(folder / "diary"), plan, [ITEM], RunFolder(folder / "run"), cpu)
+    hanging, run_folder = Hanging(folder / "diary"), RunFolder(folder / "run")
+    plan = Plan("hanging", hanging, run_folder, torch.device("cpu"), [ITEM], load_timeout_s=3)
+    return generate(plan, [ITEM])
 
 
 def started(folder: Path) -> list[int]:
