@@ -92,8 +92,8 @@ def part(entry: Mapping[str, Any]) -> Any:
     if entry.get("stub") in STUBS:
         return STUBS[entry["stub"]]()
     torch.manual_seed(0)
-    made = component(entry)
-    return made.eval() if isinstance(made, torch.nn.Module) else made
+    part = component(entry)
+    return part.eval() if isinstance(part, torch.nn.Module) else part
 
 
 def seeing_tokenizer() -> Any:

@@ -160,7 +160,7 @@ def _score(
     """Compute what a clip lacks and write its record; a line for each metric that broke down."""
     sample = work.item.sample
     damaged: list[str] = []
-    facts = _known(work, metrics, analysis.base is not None)
+    facts = _facts_before(work, metrics, analysis.base is not None)
     entries = facts["metrics"]
 
     def compute(name: str, into: dict[str, Any], entry: Callable[..., Record]) -> None:
@@ -197,7 +197,7 @@ def _leave_unread(
     """Write that a clip took too long to be read, in place of all that it lacks."""
     why = f"reading the clip {_too_long(timeout_s)}"
     log.warning("%s: %s", work.item.sample, why)
-    facts = _known(work, metrics, has_base=work.base is not None)
+    facts = _facts_before(work, metrics, has_base=work.base is not None)
     for name in work.missing:
         facts["metrics"][name] = _entry(metrics[name], None, fingerprints[name], why)
     if work.appearance is not None:
@@ -206,7 +206,7 @@ def _leave_unread(
     claim.end()
 
 
-def _known(work: Pending, metrics: Mapping[str, Metric], has_base: bool) -> dict[str, Any]:
+def _facts_before(work: Pending, metrics: Mapping[str, Metric], has_base: bool) -> dict[str, Any]:
     """What the record of a clip's scores says before what it lacks is computed."""
     facts = work.scored.given if work.scored else {}
     facts |= {

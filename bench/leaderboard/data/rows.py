@@ -318,8 +318,8 @@ def _members(results: Iterable[Result]) -> list[list[Result]]:
     by_key: defaultdict[Hashable, list[Result]] = defaultdict(list)
     for result in results:
         footage = result.prompts.sha256 is None
-        made = [None if footage else value for value, _ in _conditions(result).values()]
-        by_key[(*made, result.calibration, frozenset(result.metrics.items()))].append(result)
+        conditions = [None if footage else value for value, _ in _conditions(result).values()]
+        by_key[(*conditions, result.calibration, frozenset(result.metrics.items()))].append(result)
     groups: list[list[list[Result]]] = []
     for alike in sorted(by_key.values(), key=_by_size):
         for group in groups:
