@@ -59,7 +59,8 @@ UNEXPLAINED_NONE, UNEXPLAINED_SURE = 0.45, 0.6
 CAMERA_NONE, CAMERA_SURE = 0.02, 0.04
 ACTIVE_NONE, ACTIVE_SURE = 0.07, 0.073
 LOCAL_SURE, LOCAL_NONE = 0.4, 0.7
-REVEALED_NONE, REVEALED_SURE = 0.53, 0.58
+REVEALED_NONE, REVEALED_SURE = 0.53, 0.58  # where the camera explains the change
+REVEALED_NONE_ALONE, REVEALED_SURE_ALONE = 0.595, 0.62  # where it does not
 REVEALING_NONE, REVEALING_SURE = 0.03, 0.045
 NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
@@ -99,7 +100,7 @@ class Damage:
     motion: float
 
 
-@metric(unit="points", better="higher", version=4, needs=NEEDS)
+@metric(unit="points", better="higher", version=5, needs=NEEDS)
 def coherence(analysis: Analysis) -> Scored:
     """Temporal coherence, 0..100: does the clip hold together while it moves?
 
@@ -116,7 +117,7 @@ def coherence(analysis: Analysis) -> Scored:
     return Scored(value, series, _note(measured))
 
 
-@metric(unit="points", better="higher", version=4, needs=NEEDS)
+@metric(unit="points", better="higher", version=5, needs=NEEDS)
 def coherence_worst_second(analysis: Analysis) -> Scored:
     """The headline of the worst second: flicker, jumps, tremble and stutter of that second alone.
 
@@ -145,7 +146,7 @@ def _lost(name: str, meaning: str) -> Metric:
 
     points.__doc__ = f"Points lost to {name}: {meaning}"
     identifier = f"{__name__}.lost_{name}"
-    return metric(unit="points", better="lower", version=3, needs=NEEDS, id=identifier)(points)
+    return metric(unit="points", better="lower", version=4, needs=NEEDS, id=identifier)(points)
 
 
 lost_tremble = _lost("tremble", "nothing in the picture is steady, and places come apart.")
@@ -195,9 +196,9 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     twentieth is taken off, so that being still never outranks moving well.
 
     Ramps: from .003 to .008 short sides per second, .45 to .6, 2 to 3.5 deviations, .7 down to
-    .4 of the picture, .02 to .04 short sides per second, .07 to .073 of the picture, .53 to .58
-    of the change (asked in full from .045 short sides per second, not at all below .03); calm
-    from .03 down to .003.
+    .4 of the picture, .02 to .04 short sides per second, .07 to .073 of the picture; of the
+    change, .53 to .58 where the camera explains it and .595 to .62 where it does not (asked in
+    full from .045 short sides per second, not at all below .03); calm from .03 down to .003.
     """
 
     def ramp(value: float, none: float, sure: float) -> float:
@@ -206,8 +207,10 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     happens = ramp(state.subject, SUBJECT_NONE, SUBJECT_SURE)
     if asked == "camera":
         happens = ramp(state.raw, CAMERA_NONE, CAMERA_SURE)
-    novelty = ramp(state.revealed, REVEALED_NONE, REVEALED_SURE)
     change = ramp(state.unexplained, UNEXPLAINED_NONE, UNEXPLAINED_SURE)
+    none = np.interp(change, (0, 1), (REVEALED_NONE, REVEALED_NONE_ALONE))
+    sure = np.interp(change, (0, 1), (REVEALED_SURE, REVEALED_SURE_ALONE))
+    novelty = ramp(state.revealed, float(none), float(sure))
     change *= ramp(order, ORDER_NONE, ORDER_SURE) * novelty
     if asked == "subject":
         change *= 1 - ramp(state.active, LOCAL_SURE, LOCAL_NONE)

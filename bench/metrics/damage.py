@@ -46,6 +46,8 @@ LUMA_CHROMA = np.array(
 """From RGB to luma and the two differences of colour (ITU-R BT.601)."""
 WORST_SWINGS = 0.1
 REPEATED = 0.1  # of the median speed, under which a frame repeats the one before
+LEAST_DIFFERENCE = 0.2  # grey levels
+CHANGE_PER_SPEED = 3.0
 LASTING_QUANTILE = 0.25
 ORDERS = 400
 
@@ -143,18 +145,26 @@ def wobble(analysis: Analysis, step: int, window: Window) -> float:
 def judder(analysis: Analysis, step: int, window: Window) -> float:
     """Speed that goes up and down from step to step, everywhere at once.
 
-    v_t is the mean length of the flow from t to t+s, in short sides, and g_t the change of
-    ln(v + .0005) from t to t+s. The value is the mean of sqrt(-g_t g_t+s) where the two differ in
-    sign, else 0. Frames that repeat the one before (v_t under a tenth of the median) are left out:
-    `stutter` is charged for them. Range [0, about 3]; footage shows .02 to .4.
+    v_t is the mean length of the flow from t to t+s, in short sides, and c_t the mean absolute
+    difference of x_t and x_t+s, in grey levels. Both must go up and down: with g_t the change of
+    ln(v + .0005) from t to t+s, v swings by sqrt(-g_t g_t+s) where the two differ in sign, else by
+    0; c likewise, of ln(c + .2). The value is the mean over t of the lesser of v's swing and three
+    times c's, since a change grows more slowly than the speed behind it. So flow that loses sight
+    of a thing whenever it is fast is no judder. Frames that repeat the one before (v_t under a
+    tenth of the median) are left out: `stutter` is charged for them. Range [0, about 3]; footage
+    shows .01 to .25.
     """
     forward = analysis.flow(step, slice(window.start, window.stop - step)).forward
     speeds = np.array([np.linalg.norm(flow, axis=-1).mean() for flow in forward])
-    speeds = speeds[speeds > REPEATED * np.median(speeds)] / min(forward.shape[1:3])
-    growth = np.log(speeds[step:] + LEAST_SPEED) - np.log(speeds[:-step] + LEAST_SPEED)
-    if len(growth) <= step:
+    frames = analysis.frames[window.start : window.stop]
+    pairs = zip(frames, frames[step:], strict=False)
+    changes = np.array([cv2.norm(*pair, cv2.NORM_L1) / frames[0].size for pair in pairs])
+    moving = speeds > REPEATED * np.median(speeds)
+    of_speed = _swings(speeds[moving] / min(forward.shape[1:3]) + LEAST_SPEED, step)
+    of_change = _swings(changes[moving] + LEAST_DIFFERENCE, step)
+    if not len(of_speed):
         return 0.0
-    return float(np.sqrt(np.maximum(0, -growth[:-step] * growth[step:])).mean())
+    return float(np.minimum(of_speed, CHANGE_PER_SPEED * of_change).mean())
 
 
 def jumps(analysis: Analysis, step: int, window: Window) -> float:
@@ -254,6 +264,13 @@ def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.f
         return [lengths, speeds, np.stack(turns, axis=-1)]
 
     return analysis.along("velocities", 2 * step, compute, part)
+
+
+def _swings(values: NDArray[np.float64], step: int) -> NDArray[np.float64]:
+    """How far values above 0 go up and come down again, or down and up, e-fold, `[T - 2 step]`."""
+    growth = np.log(values[step:]) - np.log(values[:-step])
+    swings: NDArray[np.float64] = np.sqrt(np.maximum(0, -growth[:-step] * growth[step:]))
+    return swings
 
 
 def _by_cell(values: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:

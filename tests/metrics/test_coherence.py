@@ -24,13 +24,14 @@ from bench.metrics.coherence import (
     headline,
     lost_flicker,
     lost_identity,
+    lost_judder,
     lost_jumps,
     lost_motion,
     lost_order,
     lost_tremble,
 )
 from bench.metrics.damage import Window
-from bench.prompts import Prompt
+from bench.prompts import Prompt, load_suite
 from bench.validation.footage import every, shrink_clip
 from bench.video import read_video
 from bench.vision.analysis import Analysis
@@ -213,9 +214,24 @@ def test_what_turns_and_grows_as_a_whole_neither_wobbles_nor_judders(
     assert damage.judder(analysis, 1, window) < 0.02
 
 
+def test_uneven_timing_costs_points_and_even_timing_none(analyse: Analyse, sound: Clip) -> None:
+    uneven = FAULTS["judder"](sound.frames, 1.0, np.random.default_rng(0))
+    assert lost_judder(analyse(sound.frames, 8.0, SUBJECT)) < 1
+    assert lost_judder(analyse(uneven, 8.0, SUBJECT)) > 15
+
+
 def test_a_frame_that_is_held_is_no_judder(analyse: Analyse) -> None:
     frames = moving_texture(16, 128)[np.arange(16) // 2 * 2]
     assert damage.judder(analyse(frames, 8.0), 1, Window(0, 16)) < 0.1
+
+
+def test_a_pendulum_that_the_flow_loses_hardly_judders(analyse: Analyse) -> None:
+    """It is found where it turns and lost where it is fast, so its measured speed jumps about."""
+    (prompt,) = (p for p in load_suite("toy.jsonl")[0] if p.id == "swing-green-ring")
+    clip = ToyGenerator(128, 128, fps=8.0, seconds=2.0).generate(prompt, 0)
+    assert lost_judder(analyse(clip.frames, clip.fps, prompt)) < 3
+    uneven = FAULTS["judder"](clip.frames, 1.0, np.random.default_rng(0))
+    assert lost_judder(analyse(uneven, clip.fps, prompt)) > 20
 
 
 def test_three_frames_are_too_few_to_swing_back(analyse: Analyse) -> None:
