@@ -29,8 +29,10 @@ from bench.metrics.coherence import (
     lost_motion,
     lost_order,
     lost_tremble,
+    moving,
 )
 from bench.metrics.damage import Window
+from bench.metrics.motion import MotionState
 from bench.prompts import Prompt, load_suite
 from bench.validation.footage import every, shrink_clip
 from bench.video import read_video
@@ -104,6 +106,13 @@ def test_a_still_behind_moving_water_is_worth_nothing(analyse: Analyse, footage:
     for prompt in (PROMPT, SUBJECT):
         assert coherence(analyse(rippled, sound.fps, prompt)) <= 10
         assert coherence(analyse(sound.frames, sound.fps, prompt)) > 85
+
+
+def test_what_no_camera_explains_must_show_more_that_is_new() -> None:
+    water = MotionState(subject=0.2, unexplained=0.98, active=0.9, raw=0.2, revealed=0.59)
+    assert moving(water, 8.0, "any") == moving(water, 8.0, "subject") == 0
+    assert moving(replace(water, unexplained=0.4), 8.0, "any") == 1
+    assert moving(replace(water, revealed=0.63), 8.0, "any") == 1
 
 
 def test_a_pan_counts_where_the_camera_was_to_move(analyse: Analyse) -> None:
