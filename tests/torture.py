@@ -40,7 +40,7 @@ import bench.run.job  # noqa: F401
 from bench import cli
 from bench.clip import read_master
 from bench.commands import run
-from bench.errors import BenchError, ClipError
+from bench.errors import MISTAKE, BenchError, ClipError
 from bench.schema import ClipRecord, Loaded, Record, Result, Run, Sample, ScoreRecord
 from bench.storage import CONF, RunFolder, read_record
 from bench.video import read_video
@@ -59,6 +59,11 @@ class Odd(ToyGenerator):
     diary: str = ""
     lacks_memory: bool = False
     hangs: bool = False
+
+    def __enter__(self):
+        if "HANGS_LOADING" in os.environ:
+            time.sleep(600)
+        return self
 
     def generate(self, prompt, seed):
         with open(self.diary, "a") as diary:
@@ -488,17 +493,35 @@ def device_full(base: Path, reference: Reference) -> list[Row]:
 
 
 def hangs(base: Path, reference: Reference) -> list[Row]:
-    rows = [Row("a clip that hangs"), Row("a metric that hangs")]
+    whats = ("a model that hangs on loading", "a clip that hangs", "a metric that hangs")
+    rows = [Row(what) for what in (*whats, "a clip that hangs on reading")]
     place = Place(base, "hangs")
+    loading = partial(os.environ.update, HANGS_LOADING="1")
+    suffer(place, rows[0], "load_timeout_s=20", before=loading, ends=(MISTAKE,), within_s=900)
     hang = ("model.hangs=true", "timeout_s=20", "stages=[generate]")
-    suffer(place, rows[0], *hang, ends=(1,), within_s=900)
-    rows[0].wrong += [clip["status"] for clip in place.clips()].count("error") != 1
+    suffer(place, rows[1], *hang, ends=(1,), within_s=900)
+    rows[1].wrong += [clip["status"] for clip in place.clips()].count("error") != 1
     again = ("retry_failed=true", "score.timeout_s=20")
-    suffer(place, rows[1], *again, before=partial(os.environ.update, HANGS="1"), within_s=900)
-    too_long = [c for c in place.clips() if "took longer" in c["unscored"].get("length", "")]
-    rows[1].wrong += len(too_long) != len(SEEDS)
-    settle(place, reference, rows[1])
+    suffer(place, rows[2], *again, before=partial(os.environ.update, HANGS="1"), within_s=900)
+    rows[2].wrong += _took_too_long(place, "length") != len(SEEDS)
+    settle(place, reference, rows[2])
+    place = Place(base, "hangs-reading")
+    suffer(place, Row(""), "stages=[generate]")
+    master = place.folder.master(Sample("two", 0))
+    content = master.read_bytes()
+    master.unlink()
+    os.mkfifo(master)  # whoever opens it waits for somebody who writes
+    suffer(place, rows[3], "score.timeout_s=20", within_s=900)
+    rows[3].wrong += [_took_too_long(place, name) for name in ("length", "warp_mae")] != [1, 1]
+    master.unlink()
+    master.write_bytes(content)
+    settle(place, reference, rows[3])
     return rows
+
+
+def _took_too_long(place: Place, name: str) -> int:
+    """Clips that this metric has no value for because a limit of time was reached."""
+    return sum("took longer" in clip["unscored"].get(name, "") for clip in place.clips())
 
 
 def file_torn(base: Path, reference: Reference, name: str, seed: int) -> list[Row]:

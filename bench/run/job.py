@@ -25,7 +25,13 @@ from bench.config import (
 from bench.errors import BenchError, printable
 from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.team import Team
-from bench.measure.machine import environment, gpus_of, one_thread, resolve_device
+from bench.measure.machine import (
+    environment,
+    gpus_of,
+    main_memory_bytes,
+    one_thread,
+    resolve_device,
+)
 from bench.metrics.base import Metric
 from bench.progress import say_line
 from bench.prompts import Item, Prompt
@@ -44,7 +50,7 @@ from bench.run.plan import (
     unmixed,
 )
 from bench.run.scoring import score
-from bench.run.workers import cores, in_workers, score_workers
+from bench.run.workers import cores, in_workers
 from bench.schema import SCHEMA, Card, Expected, Hardware, Prompts, Run, Sample, parse
 from bench.storage import RunFolder, expect_to, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
@@ -56,6 +62,12 @@ _MOST_LOGGED = 20_000  # characters of a message, with its traceback
 Samples = Collection[Sample]
 
 _NAMED_ON_SCREEN = 10  # of files with something to say about; all stand in result.json
+
+# What a process that scores is to have: main memory, clips that are worth its start (which takes as
+# long as scoring several small ones), and a share of a GPU that keeps it busy, within its memory.
+_SCORER_BYTES = 3 * 2**30
+_CLIPS_OF_A_SCORER = 8
+_SCORERS_OF_A_GPU = 8
 
 
 @dataclass(frozen=True)
@@ -91,15 +103,12 @@ def run(
     gpus = gpus_of(resolve_device(config.device))
     generator = build_generator(config.model)
     each = generator.info
-    makers, scorers = _makers(config, gpus, each), config.score.workers
-    if scorers == "auto":
-        scorers = score_workers(len(gpus))
+    makers = _makers(config, gpus, each)
     # Workers have their GPUs to themselves: nothing is computed here then, and no GPU asked.
     has_limit = config.timeout_s is not None or (
         config.load_timeout_s is not None and generator.has_to_load and has_others
     )
     makes_apart = makers > 1 or each.processes > 1 or has_limit
-    scores_apart = makes_apart or scorers > 1 or config.score.timeout_s is not None
 
     def share(
         work: str, count: int, gpus_each: int = 1, processes_each: int = 1, *, among: Samples = ()
@@ -118,6 +127,8 @@ def run(
     if makes_apart and generates:
         lacking = frozenset(share("foretell", 1, gpus_each=max(1, len(gpus))))
     job = prepare(config, model_choice, taken)
+    scorers = score_workers(config, gpus, len(job.plan.items))
+    scores_apart = makes_apart or scorers > 1 or config.score.timeout_s is not None
     missing: list[Item] = []
     if not generates:
         take_clips(job, config)
@@ -167,6 +178,14 @@ def _makers(config: RunConfig, gpus: Sequence[str], each: GeneratorInfo) -> int:
         )
     workers = config.launch.workers
     return max(1, len(gpus) // each.gpus) if workers == "auto" else workers
+
+
+def score_workers(config: RunConfig, gpus: Sequence[str], clips: int) -> int:
+    """How many processes of this machine score so many clips at once."""
+    if config.score.workers != "auto":
+        return config.score.workers
+    most = min(cores(), main_memory_bytes() // _SCORER_BYTES, clips // _CLIPS_OF_A_SCORER)
+    return max(1, min(most, len(gpus) * _SCORERS_OF_A_GPU) if gpus else most)
 
 
 def _work(

@@ -41,12 +41,6 @@ _GRACE_S = 10.0
 _LOOK_S = 1.0
 """Between two looks at whether the workers live."""
 
-_SCORER_BYTES = 3 * 2**30
-"""Of memory, that scoring a clip may take."""
-
-_SCORERS_OF_A_GPU = 8
-"""Which keep it busy, and within its memory."""
-
 T = TypeVar("T", bound=Hashable)
 
 Work = Callable[[int, bool], list[T]]
@@ -73,13 +67,6 @@ class _Worker:
 def cores() -> int:
     """Of this machine, that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def score_workers(gpus: int) -> int:
-    """How many processes score at once on this machine: what its cores and its memory allow."""
-    free_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    allowed = min(cores(), free_bytes // _SCORER_BYTES)
-    return max(1, min(allowed, gpus * _SCORERS_OF_A_GPU) if gpus else allowed)
 
 
 @contextmanager

@@ -1,11 +1,15 @@
-"""The log of a run: text from anywhere, on a disk that may be full."""
+"""The log of a run, on a disk that may be full, and how many processes score."""
 
 import logging
 import resource
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from bench.config import RunConfig
+from bench.run import job
 from bench.run.job import log_to
 
 log = logging.getLogger("bench.test")
@@ -42,3 +46,23 @@ def test_a_disk_that_takes_no_log_is_no_mistake(
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "fits" in path.read_text()
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("gpus", "clips", "memory_gib", "processes"),
+    [
+        (0, 64, 100, 4),
+        (0, 24, 100, 3),
+        (0, 3, 100, 1),
+        (0, 64, 7, 2),
+        (0, 64, 1, 1),
+        (1, 800, 9, 3),
+    ],
+)
+def test_as_many_score_as_cores_memory_and_clips_allow(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, clips: int, memory_gib: int, processes: int
+) -> None:
+    monkeypatch.setattr(job, "cores", lambda: 4)
+    monkeypatch.setattr(job, "main_memory_bytes", lambda: memory_gib * 2**30)
+    config = cast("RunConfig", SimpleNamespace(score=SimpleNamespace(workers="auto")))
+    assert job.score_workers(config, ["0"] * gpus, clips) == processes
