@@ -19,11 +19,11 @@ from PIL import Image, ImageCms
 from test_video import write
 
 from bench import clip as clip_module
-from bench import video as video_module
 from bench.clip import Clip, Streamed
 from bench.errors import BenchError, ClipError, printable
 from bench.metrics.coherence import coherence
 from bench.video import Limits, read_video
+from bench.video import read as read_module
 from bench.vision.analysis import Analysis
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"
@@ -71,7 +71,7 @@ def test_a_shared_case_too_large_to_hold_is_read_alike(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = read_video(CASES / name, 8)
-    for module in (clip_module, video_module):
+    for module in (clip_module, read_module):
         monkeypatch.setattr(module, "HELD_BYTES", 1000)
     streamed = read_video(CASES / name, 8)
     assert isinstance(streamed.frames, Streamed)

@@ -16,10 +16,7 @@ FLOORS = (
     ("config", "faults", "leaderboard"),
     ("generators", "metrics"),
     ("measure", "vision"),
-    (
-        *("clip", "errors", "progress", "prompts", "schema", "statistics", "storage", "truncation"),
-        "video",
-    ),
+    ("clip", "errors", "progress", "prompts", "schema", "statistics", "storage", "video"),
 )
 """Rooms and files at the top of bench/, from the top floor down.
 
