@@ -19,7 +19,7 @@ from video_server import VideoServer
 from bench import cli
 from bench.clip import Clip, write_preview
 from bench.commands import prompts as prompts_command
-from bench.generators import video_api
+from bench.generators import video_client
 from bench.storage import CONF
 
 Main = Callable[..., int]
@@ -171,7 +171,7 @@ def test_a_served_model_takes_a_row(
     bench: Main, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    monkeypatch.setattr(video_api, "_LONGEST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(video_client, "_LONGEST_BACKOFF_S", 0.01)
     faults = {"a red ball rolls, 1": "500 twice", "a red ball rolls, 2": "reset once"}
     faults["a red ball rolls, 3"] = "fails"
     server = VideoServer(
