@@ -227,20 +227,15 @@ def _say_where(board: Path) -> None:
 
 
 def _report_failures(outcome: "Outcome") -> int:
+    from bench.leaderboard.tables.table import plural
     from bench.progress import console, say_line
 
     if outcome.failures:
-        console.print(
-            f"{outcome.folder.root}: {_count(outcome.failures)} failed, missing or not read",
-            style="red",
-        )
+        count = plural(len(outcome.failures), "clip")
+        console.print(f"{outcome.folder.root}: {count} failed, missing or not read", style="red")
         for line in outcome.failures[:_SHOWN_FAILURES]:
             say_line(f"  {printable(line)}")
         hidden = len(outcome.failures) - _SHOWN_FAILURES
         if hidden > 0:
             console.print(f"  and {hidden} more, in {outcome.folder.result}", highlight=False)
     return len(outcome.failures)
-
-
-def _count(lines: list[str]) -> str:
-    return f"{len(lines)} clip" + ("s" if len(lines) != 1 else "")
