@@ -156,7 +156,7 @@ def test_a_suite_of_the_user_s_own_files_says_what_it_lacks(
 def test_a_run_starts_its_server_and_names_the_stack(
     bench: Main, suite: str, tmp_path: Path
 ) -> None:
-    program = Path(__file__).with_name("video_server.py")
+    program = Path(__file__).parents[1] / "video_server.py"
     command = f"[{sys.executable}, {program}, {video(tmp_path / 'made.mp4')}, '{{port}}']"
     run = ["model=vllm_omni", "model.base_url='http://127.0.0.1:{port}'", suite, "suite.name=four"]
     run += [f"model.server={{command: {command}, version: [echo, 0.21.0]}}", "limit=1"]

@@ -2,7 +2,6 @@
 
 import shutil
 import unicodedata
-import zlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +13,9 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from conftest import moving_texture
+from fake_files import png_header, write
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-from test_video import write
 
 from bench import clip as clip_module
 from bench.clip import Clip, Streamed
@@ -26,7 +25,7 @@ from bench.video import Limits, read_video
 from bench.video import read as read_module
 from bench.vision.analysis import Analysis
 
-CASES = Path(__file__).parents[2] / "shared" / "cases"
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the shared folder of cases is missing")
 
@@ -671,12 +670,6 @@ def gif_header(width: int, height: int) -> bytes:
     size = width.to_bytes(2, "little") + height.to_bytes(2, "little")
     frame = b"," + b"\0\0\0\0" + size + b"\0" + b"\x02\x02\x44\x01\x00"
     return b"GIF89a" + size + b"\x80\0\0" + b"\0\0\0\xff\xff\xff" + frame + b";"
-
-
-def png_header(width: int, height: int) -> bytes:
-    chunk = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
-    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + chunk
-    return head + zlib.crc32(chunk).to_bytes(4, "big") + b"\0\0\0\0IDAT" + b"\x35\xaf\x06\x1e"
 
 
 @pytest.mark.parametrize("side", [9000, 65535])
