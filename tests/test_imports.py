@@ -16,7 +16,10 @@ FLOORS = (
     ("config", "faults", "leaderboard"),
     ("generators", "metrics"),
     ("measure", "vision"),
-    ("clip", "errors", "progress", "prompts", "schema", "statistics", "storage", "video"),
+    (
+        *("clip", "errors", "progress", "prompts", "schema", "statistics", "storage", "textfiles"),
+        "video",
+    ),
 )
 """Rooms and files at the top of bench/, from the top floor down.
 
