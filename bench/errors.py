@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ MISTAKE, INTERRUPTED = 2, 130
 """Exit codes where there is something to mend, and after Ctrl-C."""
 
 _MOST_LISTED = 30  # choices, that one line may name
+_MOST_SHOWN = 4000  # characters of one line on the screen
 
 
 class BenchError(Exception):
@@ -94,6 +96,16 @@ def prepare_output() -> None:
             stream.reconfigure(errors="replace")
 
 
+class Screen(logging.Handler):
+    """Shows the message alone; a worker's parent does. Tracebacks stand in the run's bench.log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it in one line."""
+        from bench.progress import say_line  # rich takes a while, which help does without
+
+        say_line(printable(record.getMessage(), _MOST_SHOWN))
+
+
 def attempt(job: Callable[[], int]) -> int:
     """The exit code of a command's job, which is 2 where whatever it raises ended in one line."""
     prepare_output()
@@ -106,7 +118,7 @@ def attempt(job: Callable[[], int]) -> int:
 
 def complain(error: Exception) -> None:
     """Say on stderr, in one line, what was expected, what was got and what to type."""
-    sys.stderr.write(f"steadybench: {printable(explain(error), 4000)}\n")
+    sys.stderr.write(f"steadybench: {printable(explain(error), _MOST_SHOWN)}\n")
 
 
 def explain(error: Exception) -> str:

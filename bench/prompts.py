@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from bench.errors import BenchError
 from bench.schema import Sample
-from bench.storage import NAME_RULE, PROMPTS, SAFE_NAME, read_bytes
+from bench.storage import NAME_RULE, PROMPTS, SAFE_NAME, file_sha256, read_bytes
 from bench.video import read_image
 
 Motion = Literal["subject", "camera", "any"]
@@ -63,11 +63,7 @@ class Prompt:
     def content(self) -> dict[str, str | float]:
         """What a model is given: the text, the SHA-256 of each file, the length, if any."""
         files = {"image": self.image, "driving_video": self.driving_video}
-        hashes = {
-            key: hashlib.sha256(path.read_bytes()).hexdigest()
-            for key, path in files.items()
-            if path
-        }
+        hashes = {key: file_sha256(path) for key, path in files.items() if path}
         length = {} if self.seconds is None else {"seconds": self.seconds}
         return {"text": self.text, **hashes, **length}
 

@@ -183,6 +183,11 @@ def read_bytes(path: Path) -> bytes:
         raise BenchError(f"expected to read {path}, but {error.strerror}") from None
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 (hex) of what a file holds."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
 def fingerprint(value: object) -> str:
     """SHA-256 (hex) of a JSON value, independent of key order."""
     text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))

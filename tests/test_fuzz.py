@@ -19,8 +19,8 @@ import fake_runs
 import pytest
 import torch
 from conftest import moving_texture
+from fake_files import write
 from PIL import Image
-from test_video import write
 
 from bench.clip import Clip, write_master
 from bench.errors import BenchError, ClipError

@@ -17,7 +17,7 @@ FLOORS = (
     ("generators", "metrics"),
     ("measure", "vision"),
     (
-        *("clip", "errors", "progress", "prompts", "schema", "statistics", "storage", "truncation"),
+        *("clip", "errors", "progress", "prompts", "schema", "statistics", "storage", "textfiles"),
         "video",
     ),
 )

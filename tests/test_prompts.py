@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from test_cases import png_header
+from fake_files import png_header
 
 from bench.errors import BenchError
 from bench.prompts import Prompt, load_suite

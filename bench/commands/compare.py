@@ -18,8 +18,9 @@ from rich.text import Text
 
 from bench.commands import parser
 from bench.errors import BenchError, attempt, nearest
-from bench.leaderboard.data.files import FILE_NAME, find, load
-from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order, languages
+from bench.leaderboard.data.comparability import languages
+from bench.leaderboard.data.files import FILE_NAME, find_one, load
+from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order
 from bench.leaderboard.pairs import Comparison, Pairs, by_category, most, overall, verdict
 from bench.leaderboard.render.console import show_or_draw
 from bench.leaderboard.tables.table import failure, plain, plural
@@ -41,13 +42,9 @@ class Side:
     @classmethod
     def load(cls, letter: str, path: Path) -> "Side":
         """The one result at a path."""
-        files = find([path])
-        if len(files) != 1:
-            raise BenchError(
-                f"expected one result, {path} holds {len(files)}: name one of its folders"
-            )
-        run = RunFolder(files[0].parent) if files[0].name == FILE_NAME else None
-        return cls(letter, path, load(files[0]), run)
+        file = find_one(path)
+        run = RunFolder(file.parent) if file.name == FILE_NAME else None
+        return cls(letter, path, load(file), run)
 
     @property
     def name(self) -> str:

@@ -7,8 +7,6 @@ Examples:
 """
 
 import argparse
-import csv
-import io
 import json
 import sys
 from collections import Counter
@@ -25,6 +23,7 @@ from bench.generators.folder import NEEDED, OPTIONAL, FolderGenerator, Names, st
 from bench.prompts import Item, Prompt, load_suite
 from bench.run.conditioning import StartImages, without_image
 from bench.storage import write_text
+from bench.textfiles import csv_text
 
 COMPLETE, INCOMPLETE = 0, 1
 
@@ -55,12 +54,8 @@ def export(
             raise BenchError(f"two draws would share the file {file!r}: take --names id")
     if kind == "jsonl":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    sheet = io.StringIO()
     columns = [name for name in NEEDED + OPTIONAL if any(name in row for row in rows)]
-    writer = csv.DictWriter(sheet, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return sheet.getvalue()
+    return csv_text(columns, rows)
 
 
 def check(items: Sequence[Item], folder: FolderGenerator) -> tuple[list[str], list[str]]:

@@ -28,7 +28,7 @@ from bench.commands import parser
 from bench.commands.composition import add_overrides, compose_choice, read_overrides
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import BenchError, ClipError, attempt, printable
-from bench.leaderboard.data.files import find, load_named
+from bench.leaderboard.data.files import find_one, load_named
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import plural
 from bench.schema import ClipRecord, ClipResult, Prompts, Result
@@ -121,16 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(options: Namespace) -> int:
-    files = find([options.result])
-    if len(files) != 1:
-        raise BenchError(f"expected one result, {options.result} holds {len(files)}: name one")
-    result = load_named(files[0])
+    file = find_one(options.result)
+    result = load_named(file)
     clips = [clip for clip in result.clips if clip.status == "ok"]
     if not clips:
-        raise BenchError(f"{files[0]}: expected clips that were made, there are none")
+        raise BenchError(f"{file}: expected clips that were made, there are none")
     # Drawn anew each time: whoever made the row must not know which.
     draws = random.SystemRandom().sample(clips, min(options.clips, len(clips)))
-    pairs = _remade(result, files[0], draws, options)
+    pairs = _remade(result, file, draws, options)
     for clip in pairs:
         sys.stdout.write(f"{printable(str(clip))}\n")
     equal = sum(clip.is_equal for clip in pairs)

@@ -25,7 +25,15 @@ from omegaconf import DictConfig
 from bench.commands.composition import accept_command_line
 from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
-from bench.errors import INTERRUPTED, MISTAKE, BenchError, complain, prepare_output, printable
+from bench.errors import (
+    INTERRUPTED,
+    MISTAKE,
+    BenchError,
+    Screen,
+    complain,
+    prepare_output,
+    printable,
+)
 from bench.storage import CONF
 
 if TYPE_CHECKING:  # they import torch, which takes seconds and which help does without
@@ -162,20 +170,11 @@ def _jobs() -> int:
     return sum(map(len, BasicSweeper.split_arguments(parsed, None)))
 
 
-class _Screen(logging.Handler):
-    """Shows the message alone; tracebacks stand in the run's bench.log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from bench.progress import say_line
-
-        say_line(printable(record.getMessage(), 4000))
-
-
 def main() -> int:
     """Run the jobs the command line asks for."""
     global _session  # Hydra drops what a job returns; this is where it lands
     _session = _Session()
-    logging.getLogger("bench").addHandler(screen := _Screen(logging.WARNING))
+    logging.getLogger("bench").addHandler(screen := Screen(logging.WARNING))
     prepare_output()
     _guess_suite()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
@@ -228,20 +227,15 @@ def _say_where(board: Path) -> None:
 
 
 def _report_failures(outcome: "Outcome") -> int:
+    from bench.leaderboard.tables.table import plural
     from bench.progress import console, say_line
 
     if outcome.failures:
-        console.print(
-            f"{outcome.folder.root}: {_count(outcome.failures)} failed, missing or not read",
-            style="red",
-        )
+        count = plural(len(outcome.failures), "clip")
+        console.print(f"{outcome.folder.root}: {count} failed, missing or not read", style="red")
         for line in outcome.failures[:_SHOWN_FAILURES]:
             say_line(f"  {printable(line)}")
         hidden = len(outcome.failures) - _SHOWN_FAILURES
         if hidden > 0:
             console.print(f"  and {hidden} more, in {outcome.folder.result}", highlight=False)
     return len(outcome.failures)
-
-
-def _count(lines: list[str]) -> str:
-    return f"{len(lines)} clip" + ("s" if len(lines) != 1 else "")

@@ -10,12 +10,10 @@ Examples:
 """
 
 import argparse
-import csv
-import io
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -29,6 +27,7 @@ from bench.generators.folder import NEEDED, OPTIONAL
 from bench.leaderboard.render.console import show_or_draw
 from bench.leaderboard.tables.variants import variant_tables
 from bench.storage import write_text
+from bench.textfiles import csv_text, read_csv
 
 COLUMNS = (*NEEDED, "model", "base", "text")
 
@@ -57,7 +56,8 @@ def _variants(options: argparse.Namespace) -> int:
     overrides, results = list(options.overrides), []
     for model in sorted(models, key=lambda model: bool(bases[model])):  # bases first
         manifest = into / f"{model}.csv"
-        write_text(manifest, _manifest(models[model]))
+        columns = [name for name in (*NEEDED, *OPTIONAL) if name in models[model][0]]
+        write_text(manifest, csv_text(columns, models[model]))
         options.overrides = [
             *("model=folder", f"model.path={options.manifest.parent.absolute()}"),
             *(f"model.manifest={manifest.absolute()}", f"++model.name={model}"),
@@ -82,7 +82,7 @@ def read_variants(path: Path) -> tuple[dict[str, list[Row]], dict[str, str], dic
     models: defaultdict[str, list[Row]] = defaultdict(list)
     bases: dict[str, str] = {}
     texts: dict[str, str] = {}
-    for where, row in _lines(path):
+    for where, row in read_csv(path, COLUMNS)[1]:
         model, base, prompt = check_name(row["model"]), row["base"], check_name(row["prompt"])
         if not row["seed"].isdecimal():
             raise BenchError(f"{where}: expected a whole number as seed, got {row['seed']!r}")
@@ -96,33 +96,6 @@ def read_variants(path: Path) -> tuple[dict[str, list[Row]], dict[str, str], dic
     if not any(bases.values()):
         raise BenchError(f"{path}: expected a base of at least one model, got none")
     return models, bases, texts
-
-
-def _lines(path: Path) -> Iterator[tuple[str, Row]]:
-    try:
-        reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline=""), strict=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"expected a CSV file at {path}, but {error}") from None
-    names = reader.fieldnames or ()
-    if missing := [name for name in COLUMNS if name not in names]:
-        raise BenchError(f"{path}: expected the columns {', '.join(COLUMNS)}, got no {missing[0]}")
-    try:
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise BenchError(f"{where}: expected {len(names)} columns")
-            yield where, {name: row[name].strip() for name in names}
-    except csv.Error as error:
-        raise BenchError(f"{path}, line {reader.line_num}: expected CSV, but {error}") from None
-
-
-def _manifest(rows: Sequence[Row]) -> str:
-    columns = [name for name in (*NEEDED, *OPTIONAL) if name in rows[0]]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 if __name__ == "__main__":

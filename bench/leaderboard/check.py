@@ -23,7 +23,6 @@ from bench.leaderboard.publish import drawings, pages, sheet
 from bench.leaderboard.render.gallery import (
     INDEX,
     Gallery,
-    file_sha256,
     gallery_folder,
     load_gallery,
     preview_path,
@@ -38,6 +37,7 @@ from bench.leaderboard.rules import (
 from bench.leaderboard.tables.table import named, plural, short
 from bench.metrics.headline import SUBJECT_NONE
 from bench.schema import ClipResult, Result, ResultError, Sample
+from bench.storage import file_sha256
 
 _BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be
 

@@ -7,11 +7,11 @@ from functools import cached_property, partial
 from typing import Literal
 
 from bench import statistics as stats
+from bench.leaderboard.data.comparability import differences
 from bench.leaderboard.data.rows import (
     GROUP_METRIC,
     all_metrics,
     clip_value,
-    differences,
     has_quality,
     member_of,
 )

@@ -23,8 +23,8 @@ from typing import Any, TypeVar
 
 import psutil
 
-from bench.errors import BenchError, DeviceLost, complain, explain, prepare_output, printable
-from bench.progress import Display, Step, relay_to, say_line
+from bench.errors import BenchError, DeviceLost, Screen, complain, explain, prepare_output
+from bench.progress import Display, Step, relay_to
 
 log = logging.getLogger(__name__)
 
@@ -219,13 +219,6 @@ def _stop(processes: Sequence[SpawnProcess]) -> None:
         process.join()
 
 
-class _Screen(logging.Handler):
-    """Has the parent show the message."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say_line(printable(record.getMessage(), 4000))
-
-
 def _be_worker(
     life: Callable[[Connection | None], None],
     gpus: Sequence[str],
@@ -295,7 +288,7 @@ def _live(work: Work[T], number: int, again: bool, messages: Connection | None) 
     send = messages.send if messages is not None else lambda _: None
     _tell = send
     relay_to(send)
-    logging.getLogger("bench").addHandler(_Screen(logging.WARNING))
+    logging.getLogger("bench").addHandler(Screen(logging.WARNING))
     prepare_output()
     try:
         done = Done(work(number, again))

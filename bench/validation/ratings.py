@@ -4,8 +4,6 @@ python -m bench.validation.ratings DIR INTO     writes a suite of them: their mo
 """
 
 import argparse
-import csv
-import io
 import json
 import math
 import re
@@ -14,11 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.errors import BenchError, attempt
 from bench.generators.folder import NEEDED
 from bench.storage import SAFE_NAME, write_text
+from bench.textfiles import csv_text, read_csv, read_json_lines
 from bench.video import VIDEO_SUFFIXES
 
 QUESTIONS = ("temporal_quality", "static_quality", "alignment")
@@ -91,46 +89,33 @@ def read_ratings(folder: Path) -> list[RatedClip]:
 
 def _csv_clips(folder: Path) -> Iterator[RatedClip]:
     path = folder / RATINGS
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    names, rows = read_csv(path, _NEEDED)
+    columns = _questions(names, f"{path}, line 1")
     seen = set()
-    try:
-        columns = _questions(reader.fieldnames or (), f"{path}, line 1")
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise BenchError(
-                    f"{where}: expected {len(reader.fieldnames or ())} columns, got "
-                    f"{'more' if None in row else 'fewer'}"
-                )
-            file, model, prompt_id, prompt = (row[name].strip() for name in _NEEDED)
-            if not (file and model and prompt_id):
-                raise BenchError(f"{where}: expected file, model and prompt_id, got an empty one")
-            if file in seen:
-                raise BenchError(f"{where}: expected each file once, got {file!r} again")
-            seen.add(file)
-            ratings = {
-                question: tuple(_number(row[name], name, where) for name in names)
-                for question, names in columns.items()
-            }
-            yield RatedClip(_located(folder, file, where), model, prompt_id, prompt, ratings)
-    except csv.Error as error:
-        raise BenchError(f"{path}, line {reader.line_num}: expected CSV, got {error}") from None
+    for where, row in rows:
+        file, model, prompt_id, prompt = (row[name] for name in _NEEDED)
+        if not (file and model and prompt_id):
+            raise BenchError(f"{where}: expected file, model and prompt_id, got an empty one")
+        if file in seen:
+            raise BenchError(f"{where}: expected each file once, got {file!r} again")
+        seen.add(file)
+        ratings = {
+            question: tuple(_number(row[name], name, where) for name in raters)
+            for question, raters in columns.items()
+        }
+        yield RatedClip(_located(folder, file, where), model, prompt_id, prompt, ratings)
 
 
-def _questions(names: Iterable[str], where: str) -> dict[str, list[str]]:
+def _questions(names: Sequence[str], where: str) -> dict[str, list[str]]:
     """Question to the columns that hold its ratings."""
-    given = list(names)
-    for name in _NEEDED:
-        if name not in given:
-            raise BenchError(f"{where}: expected a column {name!r}, got {', '.join(given)}")
     columns: dict[str, list[str]] = defaultdict(list)
-    for name in given:
+    for name in names:
         if match := _COLUMN.fullmatch(name):
             columns[match[1]].append(name)
     if not columns:
         raise BenchError(
             f"{where}: expected columns such as {QUESTIONS[0]}_1 (questions are "
-            f"{', '.join(QUESTIONS)}; after the last _ comes the rater), got {', '.join(given)}"
+            f"{', '.join(QUESTIONS)}; after the last _ comes the rater), got {', '.join(names)}"
         )
     return dict(columns)
 
@@ -156,17 +141,15 @@ def _fetv_files(folder: Path) -> Iterable[Path]:
 def _fetv_clips(folder: Path, files: list[Path]) -> Iterator[RatedClip]:
     raters = sorted({file.parent.name for file in files})
     texts = folder / "fetv_data.json"
-    prompts = {
-        str(number): str(entry.get("prompt", ""))
-        for number, entry in (_json_lines(texts) if texts.is_file() else ())
-    }
+    entries = read_json_lines(texts) if texts.is_file() else ()
+    prompts = {str(number - 1): str(entry.get("prompt", "")) for number, entry in entries}
     ratings: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(
         lambda: {question: {} for question in QUESTIONS}
     )
     for file in files:
         model = file.stem.removeprefix(_FETV_FILE)
-        for number, line in _json_lines(file):
-            where = f"{file}, line {number + 1}"
+        for number, line in read_json_lines(file):
+            where = f"{file}, line {number}"
             for prompt_id, given in line.items():
                 if not isinstance(given, dict):
                     raise BenchError(f"{where}: expected the ratings of a clip, got {given!r}")
@@ -185,30 +168,6 @@ def _fetv_clips(folder: Path, files: list[Path]) -> Iterator[RatedClip]:
                 for question, by_rater in answers.items()
             },
         )
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(_text(path).split("\n")):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BenchError(f"{path}, line {number + 1}: expected JSON, got {error}") from None
-        if not isinstance(entry, dict):
-            raise BenchError(f"{path}, line {number + 1}: expected a JSON object, got {entry!r}")
-        yield number, entry
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise BenchError(f"{path}: expected a file to read, got {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BenchError(
-            f"{path}: expected UTF-8 text, got byte {error.start} that is not"
-        ) from None
 
 
 def _number(value: object, name: str, where: str) -> float:
@@ -246,17 +205,12 @@ def write_suite(folder: Path, into: Path) -> None:
     prompts = [json.dumps({"id": key, "text": text}) for key, text in texts.items()]
     write_text(into / "prompts.jsonl", "\n".join(prompts) + "\n")
     for model, lines in files.items():
-        manifest = io.StringIO()
-        csv.writer(manifest, lineterminator="\n").writerows([NEEDED, *lines])
-        write_text(into / f"{model}.csv", manifest.getvalue())
+        rows = [dict(zip(NEEDED, line, strict=True)) for line in lines]
+        write_text(into / f"{model}.csv", csv_text(NEEDED, rows))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Returns:
-        The exit code: 0, or 2 on a mistake.
-    """
+    """Run the command; exit code 0, or 2 after a mistake of the user."""
     parser = argparse.ArgumentParser(description="Make a suite of clips that people have rated.")
     parser.add_argument("folder", type=Path, help="holds the clips and ratings.csv")
     parser.add_argument("into", type=Path, help="folder for prompts.jsonl and <model>.csv")

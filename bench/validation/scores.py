@@ -27,7 +27,7 @@ from bench.errors import BenchError, ClipError, Unscored
 from bench.metrics.base import Metric
 from bench.prompts import Prompt
 from bench.schema import Record
-from bench.storage import PACKAGE, fingerprint, read_record, write_json
+from bench.storage import PACKAGE, file_sha256, fingerprint, read_record, write_json
 from bench.validation.footage import Piece
 from bench.validation.ratings import RatedClip
 from bench.validation.variants import KINDS, variants
@@ -224,11 +224,8 @@ def _score_variants(
 def _opinion(
     configured: Mapping[str, Any], device: torch.device, cache: Path, code: str, clip: RatedClip
 ) -> Opinion:
-    try:
-        sha256 = hashlib.sha256(clip.path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise BenchError(f"{clip.path}: expected a clip to read, got {error.strerror}") from None
-    file = cache / f"{fingerprint([sha256, clip.prompt, code, configured, str(device)])}.json"
+    decisive = [file_sha256(clip.path), clip.prompt, code, configured, str(device)]
+    file = cache / f"{fingerprint(decisive)}.json"
     if file.is_file():
         scored = read_record(file, Record).given
     else:
@@ -248,6 +245,6 @@ def _opinion(
 
 def _code() -> str:
     """Hash of the code and the constants that decide what a metric says."""
-    rooms = (PACKAGE / room for room in ("metrics", "vision"))
-    files = sorted([*(file for room in rooms for file in room.glob("*.py")), PACKAGE / "video.py"])
+    rooms = (PACKAGE / room for room in ("metrics", "video", "vision"))
+    files = sorted(file for room in rooms for file in room.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

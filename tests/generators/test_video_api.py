@@ -17,9 +17,10 @@ from video_server import VideoServer
 
 from bench.clip import Clip, write_preview
 from bench.errors import BenchError, ClipError, DeviceLost
-from bench.generators import video_api
+from bench.generators import video_client
 from bench.generators.base import Delivered, Undelivered
 from bench.generators.video_api import VideoApiGenerator
+from bench.generators.video_client import VideoClient
 from bench.prompts import Prompt
 
 KEY = "sk-secret-0123456789"
@@ -41,7 +42,7 @@ def server(video: bytes) -> Iterator[VideoServer]:
 @pytest.fixture(autouse=True)
 def _here_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(video_api, "_LONGEST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(video_client, "_LONGEST_BACKOFF_S", 0.01)
 
 
 def generator(server: VideoServer, **changes: Any) -> VideoApiGenerator:
@@ -176,7 +177,7 @@ def test_a_server_that_falls_silent_is_given_up(server: VideoServer) -> None:
 def test_an_endless_answer_is_not_held(
     server: VideoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(video_api, "_MOST_VIDEO_BYTES", 2**22)
+    monkeypatch.setattr(video_client, "_MOST_VIDEO_BYTES", 2**22)
     server.fault = {"a cat": "endless"}
     with pytest.raises(ClipError, match="expected at most 4194304 bytes, the server sends more"):
         make(server)
@@ -282,7 +283,8 @@ def test_a_public_server_sends_nobody_to_a_private_address(
         server.storage = elsewhere.url.replace("127.0.0.1", "localhost")
         assert len(make(server).frames) == 8  # both are of this machine
         monkeypatch.setattr("socket.getaddrinfo", resolve)
-        client = video_api.VideoClient(generator(server), None, "https://public.example")
+        limits = {"timeout_s": 1.0, "answer_s": 1.0, "poll_s": 1.0, "retries": 0}
+        client = VideoClient("https://public.example", None, dialect="json", **limits)
         for host in ("localhost", "10.0.0.7", "169.254.169.254", "[::1]"):
             with pytest.raises(ClipError, match=r"public\.example to send on to a public address"):
                 client._refuse_private(httpx2.Request("GET", f"http://{host}/x"))
@@ -410,4 +412,4 @@ def test_no_server_outlives_whoever_started_it(clip: Path, sent: signal.Signals)
     [("7", 7.0), (None, None), ("soon", None), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, expected_s: float | None) -> None:
-    assert video_api._retry_after_s(header) == expected_s
+    assert video_client._retry_after_s(header) == expected_s

@@ -214,7 +214,10 @@ def test_ratings_are_read_with_gaps_and_further_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        (["file,model"], "line 1: expected a column 'prompt_id', got file, model"),
+        (
+            ["file,model"],
+            "line 1: expected the columns file, model, prompt_id, prompt, got no 'prompt_id'",
+        ),
         (
             ["file,model,prompt_id,prompt,score"],
             "expected columns such as temporal_quality_1",
@@ -232,7 +235,7 @@ def test_ratings_are_read_with_gaps_and_further_columns(tmp_path: Path) -> None:
             [HEADER, "a.gif,m,7,p,3,4", "a.gif,m,8,p,3,4"],
             "each file once, got 'a.gif' again",
         ),
-        ([HEADER, 'a.gif,m,7,"p,3,4'], "expected CSV, got"),
+        ([HEADER, 'a.gif,m,7,"p,3,4'], "expected CSV, but"),
         ([HEADER, "b.gif,m,7,p,3,4"], "got none of 1"),
         ([HEADER], "got none of 0"),
     ],

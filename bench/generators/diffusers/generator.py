@@ -1,8 +1,6 @@
 """Any pipeline of diffusers as a generator: one YAML for each model, no code for any."""
 
 import contextlib
-import gc
-import hashlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,9 +39,11 @@ from bench.generators.diffusers.options import (
     place,
     reset_attention,
 )
+from bench.measure.machine import free
 from bench.measure.stages import StageClock
 from bench.prompts import Prompt
 from bench.schema import Loaded, Task, Weights
+from bench.storage import file_sha256
 from bench.video import crop_to, read_image, read_video
 
 if TYPE_CHECKING:
@@ -219,9 +219,7 @@ class DiffusersGenerator(Generator):
         self.pipe = self.clock = None
         if self.options.attention is not None:
             reset_attention()
-        gc.collect()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        free(self.device)
 
     def frames_requested(self, prompt: Prompt) -> int | None:
         """The call's own count, or the nearest to the prompt's length where that is followed."""
@@ -291,11 +289,7 @@ class DiffusersGenerator(Generator):
 
     def source(self, prompt: Prompt, seed: int) -> dict[str, str]:  # noqa: ARG002 - the same for all
         """Hashes of the videos that drive the animation."""
-        return {
-            name: hashlib.sha256(file.read_bytes()).hexdigest()
-            for name, file in self._videos.items()
-            if file.is_file()
-        }
+        return {name: file_sha256(file) for name, file in self._videos.items() if file.is_file()}
 
     def loaded(self) -> Loaded:
         """What is really in use, read back from the loaded pipeline."""

@@ -42,6 +42,14 @@ def _find(path: Path) -> list[Path]:
     )
 
 
+def find_one(path: Path) -> Path:
+    """The one result file at or under a path."""
+    files = find([path])
+    if len(files) != 1:
+        raise BenchError(f"expected one result, {path} holds {len(files)}: name one of its folders")
+    return files[0]
+
+
 def read_each(paths: Iterable[Path]) -> dict[Path, bytes]:
     """What files hold, for what looks at them and then copies the very same."""
     return {path: read_bytes(path) for path in paths}

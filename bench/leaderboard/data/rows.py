@@ -1,4 +1,4 @@
-"""What a leaderboard shows, as numbers: which results compare, groups of them, and their rows."""
+"""What a leaderboard shows, as numbers: groups of results that compare, and their rows."""
 
 import math
 from collections import Counter, defaultdict
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import statistics as stats
-from bench.leaderboard.data.costs import CRITERIA, Speed, Yield, devices, speeds, yield_of
-from bench.leaderboard.data.files import suite_of
+from bench.leaderboard.data.comparability import conditions, differences
+from bench.leaderboard.data.costs import Speed, Yield, devices, speeds, yield_of
 from bench.leaderboard.data.votes import Preference, Vote, matching, preference
 from bench.metrics.cross_clip import BETTER, UNIT
 from bench.schema import ClipResult, Expected, MetricDescription, Result
@@ -146,72 +146,6 @@ def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteB
     return [_board(suite, by_suite[suite], cast[suite]) for suite in suites]
 
 
-def differences(first: Result, other: Result, *, paired: bool = False) -> tuple[str, ...]:
-    """In what two results differ so that they do not compare; empty if they do.
-
-    A metric that only one of them has is no reason, unless it decides ranks. Paired, they are put
-    side by side, draw by draw and metric by metric: whatever prompts, seeds and metrics they share
-    is enough, footage compares file by file, and a suite compares with itself in another language.
-    """
-    a, b = _conditions(first), _conditions(other)
-    same = first.prompts.sha256 == other.prompts.sha256
-    if same and first.prompts.sha256 is None and not paired:
-        judged: set[str] = set()
-    elif same or (paired and languages(first, other)):
-        judged = a.keys() - {"prompts"}
-    else:
-        judged = a.keys() - {"selection of the prompts"}
-    if paired:
-        judged -= {"selection of the prompts", "seeds"}
-    reasons = [
-        f"other {name} ({a[name][1]} and {b[name][1]})"
-        for name in a
-        if name in judged and a[name][0] != b[name][0]
-    ]
-    if first.calibration != other.calibration and not paired:
-        reasons.append("another calibration")
-    names = first.metrics.keys() | other.metrics.keys()
-    changed = sorted(name for name in names if first.metrics.get(name) != other.metrics.get(name))
-    if len(changed) == len(names) > 0:
-        reasons.append("other versions or backbones of every metric")
-    elif not paired:
-        shared = first.metrics.keys() & other.metrics.keys()
-        if versions := [name for name in changed if name in shared]:
-            reasons.append(f"other versions or backbones of {', '.join(versions)}")
-        if lacking := [name for name in changed if name in CRITERIA and name not in shared]:
-            reasons.append(f"{', '.join(lacking)} of one alone")
-    return tuple(reasons)
-
-
-def languages(first: Result, other: Result) -> tuple[str, str] | None:
-    """The files of two published suites that are each other in another language.
-
-    Their prompts share ids and categories; None for one suite, or for two that are no such thing.
-    """
-    one, two = suite_of(first.prompts.sha256, {}), suite_of(other.prompts.sha256, {})
-    if one is None or two is None or one == two or one.categories != two.categories:
-        return None
-    return one.file, two.file
-
-
-def _conditions(result: Result) -> Mapping[str, tuple[Hashable, str]]:
-    """What the clips of a result were made under: what must be equal, and how people say it."""
-    sha256, asked = result.prompts.sha256, set(result.expected.prompts)
-    return {
-        "prompts": (
-            sha256,
-            f"{result.prompts.name}, sha256 {sha256[:8]}" if sha256 else "footage without any",
-        ),
-        "selection of the prompts": (frozenset(asked) if sha256 else None, str(len(asked))),
-        "seeds": (
-            frozenset(result.expected.seeds),
-            ", ".join(map(str, sorted(result.expected.seeds))),
-        ),
-        "aspect": (result.aspect, result.aspect or "as each model makes it"),
-        "compression": (result.lossy, "lossy" if result.lossy else "lossless"),
-    }
-
-
 def has_quality(result: Result) -> bool:
     """Whether scores mean anything: random weights are timed only, and a run may be unscored."""
     return bool(result.metrics) and not result.random_weights
@@ -318,8 +252,8 @@ def _members(results: Iterable[Result]) -> list[list[Result]]:
     by_key: defaultdict[Hashable, list[Result]] = defaultdict(list)
     for result in results:
         footage = result.prompts.sha256 is None
-        conditions = [None if footage else value for value, _ in _conditions(result).values()]
-        by_key[(*conditions, result.calibration, frozenset(result.metrics.items()))].append(result)
+        made_under = [None if footage else value for value, _ in conditions(result).values()]
+        by_key[(*made_under, result.calibration, frozenset(result.metrics.items()))].append(result)
     groups: list[list[list[Result]]] = []
     for alike in sorted(by_key.values(), key=_by_size):
         for group in groups:

@@ -18,7 +18,7 @@ from bench.clip import Clip, read_master
 from bench.errors import ClipError
 from bench.leaderboard.render.figures import named
 from bench.schema import ClipResult, Result, Sample
-from bench.storage import write_bytes
+from bench.storage import RunFolder, write_bytes
 
 _MAX_ROWS = 12
 _PROMPTS_PER_MODEL = 3
@@ -138,7 +138,7 @@ def _of_any_clip(
 
 def _frames(folder: Path, clip: ClipResult) -> Clip | None:
     """The clip's frames, if they lie here: a result from another machine comes without."""
-    path = folder / "clips" / clip.prompt / f"{clip.seed}.mkv"
+    path = RunFolder(folder).master(clip.sample)
     if not path.exists() or clip.frames is None or clip.frames_sha256 is None:
         return None
     try:

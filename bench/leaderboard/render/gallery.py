@@ -5,7 +5,6 @@ import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,7 +14,14 @@ from pydantic import Field, model_validator
 
 from bench import statistics as stats
 from bench.schema import ClipResult, Record, Result, Sample, ScoreEntry, ScoreRecord, Seed
-from bench.storage import SAFE_NAME, RunFolder, expect_to, read_record, write_text
+from bench.storage import (
+    SAFE_NAME,
+    RunFolder,
+    expect_to,
+    file_sha256,
+    read_record,
+    write_text,
+)
 
 INDEX = "clips.json"
 
@@ -189,11 +195,6 @@ def preview_path(gallery: Path, draw: Sample) -> Path:
 def _address(path: Path, into: Path) -> str | None:
     """From the leaderboard's folder, for a page; None if there is no such file."""
     return quote(os.path.relpath(path, into).replace(os.sep, "/")) if path.is_file() else None
-
-
-def file_sha256(path: Path) -> str:
-    """Of the bytes of a file, hex."""
-    return sha256(path.read_bytes()).hexdigest()
 
 
 def mean_lags(records: Mapping[Sample, ScoreRecord]) -> Iterator[tuple[str, Curve]]:

@@ -26,7 +26,7 @@ from bench.commands.suites import suites
 from bench.config import build_generator, build_metrics, parse_run, plain
 from bench.storage import CONF
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "prompts/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),

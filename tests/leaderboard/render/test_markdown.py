@@ -15,7 +15,7 @@ from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.markdown import Picture, escape, render
 
-GOLDEN = Path(__file__).parent / "golden" / "leaderboard.md"
+GOLDEN = Path(__file__).parents[1] / "golden" / "leaderboard.md"
 METRICS = fake.COHERENCE | fake.METRICS
 
 

@@ -20,7 +20,7 @@ from bench.commands.export import (
 from bench.leaderboard.data.files import load
 from bench.schema import Result
 
-SCHEMA_1 = Path(__file__).parent / "leaderboard" / "fixtures" / "result_schema_1.json"
+SCHEMA_1 = Path(__file__).parents[1] / "leaderboard/fixtures" / "result_schema_1.json"
 
 
 def read(content: bytes) -> list[dict[str, str]]:

@@ -1,4 +1,3 @@
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -6,40 +5,13 @@ import cv2
 import numpy as np
 import pytest
 from conftest import moving_texture
+from fake_files import write
 
 from bench.clip import Clip, write_master
 from bench.errors import ClipError
 from bench.video import read_video
 
-SHARED_CLIPS = Path(__file__).parents[2] / "shared" / "clips"
-
-
-def write(
-    path: Path,
-    frames: np.ndarray,
-    codec: str = "libx264",
-    pixels: str = "yuv420p",
-    ticks: list[int] | None = None,
-    front: bool = False,
-    turned: int | None = None,
-) -> Path:
-    """A video at 10 fps; `ticks` gives each frame's time in hundredths of a second."""
-    muxer = {"movflags": "+faststart"} if front else {}
-    with av.open(path, "w", options=muxer) as container:
-        stream = container.add_stream(codec, rate=10)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = pixels
-        if ticks:
-            stream.time_base = stream.codec_context.time_base = Fraction(1, 100)
-        if turned is not None:
-            stream.set_display_rotation(turned)
-        for number, array in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format=pixels)
-            frame.pts = ticks[number] if ticks else number * 10
-            frame.time_base = Fraction(1, 100)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+SHARED_CLIPS = Path(__file__).parents[3] / "shared" / "clips"
 
 
 KINDS = [

@@ -19,7 +19,7 @@ from video_server import VideoServer
 from bench import cli
 from bench.clip import Clip, write_preview
 from bench.commands import prompts as prompts_command
-from bench.generators import video_api
+from bench.generators import video_client
 from bench.storage import CONF
 
 Main = Callable[..., int]
@@ -156,7 +156,7 @@ def test_a_suite_of_the_user_s_own_files_says_what_it_lacks(
 def test_a_run_starts_its_server_and_names_the_stack(
     bench: Main, suite: str, tmp_path: Path
 ) -> None:
-    program = Path(__file__).with_name("video_server.py")
+    program = Path(__file__).parents[1] / "video_server.py"
     command = f"[{sys.executable}, {program}, {video(tmp_path / 'made.mp4')}, '{{port}}']"
     run = ["model=vllm_omni", "model.base_url='http://127.0.0.1:{port}'", suite, "suite.name=four"]
     run += [f"model.server={{command: {command}, version: [echo, 0.21.0]}}", "limit=1"]
@@ -171,7 +171,7 @@ def test_a_served_model_takes_a_row(
     bench: Main, suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
-    monkeypatch.setattr(video_api, "_LONGEST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(video_client, "_LONGEST_BACKOFF_S", 0.01)
     faults = {"a red ball rolls, 1": "500 twice", "a red ball rolls, 2": "reset once"}
     faults["a red ball rolls, 3"] = "fails"
     server = VideoServer(

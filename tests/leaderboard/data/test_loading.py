@@ -12,7 +12,7 @@ from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.markdown import render
 from bench.schema import dump
 
-SCHEMA_1 = Path(__file__).parent / "fixtures" / "result_schema_1.json"
+SCHEMA_1 = Path(__file__).parents[1] / "fixtures" / "result_schema_1.json"
 """A result as a run wrote it when schema 1 was new; it must load for as long as schema 1 does."""
 
 SCHEMA_1_GROUPS = SCHEMA_1.with_name("result_schema_1_groups.json")

@@ -2,7 +2,6 @@
 
 import shutil
 import unicodedata
-import zlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,19 +13,19 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc
 from conftest import moving_texture
+from fake_files import png_header, write
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-from test_video import write
 
 from bench import clip as clip_module
-from bench import video as video_module
 from bench.clip import Clip, Streamed
 from bench.errors import BenchError, ClipError, printable
 from bench.metrics.coherence import coherence
 from bench.video import Limits, read_video
+from bench.video import read as read_module
 from bench.vision.analysis import Analysis
 
-CASES = Path(__file__).parents[2] / "shared" / "cases"
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the shared folder of cases is missing")
 
@@ -71,7 +70,7 @@ def test_a_shared_case_too_large_to_hold_is_read_alike(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = read_video(CASES / name, 8)
-    for module in (clip_module, video_module):
+    for module in (clip_module, read_module):
         monkeypatch.setattr(module, "HELD_BYTES", 1000)
     streamed = read_video(CASES / name, 8)
     assert isinstance(streamed.frames, Streamed)
@@ -671,12 +670,6 @@ def gif_header(width: int, height: int) -> bytes:
     size = width.to_bytes(2, "little") + height.to_bytes(2, "little")
     frame = b"," + b"\0\0\0\0" + size + b"\0" + b"\x02\x02\x44\x01\x00"
     return b"GIF89a" + size + b"\x80\0\0" + b"\0\0\0\xff\xff\xff" + frame + b";"
-
-
-def png_header(width: int, height: int) -> bytes:
-    chunk = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
-    head = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + chunk
-    return head + zlib.crc32(chunk).to_bytes(4, "big") + b"\0\0\0\0IDAT" + b"\x35\xaf\x06\x1e"
 
 
 @pytest.mark.parametrize("side", [9000, 65535])

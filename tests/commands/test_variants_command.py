@@ -74,8 +74,8 @@ def test_missing_columns_and_files_are_named(
 ) -> None:
     (tmp_path / "m.csv").write_text("file,model\n")
     assert main([str(tmp_path / "m.csv")]) == 2
-    assert "expected the columns file, prompt, seed, model, base, text, got no prompt" in (
+    assert "expected the columns file, prompt, seed, model, base, text, got no 'prompt'" in (
         capsys.readouterr().err
     )
     assert main([str(tmp_path / "gone.csv")]) == 2
-    assert "expected a CSV file" in capsys.readouterr().err
+    assert "expected to read" in capsys.readouterr().err
