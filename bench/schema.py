@@ -18,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     WrapValidator,
     model_validator,
 )
@@ -44,6 +45,20 @@ def _number(value: object, convert: Callable[[object], float]) -> float:
     """A float; a whole number stays one, so that what is read is written back as it was."""
     number = convert(value)
     return value if type(value) is int else number
+
+
+def _points(
+    points: object, check: Callable[[object], tuple[float | None, ...]], info: ValidationInfo
+) -> tuple[float | None, ...]:
+    """A curve, all of it at once where nothing is wrong: to check point by point is slow."""
+    curve = tuple(points) if info.mode == "json" and isinstance(points, list) else points
+    if isinstance(curve, tuple):
+        numbers = [point for point in curve if point is not None]
+        if {*map(type, numbers)} <= {float} and math.isfinite(sum(numbers)):
+            lowest, highest = min(numbers, default=0), max(numbers, default=0)
+            if lowest >= -_MAX_VALUE and highest <= _MAX_VALUE:
+                return curve
+    return check(curve)
 
 
 def _json(value: object) -> object:
@@ -98,6 +113,7 @@ Watts = Annotated[float, Field(ge=0, le=1e6), _unit("W"), _Number]
 Points = Annotated[float, Field(ge=0, le=100), _unit("points"), _Number]
 Price = Annotated[float, Field(ge=0, le=_MAX_PRICE), _Number]
 Value = Annotated[float, Field(ge=-_MAX_VALUE, le=_MAX_VALUE), _Number]
+Curve = Annotated[tuple[Value | None, ...], WrapValidator(_points)]
 Cosine = Annotated[float, Field(ge=-1.00001, le=1.00001), _Number]
 
 Status = Literal["ok", "error", "oom", "crashed", "refused"]
@@ -498,7 +514,7 @@ class ScoreEntry(MetricDescription):
     """Null where the clip allows none."""
     why: str | None
     """There is no value; null where there is."""
-    series: dict[str, tuple[Value | None, ...]] = Field(default_factory=dict)
+    series: dict[str, Curve] = Field(default_factory=dict)
     """Curve to its points."""
     note: str | None = None
     """What a reader of the value should know."""

@@ -19,6 +19,7 @@ from bench.schema import (
     Result,
     ResultError,
     Sample,
+    ScoreEntry,
     ScoreRecord,
     dump,
     parse,
@@ -362,6 +363,27 @@ def mutate(value: Any, draw: random.Random) -> None:
         else:
             value[key] = draw.choice(ABSURD)
         return
+
+
+@pytest.mark.parametrize(
+    ("points", "fault"),
+    [
+        ([0.5, "x"], r"series.c\[1\]: expected a number, got 'x'"),
+        ([0.5, None, 1e16], r"series.c\[2\]: expected a number <= 1e\+15, got 1e\+16"),
+        ([-1e16], r"series.c\[0\]: expected a number >= -1e\+15, got -1e\+16"),
+        (
+            [float("inf"), float("-inf")],
+            r"series.c\[0\]: expected a finite number or null, got inf",
+        ),
+        ([True], r"series.c\[0\]: expected a number, got true"),
+        (0.5, r"series.c: expected a list, got 0.5"),
+    ],
+)
+def test_a_curve_names_the_point_that_is_wrong(points: object, fault: str) -> None:
+    plain = {"unit": "x", "better": None, "version": 1, "fingerprint": "f", "value": 1, "why": None}
+    entry = json.dumps(plain | {"series": {"c": points}})
+    with pytest.raises(ResultError, match=fault):
+        parse(ScoreEntry, entry, "0.json", "give another")
 
 
 def test_no_mutation_of_a_result_brings_anything_but_a_result_or_one_line_faults() -> None:

@@ -24,8 +24,8 @@ from bench.vision.flow import DisFlow
 
 pytestmark = pytest.mark.benchmark
 
-CLIPS = 2000
-SETTLED = 500  # clips by which caches are filled
+CLIPS = 800
+SETTLED = 300  # clips by which caches are filled
 MOST_GROWTH = 1.05
 CPU = torch.device("cpu")
 
