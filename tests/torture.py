@@ -514,8 +514,10 @@ def hangs(base: Path, reference: Reference) -> list[Row]:
     # Looking for torn files would hang as well, so this one does not `suffer`.
     ended = place.wait(place.start("score.timeout_s=20"), 900)
     rows[3].number += 1
-    rows[3].wrong += ended.code != 0 or "Traceback" in ended.output
-    rows[3].wrong += [_took_too_long(place, name) for name in ("length", "warp_mae")] != [1, 1]
+    late = [_took_too_long(place, name) for name in ("length", "warp_mae")]
+    if ended.code != 0 or "Traceback" in ended.output or late != [1, 1]:
+        rows[3].wrong += 1
+        complain(rows[3], place, f"{late} late, ended with {ended.code}: {ended.output}")
     master.unlink()
     master.write_bytes(content)
     settle(place, reference, rows[3])
