@@ -31,6 +31,7 @@ _FEW = 15  # whiskers of more points than that step back
 _POINT_PER_INCH = 72
 _LABEL_SIZE = 8.0  # points
 _LABEL_CHARACTERS = 40
+_LEAST_SHOWN = 1.0  # points, of any model, for a part to have a panel
 _GAPS = (7.0, 16.0, 28.0, 44.0, 64.0)  # from a point to its label
 _CLEAR = 4.0  # half the side of the square around a point that stays free
 
@@ -91,7 +92,8 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
                     f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title, quality)
                 )
         sub_scores = [name for name in SUB_SCORES if name in group.metrics]
-        if parts := [name for name in sub_scores if group.metrics[name].unit == "points"]:
+        in_points = [name for name in sub_scores if group.metrics[name].unit == "points"]
+        if parts := [name for name in in_points if _most(group.complete, name) >= _LEAST_SHOWN]:
             yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
         rows = [row for row in group.complete if row.result.model in lags]
         names = sorted({name for row in rows for name in lags[row.result.model]})
@@ -109,6 +111,12 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
             name = f"speed-{_slug(base.result.model)}-{_slug(clock)}"
             title = f"What speed costs: {base.label}, {clock}"
             yield Drawing(name, partial(trade_off, base.label, points, title))
+
+
+def _most(rows: Sequence[Row], name: str) -> float:
+    """The largest mean of any model."""
+    intervals = [row.scores[name].interval for row in rows]
+    return max((each.mean for each in intervals if each is not None), default=0.0)
 
 
 def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
