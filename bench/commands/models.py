@@ -118,7 +118,7 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps([asdict(model) for model in models], indent=2) + "\n")
         return 0
-    print_table(HEADINGS, map(cells, models), width=200)
+    print_table(HEADINGS, map(cells, models), width=1000)  # piped, a name is to be copied whole
     return 0
 
 
