@@ -1,12 +1,13 @@
 """Publish results: into a leaderboard's folder go copies of them, its pages, figures and clips."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.leaderboard.data.files import FILE_NAME, load_each, load_named, read_each
+from bench.leaderboard.data.raters import mean_ratings
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.data.votes import PUBLISHED as VOTES
 from bench.leaderboard.data.votes import read_votes
@@ -16,6 +17,7 @@ from bench.leaderboard.render.gallery import draw_order, load_gallery, save_gall
 from bench.leaderboard.render.markdown import OPENING, TRUST, Picture, render
 from bench.leaderboard.render.page import MARK, page
 from bench.leaderboard.tables.suite import tables
+from bench.leaderboard.tables.table import Table
 from bench.schema import Result
 from bench.storage import KINDS, read_bytes, write_bytes, write_text
 
@@ -62,6 +64,7 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
             if file != (place := _place(result, into)):
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
             load_gallery(result, into)  # damage is said before anything is written
+    mean_ratings(into)
     for file, result in inputs.items():
         write_bytes(_place(result, into), contents.pop(file))
     suites = boards(everything.values(), read_votes(sorted(into.glob(VOTES)))[0])
@@ -102,12 +105,24 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
         for result in board.results
     }
     beside = pictures(into)
-    drawn = {board.suite: list(tables(board)) for board in suites}
+    ratings = mean_ratings(into)
+    drawn = {board.suite: _with_ratings(board, ratings) for board in suites}
     trust = [path for path in TRUST if (into / path).exists()]
     return {
         into / README: render(suites, beside, trust, drawn),
         into / PAGE: page(suites, galleries, beside, drawn, into),
     }
+
+
+def _with_ratings(board: SuiteBoard, ratings: Mapping[str, float]) -> list[Table]:
+    """All tables; under the first what raters said of its models, if they have rated each."""
+    drawn = list(tables(board))
+    models = sorted((result.model for result in board.results), key=lambda m: -ratings.get(m, 0))
+    if len(models) < 2 or not ratings.keys() >= {*models}:
+        return drawn
+    rated = ", ".join(f"{board.labels[model]} {ratings[model]:.2f}" for model in models)
+    line = f"People's mean rating of how these models' clips move, 1 to 5: {rated} (people.md)."
+    return [replace(drawn[0], below=(*drawn[0].below, line)), *drawn[1:]]
 
 
 def pictures(into: Path) -> dict[str, list[Picture]]:

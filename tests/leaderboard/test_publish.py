@@ -48,6 +48,35 @@ def test_what_was_published_before_stays_and_is_replaced_by_newer(tmp_path: Path
     assert "0.250 ±0" in page.read_text("utf-8")
 
 
+def test_models_that_people_have_rated_show_it(tmp_path: Path) -> None:
+    board, outputs = tmp_path / "board", tmp_path / "outputs"
+    sources = [fake.write(fake.result(name, score=steady), outputs) for name in "ab"]
+    rated = {"a": [2, 3, None], "b": [4.5, 4, 5], "footage": [5]}
+    clips = [
+        {"model": name, "ratings": {"temporal_quality": ratings}, "real": name == "footage"}
+        for name, ratings in rated.items()
+    ]
+    board.mkdir()
+    (board / "people.json").write_text(json.dumps(clips))
+    text = publish(sources, board).readme.read_text("utf-8")
+    assert "how these models' clips move, 1 to 5: b 4.50, a 2.50 (people.md)." in text
+    (board / "people.json").write_text(json.dumps(clips[:1]))
+    assert "1 to 5" not in publish(sources, board).readme.read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", ["{}x", "[1]", '[{"model": "a", "real": false}]', '{"a": 1}'])
+def test_ratings_of_another_form_are_refused_before_anything_is_written(
+    text: str, tmp_path: Path
+) -> None:
+    source = fake.write(fake.result("wan", score=steady), tmp_path / "outputs")
+    board = tmp_path / "board"
+    board.mkdir()
+    (board / "people.json").write_text(text)
+    with pytest.raises(BenchError, match=r"people\.json: expected what `steadybench validate"):
+        publish([source], board)
+    assert snapshot(board) == {"people.json": text.encode()}
+
+
 def test_two_results_for_one_place_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     one = fake.write(fake.result("wan"), tmp_path / "one")
     two = fake.write(fake.result("wan"), tmp_path / "two")
