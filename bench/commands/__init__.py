@@ -37,8 +37,9 @@ def print_table(
 
     table = Table(box=None, pad_edge=False)
     for heading in headings:
-        side = "right" if heading in numbers else "left"
-        table.add_column(heading, justify=side, overflow="fold")
+        table.add_column(
+            heading, justify="right" if heading in numbers else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     Console(width=None if sys.stdout.isatty() else width, highlight=False).print(table)
