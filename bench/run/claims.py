@@ -103,9 +103,14 @@ def tidy(records: Path, works: Iterable[Sequence[Path]]) -> None:
     locks = {lock.with_suffix(".json") for lock in records.glob("*/*.lock")}
     for work in works if locks else ():
         if work[0] in locks and all(record.exists() for record in work):
-            claim = Claim(work[0])
-            if claim.take(wait=False):
-                claim.end()
+            release(work[0])
+
+
+def release(record: Path) -> None:
+    """Remove what a process that died has left of its claim; another's claim stays."""
+    claim = Claim(record)
+    if claim.take(wait=False):
+        claim.end()
 
 
 def claimed(

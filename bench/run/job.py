@@ -36,7 +36,7 @@ from bench.metrics.base import Metric
 from bench.progress import say_line
 from bench.prompts import Item, Prompt
 from bench.run.assemble import assemble
-from bench.run.claims import Share, held, tidy
+from bench.run.claims import Share, held, release, tidy
 from bench.run.conditioning import prompts_for, with_aspect, with_length
 from bench.run.generation import generate, restore_previews
 from bench.run.loading import load_limit
@@ -152,6 +152,7 @@ def run(
             )
         if scores:
             failures += share("score", scorers) if scores_apart else score_clips(job, config)
+    release(job.plan.folder.loaded)  # all else that is claimed is claimed by every run
     with held(job.plan.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.plan.folder)
     new = {item.sample for item in missing}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.run.claims import Claim, Share, claimed, tidy
+from bench.run.claims import Claim, Share, claimed, held, release, tidy
 from bench.schema import Sample
 
 # Three share the folder: whoever works on a piece must be the only one, and finds it undone.
@@ -147,6 +147,17 @@ def test_claims_that_were_left_on_what_is_done_go_and_no_others(tmp_path: Path) 
     left = {path.parent.name for path in tmp_path.glob("*/0.tries")}
     assert left == {"half", "busy"} == {path.parent.name for path in tmp_path.glob("*/0.lock")}
     busy.end()
+
+
+def test_a_lock_that_was_left_goes_and_one_that_is_held_stays(tmp_path: Path) -> None:
+    record, lock = tmp_path / "loaded.json", tmp_path / "loaded.lock"
+    lock.touch()
+    release(record)
+    assert not lock.exists()
+    with held(record):
+        release(record)
+        assert lock.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_that_cannot_be_is_one_line(tmp_path: Path) -> None:
