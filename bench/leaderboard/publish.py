@@ -64,7 +64,7 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
             if file != (place := _place(result, into)):
                 raise BenchError(f"{file}: expected what it holds at {place}; move or remove it")
             load_gallery(result, into)  # damage is said before anything is written
-    mean_ratings(into)
+    mean_ratings(into)  # likewise
     for file, result in inputs.items():
         write_bytes(_place(result, into), contents.pop(file))
     suites = boards(everything.values(), read_votes(sorted(into.glob(VOTES)))[0])
