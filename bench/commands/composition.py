@@ -102,7 +102,18 @@ def run_command(name: str, job: Callable[[dict[str, Any]], int]) -> int:
         compose_config()
         return max(map(job, configs), default=0)
 
-    return attempt(run)
+    return 0 if show_help(name) else attempt(run)
+
+
+def show_help(name: str) -> bool:
+    """Print the help that `conf/<name>.yaml` holds, if it is asked for; whether it was.
+
+    Hydra would list every group of configuration before, which takes it a second.
+    """
+    if not {"-h", "--help"} & {*sys.argv[1:]}:
+        return False
+    sys.stdout.write(f"{OmegaConf.load(CONF / f'{name}.yaml').hydra.help.template}\n")
+    return True
 
 
 def accept_command_line(name: str) -> None:

@@ -22,7 +22,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from bench.commands.composition import accept_command_line
+from bench.commands.composition import accept_command_line, show_help
 from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import (
@@ -40,29 +40,6 @@ if TYPE_CHECKING:  # they import torch, which takes seconds and which help does 
     from bench.run.job import Outcome
 
 DONE, CLIPS_FAILED = 0, 1
-
-_HELP = """\
-Make clips of a model on a suite, score them, publish the leaderboard. What is there already
-stays: the same command goes on where it stopped.
-
-Examples:
-  steadybench run model=wan2_1_1_3b suite=smoke            a real model, in minutes
-  steadybench run -m model=toy_steady,toy_wobbling         compare models
-  steadybench run model=folder model.path=DIR suite=files  score your own videos
-
-What is typed, each as KEY=VALUE; with -m a list of values runs one job for each:
-  model=NAME       `steadybench models` lists them; --config-dir DIR adds those of your own
-  suite=NAME       `steadybench suites` lists them; suite.seeds=[0,1] suite.aspect=9:16
-  metrics=NAME     offline, or full for strong networks; `steadybench metrics` lists columns
-  text=NAME        what judges adherence: vit_b_32, vit_l_14, siglip2, multilingual, none
-  launch=NAME      local, gpus, slurm, slurm_local, ray: who makes the clips
-  limit=N          the first prompts only; stages=[generate,score,publish] are the steps
-  out=DIR          where results go; store=visually_lossless takes less of it
-  overwrite=true   make clips of another configuration again; retry_failed=true failed ones
-  model.KEY=VALUE  whatever a model's YAML holds, as model.options.offload=model
---allow-code runs code of others that the configuration names: read it before.
---cfg job shows all keys with their values; conf/bench.yaml says what each does.
-"""
 
 _WIDTH_OF_A_FILE = 140  # where output is redirected, there is no terminal to ask
 
@@ -195,8 +172,7 @@ def _jobs() -> int:
 
 def main() -> int:
     """Run the jobs the command line asks for."""
-    if {"-h", "--help"} & {*sys.argv[1:]}:  # Hydra would list every group of configuration first
-        sys.stdout.write(_HELP)
+    if show_help("bench"):
         return DONE
     global _session  # Hydra drops what a job returns; this is where it lands
     _session = _Session()
