@@ -59,9 +59,12 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> st
     return text.getvalue()
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file of JSON Lines, each behind its line's number; blank lines have none."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+def read_json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON Lines that stand in a file, each behind its line's number.
+
+    Blank lines have none.
+    """
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

@@ -8,7 +8,6 @@ import contextlib
 import csv
 import hashlib
 import io
-import json
 import os
 import re
 import unicodedata
@@ -42,6 +41,7 @@ from bench.generators.base import (
 from bench.prompts import Prompt
 from bench.schema import NonBlank, Price, Record, Seconds, Seed, shown
 from bench.storage import SAFE_NAME
+from bench.textfiles import read_json_lines
 from bench.video import (
     LIMITS,
     PICTURE_SUFFIXES,
@@ -387,15 +387,7 @@ def _number(text: str | None) -> float | str | None:
 
 
 def _json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise BenchError(f"{path}, line {number}: expected JSON, but {error}") from None
-        if not isinstance(row, dict):
-            raise BenchError(f"{path}, line {number}: expected a JSON object")
+    for number, row in read_json_lines(text, path):
         _check_columns(row, f"{path}, line {number}")
         yield number, row
 
