@@ -24,4 +24,5 @@ def test_nothing_is_lost_torn_or_done_twice() -> None:
     assert sum(row[0] for what, row in tried.items() if what.startswith("killed")) >= 10
     assert sum(row[0] for what, row in documented.items() if what.startswith("killed")) >= 300
     assert tried.keys() <= documented.keys()
-    assert documented.keys() - tried.keys() <= {"a clip that hangs", "a metric that hangs"}
+    # What hangs is left to `make torture`: each row waits for a limit to pass.
+    assert all("hangs" in what for what in documented.keys() - tried.keys())
