@@ -20,7 +20,7 @@ from bench.commands import parser
 from bench.errors import BenchError, attempt, nearest
 from bench.leaderboard.data.comparability import languages
 from bench.leaderboard.data.files import FILE_NAME, find_one, load
-from bench.leaderboard.data.rows import HEADLINE, all_metrics, in_order
+from bench.leaderboard.data.rows import HEADLINE, USABLE, in_order
 from bench.leaderboard.pairs import Comparison, Pairs, by_category, most, overall, verdict
 from bench.leaderboard.render.console import show_or_draw
 from bench.leaderboard.tables.table import failure, plain, plural
@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             letter, type=Path, help="a run's folder, its result.json, or a published result"
         )
     command.add_argument(
-        "--metric", default=HEADLINE, metavar="NAME", help=f"what to judge by; default: {HEADLINE}"
+        "--metric",
+        metavar="NAME",
+        help=f"what to judge by; default: {USABLE}, else {HEADLINE}",
     )
     command.add_argument(
         "--all", action="store_true", help=f"all metrics, not the first {_ROWS} alone"
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return attempt(lambda: _compare(options.A, options.B, options.metric, whole=options.all))
 
 
-def _compare(first: Path, second: Path, metric: str, *, whole: bool) -> int:
+def _compare(first: Path, second: Path, metric: str | None, *, whole: bool) -> int:
     a, b = Side.load("A", first), Side.load("B", second)
     both = Comparison(a.result, b.result)
     metrics = _compared(both, a, b, metric)
@@ -103,22 +105,23 @@ def _compare(first: Path, second: Path, metric: str, *, whole: bool) -> int:
     return 0
 
 
-def _compared(both: Comparison, a: Side, b: Side, metric: str) -> list[Pairs]:
+def _compared(both: Comparison, a: Side, b: Side, metric: str | None) -> list[Pairs]:
     """All metrics that compare, the one to judge by first."""
     if reasons := both.obstacles:
         raise BenchError(
             f"expected two results that compare, {a.path} and {b.path} do not: "
             f"{'; '.join(reasons)}. Run both with the same suite and metrics"
         )
-    missing = both.left_out
-    names = [name for name in all_metrics(both.a) if name not in missing]
+    names, missing = sorted(both.metrics), both.left_out
+    metric = metric or (USABLE if USABLE in names else HEADLINE)
     if metric not in names:
-        why = f"differs ({missing[metric]})" if metric in missing else "is in neither"
+        why = f"does not compare ({missing[metric]})" if metric in missing else "is in neither"
         raise BenchError(
             f"expected a metric of both results to judge by, {metric!r} {why}"
             f"{nearest(metric, names)}: type --metric NAME, of {', '.join(names)}"
         )
-    return [both.pairs(name) for name in in_order(names, metric)]
+    first, *rest = map(both.pairs, in_order(names, metric))
+    return [first, *(pairs for pairs in rest if pairs.a)]
 
 
 def _heading(both: Comparison, *sides: Side) -> Iterator[str]:

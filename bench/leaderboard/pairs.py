@@ -8,8 +8,11 @@ from typing import Literal
 
 from bench import statistics as stats
 from bench.leaderboard.data.comparability import differences
+from bench.leaderboard.data.costs import Criteria, is_usable, judged_by, why_unjudged
 from bench.leaderboard.data.rows import (
     GROUP_METRIC,
+    HEADLINE,
+    USABLE,
     all_metrics,
     clip_value,
     has_quality,
@@ -37,6 +40,9 @@ _MAJOR = 2  # of those, so many stay on a narrow screen
 _ROUNDING = 1e-9  # of sums in another order: no difference between models
 
 Noun = Literal["prompt", "file", "group"]
+
+_SHARE = MetricDescription(unit="% of clips", better="higher", version=1, fingerprint=USABLE)
+"""What `USABLE` means where it stands among metrics: a clip counts 0 or 100."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,19 @@ class Comparison:
         reasons = differences(self.a, self.b, paired=True)
         return reasons if reasons or self.clips else ("no clips of the same prompt and seed",)
 
-    @property
+    @cached_property
+    def metrics(self) -> dict[str, MetricDescription]:
+        """What both have and compares: metrics, and the share of usable clips."""
+        shared = {
+            name: metric
+            for name, metric in all_metrics(self.a).items()
+            if name not in self.left_out
+        }
+        if self.a.prompts.sha256 and USABLE not in self.left_out:
+            return {**shared, USABLE: _SHARE}
+        return shared
+
+    @cached_property
     def left_out(self) -> dict[str, str]:
         """Metrics of either result that do not compare, and why."""
         a, b = all_metrics(self.a), all_metrics(self.b)
@@ -104,6 +122,8 @@ class Comparison:
         # A clip's likeness to its group depends on which other clips there are.
         if GROUP_METRIC in a.keys() & b.keys() and self.a.expected != self.b.expected:
             reasons.setdefault(GROUP_METRIC, "other prompts or seeds")
+        if self.a.prompts.sha256 and (why := self._why_unjudged(reasons)):
+            reasons[USABLE] = why
         return reasons
 
     @property
@@ -119,7 +139,7 @@ class Comparison:
         values: dict[str, list[tuple[float, float]]] = {}
         for one, other in self.clips.values():
             member = member_of(one, metric)
-            first, second = clip_value(one, metric), clip_value(other, metric)
+            first, second = self._values(metric, one, other)
             if member is not None and first is not None and second is not None:
                 values.setdefault(member, []).append((first, second))
         a, b = (
@@ -130,16 +150,35 @@ class Comparison:
             for side in (0, 1)
         )
         noun = "group" if metric == GROUP_METRIC else self.noun
-        return Pairs(metric, all_metrics(self.a)[metric], a, b, noun)
+        return Pairs(metric, self.metrics[metric], a, b, noun)
 
     def widest(self, metric: str, name: str) -> Sample:
         """The draw in which both differ most on a prompt or group; the first of several."""
         distances = {}
         for sample, (one, other) in self.clips.items():
             if member_of(one, metric) == name:
-                a, b = clip_value(one, metric), clip_value(other, metric)
+                a, b = self._values(metric, one, other)
                 distances[sample] = -1.0 if a is None or b is None else abs(a - b)
         return max(sorted(distances), key=distances.__getitem__)
+
+    @cached_property
+    def _criteria(self) -> tuple[Criteria, Criteria]:
+        return judged_by(self.a), judged_by(self.b)
+
+    def _why_unjudged(self, left_out: Mapping[str, str]) -> str | None:
+        """Why clips of both are not usable or not by the same measure; None if they are."""
+        if differing := sorted(left_out.keys() & self._criteria[0].keys()):
+            return f"{' and '.join(differing)} is left out"
+        return why_unjudged([self.a, self.b])
+
+    def _values(self, metric: str, *clips: ClipResult) -> tuple[float | None, ...]:
+        """What a metric has for a clip of A and the same of B; None for what was not scored."""
+        if metric != USABLE:
+            return tuple(clip_value(clip, metric) for clip in clips)
+        return tuple(
+            None if clip_value(clip, HEADLINE) is None else 100.0 * is_usable(clip, criteria)
+            for clip, criteria in zip(clips, self._criteria, strict=True)
+        )
 
 
 # ---- Tables, and the one sentence that they allow ----
@@ -147,7 +186,8 @@ class Comparison:
 
 def verdict(a: str, b: str, compared: Pairs) -> str:
     """One sentence on what the difference between a and b is, no more than its interval says."""
-    noun, metric, unit = compared.noun, compared.metric, compared.meaning.unit
+    noun, unit = compared.noun, compared.meaning.unit
+    metric = "the share of usable clips" if compared.metric == USABLE else compared.metric
     differences = list(compared.differences().values())
     count, gap = len(differences), compared.interval()
     if gap is None or gap.low is None or gap.high is None or count < MIN_PROMPTS:
@@ -165,6 +205,9 @@ def verdict(a: str, b: str, compared: Pairs) -> str:
     by = f"by {' to '.join(dict.fromkeys(ends))} ({unit}; 95% interval)"
     if compared.meaning.better is None:
         return f"On {noun}s like these {count}, {ahead} has more {metric} than {behind}, {by}."
+    if compared.metric == USABLE:
+        more = f"more clips of {ahead} than of {behind} are usable"
+        return f"On {noun}s like these {count}, {more}, {by}."
     if compared.meaning.better == "lower":
         ahead, behind = behind, ahead
     return f"On {noun}s like these {count}, {ahead} is better than {behind} in {metric}, {by}."

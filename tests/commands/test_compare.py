@@ -205,6 +205,45 @@ def test_categories_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "| x | 21 | **-5 ±0** |" in out
 
 
+def write_judged(tmp_path: Path, model: str, usable: int, fingerprint: str = "m") -> Path:
+    """24 prompts, of which the first so many have a clip that can be used; one clip failed."""
+    margin = fake.meaning("points", "higher", fingerprint)
+
+    def score(prompt: int, _seed: int) -> dict[str, float | None]:
+        return {"coherence": 85.0, "adherence_margin": 1.0 if prompt < usable else -1.0}
+
+    content = fake.result(model, score=score, metrics=fake.COHERENCE | {"adherence_margin": margin})
+    content["clips"][0] = fake.failed("p00")
+    return fake.write(content, tmp_path).parent
+
+
+def test_results_are_judged_by_what_ranks_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = write_judged(tmp_path, "a", 19), write_judged(tmp_path, "b", 7)
+    code, out, _ = run(capsys, a, b)
+    assert code == 0
+    assert out.startswith("On prompts like these 24, more clips of A (a) than of B (b) are usable")
+    assert "| usable ↑ | 75 | 25 | 50 | " in out
+    assert "| p07 | 100 | 0 | 100 |" in out
+    assert "| p00 |" not in out
+    by_coherence = run(capsys, a, b, "--metric", "coherence")[1]
+    assert by_coherence.startswith("A (a) and B (b) have the same coherence on each of 24 prompts.")
+    assert "| usable ↑ | 75 | 25 | 50 | " in by_coherence
+
+
+def test_clips_judged_by_other_networks_have_no_common_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = write_judged(tmp_path, "a", 19), write_judged(tmp_path, "b", 7, "n")
+    _, out, _ = run(capsys, a, b)
+    assert "have the same coherence" in out.splitlines()[0]
+    assert "usable (adherence_margin is left out)" in out
+    code, _, err = run(capsys, a, b, "--metric", "usable")
+    assert code == 2
+    assert "'usable' does not compare (adherence_margin is left out)" in err
+
+
 def test_footage_compares_by_file_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = write(tmp_path, "a", prompts=3), write(tmp_path, "b", 5.0, prompts=2)
     for folder in (a, b):
@@ -254,7 +293,7 @@ def test_characters_seen_by_other_networks_are_left_out(
 ) -> None:
     a, b = write_grouped(tmp_path, "a", 0.5), write_grouped(tmp_path, "b", 0.25, "g")
     _, out, _ = run(capsys, a, b)
-    assert "Left out: cross_clip_identity (other version or backbones)." in out
+    assert "Left out: cross_clip_identity (other version or backbones), usable (" in out
 
 
 def test_metrics_that_differ_are_left_out_and_named(
@@ -264,10 +303,10 @@ def test_metrics_that_differ_are_left_out_and_named(
     other = fake.COHERENCE | {"flicker": fake.METRICS["flicker"] | {"fingerprint": "f2"}}
     b = write(tmp_path, "b", metrics=other)
     _, out, _ = run(capsys, a, b)
-    assert "Left out: flicker (other version or backbones)." in out
+    assert "Left out: flicker (other version or backbones), usable (" in out
     code, _, err = run(capsys, a, b, "--metric", "flicker")
     assert code == 2
-    assert "'flicker' differs (other version or backbones)" in err
+    assert "'flicker' does not compare (other version or backbones)" in err
 
 
 @pytest.mark.parametrize(
@@ -340,7 +379,7 @@ def test_a_suite_compares_with_itself_in_another_language(
     assert "| adherence ↑ |" in out
     other = in_suite("zh.jsonl", "other", tmp_path, network="m")
     _, out, _ = run(capsys, a, other)
-    assert "Left out: adherence (other version or backbones)." in out
+    assert "Left out: adherence (other version or backbones), usable (" in out
     assert "| adherence ↑ |" not in out
 
 

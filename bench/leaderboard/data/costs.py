@@ -251,17 +251,13 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     None if no clip has a coherence, so that none can be judged.
     """
     successes = [clip for clip in result.clips if clip.status == "ok"]
-    criteria = {
-        name: will_do
-        for name, will_do in criteria_of(result).items()
-        if any(clip.scores.get(name) is not None for clip in successes)
-    }
+    criteria = judged_by(result)
     if not result.clips or (successes and "coherence" not in criteria):
         return None
     draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
     for clip in result.clips:
         draws[clip.prompt].append(clip)
-    tries = [(len(clips), sum(_usable(c, criteria) for c in clips)) for clips in draws.values()]
+    tries = [(len(clips), sum(is_usable(c, criteria) for c in clips)) for clips in draws.values()]
     by_prompt = {
         prompt: usable / drawn for prompt, (drawn, usable) in zip(draws, tries, strict=True)
     }
@@ -329,7 +325,32 @@ def criteria_of(result: Result) -> Criteria:
     return asked if least is None else {**asked, "appeal": lambda value: value >= least}
 
 
-def _usable(clip: ClipResult, criteria: Criteria) -> bool:
+def judged_by(result: Result) -> Criteria:
+    """Of what is asked of usable clips that of which any clip of a result has a value."""
+    successes = [clip for clip in result.clips if clip.status == "ok"]
+    return {
+        name: will_do
+        for name, will_do in criteria_of(result).items()
+        if any(clip.scores.get(name) is not None for clip in successes)
+    }
+
+
+def why_unjudged(results: Iterable[Result]) -> str | None:
+    """Why results cannot be held against each other by their usable clips; None if they can.
+
+    One whose clips all failed was judged by nothing, and has no usable clip by any criteria.
+    """
+    judged = {
+        (names, result.least_appeal if "appeal" in names else None)
+        for result in results
+        if (names := tuple(judged_by(result))) or any(clip.status == "ok" for clip in result.clips)
+    }
+    if not all({"coherence", "adherence_margin"} <= set(names) for names, _ in judged):
+        return "nobody measured whether clips show what was asked for"
+    return None if len(judged) == 1 else "their clips were not judged by the same criteria"
+
+
+def is_usable(clip: ClipResult, criteria: Criteria) -> bool:
     """Whether a clip is usable; one without a value that is asked for is not."""
     return clip.status == "ok" and all(
         (value := clip.scores.get(name)) is not None and will_do(value)
@@ -340,7 +361,7 @@ def _usable(clip: ClipResult, criteria: Criteria) -> bool:
 def _share_at(coherence: float, clips: Sequence[ClipResult], criteria: Criteria) -> float:
     if "coherence" in criteria:
         criteria = {**criteria, "coherence": lambda value: value >= coherence}
-    return sum(_usable(clip, criteria) for clip in clips) / len(clips)
+    return sum(is_usable(clip, criteria) for clip in clips) / len(clips)
 
 
 def _share(per_prompt: Sequence[float]) -> stats.Interval:
@@ -426,12 +447,14 @@ def _cost(
         return typical if own is None else own
 
     costs = [sum(map(charge, prompt)) for prompt in draws]
-    usable_s = [sum(clip.video_s for clip in prompt if _usable(clip, criteria)) for prompt in draws]
+    usable_s = [
+        sum(clip.video_s for clip in prompt if is_usable(clip, criteria)) for prompt in draws
+    ]
     video_s = sum(clip.video_s for clip in successes)
     per_clip = sum(costs) / len(clips)
     hidden = stats.most_when_none(len(draws))
     per_usable_s = stats.ratio(costs, usable_s)
-    if per_usable_s and all(_usable(clip, criteria) for clip in clips):
+    if per_usable_s and all(is_usable(clip, criteria) for clip in clips):
         # As uncertain as a full yield: the upper end allows for rejects to come.
         mean = per_usable_s.mean
         low = mean if per_usable_s.low is None else per_usable_s.low

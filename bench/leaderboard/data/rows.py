@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from bench import statistics as stats
 from bench.leaderboard.data.comparability import conditions, differences
-from bench.leaderboard.data.costs import Speed, Yield, devices, speeds, yield_of
+from bench.leaderboard.data.costs import (
+    Speed,
+    Yield,
+    devices,
+    speeds,
+    why_unjudged,
+    yield_of,
+)
 from bench.leaderboard.data.votes import Preference, Vote, matching, preference
 from bench.metrics.cross_clip import BETTER, UNIT
 from bench.schema import ClipResult, Expected, MetricDescription, Result
@@ -152,8 +159,8 @@ def has_quality(result: Result) -> bool:
 
 
 def in_order(metrics: Iterable[str], first: str = HEADLINE) -> list[str]:
-    """Names of metrics as they are read: one first, then the headline, LEAD, the rest."""
-    lead = [first, HEADLINE, *LEAD]
+    """Names of metrics as they are read: one first, then what ranks, LEAD, the rest."""
+    lead = [first, USABLE, HEADLINE, *LEAD]
     return sorted(metrics, key=lambda name: (lead.index(name) if name in lead else len(lead), name))
 
 
@@ -336,7 +343,7 @@ def _group(
         result.model: None if footage else yield_of(result, on_devices[result.model])
         for result in complete
     }
-    unjudged = _why_unjudged(complete, usable)
+    unjudged = why_unjudged(complete)
     ranked_by = HEADLINE if unjudged else USABLE
     common = {}
     if len(complete) > 1 and not footage:
@@ -398,18 +405,6 @@ def _group(
         ),
         preference=preference(votes, (result.model for result in results)),
     )
-
-
-def _why_unjudged(complete: Sequence[Result], usable: Mapping[str, Yield | None]) -> str | None:
-    """Why complete results cannot be ranked by their usable clips; None if they can."""
-    judged = {
-        (share.criteria, result.least_appeal if "appeal" in share.criteria else None)
-        for result in complete
-        if (share := usable[result.model]) and share.criteria
-    }
-    if None in usable.values() or not all("adherence_margin" in names for names, _ in judged):
-        return "nobody measured whether clips show what was asked for"
-    return None if len(judged) == 1 else "their clips were not judged by the same criteria"
 
 
 def _by_prompt(ranked_by: str, result: Result, usable: Yield | None) -> Mapping[str, float]:
