@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import compress
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -38,13 +37,15 @@ def show_or_draw(tables: Iterable[Table], about: str, console: Console) -> None:
 def show_table(table: Table, about: str, console: Console) -> None:
     """Print one table, under a title that says what it is about, as the screen has room for it.
 
-    A table that is wider than the screen loses its minor columns; if it is too wide still, it is
-    turned on its side, one column a line, where that makes it narrower.
+    A table that is wider than the screen loses minor columns from its right, as many as must go;
+    if it is too wide without any, it is turned on its side, one column a line, where that makes it
+    narrower.
     """
     title = f"{about}: {table.title}"
     grid = _upright(title, table)
-    if _width(grid, console) > console.width:
-        table = _major(table)
+    minor = [at for at, column in enumerate(table.columns) if column.minor]
+    while minor and _width(grid, console) > console.width:
+        table = _without(table, minor.pop())
         grid = _upright(title, table)
     turned = _turned(title, table)
     if _width(grid, console) > max(console.width, _width(turned, console)):
@@ -93,11 +94,7 @@ def _width(grid: Grid, console: Console) -> int:
     return Measurement.get(console, console.options.update(max_width=10_000), grid).maximum
 
 
-def _major(table: Table) -> Table:
-    """The table without its minor columns."""
-    major = [not column.minor for column in table.columns]
-    return replace(
-        table,
-        columns=tuple(compress(table.columns, major)),
-        rows=tuple(tuple(compress(row, major)) for row in table.rows),
-    )
+def _without(table: Table, at: int) -> Table:
+    """The table without one of its columns."""
+    columns, *rows = (row[:at] + row[at + 1 :] for row in (table.columns, *table.rows))
+    return replace(table, columns=columns, rows=tuple(rows))

@@ -91,6 +91,7 @@ MEANINGS: Mapping[str, str] = {
     "size": "Width and height in pixels",
     "fps": "Frames in a second of the video",
     "lossy": "Whether compression took something of the clip away",
+    "most lost to": "The kind of damage that took most points from coherence, and how many",
 }
 """By the column's name; what other metrics measure they say themselves."""
 

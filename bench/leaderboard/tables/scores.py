@@ -58,7 +58,7 @@ LOST = "lost_"
 """How the names of points begin that kinds of damage took from the headline."""
 
 # What tells one file from another where there is no room for all.
-_OF_A_FILE = (HEADLINE, "stutter", "cuts_unrequested", "technical_quality")
+_OF_A_FILE = (HEADLINE, "cuts_unrequested")
 
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
@@ -80,25 +80,26 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
         and HEADLINE in group.metrics
     ):
         above.append(f"Ordered by {HEADLINE} alone: {group.unjudged}.")
+    if group.footage:  # of whatever lies in a folder the mean says little, and each clip much
+        for row in group.complete:
+            yield _clip_by_clip(row, group.metrics)
     if group.complete:
         yield _headline_table(f"Headline{suffix}", group, group.complete, above)
         above = []
     if group.partial:
         above.append("Their means are over fewer clips, and compare with nothing.")
         yield _headline_table(f"Incomplete runs{suffix}", group, group.partial, above)
-    yield _terms_table(f"Speed, size and terms{suffix}", group)
+    place: Place = "last" if group.footage else "second"
+    yield _terms_table(f"Speed, size and terms{suffix}", group, place)
     if group.complete and HEADLINE in group.metrics:
         parts = [name for name in SUB_SCORES if name in group.metrics]
         lost = [name for name in parts if name.startswith(LOST)]
         others = [name for name in parts if name not in lost]
         title = f"Points lost to each kind of damage{suffix}"
-        yield from _tables(title, group, group.complete, lost, place="second", prefix=LOST)
+        yield from _tables(title, group, group.complete, lost, place=place, prefix=LOST)
         title = f"Sub-scores{suffix}"
-        yield from _tables(title, group, group.complete, others, place="second")
+        yield from _tables(title, group, group.complete, others, place=place)
         yield from category_tables(group, suffix)
-    if group.footage:
-        for row in group.complete:
-            yield _clip_by_clip(row, group.metrics)
 
 
 def more_tables(group: Group, suffix: str) -> Iterator[Table]:
@@ -229,7 +230,7 @@ def _headline_columns(
     return first, rest
 
 
-def _terms_table(title: str, group: Group) -> Table:
+def _terms_table(title: str, group: Group, place: Place) -> Table:
     """What the first table has no room for: motion, seconds, memory, shapes, and on what terms."""
     ranked = HEADLINE in group.metrics and not group.footage
     most = HEADLINE_COLUMNS - (2 if ranked else 1)
@@ -245,7 +246,7 @@ def _terms_table(title: str, group: Group) -> Table:
         Column("clips", lambda r: Cell(r.scored, count=r.result.expected_clips), fraction),
         Column("failed", lambda r: r.failed),
     ]
-    return tabulate(title, [*_lead(ranked=False), *facts], group.rows, place="second", empty="hide")
+    return tabulate(title, [*_lead(ranked=False), *facts], group.rows, place=place, empty="hide")
 
 
 def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
@@ -397,44 +398,59 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
+    """Each file with its scores; why the first of them are missing stands below."""
     clips = sorted(row.result.clips, key=lambda clip: clip.sample)
     notes: dict[str, int] = {}  # reason to its number, in the order of appearance
-    for clip in clips:
-        for name in metrics:
-            if clip.scores.get(name) is None:
-                notes.setdefault(_why_no_score(clip, name), len(notes) + 1)
+    first = _OF_A_FILE if HEADLINE in metrics else list(metrics)[:SCORES_BESIDE_FACTS]
 
     def score(clip: ClipResult, metric: str) -> Cell:
         value = clip.scores.get(metric)
-        return Cell(value, note=str(notes[_why_no_score(clip, metric)]) if value is None else "")
+        if value is not None or metric not in first:
+            return Cell(value)
+        why = reason(clip, metric) if clip.status == "ok" else failure(clip)
+        return Cell(note=str(notes.setdefault(why, len(notes) + 1)))
 
     columns: list[Column[ClipResult]] = [
         Column("file", lambda clip: clip.prompt, kind="name"),
-        Column("frames", lambda clip: clip.frames),
-        Column("size", lambda clip: clip.frames and f"{clip.width}x{clip.height}", kind="text"),
-        Column("fps", lambda clip: clip.fps, _four_digits),
-        Column("lossy", lambda clip: "yes" if clip.lossy else "no", kind="text"),
+        Column("frames", lambda clip: clip.frames, minor=True),
+        Column(
+            "size",
+            lambda clip: clip.frames and f"{clip.width}x{clip.height}",
+            kind="text",
+            minor=True,
+        ),
+        Column("fps", lambda clip: clip.fps, _four_digits, minor=True),
+        Column("lossy", lambda clip: "yes" if clip.lossy else "no", kind="text", minor=True),
     ]
     for name, metric in metrics.items():
-        get = partial(score, metric=name)
         columns.append(
             Column(
                 name,
-                get,
-                _four_digits,
+                partial(score, metric=name),
+                decimals(1) if metric.unit == "points" else _four_digits,
                 metric.better,
-                minor=name not in _OF_A_FILE,
+                minor=name not in first,
                 unit=metric.unit,
+                empty="show" if name in first else "hide",
                 meaning=meaning_of(name),
             )
         )
-    below = [f"({count}) {why}" for why, count in notes.items()]
-    return tabulate(f"{row.label}, clip by clip", columns, clips, below=below, place="second")
+        if name == HEADLINE:
+            columns.append(Column("most lost to", _most_lost, kind="text"))
+    table = tabulate(f"{row.label}, clip by clip", columns, clips, place="second")
+    return replace(table, below=tuple(f"({count}) {why}" for why, count in notes.items()))
 
 
-def _why_no_score(clip: ClipResult, metric: str) -> str:
-    return reason(clip, metric) if clip.status == "ok" else failure(clip)
+def _most_lost(clip: ClipResult) -> str | None:
+    """The kind of damage that took most from the headline of a clip, and how many points."""
+    lost = {
+        name.removeprefix(LOST): value
+        for name, value in clip.scores.items()
+        if name.startswith(LOST) and value is not None
+    }
+    worst = max(lost, key=lost.__getitem__, default=None)
+    return f"{worst} {lost[worst]:.1f}" if worst and lost[worst] >= 0.05 else None
 
 
 def _four_digits(cell: Cell) -> str:
-    return number(cell.number, 4)
+    return number(round(cell.number, 4), 4)

@@ -79,3 +79,31 @@ def test_the_reason_for_a_missing_score_is_that_of_the_headline(tmp_path: Path) 
     text = printed([content], tmp_path, 99)
     assert "a: 1 clip not scored: 0.2 s, needs 1.2." in text
     assert "a: not read, and counted as nothing: p02." in text
+
+
+def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to(tmp_path: Path) -> None:
+    metrics = fake.METRICS | dict.fromkeys(
+        ("coherence", "lost_jumps", "lost_tremble", "adherence"), fake.COHERENCE["coherence"]
+    )
+    missing = {"adherence": None, "flicker": None}
+    scores = {"coherence": 88.25, "lost_jumps": 1.5, "lost_tremble": 9.5, "identity": 1.9e-05}
+    sound = {"coherence": 100.0, "lost_jumps": 0.0, "lost_tremble": 0.0, "identity": 0.5}
+    why = {"adherence": "no prompt", "flicker": "no footage"}
+    clips = [
+        fake.clip("p00", scores=scores | missing, unscored=why),
+        fake.clip("p01", scores=sound | missing, unscored=why),
+    ]
+    footage = {"name": None, "count": 2, "sha256": None}
+    content = fake.result("a", clips, prompts=2, metrics=metrics) | {"prompts": footage}
+    wide = printed([content], tmp_path, 200).splitlines()
+    assert wide[0].strip() == "toy: a, clip by clip"
+    first, second = ([c.strip() for c in line.split("│")] for line in wide if "p0" in line)
+    assert {"p00", "88.2", "tremble 9.5", "0"} <= set(first)
+    assert {"p01", "100.0", "-"} <= set(second)
+    text = "\n".join(wide)
+    assert "no prompt" not in text, "of a column that nobody sees"
+    assert "Points lost" not in text, "means over whatever lies in a folder"
+    narrow = printed([content], tmp_path, 60)
+    assert "tremble 9.5" in narrow
+    assert "lost_jumps" not in narrow
+    assert "frames" in narrow, "columns go from the right, as many as must"
