@@ -153,7 +153,10 @@ def explain(error: Exception) -> str:
         close = nearest(str(cause.key), keys)
         return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
     if isinstance(error, MissingMandatoryValue):
-        return f"a value is missing: add {error.full_key}=VALUE"
+        others = [str(key) for key in error.parent_node or () if key != error.key]
+        mistyped = difflib.get_close_matches(str(error.key), others, n=1)
+        instead = f", in place of {mistyped[0]!r} if that is what it means" if mistyped else ""
+        return f"a value is missing: add {error.full_key}=VALUE{instead}"
     expected = HydraException | OmegaConfBaseException | YAMLError
     if isinstance(error, expected) or type(error).__module__.startswith("hydra"):
         return str(error)

@@ -143,6 +143,7 @@ class Record(BaseModel):
     """
 
     model_config = ConfigDict(
+        defer_build=True,  # at first use: help and lists need few of them
         frozen=True,
         extra="allow",
         strict=True,

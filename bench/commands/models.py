@@ -119,6 +119,10 @@ def _show(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps([asdict(model) for model in models], indent=2) + "\n")
         return 0
     print_table(HEADINGS, map(cells, models), width=1000)  # piped, a name is to be copied whole
+    listed = {model.name for model in catalogue(options.config_dir)}
+    names = [path.stem for path, _ in choices("model", options.config_dir)]
+    others = ", ".join(name for name in names if name not in listed)
+    sys.stdout.write(f"\nWithout a card, toys and what a path or a key completes: {others}\n")
     return 0
 
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -43,6 +44,7 @@ class Progress:
     expected: int  # of a complete run
     made: int
     failed: int  # with a record that tells so
+    refused: int  # files that could not be read, no failure of the model
     missing: int  # without a record
     scored: int  # of those that are made
     made_per_hour: float | None  # lately; None if nobody makes any
@@ -57,20 +59,21 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
     expected = run.expected.samples
     made_at_s: list[float] = []
     scored_at_s: list[float] = []
-    failed = 0
+    statuses: Counter[str] = Counter()
     for sample in expected:
         written_s = _written_s(folder.record(sample))
         status = written_s and _status(folder.record(sample), written_s)
         if not (written_s and status):
             continue
         made_at_s.append(written_s)
+        statuses[status] += 1
         if status != "ok":
-            failed += 1
             continue
         scored_s = _written_s(folder.score(sample))
         if scored_s is not None and scored_s >= written_s:
             scored_at_s.append(scored_s)
-    made, missing = len(made_at_s) - failed, len(expected) - len(made_at_s)
+    made, refused = statuses["ok"], statuses["refused"]
+    missing = len(expected) - len(made_at_s)
     making, scoring = _interval_s(made_at_s, now_s), _interval_s(scored_at_s, now_s)
     left_s, why = _left_s(missing, made - len(scored_at_s), making, scoring)
     return Progress(
@@ -78,7 +81,8 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
         model=run.model,
         expected=len(expected),
         made=made,
-        failed=failed,
+        failed=statuses.total() - made - refused,
+        refused=refused,
         missing=missing,
         scored=len(scored_at_s),
         made_per_hour=3600 / making if making else None,
@@ -142,12 +146,12 @@ def find(out: Path) -> list[RunFolder]:
 
 def table(runs: Sequence[Progress]) -> Table:
     """A line for each run."""
-    columns = ("made", "failed", "missing", "scored", "made/h", "scored/h", "left")
+    columns = ("made", "failed", "refused", "missing", "scored", "made/h", "scored/h", "left")
     table = Table("suite", "model", box=None)
     for name in columns:
         table.add_column(name, justify="right")
     for run in runs:
-        cells = [f"{run.made}/{run.expected}", run.failed, run.missing, run.scored]
+        cells = [f"{run.made}/{run.expected}", run.failed, run.refused, run.missing, run.scored]
         rates = [
             f"{rate:.3g}" if rate else "-" for rate in (run.made_per_hour, run.scored_per_hour)
         ]

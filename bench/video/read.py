@@ -50,7 +50,9 @@ def read_video(
             raise
         except Exception as error:  # decoders fail in any way on what they were not made for
             reason = getattr(error, "strerror", None) or str(error)
-            raise ClipError(f"{path}: expected a video, but it cannot be read: {reason}") from None
+            raise ClipError(
+                f"{path}: expected a video, but it cannot be read: {reason}; mend or remove it"
+            ) from None
 
     film = Film()
     queue, shape = _first_pass(read, film, path)

@@ -63,7 +63,7 @@ def test_two_workers_score_in_half_the_time(
     """Of the time between the first score and the last, so start-up apart."""
 
     def bench(*arguments: str) -> None:
-        command = [sys.executable, "-m", "bench", "text=none", "model.height=256", "limit=12"]
+        command = [sys.executable, "-m", "bench", "text=none", "model.height=256", "limit=8"]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         subprocess.run(
             [*command, *arguments], cwd=tmp_path, env=environment, check=True, capture_output=True

@@ -38,13 +38,14 @@ def test_counts_rates_and_time_left(folder: RunFolder) -> None:
     for number in range(4):  # one every ten seconds, the last but one failed
         sample = Sample(f"p{number}", 0)
         put(folder.record(sample), 30 - 10 * number, "ok" if number != 2 else "oom")
+    put(folder.record(Sample("p4", 0)), 0, "refused")
     for number in range(2):  # scored in two seconds each
         put(folder.score(Sample(f"p{number}", 0)), 2 - 2 * number)
     progress = progress_of(folder, NOW_S)
     assert (progress.expected, progress.made, progress.failed) == (10, 3, 1)
-    assert (progress.missing, progress.scored) == (6, 2)
-    assert (progress.made_per_hour, progress.scored_per_hour) == (360, 1800)
-    assert progress.left_s == 6 * 10 + (6 + 1) * 2
+    assert (progress.refused, progress.missing, progress.scored) == (1, 5, 2)
+    assert (progress.made_per_hour, progress.scored_per_hour) == (480, 1800)
+    assert progress.left_s == 5 * 7.5 + (5 + 1) * 2
     assert progress.why is None
 
 

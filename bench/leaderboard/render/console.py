@@ -96,5 +96,8 @@ def _width(grid: Grid, console: Console) -> int:
 
 def _without(table: Table, at: int) -> Table:
     """The table without one of its columns."""
-    columns, *rows = (row[:at] + row[at + 1 :] for row in (table.columns, *table.rows))
-    return replace(table, columns=columns, rows=tuple(rows))
+    return replace(
+        table,
+        columns=table.columns[:at] + table.columns[at + 1 :],
+        rows=tuple(row[:at] + row[at + 1 :] for row in table.rows),
+    )

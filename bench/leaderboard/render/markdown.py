@@ -12,8 +12,8 @@ from bench.leaderboard.tables.table import Table, plain
 INTRO = """\
 # Leaderboard
 
-Each row is one model: the more of its clips can be used, the higher it stands. How to read the
-numbers is said at the end.
+Each row is one model: the best first, by the share of its clips that can be used wherever that was
+measured. How to read the numbers is said at the end.
 """
 READING = """\
 A clip can be used if it holds together, shows what was asked for, and has no cut that nobody asked

@@ -103,9 +103,12 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
 
 
 def more_tables(group: Group, suffix: str) -> Iterator[Table]:
-    """The metrics of a group that no table above shows, folded away."""
+    """The metrics of a group that no table above shows: somebody's own, then those folded away."""
     first = [*_headline_metrics(group), DYNAMICS]
     rest = [name for name in group.metrics if name not in first]
+    own = [name for name in rest if not meaning_of(name)]
+    yield from _tables(f"Metrics of one's own{suffix}", group, group.rows, own, place="second")
+    rest = [name for name in rest if name not in own]
     if group.partial:
         title = f"Incomplete runs{suffix}, more metrics"
         yield from _tables(title, group, group.partial, rest)
@@ -420,7 +423,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
             minor=True,
         ),
         Column("fps", lambda clip: clip.fps, _four_digits, minor=True),
-        Column("lossy", lambda clip: "yes" if clip.lossy else "no", kind="text", minor=True),
+        Column("lossy", _is_lossy, kind="text", minor=True),
     ]
     for name, metric in metrics.items():
         columns.append(
@@ -439,6 +442,10 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
             columns.append(Column("most lost to", _most_lost, kind="text"))
     table = tabulate(f"{row.label}, clip by clip", columns, clips, place="second")
     return replace(table, below=tuple(f"({count}) {why}" for why, count in notes.items()))
+
+
+def _is_lossy(clip: ClipResult) -> str | None:
+    return None if clip.status != "ok" else "yes" if clip.lossy else "no"
 
 
 def _most_lost(clip: ClipResult) -> str | None:
