@@ -19,6 +19,7 @@ import bench.vision.analysis
 from bench.clip import Clip, frames_of
 from bench.config import build_metrics
 from bench.errors import Unscored
+from bench.measure.machine import map_large_arrays
 from bench.prompts import Prompt
 from bench.storage import CONF
 from bench.vision.analysis import Analysis
@@ -42,6 +43,7 @@ def peak_bytes(
     """What scoring a clip needs at its peak beyond frames and networks, and the process in all."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    map_large_arrays()
     bench.vision.analysis.LARGE_BYTES = large_bytes
     networks = {
         "lpips": Lpips(),
