@@ -111,6 +111,9 @@ def attempt(job: Callable[[], int]) -> int:
     prepare_output()
     try:
         return job()
+    except BrokenPipeError:  # as of `| head`, which has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         complain(error)
         return MISTAKE
@@ -151,12 +154,14 @@ def explain(error: Exception) -> str:
     if isinstance(cause, ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
         keys = [str(key) for key in cause.parent_node]
         close = nearest(str(cause.key), keys)
-        return f"there is no {cause.full_key!r}{close}; keys there are {', '.join(keys)}"
+        is_own = "compute" in str(cause.full_key).split(".")  # where everybody may add theirs
+        add = f"; to add one of your own, type +{cause.full_key}=VALUE" if is_own else ""
+        return f"there is no {cause.full_key!r}{close}{add}; keys there are {', '.join(keys)}"
     if isinstance(error, MissingMandatoryValue):
         others = [str(key) for key in error.parent_node or () if key != error.key]
         mistyped = difflib.get_close_matches(str(error.key), others, n=1)
-        instead = f", in place of {mistyped[0]!r} if that is what it means" if mistyped else ""
-        return f"a value is missing: add {error.full_key}=VALUE{instead}"
+        meant = f"; there is {mistyped[0]!r}, did you mean {error.key!r}?" if mistyped else ""
+        return f"a value is missing: add {error.full_key}=VALUE{meant}"
     expected = HydraException | OmegaConfBaseException | YAMLError
     if isinstance(error, expected) or type(error).__module__.startswith("hydra"):
         return str(error)

@@ -30,7 +30,7 @@ def spread_of_footage(values: Sequence[Mapping[str, Any]], metric: str) -> Sprea
     model, stands for s_seed, and how films differ beyond that for the prompt.
 
     Args:
-        values: as `python -m bench.health` writes them into health.json.
+        values: as `steadybench validate` writes them into health.json.
         metric: name of a column.
     """
     kinds = (ORIGINAL, *(kind for kind in (*LADDERS, *CONTENT) if kind != "cut"))
@@ -45,7 +45,7 @@ def spread_of_footage(values: Sequence[Mapping[str, Any]], metric: str) -> Sprea
     if len(set(films)) < 2 or len(films) == len(set(films)):
         raise BenchError(
             f"expected {metric} of pieces of two films or more, two of one film among them, as "
-            "python -m bench.health path=packaged films=null writes them into health.json"
+            "steadybench validate path=packaged films=null writes them into health.json"
         )
     table = np.array([[cells[kind, piece] for piece in pieces] for kind in kinds], np.float64)
     beyond = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _controls(path: Path) -> list[dict[str, Any]]:
-    """What `python -m bench.health` wrote."""
+    """What `steadybench validate` wrote."""
     try:
         values = json.loads(path.read_text("utf-8"))
         complete = all({"piece", "file", "kind", "level", "scores"} <= set(v) for v in values)

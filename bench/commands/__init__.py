@@ -5,9 +5,11 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from bench.errors import BenchError
 from bench.storage import CONF
 
 
@@ -29,20 +31,35 @@ def print_table(
 ) -> None:
     """Print a table of texts; its width is that of the terminal where there is one.
 
-    Columns of the headings `numbers` are set flush right.
+    Columns of the headings `numbers` are set flush right. What a narrow terminal has no room for
+    is left out from the right, so that no name is broken.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(width=None if sys.stdout.isatty() else width, highlight=False)
+    body = list(rows)
+    least = [
+        max(len(word) for row in (headings, *body) for word in row[at].split() or [""])
+        for at in range(len(headings))
+    ]
+    least[:1] = [max(map(len, (headings[0], *(row[0] for row in body))))]
+    shown = sum(total <= console.width for total in accumulate(wide + 1 for wide in least))
     table = Table(box=None, pad_edge=False)
-    for heading in headings:
+    for heading in headings[:shown]:
         table.add_column(
-            heading, justify="right" if heading in numbers else "left", overflow="fold"
+            heading,
+            justify="right" if heading in numbers else "left",
+            overflow="fold",
+            no_wrap=heading == headings[0],
         )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    Console(width=None if sys.stdout.isatty() else width, highlight=False).print(table)
+    for row in body:
+        table.add_row(*map(Text, row[:shown]))
+    console.print(table)
+    if shown < len(headings):
+        hidden = ", ".join(headings[shown:])
+        console.print(f"No room for {hidden}: a wider window shows them.", markup=False)
 
 
 @contextmanager
@@ -64,6 +81,8 @@ def choices(group: str, config_dir: str | None) -> Iterator[tuple[Path, dict[str
     import yaml
     from omegaconf import OmegaConf
 
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise BenchError(f"expected a folder of configuration, {config_dir!r} is none")
     folders = [CONF, *([Path(config_dir)] if config_dir else [])]
     paths = {
         path.stem: path for folder in folders for path in sorted(folder.glob(f"{group}/*.yaml"))

@@ -49,7 +49,7 @@ _TELLING = re.compile(r"_target_|compute|oc\.|hydra|\.\.|\$|@", re.IGNORECASE)
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Have a command take what `python -m bench` takes."""
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for python -m bench")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for steadybench run")
     parser.add_argument("--config-dir", metavar="DIR", help="folder of your own configuration")
     parser.add_argument(
         _FLAG,
@@ -69,6 +69,14 @@ def read_overrides(
     return options
 
 
+def check_folder(config_dir: str | None) -> None:
+    """Refuse a folder of one's own configuration that is not there; Hydra would only warn."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise BenchError(
+            f"expected a folder of configuration, {config_dir!r} is none: type --config-dir DIR"
+        )
+
+
 def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
     """`conf/<name>.yaml` with the overrides of a command line."""
     return compose_choice(name, options)[0]
@@ -76,6 +84,7 @@ def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
 
 def compose_choice(name: str, options: argparse.Namespace) -> tuple[DictConfig, str]:
     """As `compose_config`, and the name of the model's YAML."""
+    check_folder(options.config_dir)
     if not options.allow_code:
         refuse_code(name, options.overrides, options.config_dir)
     overrides = list(options.overrides)
@@ -123,9 +132,10 @@ def accept_command_line(name: str) -> None:
     """
     is_allowed = _FLAG in sys.argv
     sys.argv[:] = [argument for argument in sys.argv if argument != _FLAG]
+    command_line = get_args_parser().parse_args(sys.argv[1:])
+    check_folder(command_line.config_dir)
     if is_allowed:
         return
-    command_line = get_args_parser().parse_args(sys.argv[1:])
     for option in ("config_path", "config_name", "experimental_rerun"):
         if (place := getattr(command_line, option)) is not None:
             raise _refusal(f"--{option.replace('_', '-')}", f"{place!r}")

@@ -1,6 +1,6 @@
 """Export results: every clip as a row of a table, for spreadsheets and data frames.
 
-Writes clips.csv, metrics.csv, which says what the scores mean, and clips.parquet.
+Writes clips.csv and clips.parquet, and metrics.csv: unit, direction and version of every score.
 
 Examples:
   steadybench export leaderboard --into tables             all that is published
@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def export(paths: Sequence[Path], into: Path, forms: Sequence[str]) -> int:
-    """Write `clips.csv` with `metrics.csv`, what the scores mean, and `clips.parquet`."""
+    """Write `clips.csv` with `metrics.csv`, their units and versions, and `clips.parquet`."""
     parquet = "parquet" in forms and can_write_parquet()
     if forms == ["parquet"] and not parquet:
         raise BenchError(f"expected to write Parquet, {NEEDS_PYARROW}")

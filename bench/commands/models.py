@@ -122,7 +122,7 @@ def _show(options: argparse.Namespace) -> int:
     listed = {model.name for model in catalogue(options.config_dir)}
     names = [path.stem for path, _ in choices("model", options.config_dir)]
     others = ", ".join(name for name in names if name not in listed)
-    sys.stdout.write(f"\nWithout a card, toys and what a path or a key completes: {others}\n")
+    sys.stdout.write(f"\nNot listed are toys, and what needs a path or keys of yours: {others}\n")
     return 0
 
 

@@ -216,8 +216,9 @@ def _publish(results: list[Path], board: Path) -> None:
     screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     show([board for board in written.suites if board.suite in written.renewed], screen)
     _say_where(written.readme.parent)
-    for folder in sorted({path.parent.parent for path in results}):
-        previews = folder / "<model>" / "previews"
+    for suite in sorted({path.parent.parent for path in results}):
+        runs = [path.parent for path in results if path.parent.parent == suite]
+        previews = (runs[0] if len(runs) == 1 else suite / "MODEL") / "previews"
         screen.print(f"clips: {previews}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -33,6 +33,7 @@ IDLE = 10
 
 _WATCH_S = 5.0
 _LEAST_IDLE_S = 60.0
+_WIDTH_OF_A_FILE = 200
 
 
 @dataclass(frozen=True)
@@ -147,13 +148,16 @@ def find(out: Path) -> list[RunFolder]:
 def table(runs: Sequence[Progress]) -> Table:
     """A line for each run."""
     columns = ("made", "failed", "refused", "missing", "scored", "made/h", "scored/h", "left")
-    table = Table("suite", "model", box=None)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    for name in ("suite", "model"):
+        table.add_column(name, overflow="fold", no_wrap=True)
     for name in columns:
         table.add_column(name, justify="right")
     for run in runs:
         cells = [f"{run.made}/{run.expected}", run.failed, run.refused, run.missing, run.scored]
         rates = [
-            f"{rate:.3g}" if rate else "-" for rate in (run.made_per_hour, run.scored_per_hour)
+            (f"{rate:.0f}" if rate >= 100 else f"{rate:.3g}") if rate else "-"
+            for rate in (run.made_per_hour, run.scored_per_hour)
         ]
         left = [] if run.left_s is None else [_clock(run.left_s)]
         left += [] if run.why is None else [run.why]
@@ -189,7 +193,7 @@ def _run(options: argparse.Namespace) -> int:
             sys.stdout.write(json.dumps([asdict(run) for run in runs]) + "\n")
             sys.stdout.flush()
         return 0
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     if not options.watch:
         console.print(table(next(looks)))
         return 0

@@ -96,7 +96,7 @@ def check(board: Path) -> Inspection:
 
 def _again(into: Path) -> str:
     """What to type where something is not what the results give."""
-    return f"type python -m bench.leaderboard {into} --into {into}"
+    return f"type steadybench publish {into} --into {into}"
 
 
 # ---- Results ----
@@ -166,9 +166,9 @@ def worth_saying(result: Result) -> Iterator[str]:
         )
     if result.prompts.sha256 is not None and suite_of_result(result) is None:
         yield (
-            f"stands apart: its prompts, sha256 {short(result.prompts.sha256)}, are those of no "
-            "suite in prompts/ (another version of it, a suite of somebody's own, or one with "
-            "files that users supply)"
+            f"has a table of its own: prompts of sha256 {short(result.prompts.sha256)} are those "
+            "of no suite in prompts/ (another version of it, a suite of one's own, or one of files "
+            "that users supply)"
         )
 
 

@@ -10,6 +10,7 @@ from bench import statistics as stats
 from bench.leaderboard.data.comparability import differences
 from bench.leaderboard.data.costs import Criteria, is_usable, judged_by, why_unjudged
 from bench.leaderboard.data.rows import (
+    ALIKE,
     GROUP_METRIC,
     HEADLINE,
     USABLE,
@@ -231,8 +232,9 @@ def overall(compared: Sequence[Pairs]) -> Table:
         Column("unit", lambda row: row[0].meaning.unit, kind="text", minor=True),
     ]
     below = (
-        "Each interval stands alone: of twenty that should hold 0, one does not. Neither is "
-        f"called better where it holds 0, or on fewer than {MIN_PROMPTS} prompts."
+        "Each interval stands alone: of twenty that should hold 0, one does not. The ranks of a "
+        "leaderboard allow for that, these do not. Neither is called better where it holds 0, or "
+        f"on fewer than {MIN_PROMPTS} prompts."
     )
     return tabulate("Difference A - B by metric", columns, rows, below=[below])
 
@@ -283,6 +285,8 @@ def _is_sure(gap: Interval) -> bool:
 
 def _better(each: Pairs, gap: Interval) -> str | None:
     if each.meaning.better is None or gap.n < MIN_PROMPTS or not _is_sure(gap):
+        return None
+    if abs(gap.mean) < ALIKE.get(each.meaning.unit, 0):
         return None
     return "A" if (gap.mean > 0) == (each.meaning.better == "higher") else "B"
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -462,7 +463,11 @@ def _row_name(choice: str, generator: Generator, variant: str) -> str:
 
 def _card(model: Mapping[str, Any], choice: str, generator: Generator) -> Card:
     """The card; with options, its title says which, and its base is the row without any."""
-    text = json.dumps(model.get("card") or {})
+    given = model.get("card") or {}
+    for key in given.keys() - Card.model_fields.keys():  # any may be added, but not by mistake
+        if close := get_close_matches(key, Card.model_fields, n=1, cutoff=0.8):
+            raise BenchError(f"model.card has no {key!r}, did you mean {close[0]!r}?")
+    text = json.dumps(given)
     card = parse(Card, text, "model.card", "mend the YAML of the model")
     variant = generator.info.variant.replace("-", " ")
     if not variant:

@@ -46,7 +46,7 @@ INTRO = """\
 # Can the metrics be trusted?
 
 Footage without a fault is damaged on purpose, step by step, and every metric is asked what it
-thinks. Made by `python -m bench.health{arguments}`; how the faults look and what the metrics
+thinks. Made by `steadybench validate{arguments}`; how the faults look and what the metrics
 compute is on the method page of the project. {footage}
 """
 

@@ -40,7 +40,7 @@ TITLES = {
 INTRO = """\
 # Do the metrics agree with people?
 
-Clips that people have rated, scored by every metric. Made by `python -m bench.health people=DIR`.
+Clips that people have rated, scored by every metric. Made by `steadybench validate people=DIR`.
 {clips} clips of {models} models to {prompts} prompts, and {real} of real footage, each with the
 ratings of up to {raters} people. What a metric can reach at best is the first row of each table:
 how a rater agrees with the mean of the others.

@@ -1,6 +1,8 @@
 """The front door: one command with verbs, each with help that shows what to type."""
 
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +44,29 @@ def test_every_command_shows_three_examples_of_itself(
     examples = said[said.index("Examples:") :].partition("\n\n")[0].splitlines()[1:]
     assert sum(line.strip().startswith(f"steadybench {name}") for line in examples) >= 2
     assert len(examples) == 3
+
+
+def test_a_narrow_terminal_breaks_no_name(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setattr("bench.commands.sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert not type_(monkeypatch, "models")
+    lines = capsys.readouterr().out.splitlines()
+    names = {path.stem for path in (CONF / "model").glob("*.yaml")}
+    assert sum(line.partition(" ")[0] in names for line in lines) > 100
+    assert any(line.startswith("No room for ") for line in lines)
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m bench models | true"
+    ran = subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stderr == ""
 
 
 def test_the_help_of_a_run_names_what_there_is(

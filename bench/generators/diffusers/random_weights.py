@@ -71,7 +71,7 @@ def find_description(repo: str | None, path: str | None, revision: str | None) -
     except UnavailableError as error:
         if (entry := architectures("models").get(repo)) is None:
             raise
-        log.warning("%s: its sizes are those of %s", error, ARCHITECTURES.name)
+        log.warning("%s: sizes of its networks are those that steadybench holds", error)
         return entry
 
 

@@ -38,7 +38,7 @@ def _find(path: Path) -> list[Path]:
             return files
     raise BenchError(
         f"expected {FILE_NAME} in {path} or in a folder below it, found none: "
-        "run `python -m bench` first, or give the folder of a finished run"
+        "run `steadybench` first, or give the folder of a finished run"
     )
 
 

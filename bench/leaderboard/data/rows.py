@@ -50,8 +50,8 @@ SUB_SCORES = (
 # The columns after the headline: those, then what sees most of the rest.
 LEAD = (*BESIDE, DYNAMICS, *SUB_SCORES, "technical_quality", "flicker", "warp_mae", "identity_min")
 
-# How far apart two means may be that look the same: half of the last digit in which they are shown.
-_ALIKE = {"points": 0.005}
+ALIKE = {"points": 0.005}
+"""How far apart two means may be that look the same: half of the last digit that is shown."""
 
 GROUP_METRIC = "cross_clip_identity"
 """The one number that is of a group of clips, and not of a clip."""
@@ -419,7 +419,7 @@ def _leading(values: NDArray[np.float64], metric: MetricDescription | None) -> l
     if leading is None:
         return []
     mean = values.mean(axis=1)
-    alike = mean >= mean.max() - _ALIKE.get(metric.unit if metric else "", 0)
+    alike = mean >= mean.max() - ALIKE.get(metric.unit if metric else "", 0)
     return [bool(one or other) for one, other in zip(alike, leading, strict=True)]
 
 

@@ -226,7 +226,8 @@ def _curves(scores: Mapping[str, ScoreEntry], places: Sequence[str]) -> Iterator
     """Metric and its curve, where its series says at which second each value stands."""
     for name, entry in sorted(scores.items()):
         place = next((place for place in places if place in entry.series), None)
-        values = next((entry.series[key] for key in entry.series if key != place), None)
+        keys = (name, *(key for key in entry.series if key != place))
+        values = next((entry.series[key] for key in keys if key in entry.series), None)
         if place is not None and values is not None:
             at_s = tuple(at for at in entry.series[place] if at is not None)
             if len(at_s) == len(values):

@@ -90,6 +90,8 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
         above.append("Their means are over fewer clips, and compare with nothing.")
         yield _headline_table(f"Incomplete runs{suffix}", group, group.partial, above)
     place: Place = "last" if group.footage else "second"
+    own = _own_metrics(group)
+    yield from _tables(f"Metrics of one's own{suffix}", group, group.rows, own, place="second")
     yield _terms_table(f"Speed, size and terms{suffix}", group, place)
     if group.complete and HEADLINE in group.metrics:
         parts = [name for name in SUB_SCORES if name in group.metrics]
@@ -103,11 +105,10 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
 
 
 def more_tables(group: Group, suffix: str) -> Iterator[Table]:
-    """The metrics of a group that no table above shows: somebody's own, then those folded away."""
+    """The metrics of a group that no table above shows, folded away."""
     first = [*_headline_metrics(group), DYNAMICS]
     rest = [name for name in group.metrics if name not in first]
-    own = [name for name in rest if not meaning_of(name)]
-    yield from _tables(f"Metrics of one's own{suffix}", group, group.rows, own, place="second")
+    own = _own_metrics(group)
     rest = [name for name in rest if name not in own]
     if group.partial:
         title = f"Incomplete runs{suffix}, more metrics"
@@ -264,6 +265,12 @@ def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
             f"“{given.question}” (Bradley-Terry; 95% intervals over prompts). It moves no rank and "
             f"no score. {still_missing(given, labels)}"
         )
+
+
+def _own_metrics(group: Group) -> list[str]:
+    """Metrics that are none of this package's, and stand in no other table."""
+    first = [*_headline_metrics(group), DYNAMICS]
+    return [name for name in group.metrics if name not in first and not meaning_of(name)]
 
 
 def _headline_metrics(group: Group) -> list[str]:

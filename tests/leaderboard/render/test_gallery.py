@@ -69,6 +69,18 @@ def test_copied_clips_come_with_text_curves_and_mean_lags(tmp_path: Path) -> Non
     assert found.lags["identity_lag"].values == (1, pytest.approx(0.89), None)
 
 
+def test_the_curve_of_a_metric_is_the_series_that_bears_its_name(tmp_path: Path) -> None:
+    path = fake_runs.write(content(seeds=(0,)), tmp_path, made=1)
+    (record,) = path.parent.glob("scores/p00/*.json")
+    scores = json.loads(record.read_text("utf-8"))
+    series = scores["metrics"]["adherence"]["series"]
+    series |= {"a_part": [0.5] * len(series["adherence"])}  # before it in the alphabet
+    before = series["adherence"]
+    record.write_text(json.dumps(scores), "utf-8")
+    (clip,) = (c for c in saved(path, tmp_path / "board").clips if c.curves)
+    assert clip.curves["adherence"].values == pytest.approx(before, rel=1e-3)
+
+
 def test_no_more_is_copied_than_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fake_runs.write(content(seeds=(0,)), tmp_path, made=5)
     monkeypatch.setattr(gallery, "MOST_COPIED", 3)
