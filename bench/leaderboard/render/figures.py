@@ -4,6 +4,7 @@ Each is drawn on nothing, in inks that read on white and on black, so that one f
 """
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ _LABEL_SIZE = 8.0  # points
 _LABEL_CHARACTERS = 40
 _LEAST_SHOWN = 1.0  # points, of any model, for a part to have a panel
 _GAPS = (7.0, 16.0, 28.0, 44.0, 64.0)  # from a point to its label
+_LEAST_LINE = 16.5  # from a point to its label, from which on a line joins them
 _CLEAR = 4.0  # half the side of the square around a point that stays free
 
 INK = "#757c86"  # 4.2:1 on white, 4.6:1 on GitHub's black
@@ -343,8 +345,8 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point], leading: int) ->
         if box is None:
             continue
         colour = COLOURS[0] if number < leading else INK
-        near = (min(max(x, box.left), box.right), min(max(y, box.bottom), box.top))
-        if max(abs(near[0] - x), abs(near[1] - y)) > 12 * scale:  # say whose label it is
+        near = box.nearest((x, y))
+        if box.distance((x, y)) > _LEAST_LINE:  # say whose label it is
             line = to_data.transform([(x, y), near])
             axes.plot(*line.T, color=colour, lw=0.5, alpha=0.7, zorder=2)
         left, middle = to_data.transform((box.left, (box.bottom + box.top) / 2))
@@ -398,6 +400,29 @@ class Box:
         height = min(self.top, other.top) - max(self.bottom, other.bottom)
         return max(0.0, width) * max(0.0, height)
 
+    def nearest(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Its point that is nearest to one."""
+        x, y = point
+        return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
+
+    def distance(self, point: tuple[float, float]) -> float:
+        """From a point to the nearest one of the rectangle."""
+        return math.dist(point, self.nearest(point))
+
+    def clearance(
+        self, point: tuple[float, float], others: Sequence[tuple[float, float]]
+    ) -> tuple[bool, float, float]:
+        """How well a line tells whose label it is, the more the better.
+
+        Whether it is long enough to be drawn; that its middle is away from other points; how short
+        it is.
+        """
+        end = self.nearest(point)
+        middle = ((point[0] + end[0]) / 2, (point[1] + end[1]) / 2)
+        away = min(2 * _CLEAR, *(math.dist(middle, other) for other in others))
+        length = math.dist(point, end)
+        return length > _LEAST_LINE, away, -length
+
     def within(self, other: "Box") -> bool:
         """Whether it lies inside of another."""
         return (
@@ -416,24 +441,36 @@ def place(
 ) -> list[Box | None]:
     """A place for each label, the first served first; None where there is no room in the area.
 
-    Of the free places around a point the nearest is taken; of those equally near, the one that
-    covers least of what is better avoided: whiskers, lines. Sizes are widths and heights.
+    Of the free places around a point the nearest is taken that is not as near to another point; of
+    those equally near, the one that covers least of what is better avoided: whiskers, lines. Where
+    there is none, one whose line to its point keeps clear of the others. Sizes are widths and
+    heights.
     """
     obstacles = [Box(x - _CLEAR, y - _CLEAR, x + _CLEAR, y + _CLEAR) for x, y in points]
     boxes: list[Box | None] = []
     for point, size in zip(points, sizes, strict=True):
-        boxes.append(None)
+        others = [other for other in points if other != point]
+        best, spare = None, []
         for gap in _GAPS:
             free = [
                 box
                 for box in _around(point, size, gap)
                 if box.within(area) and not any(box.overlap(other) for other in obstacles)
             ]
-            if free:
-                best = min(free, key=lambda box: sum(box.overlap(other) for other in avoid))
-                obstacles.append(best)
-                boxes[-1] = best
+            own = [
+                box
+                for box in free
+                if all(box.distance(other) > box.distance(point) for other in others)
+            ]
+            if own:
+                best = min(own, key=lambda box: sum(box.overlap(other) for other in avoid))
                 break
+            spare += free
+        if best is None and spare:
+            best = max(spare, key=lambda box: box.clearance(point, others))
+        boxes.append(best)
+        if best:
+            obstacles.append(best)
     return boxes
 
 

@@ -125,6 +125,15 @@ def test_labels_cover_neither_each_other_nor_a_point(count: int) -> None:
     assert not any(b.left < x < b.right and b.bottom < y < b.top for x, y in points for b in placed)
 
 
+def test_a_label_is_nearest_to_its_own_point_or_joined_to_it() -> None:
+    points = [(300.0, 300.0), (306.0, 300.0), (240.0, 300.0), (480.0, 100.0)]
+    boxes = place(points, [(60.0, 10.0)] * 4, Box(0, 0, 600, 600))
+    for point, box in zip(points, boxes, strict=True):
+        assert box is not None
+        others = min(box.distance(other) for other in points if other != point)
+        assert others > box.distance(point) or box.distance(point) > 16.5
+
+
 def test_labels_for_which_there_is_no_room_are_counted() -> None:
     svg = pareto(
         [point(f"model {n}", 1 + n / 1e4, 50 + n / 1e4) for n in range(60)], "", "coherence"
