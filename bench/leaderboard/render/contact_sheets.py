@@ -139,7 +139,7 @@ def _of_any_clip(
 def _frames(folder: Path, clip: ClipResult) -> Clip | None:
     """The clip's frames, if they lie here: a result from another machine comes without."""
     path = RunFolder(folder).master(clip.sample)
-    if not path.exists() or clip.frames is None or clip.frames_sha256 is None:
+    if not path.is_file() or clip.frames is None or clip.frames_sha256 is None:
         return None
     try:
         return read_master(path, frames=clip.frames, sha256=clip.frames_sha256)

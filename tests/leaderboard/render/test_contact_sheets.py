@@ -1,6 +1,7 @@
 """Contact sheets: whose clips they show, under which names, and what of a clip."""
 
 import json
+import os
 from pathlib import Path
 
 import fake_results as fake
@@ -50,10 +51,12 @@ def test_results_without_clips_draw_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "suite.png").exists()
 
 
-def test_a_damaged_clip_is_left_out(tmp_path: Path) -> None:
+def test_a_damaged_clip_is_left_out_and_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     run(tmp_path, "a")
-    (first, *_) = sorted(tmp_path.rglob("*.mkv"))
+    (first, second, *_) = sorted(tmp_path.rglob("*.mkv"))
     first.write_bytes(b"damaged")
+    second.unlink()
+    os.mkfifo(second)
     assert draw_suite(runs(tmp_path), LABELS, tmp_path / "suite.png")
 
 
