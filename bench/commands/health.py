@@ -3,6 +3,7 @@
 What can be typed stands in `conf/health.yaml`.
 """
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +58,7 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
     sentence = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
-    arguments = _said_path(names)
+    arguments = f"{_said_path(names)} films={json.dumps(config['films'])}"
     into = Path(config["into"])
     write_text(into / "health.md", page.render(values, metrics, judged, arguments, sentence))
     write_json(into / "health.json", [asdict(value) for value in values])
