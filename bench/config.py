@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -52,16 +52,6 @@ _PRICE = {
     "currency": "three capital letters, as USD or EUR",
 }
 """What may be said of hardware, and what each must be."""
-
-
-_KINDS: Mapping[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    bool: "true or false",
-    type(None): "null",
-}
-"""Of values that are held against a constructor's annotations."""
 
 
 def check_name(name: object) -> str:
@@ -404,6 +394,8 @@ def _build(config: Mapping[str, Any], where: str) -> Any:  # noqa: ANN401 - what
 
 def _check_arguments(config: Mapping[str, Any], where: str) -> None:
     """Hold the keys against the constructor's signature, at every depth, before calling it."""
+    from bench.generators.base import check_kind
+
     if not isinstance(config, Mapping):
         raise BenchError(f"{where} must be {_MAPPING} with a _target_, got {config!r}")
     for key, value in config.items():
@@ -420,22 +412,10 @@ def _check_arguments(config: Mapping[str, Any], where: str) -> None:
                 f"{where}: {target} takes no {key!r}{nearest(key, accepted)}; "
                 f"it takes {', '.join(accepted)}"
             )
-        _check_kind(f"{where}.{key}", config[key], parameters[key].annotation)
+        check_kind(f"{where}.{key}", config[key], parameters[key].annotation)
     for name, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and name not in config:
             raise BenchError(f"{where}: {target} needs {name!r}: add {where}.{name}=VALUE")
-
-
-def _check_kind(key: str, value: object, annotation: Any) -> None:  # noqa: ANN401 - of any kind
-    """Refuse a value of another kind than a parameter is annotated with, where that is simple."""
-    kinds = get_args(annotation) or (annotation,)
-    if not all(kind in _KINDS for kind in kinds):
-        return
-    try:
-        TypeAdapter(annotation, config=ConfigDict(strict=True)).validate_python(value)
-    except ValidationError:
-        expected = " or ".join(_KINDS[kind] for kind in kinds)
-        raise BenchError(f"{key} must be {expected}, got {shown(value)}") from None
 
 
 def _imported(path: str, where: str) -> Any:  # noqa: ANN401 - whatever stands at that path
@@ -448,5 +428,5 @@ def _imported(path: str, where: str) -> Any:  # noqa: ANN401 - whatever stands a
         if isinstance(error, AttributeError) and home in sys.modules:
             remedy = f"there is none{nearest(name, vars(sys.modules[home]))}"
         else:
-            remedy = "a module of your own must lie in a folder of PYTHONPATH"
+            remedy = "a module of your own must lie here or in a folder of PYTHONPATH"
         raise BenchError(f"{where}: cannot import {path!r}: {one_line(error)}; {remedy}") from None

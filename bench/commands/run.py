@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -235,10 +236,14 @@ def _report_failures(outcome: "Outcome") -> int:
 
     if outcome.failures:
         count = plural(len(outcome.failures), "clip")
-        console.print(f"{outcome.folder.root}: {count} failed, missing or not read", style="red")
-        for line in outcome.failures[:_SHOWN_FAILURES]:
-            say_line(f"  {printable(line)}")
-        hidden = len(outcome.failures) - _SHOWN_FAILURES
-        if hidden > 0:
+        console.print(f"{outcome.folder.root}: {count} with something to mend", style="red")
+        clips: dict[str, list[str]] = {}  # by what is the matter with them
+        for line in outcome.failures:
+            clip, _, why = printable(line).partition(": ")
+            clips.setdefault(why, []).append(clip)
+        for why, alike in islice(clips.items(), _SHOWN_FAILURES):
+            more = f" and {plural(len(alike) - 1, 'more clip')}" if len(alike) > 1 else ""
+            say_line(f"  {alike[0]}{more}: {why}")
+        if (hidden := len(clips) - _SHOWN_FAILURES) > 0:
             console.print(f"  and {hidden} more, in {outcome.folder.result}", highlight=False)
     return len(outcome.failures)

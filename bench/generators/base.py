@@ -161,6 +161,23 @@ def require_choice(key: str, choices: Collection[object], value: object) -> None
         raise BenchError(f"model.{key} must be one of {', '.join(texts)}, got {value!r}{close}")
 
 
+_KINDS: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    bool: "true or false",
+    NoneType: "null",
+}
+
+
+def check_kind(key: str, value: object, annotation: Any) -> None:  # noqa: ANN401 - of any kind
+    """Refuse a value of another kind than an argument is annotated with, where that is simple."""
+    kinds = get_args(annotation) or (annotation,)
+    if all(kind in _KINDS for kind in kinds) and not is_valid(annotation, value):
+        expected = " or ".join(_KINDS[kind] for kind in kinds)
+        raise BenchError(f"{key} must be {expected}, got {value!r}")
+
+
 def is_valid(field: Any, value: object) -> bool:  # noqa: ANN401 - a type
     """Whether a value may stand in a field of such a type."""
     try:

@@ -233,8 +233,8 @@ def overall(compared: Sequence[Pairs]) -> Table:
     ]
     below = (
         "Each interval stands alone: of twenty that should hold 0, one does not. The ranks of a "
-        "leaderboard allow for that, these do not. Neither is called better where it holds 0, or "
-        f"on fewer than {MIN_PROMPTS} prompts."
+        "leaderboard allow for that over all its models; of two alone, go by these. Neither is "
+        f"called better where it holds 0, or on fewer than {MIN_PROMPTS} prompts."
     )
     return tabulate("Difference A - B by metric", columns, rows, below=[below])
 

@@ -367,7 +367,7 @@ def _time(plan: Plan, todo: Sequence[Item], config: RunConfig, makers: int) -> s
     total_s = seconds * len(todo)
     how = f"by {makers} processes, " if makers > 1 else ""
     how += f"at {seconds:.3g} s a clip ({source})"
-    line = f"time: {_duration(total_s / makers)} to make them, scoring apart, {how}"
+    line = f"time: {_duration(total_s / makers)} to make them, scoring not counted, {how}"
     price, gpus = config.hardware.price_per_gpu_hour, plan.generator.info.gpus
     if price is None or device == "cpu":
         return line

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bench.clip import Sound
 from bench.errors import BenchError, ClipError, nearest
-from bench.generators.base import FromOne, is_valid, require
+from bench.generators.base import FromOne, check_kind, is_valid, require
 from bench.generators.diffusers.load import is_modular
 from bench.prompts import Prompt
 
@@ -167,6 +167,7 @@ def check_call(
             close = difflib.get_close_matches(key, takes, n=1, cutoff=0.6)
             mend = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(takes)}"
             raise BenchError(f"model.call.{key}: {name} takes no {key!r}; {mend}")
+        check_kind(f"model.call.{key}", call[key], takeable[key].annotation)
     for ours, theirs in inputs.items():
         if theirs not in takeable:
             close_name = nearest(theirs, takeable)

@@ -467,4 +467,5 @@ def _most_lost(clip: ClipResult) -> str | None:
 
 
 def _four_digits(cell: Cell) -> str:
-    return number(round(cell.number, 4), 4)
+    value = round(cell.number, 4)
+    return f"{value:.4g}" if abs(value) < 1e4 else number(value)

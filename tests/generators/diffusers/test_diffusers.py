@@ -70,11 +70,15 @@ def test_what_is_no_frame_rule_is_refused(rule: str) -> None:
             {"call": {"num_frames": 80}},
             "must be 4k+1, got 80: type model.call.num_frames=81 or 77",
         ),
-        ({"call": {"num_frames": "many"}}, "must be a number of frames"),
+        (
+            {"call": {"num_frames": "many"}},
+            "model.call.num_frames must be a whole number, got 'many'",
+        ),
         (
             {"call": {"height": 500}, "multiple": 32},
             "multiple of 32, got 500: type model.call.height=512 or 480",
         ),
+        ({"call": {"guidance_scale": "high"}}, "guidance_scale must be a number, got 'high'"),
         ({"call": {"width": -16}}, "must be a number of pixels"),
         ({"load": {"dtype": "float16"}}, "model.options.dtype=float32"),
         ({"load": {"component_dtypes": {"vae": "float16"}}}, "float16 does not run on a CPU"),

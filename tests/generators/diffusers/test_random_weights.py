@@ -139,7 +139,7 @@ def test_the_table_is_used_without_a_hub_alone_and_that_is_logged(
     tiny_hub.fill_cache(tmp_path / "hub", {}, monkeypatch)
     assert find_description(repo, None, None) == architectures("models")[repo]
     assert "hub cannot be reached" in caplog.text
-    assert "its sizes are those of architectures.yaml" in caplog.text
+    assert "sizes of its networks are those that steadybench holds" in caplog.text
     with pytest.raises(BenchError, match="hub cannot be reached"):
         find_description("owner/unknown", None, None)
 
