@@ -96,8 +96,8 @@ def test_it_says_what_is_made_downloaded_and_needed(told: Callable[..., Summary]
         "GPU memory: 13.0 GiB of weights, the GPU has 24.0 GiB",
         "disk: 0.3 GiB without loss, up to 0.9 GiB with grain, 0.1 GiB with "
         f"store=visually_lossless; 10.0 GiB free in {Path.cwd()}",
-        "time: 0:16:52 to make them, at 50.6 s a clip (as its maker declares, on the maker's "
-        "hardware); 1.01 USD",
+        "time: 0:16:52 to make them, scoring not counted, at 50.6 s a clip (as its maker "
+        "declares, on the maker's hardware); 1.01 USD",
     ]
 
 
