@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -65,9 +66,8 @@ def test_a_long_run_is_looked_through_in_seconds(
 
     assert find_missing(plan) == []
     rounds = [(cpu_s(lambda: find_missing(plan)), cpu_s(parse)) for _ in range(ROUNDS)]
-    # The least of each: neighbours on the machine only add.
-    look_s, parsing_s = (min(times) for times in zip(*rounds, strict=True))
-    ratio = look_s / parsing_s
+    ratio = np.median([look_s / parsing_s for look_s, parsing_s in rounds])
+    look_s = np.median([look_s for look_s, _ in rounds])
     with capsys.disabled():
         print(  # noqa: T201
             f"\n{RECORDS} records are looked through in {look_s:.2f} s of processor, "

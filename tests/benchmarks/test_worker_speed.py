@@ -81,9 +81,8 @@ def test_two_workers_score_in_half_the_time(
         return spent_s, {str(path): json.loads(path.read_text()) for path in paths}
 
     bench("stages=[generate]", "suite.seeds=[0]")
-    rounds = [(score_s(1), score_s(2)) for _ in range(2)]
-    one_s, two_s = (min(spent_s for spent_s, _ in each) for each in zip(*rounds, strict=True))
-    ratio = two_s / one_s
+    rounds = [(score_s(1), score_s(2)) for _ in range(3)]
+    ratio = sorted(two[0] / one[0] for one, two in rounds)[1]
     with capsys.disabled():
         print(f"\ntwo workers score in {ratio:.2f} of the time of one")  # noqa: T201
     assert all(one[1] == two[1] for one, two in rounds)
