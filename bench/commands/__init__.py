@@ -7,10 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
 from bench.storage import CONF
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def parser(name: str, document: str | None) -> ArgumentParser:
@@ -20,6 +23,21 @@ def parser(name: str, document: str | None) -> ArgumentParser:
         description=document,
         formatter_class=RawDescriptionHelpFormatter,
     )
+
+
+def check_folder(config_dir: str | None) -> None:
+    """Refuse a folder of one's own configuration that is not there; Hydra would only warn."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        raise BenchError(
+            f"expected a folder of configuration, {config_dir!r} is none: type --config-dir DIR"
+        )
+
+
+def screen(width: int) -> "Console":
+    """What is printed on: as wide as the terminal, so many columns where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else width, highlight=False)
 
 
 def print_table(
@@ -34,11 +52,10 @@ def print_table(
     Columns of the headings `numbers` are set flush right. What a narrow terminal has no room for
     is left out from the right, so that no name is broken.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else width, highlight=False)
+    console = screen(width)
     body = list(rows)
     least = [
         max(len(word) for row in (headings, *body) for word in row[at].split() or [""])
@@ -72,6 +89,15 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
+def files_of(group: str, config_dir: str | None) -> dict[str, Path]:
+    """Names and YAMLs of a group of the configuration, those of a folder of one's own last."""
+    check_folder(config_dir)
+    folders = [CONF, *([Path(config_dir)] if config_dir else [])]
+    return {
+        path.stem: path for folder in folders for path in sorted(folder.glob(f"{group}/*.yaml"))
+    }
+
+
 def choices(group: str, config_dir: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
     """The YAMLs of a group of the configuration, and what each says with those it builds on.
 
@@ -81,12 +107,7 @@ def choices(group: str, config_dir: str | None) -> Iterator[tuple[Path, dict[str
     import yaml
     from omegaconf import OmegaConf
 
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise BenchError(f"expected a folder of configuration, {config_dir!r} is none")
-    folders = [CONF, *([Path(config_dir)] if config_dir else [])]
-    paths = {
-        path.stem: path for folder in folders for path in sorted(folder.glob(f"{group}/*.yaml"))
-    }
+    paths = files_of(group, config_dir)
 
     def read(name: str) -> Any:  # noqa: ANN401 - a mapping of OmegaConf
         values = yaml.safe_load(paths[name].read_text("utf-8")) or {}

@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationResolutionError
 from omegaconf.resolvers import oc
 
+from bench.commands import check_folder
 from bench.config import plain
 from bench.errors import BenchError, attempt
 from bench.storage import CONF, PACKAGE
@@ -67,14 +68,6 @@ def read_overrides(
         parser.error(f"there is no {unknown[0]}")
     options.overrides += more
     return options
-
-
-def check_folder(config_dir: str | None) -> None:
-    """Refuse a folder of one's own configuration that is not there; Hydra would only warn."""
-    if config_dir is not None and not Path(config_dir).is_dir():
-        raise BenchError(
-            f"expected a folder of configuration, {config_dir!r} is none: type --config-dir DIR"
-        )
 
 
 def compose_config(name: str, options: argparse.Namespace) -> DictConfig:

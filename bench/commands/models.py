@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from bench.commands import choices, parser, print_table
+from bench.commands import choices, files_of, parser, print_table
 from bench.errors import attempt
 from bench.schema import Task
 
@@ -108,9 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    listed = list(catalogue(options.config_dir))
     models = [
         model
-        for model in catalogue(options.config_dir)
+        for model in listed
         if (options.fits is None or (model.weights_gib or float("inf")) <= options.fits)
         and (not options.commercial or model.commercial_use)
         and (options.task is None or model.task in (options.task, "ti2v"))
@@ -119,10 +120,11 @@ def _show(options: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps([asdict(model) for model in models], indent=2) + "\n")
         return 0
     print_table(HEADINGS, map(cells, models), width=1000)  # piped, a name is to be copied whole
-    listed = {model.name for model in catalogue(options.config_dir)}
-    names = [path.stem for path, _ in choices("model", options.config_dir)]
-    others = ", ".join(name for name in names if name not in listed)
-    sys.stdout.write(f"\nNot listed are toys, and what needs a path or keys of yours: {others}\n")
+    names = [model.name for model in listed]
+    others = [name for name in files_of("model", options.config_dir) if name not in names]
+    sys.stdout.write(
+        f"\nNot listed are toys, and what needs a path or keys of yours: {', '.join(others)}\n"
+    )
     return 0
 
 

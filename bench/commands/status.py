@@ -16,11 +16,10 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bench.commands import parser
+from bench.commands import parser, screen
 from bench.errors import BenchError, attempt
 from bench.schema import Record, Run
 from bench.storage import RunFolder, read_record
@@ -193,7 +192,7 @@ def _run(options: argparse.Namespace) -> int:
             sys.stdout.write(json.dumps([asdict(run) for run in runs]) + "\n")
             sys.stdout.flush()
         return 0
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    console = screen(_WIDTH_OF_A_FILE)
     if not options.watch:
         console.print(table(next(looks)))
         return 0

@@ -419,7 +419,7 @@ class Box:
         """
         end = self.nearest(point)
         middle = ((point[0] + end[0]) / 2, (point[1] + end[1]) / 2)
-        away = min(2 * _CLEAR, *(math.dist(middle, other) for other in others))
+        away = min([2 * _CLEAR, *(math.dist(middle, other) for other in others)])
         length = math.dist(point, end)
         return length > _LEAST_LINE, away, -length
 

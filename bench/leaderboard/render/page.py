@@ -413,10 +413,10 @@ def _thin(curve: Curve) -> Curve:
 
 
 def _note(board: SuiteBoard, draws: int) -> str:
-    made = {clip.sample for result in board.results for clip in result.clips if clip.frames}
-    if draws >= len(made):
+    delivered = {clip.sample for result in board.results for clip in result.clips if clip.frames}
+    if draws >= len(delivered):
         return ""
     return (
-        f"{draws} of {len(made)} draws, taken evenly over the categories, so that a "
+        f"{draws} of {len(delivered)} draws, taken evenly over the categories, so that a "
         "leaderboard stays small; all of them lie in the folders of the runs."
     )

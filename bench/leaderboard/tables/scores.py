@@ -106,10 +106,8 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
 
 def more_tables(group: Group, suffix: str) -> Iterator[Table]:
     """The metrics of a group that no table above shows, folded away."""
-    first = [*_headline_metrics(group), DYNAMICS]
+    first = [*_headline_metrics(group), DYNAMICS, *_own_metrics(group)]
     rest = [name for name in group.metrics if name not in first]
-    own = _own_metrics(group)
-    rest = [name for name in rest if name not in own]
     if group.partial:
         title = f"Incomplete runs{suffix}, more metrics"
         yield from _tables(title, group, group.partial, rest)
