@@ -326,6 +326,11 @@ def build_generator(model: Mapping[str, Any], where: str = "model") -> "Generato
     """The generator that a model's configuration describes, not yet loaded."""
     from bench.generators.base import Generator
 
+    if "_target_" not in model:
+        raise BenchError(
+            f"{where}: expected what makes clips: begin its YAML with `defaults: [diffusers, "
+            "_self_]`, or say a _target_, the import path of a generator of your own"
+        )
     generator = _build(functional(model), where)
     if not isinstance(generator, Generator):
         raise BenchError(

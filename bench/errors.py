@@ -4,8 +4,10 @@ import difflib
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 MISTAKE, INTERRUPTED = 2, 130
 """Exit codes where there is something to mend, and after Ctrl-C."""
@@ -20,6 +22,10 @@ class BenchError(Exception):
     The message is one line that says what was expected, what was got, and what to type.
     The command line prints it and exits with code 2.
     """
+
+
+class UnavailableError(BenchError):
+    """A repository may well be there, and this machine cannot read it: no hub, or not allowed."""
 
 
 class DeviceLost(BenchError):  # noqa: N818 - what ended is the process, not the work
@@ -143,6 +149,15 @@ def explain(error: Exception) -> str:
         if len(error.options) > _MOST_LISTED:
             there = f"`steadybench {group}s` lists the {len(error.options)} there are"
         return f"there is no {group}={name}{nearest(name, error.options)}; {there}"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        text = str(error)  # In 'model/mine': Could not load ...; path=file:///home/of/configuration
+        folders = [Path(folder, group) for folder in re.findall("path=file://(.*)", text)]
+        names = [path.stem for folder in folders for path in folder.glob("*.yaml")]
+        reader = text.split("'")[1]
+        return f"{reader}.yaml: there is no {group}/{name}.yaml, which its defaults name" + (
+            nearest(name, names) or "; _self_ stands for the file itself"
+        )
     if str(error).startswith("Ambiguous value for argument"):
         return "several values were given for one key: add -m to run one job for each"
     if isinstance(error, OverrideParseException):

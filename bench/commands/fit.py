@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from bench.commands import parser
 from bench.commands.composition import add_overrides, compose_config, read_overrides
 from bench.config import build_generator, plain
-from bench.errors import BenchError, attempt
+from bench.errors import BenchError, UnavailableError, attempt
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
     from bench.generators.diffusers.generator import DiffusersGenerator
@@ -61,7 +61,6 @@ def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from bench.generators.diffusers.load import UnavailableError
     from bench.generators.diffusers.random_weights import ARCHITECTURES
 
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from bench.commands import parser
 from bench.commands.composition import add_overrides, compose_choice, read_overrides
 from bench.config import parse_run, plain
-from bench.errors import attempt
+from bench.errors import UnavailableError, attempt
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +36,15 @@ def _plan(composed: Any, choice: str) -> int:  # noqa: ANN401 - a configuration 
     missing = find_missing(job.plan)
     for line in pictures(job.prompts, config, job.plan.device):
         sys.stdout.write(line + "\n")
-    foretell(job, missing, config, print)
+    unavailable = None
     if missing and "generate" in config.stages:
-        job.plan.generator.check(job.prompts)
+        try:
+            job.plan.generator.check(job.prompts)
+        except UnavailableError as error:  # without the hub, the rest can be said nevertheless
+            unavailable = error
+    foretell(job, missing, config, print)
+    if unavailable:
+        raise unavailable
     return 0
 
 

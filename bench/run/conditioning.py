@@ -46,6 +46,7 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
 
     The card's `sizes` are what the model was made for; `label` is what messages call it.
     """
+    sizes = _sizes(model, label)
     if aspect is None:
         return dict(model)
     if "call" not in model:  # made elsewhere, or by rules of its own
@@ -55,7 +56,6 @@ def with_aspect(model: Mapping[str, Any], aspect: str | None, label: str) -> dic
         return dict(model)
     across, down = map(int, aspect.split(":"))
     asked = across / down
-    sizes = [_size(text, label) for text in (model.get("card") or {}).get("sizes") or ()]
     where = next(
         (key for key in ("image_size", "call") if "height" in (model.get(key) or {})), None
     )
@@ -210,8 +210,13 @@ def _request(prompt: Prompt) -> str:
     return prompt.image_prompt or prompt.text
 
 
-def _size(text: object, label: str) -> tuple[int, int]:
-    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise BenchError(f"{label}: card.sizes must be as 832x480, got {text!r}")
-    return int(match[1]), int(match[2])
+def _sizes(model: Mapping[str, Any], label: str) -> list[tuple[int, int]]:
+    """Width and height of each size of a model's card."""
+    texts = (model.get("card") or {}).get("sizes")
+    sizes = []
+    for text in texts if isinstance(texts, list) else [texts] if texts else ():
+        match = _SIZE.fullmatch(str(text))
+        if match is None or texts is text:
+            raise BenchError(f"{label}: card.sizes must be as [832x480, 480x832], got {text!r}")
+        sizes.append((int(match[1]), int(match[2])))
+    return sizes

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from bench.config import RunConfig, build_backbones
-from bench.errors import BenchError, Unscored, one_line
+from bench.errors import BenchError, UnavailableError, Unscored, one_line
 from bench.generators.base import Generator, Needs
 from bench.leaderboard.data.files import FILE_NAME, load
 from bench.measure.machine import device_name, main_memory_bytes
@@ -273,7 +273,9 @@ def _weights(generator: Generator, label: str, device: torch.device) -> Iterator
     try:
         needs = generator.needs()
     except Exception as error:  # an estimate must stop nothing that would work
-        yield f"size unknown: {error if isinstance(error, BenchError) else one_line(error)}", ""
+        reason = str(error) if isinstance(error, BenchError) else one_line(error)
+        is_missing = isinstance(error, UnavailableError)  # and no run could load it either
+        yield ("size unknown", reason) if is_missing else (f"size unknown: {reason}", "")
         return
     if needs is None:
         return

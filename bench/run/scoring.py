@@ -93,6 +93,7 @@ def score(
         return _pending(item, record, folder, fingerprints, appearance_of, based, base, timeout_s)
 
     tidy(folder.root / "scores", ([folder.score(item.sample)] for item, _ in clips_ok))
+    written_ns = {item.sample: _written_ns(folder, item.sample) for item, _ in clips_ok}
     works = [work for item, record in clips_ok if (work := pending(item, record))]
     if not works:
         return []
@@ -107,10 +108,10 @@ def score(
 
     def begin(before: Pending) -> tuple[Pending, Future[tuple[Clip, Clip | None]]] | None:
         """The work on a clip and its frames to come; None if another process has done it since."""
-        work = pending(before.item, before.record)
-        if work is None or work.scored != before.scored:
+        sample = before.item.sample
+        if _written_ns(folder, sample) != written_ns[sample]:  # what broke down there, would here
             return None
-        return work, reader.submit(read, work)
+        return before, reader.submit(read, before)
 
     with ExitStack() as stack:
         # A clip is read while the one before it is being scored.
@@ -268,6 +269,12 @@ def _ok_record(folder: RunFolder, sample: Sample) -> ClipRecord | None:
     path = folder.record(sample)
     record = read_record(path, ClipRecord) if path.exists() else None
     return record if record and record.status == "ok" else None
+
+
+def _written_ns(folder: RunFolder, sample: Sample) -> int:
+    """When the score record of a clip was last written; 0 if there is none."""
+    path = folder.score(sample)
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _master(folder: RunFolder, record: ClipRecord) -> Clip:

@@ -105,6 +105,29 @@ def test_a_slip_is_one_line(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("yaml_text", "said"),
+    [
+        (
+            "defaults: [difusers, _self_]",
+            "there is no model/difusers.yaml, which its defaults name",
+        ),
+        ("defaults: [otehr, _self_]", "name, did you mean 'other'?"),
+        ("defaults: [diffusers, self]", "; _self_ stands for the file itself"),
+        ("pipeline: WanPipeline", "begin its YAML with `defaults: [diffusers, _self_]`"),
+        ("defaults: [toy_steady]\ncard: {sizes: [tall]}", "[832x480, 480x832], got 'tall'"),
+    ],
+)
+def test_a_slip_in_a_yaml_of_ones_own_is_named(
+    yaml_text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(yaml_text)
+    (tmp_path / "model" / "other.yaml").write_text("defaults: [toy_steady]")
+    assert type_(monkeypatch, "plan", "--config-dir", str(tmp_path), "model=mine") == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_the_version_tells_the_commit(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     commit = "0123456789abcdef"
     for found, line in (

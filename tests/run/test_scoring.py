@@ -60,8 +60,21 @@ def infinite_curve(_: Analysis) -> Scored:
     return Scored(1.0, {"lag_s": (1.0,), "x": (float("inf"),)})
 
 
+@metric(unit="frames", better=None)
+def broken_for_both(analysis: Analysis) -> float:
+    """Breaks down once each of two processes has a clip in hand, and keeps count."""
+    begun = Path(os.environ["BEGUN"])
+    with begun.open("a") as file:
+        file.write(f"{analysis.prompt.id}\n")
+    deadline_s = time.monotonic() + 60
+    while begun.read_text().count("\n") < 2 and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    raise ZeroDivisionError
+
+
 METRICS = {
-    each.id.rpartition(".")[2]: each for each in (length, endless, deaf, numpys_own, infinite_curve)
+    each.id.rpartition(".")[2]: each
+    for each in (length, endless, deaf, numpys_own, infinite_curve, broken_for_both)
 }
 
 
@@ -159,3 +172,16 @@ def test_what_is_no_score_names_metric_and_clip_and_spoils_nothing(folder: RunFo
     assert named == [f"{item.sample}: infinite_curve" for item in ITEMS]
     assert all("\n" not in line for line in failures)
     assert values(folder) == [{"length": 4.0, "numpys_own": 1.0}] * 2
+
+
+def test_what_breaks_down_in_one_process_is_not_tried_in_the_next(
+    folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_them(folder, ("length",), None)  # so that the records change by nothing
+    begun = tmp_path / "begun"
+    monkeypatch.setenv("BEGUN", str(begun))
+    failures = in_workers(
+        partial(score_them, folder, ("length", "broken_for_both"), None), 2, [], 0
+    )
+    assert sorted(begun.read_text().split()) == ["one", "two"]
+    assert len(failures) == 2

@@ -62,7 +62,7 @@ def test_clips_that_are_made_elsewhere_come_as_they_are(caplog: pytest.LogCaptur
     ("model", "aspect", "expected"),
     [
         ({"call": MODEL["call"], "card": {}}, "9:16", "m lists no sizes"),
-        ({**MODEL, "card": {"sizes": ["wide"]}}, "9:16", "as 832x480, got 'wide'"),
+        ({**MODEL, "card": {"sizes": ["wide"]}}, "9:16", "as [832x480, 480x832], got 'wide'"),
     ],
 )
 def test_a_mistake_is_one_line(model: dict[str, Any], aspect: Any, expected: str) -> None:

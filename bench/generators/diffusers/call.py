@@ -168,6 +168,8 @@ def check_call(
             mend = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(takes)}"
             raise BenchError(f"model.call.{key}: {name} takes no {key!r}; {mend}")
         check_kind(f"model.call.{key}", call[key], takeable[key].annotation)
+    steps = call.get("num_inference_steps", 1)
+    require(is_valid(FromOne, steps), "call.num_inference_steps", "a number from 1", steps)
     for ours, theirs in inputs.items():
         if theirs not in takeable:
             close_name = nearest(theirs, takeable)

@@ -26,6 +26,7 @@ from bench.generators.base import (
 from bench.generators.diffusers import call as calls
 from bench.generators.diffusers.load import (
     Load,
+    check_parts,
     find_revisions,
     is_modular,
     load_pipeline,
@@ -177,6 +178,7 @@ class DiffusersGenerator(Generator):
                 f"expected a folder that save_pretrained wrote at {self.path!r}, "
                 f"it holds no {index}: type model.path=DIR"
             )
+        check_parts(kind, self.load, self.options.quantised)
         calls.check_call(kind, self.call, self.inputs or {}, tuple(self._videos))
         if (frames := self.call.get(self._frames_key)) is not None:
             calls.check_frames(self.rule, self._frames_key, frames)

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ import torch
 from huggingface_hub import errors as hub_errors
 from PIL import Image
 
-from bench.errors import BenchError, nearest, one_line
+from bench.errors import BenchError, UnavailableError, nearest, one_line
 from bench.generators.base import check_arguments, require, require_choice
 from bench.generators.diffusers.options import DTYPES, Dtype, attention_in_use, denoisers, method
 
@@ -34,10 +35,6 @@ _ELSEWHERE = "or load a folder with model.path=DIR"
 
 FACE_READERS = ("insightface", "consisid_eva_clip", "facexlib")
 """What diffusers reads faces with; none of it is needed for any other model than ConsisID."""
-
-
-class UnavailableError(BenchError):
-    """A repository may well be there, and this machine cannot read it: no hub, or not allowed."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +230,33 @@ def load_pipeline(
         pipe = from_hub(source, lambda: kind.from_pretrained(source, **settings))  # type: ignore[attr-defined]
     finish(pipe, load)
     return pipe
+
+
+def check_parts(kind: type, load: Load, quantised: Iterable[str]) -> None:
+    """Refuse a class that is no pipeline, and parts that its constructor does not name.
+
+    A pipeline of blocks names its parts only once it is loaded.
+    """
+    import diffusers
+
+    if is_modular(kind):
+        return
+    if not issubclass(kind, diffusers.DiffusionPipeline):
+        names = [name for name in dir(diffusers) if name.endswith("Pipeline")]
+        close = nearest(kind.__name__, names)
+        raise BenchError(
+            f"model.pipeline must be a pipeline of diffusers, got the {kind.__name__}{close}"
+        )
+    parts = inspect.signature(kind).parameters
+    asked = dict.fromkeys(load.component_dtypes, "load.component_dtypes")
+    asked |= dict.fromkeys(load.components, "load.components")
+    asked |= dict.fromkeys(quantised, "options.quantise.components")
+    for name, key in asked.items():
+        if name not in parts:
+            raise BenchError(
+                f"model.{key}: {kind.__name__} has no {name!r}{nearest(name, parts)}; "
+                f"it has {', '.join(parts)}"
+            )
 
 
 def is_modular(kind: type) -> bool:

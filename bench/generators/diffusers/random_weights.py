@@ -24,10 +24,9 @@ import yaml
 from accelerate import init_empty_weights
 from tokenizers.pre_tokenizers import ByteLevel
 
-from bench.errors import BenchError, one_line
+from bench.errors import BenchError, UnavailableError, one_line
 from bench.generators.diffusers.load import (
     Load,
-    UnavailableError,
     describe,
     finish,
     is_modular,

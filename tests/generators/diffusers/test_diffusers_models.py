@@ -13,9 +13,10 @@ import yaml
 
 from bench import config as configuration
 from bench.commands import fit
+from bench.errors import UnavailableError
 from bench.generators.diffusers.call import parameters
 from bench.generators.diffusers.generator import DiffusersGenerator
-from bench.generators.diffusers.load import UnavailableError, is_modular
+from bench.generators.diffusers.load import is_modular
 from bench.generators.diffusers.random_weights import architectures
 from bench.prompts import Prompt
 from bench.run.conditioning import with_aspect
