@@ -1,4 +1,4 @@
-"""The command line: `steadybench COMMAND ...`; without a command it is a run, `steadybench run`.
+"""The command line: `steadybench COMMAND ...`; keys and values alone are a run, as `limit=3`.
 
 Here stand the commands alone, so that help costs no import; each is a module of `bench.commands`.
 Exit codes: 0 done, 1 done with something to look at, 2 a mistake to mend, 130 interrupted.
@@ -39,7 +39,7 @@ usage: steadybench COMMAND [ARGUMENTS]
 
 {"".join(f"  {name:<10}{line}{chr(10)}" for name, (_, line) in COMMANDS.items())}
 Examples:
-  steadybench                                              the toy model on the toy suite
+  steadybench run                                          the toy model on the toy suite
   steadybench run model=wan2_1_1_3b suite=smoke            a real model, in minutes
   steadybench publish outputs/smoke/* --into leaderboard   its leaderboard
 
@@ -48,11 +48,11 @@ steadybench COMMAND --help says more of each; `python -m bench` is the same comm
 
 
 def main() -> int:
-    """Run the command that is asked for; the exit code is one of the module's first lines."""
+    """Run the command that is asked for, or show help; exit codes are those of the module."""
     prepare_output()
     # Where modules of the user's own may lie, as they may for `python -m bench`.
     sys.path.append(str(Path.cwd()))
-    name = sys.argv[1] if len(sys.argv) > 1 else "run"
+    name = sys.argv[1] if len(sys.argv) > 1 else "help"
     if name in ("-h", "--help", "help"):
         sys.stdout.write(_HELP)
         return 0

@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
 
 EQUAL, DIFFERENT = 0, 1
 
-_NAMED = 3  # scores that differ most
+_NAMED = 3  # scores that differ most, or that are missing
 _ROUNDING = 1e-3  # of a score, on another processor
 _LEAST = 1e-3  # below which a score is next to nothing, and so is its share
 
@@ -93,8 +93,12 @@ class Remade:
         frames = "equal frames" if self.has_equal_frames else f"other frames ({self._nearness})"
         others = [text for share, text in self.apart if share > _ROUNDING]
         others.sort(key=lambda text: not text.startswith(f"{HEADLINE} "))
-        there = sum(value is not None for value in self.row.scores.values())
-        same = f"{len(self.apart)} of {plural(there, 'score')} compared"
+        there = [name for name, value in self.row.scores.items() if value is not None]
+        same = f"{len(self.apart)} of {plural(len(there), 'score')} compared"
+        missing = [name for name in there if name not in self.scores]
+        if missing and self.scores:
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            same += f", without {', '.join(missing[:_NAMED])}{more}"
         scores = ", ".join(others[:_NAMED]) or (f"equal scores ({same})" if self.apart else same)
         return f"{self.row.sample}: {frames}, {scores}"
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,17 @@ def type_(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
 def test_help_names_every_command(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     assert type_(monkeypatch, "--help") == 0
     said = capsys.readouterr().out
+    assert type_(monkeypatch) == 0
+    assert capsys.readouterr().out == said
     assert all(re.search(rf"^  {name} ", said, re.MULTILINE) for name in cli.COMMANDS)
+
+
+def test_the_module_alone_is_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "main", lambda: " ".join(sys.argv[1:]))
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("bench", run_name="__main__")
+    assert ended.value.code == "run"
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

@@ -32,13 +32,15 @@ def _find(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise BenchError(f"expected a result file or a run's folder, {path} does not exist")
+        runs = map(str, sorted(Path("outputs").glob(f"*/{path.name}")))
+        meant = next((f", did you mean {run}?" for run in runs), "")
+        raise BenchError(f"expected a result file or a run's folder, {path} does not exist{meant}")
     for pattern in (FILE_NAME, f"*/{FILE_NAME}", f"*/*/{FILE_NAME}", PUBLISHED):
         if files := sorted(path.glob(pattern)):
             return files
     raise BenchError(
         f"expected {FILE_NAME} in {path} or in a folder below it, found none: "
-        "run `steadybench` first, or give the folder of a finished run"
+        "run `steadybench run` first, or give the folder of a finished run"
     )
 
 

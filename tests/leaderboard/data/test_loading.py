@@ -105,6 +105,15 @@ def test_find_takes_a_leaderboard(tmp_path: Path) -> None:
     assert find([tmp_path]) == [file]
 
 
+def test_a_run_that_is_named_without_its_folder_is_found_for_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outputs" / "toy" / "toy_steady").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BenchError, match="did you mean outputs/toy/toy_steady"):
+        find([Path("toy_steady")])
+
+
 def test_find_refuses_what_holds_no_result(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="found none"):
         find([tmp_path])
