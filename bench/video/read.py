@@ -41,6 +41,8 @@ def read_video(
         return _read_folder(path, fps, limits)
     if path.exists() and not path.is_file():
         raise ClipError(f"{path}: expected a video, got a pipe or a device")
+    if path.is_file() and not path.stat().st_size:
+        raise ClipError(f"{path}: expected a video, the file is empty; mend or remove it")
 
     def read(film: Film) -> Frames:
         try:

@@ -110,9 +110,13 @@ def test_frames_of_an_avi_come_in_order_whatever_their_times_say(tmp_path: Path)
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
-    for name, content in [("text.mp4", b"hello"), ("empty.mp4", b""), ("text.gif", b"GIF?")]:
+    for name, content, got in [
+        ("text.mp4", b"hello", "it cannot be read"),
+        ("empty.mp4", b"", "the file is empty"),
+        ("text.gif", b"GIF?", "it cannot be read"),
+    ]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ClipError, match=f"{name}: expected a video"):
+        with pytest.raises(ClipError, match=f"{name}: expected a video, .*{got}"):
             read_video(tmp_path / name)
     with pytest.raises(ClipError, match=r"none\.mp4"):
         read_video(tmp_path / "none.mp4")
