@@ -56,7 +56,9 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
     _refuse_foreign(into / README, OPENING)
     _refuse_foreign(into / PAGE, MARK)
     contents = read_each(files)
-    inputs = load_each(contents, "publish one of them, or rename a model")
+    inputs = load_each(
+        contents, "give only the one that counts, or make the other anew with ++model.name=NAME"
+    )
     everything = {_place(result, into): result for result in inputs.values()}
     for file in sorted((into / "results").glob("*/*.json")):
         if file not in everything:

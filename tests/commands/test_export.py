@@ -40,12 +40,12 @@ def test_mistakes_are_one_line(
 ) -> None:
     monkeypatch.setattr(export, "can_write_parquet", lambda: False)
     one = fake.write(fake.result("wan"), tmp_path / "one")
-    two = fake.write(fake.result("wan"), tmp_path / "two")
+    two = fake.write(fake.result("wan", score=lambda *_: {"flicker": 0.1}), tmp_path / "two")
     evil = tmp_path / "result.json"
     evil.write_text(json.dumps(fake.result("../../evil")))
     into = ["--into", str(tmp_path / "exported")]
     for arguments, said in (
-        ([str(one), str(two)], "are both toy/wan"),
+        ([str(one), str(two)], "are different results of toy/wan"),
         ([str(evil)], "letters, digits"),
         ([str(tmp_path / "nowhere")], "does not exist"),
         ([str(one), "--only", "parquet"], "pip install 'steadybench[parquet]'"),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import fake_results as fake
+import fake_runs
 import pytest
 
 from bench.errors import BenchError
@@ -79,10 +80,22 @@ def test_ratings_of_another_form_are_refused_before_anything_is_written(
 
 def test_two_results_for_one_place_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     one = fake.write(fake.result("wan"), tmp_path / "one")
-    two = fake.write(fake.result("wan"), tmp_path / "two")
-    with pytest.raises(BenchError, match="toy/wan"):
+    two = fake.write(fake.result("wan", score=steady), tmp_path / "two")
+    with pytest.raises(BenchError) as refused:
         publish([one, two], tmp_path / "board")
+    assert str(refused.value) == (
+        f"expected one result per suite and model, {one} and {two} are different results of "
+        "toy/wan: give only the one that counts, or make the other anew with ++model.name=NAME"
+    )
     assert not (tmp_path / "board").exists()
+
+
+def test_the_same_result_given_again_by_another_path_is_published_once(tmp_path: Path) -> None:
+    run = fake_runs.write(fake.result("wan", score=steady), tmp_path / "outputs", made=1)
+    copy = fake.write(json.loads(run.read_bytes()), tmp_path / "copy").rename(tmp_path / "wan.json")
+    publish([copy, run], tmp_path / "board")
+    assert snapshot(tmp_path / "board")["results/toy/wan.json"] == run.read_bytes()
+    assert (tmp_path / "board" / "clips/toy/wan/clips.json").is_file(), "those of the run"
 
 
 def test_a_bad_result_among_good_ones_leaves_the_board_as_it_was(tmp_path: Path) -> None:

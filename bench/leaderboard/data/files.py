@@ -14,16 +14,19 @@ from bench.storage import PROMPTS, SAFE_NAME, fingerprint, read_bytes
 FILE_NAME = "result.json"
 PUBLISHED = "results/*/*.json"
 """Where a leaderboard's folder holds results: one folder a suite, one file a model."""
+SWEEP = "multirun.yaml"
+"""What a run of several models leaves beside the folders of its suites."""
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
     """Result files at or under the paths, each once, in the order given.
 
     A path may be a result file, a run's folder that holds one, a folder of such folders (one
-    suite), a folder of those (a whole output folder), or the folder of a leaderboard.
+    suite), a folder of those (a whole output folder), or the folder of a leaderboard. `SWEEP` is
+    passed over, since OUTPUTS/* names it too.
     """
     files: dict[Path, Path] = {}
-    for file in (file for path in paths for file in _find(path)):
+    for file in (file for path in paths if path.name != SWEEP for file in _find(path)):
         files.setdefault(file.resolve(), file)
     return list(files.values())
 
@@ -76,15 +79,22 @@ def load_named(path: Path, content: bytes | None = None) -> Result:
 
 
 def load_each(contents: Mapping[Path, bytes], mend: str) -> dict[Path, Result]:
-    """Results by file, each the only one of its suite and model; `mend` says what to do if not."""
+    """Results by file, each the only one of its suite and model; `mend` says what to do if not.
+
+    Of files that hold the very same, one stands for all: a run's own, which has its clips beside
+    it, before a copy.
+    """
+    files: dict[bytes, Path] = {}
+    for path in sorted(contents, key=lambda path: path.name != FILE_NAME):
+        files.setdefault(contents[path], path)
     results: dict[Path, Result] = {}
     owners: dict[tuple[str, str], Path] = {}
-    for path, content in contents.items():
+    for content, path in files.items():
         result = results[path] = load_named(path, content)
         if (other := owners.setdefault((result.suite, result.model), path)) != path:
             raise BenchError(
-                f"expected one result per suite and model, {other} and {path} are both "
-                f"{result.suite}/{result.model}: {mend}"
+                f"expected one result per suite and model, {other} and {path} are different "
+                f"results of {result.suite}/{result.model}: {mend}"
             )
     return results
 

@@ -96,6 +96,8 @@ def test_find_takes_files_run_folders_suites_and_output_folders(tmp_path: Path) 
     assert find([tmp_path / "toy"]) == [one, two]
     assert find([tmp_path]) == [one, two]
     assert find([two, tmp_path, one.parent]) == [two, one]
+    (tmp_path / "multirun.yaml").touch()
+    assert find(sorted(tmp_path.iterdir())) == [one, two], "OUTPUTS/* after a run of several models"
 
 
 def test_find_takes_a_leaderboard(tmp_path: Path) -> None:
