@@ -39,6 +39,10 @@ class Unscored(Exception):  # noqa: N818 - not a fault: the honest outcome of a 
     """
 
 
+NO_PROMPT = "no prompt"
+"""Why footage has no adherence: the one reason that is not for want of anything."""
+
+
 def need_frames(count: int, least: int, kind: str = "frame") -> None:
     """Unscored where a clip has fewer frames than a metric needs."""
     if count < least:

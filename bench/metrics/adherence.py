@@ -6,7 +6,7 @@ Without a prompt, or with one that the network cannot read, none of these has a 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import Unscored, need_frames
+from bench.errors import NO_PROMPT, Unscored, need_frames
 from bench.metrics.base import Scored, metric
 from bench.vision import views
 from bench.vision.analysis import Analysis
@@ -62,7 +62,7 @@ def adherence_margin(analysis: Analysis) -> float:
 
 def _own(analysis: Analysis) -> Phrase:
     if not analysis.prompt.text.strip():
-        raise Unscored("no prompt")
+        raise Unscored(NO_PROMPT)
     return analysis.phrase(analysis.prompt.text)
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from bench.errors import BenchError, Unscored, nearest, need_side
+from bench.errors import NO_PROMPT, BenchError, Unscored, nearest, need_side
 from bench.storage import fingerprint
 from bench.vision import weights
 from bench.vision.backbones import Phrase, in_batches
@@ -121,7 +121,7 @@ class OpenClip:
         """
         if text not in self._phrases:
             if not any(_visible(character) for character in text):
-                raise Unscored("no prompt")
+                raise Unscored(NO_PROMPT)
             if not (self.multilingual or _is_latin(text)):
                 raise Unscored(
                     f"{self.name} knows English and the prompt is in another script: "

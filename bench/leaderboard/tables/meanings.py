@@ -96,6 +96,10 @@ MEANINGS: Mapping[str, str] = {
 """By the column's name; what other metrics measure they say themselves."""
 
 
+OWN = "A metric of one's own: its function says what it measures"
+"""Of what is none of this package's metrics: a result holds its name, unit and direction alone."""
+
+
 def meaning_of(metric: str) -> str:
-    """What a metric measures, in one line; empty for one of somebody's own."""
-    return MEANINGS.get(metric) or line_of(metric).rstrip(".")
+    """What a metric measures, in one line; `OWN` for one of somebody's own."""
+    return MEANINGS.get(metric) or line_of(metric).rstrip(".") or OWN

@@ -20,7 +20,7 @@ from bench.leaderboard.data.rows import (
 from bench.leaderboard.data.votes import still_missing
 from bench.leaderboard.tables.answer import answer
 from bench.leaderboard.tables.costs import reported, usable_cost, what_is_usable
-from bench.leaderboard.tables.meanings import meaning_of
+from bench.leaderboard.tables.meanings import OWN, meaning_of
 from bench.leaderboard.tables.table import (
     FEWEST,
     MODEL,
@@ -57,8 +57,9 @@ HEADLINE_COLUMNS = 7
 LOST = "lost_"
 """How the names of points begin that kinds of damage took from the headline."""
 
-# What tells one file from another where there is no room for all.
-_OF_A_FILE = (HEADLINE, "cuts_unrequested")
+# What tells one file from another; where there is no room for all, the first alone.
+_FIRST_OF_A_FILE = (HEADLINE, "cuts_unrequested")
+_OF_A_FILE = (*_FIRST_OF_A_FILE, "appeal", DYNAMICS, "coherence_worst_second", "technical_quality")
 
 _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
@@ -81,8 +82,9 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
     ):
         above.append(f"Ordered by {HEADLINE} alone: {group.unjudged}.")
     if group.footage:  # of whatever lies in a folder the mean says little, and each clip much
+        first: Place = "first" if len(group.complete) == 1 else "second"
         for row in group.complete:
-            yield _clip_by_clip(row, group.metrics)
+            yield replace(_clip_by_clip(row, group.metrics), place=first)
     if group.complete:
         yield _headline_table(f"Headline{suffix}", group, group.complete, above)
         above = []
@@ -268,7 +270,7 @@ def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
 def _own_metrics(group: Group) -> list[str]:
     """Metrics that are none of this package's, and stand in no other table."""
     first = [*_headline_metrics(group), DYNAMICS]
-    return [name for name in group.metrics if name not in first and not meaning_of(name)]
+    return [name for name in group.metrics if name not in first and meaning_of(name) == OWN]
 
 
 def _headline_metrics(group: Group) -> list[str]:
@@ -351,7 +353,8 @@ def _basis(group: Group, rows: Sequence[Row]) -> str:
         plural(len(first.expected.seeds), "seed"),
     )
     common = f" that all have, of {group.of_prompts}," if group.of_prompts else ""
-    said = ["Footage without prompts." if group.footage else f"{prompts}{common} x {seeds}."]
+    draws = f"{prompts}{common} x {seeds}."
+    said = ["Files without prompts, hence no adherence." if group.footage else draws]
     judged = [(row.result, row.usable) for row in rows if row.usable]
     if judged and (group.ranked_by == USABLE or any(share.cost for _, share in judged)):
         said.append(f"Usable: {what_is_usable(judged)}.")
@@ -406,10 +409,14 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
-    """Each file with its scores; why the first of them are missing stands below."""
+    """Each file with what tells it from others; why the first of that is missing stands below."""
     clips = sorted(row.result.clips, key=lambda clip: clip.sample)
     notes: dict[str, int] = {}  # reason to its number, in the order of appearance
-    first = _OF_A_FILE if HEADLINE in metrics else list(metrics)[:SCORES_BESIDE_FACTS]
+    first: Sequence[str] = list(metrics)[:SCORES_BESIDE_FACTS]
+    shown = first
+    if HEADLINE in metrics:
+        first = _FIRST_OF_A_FILE
+        shown = [name for name in metrics if name in _OF_A_FILE or meaning_of(name) == OWN]
 
     def score(clip: ClipResult, metric: str) -> Cell:
         value = clip.scores.get(metric)
@@ -418,19 +425,9 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
         why = reason(clip, metric) if clip.status == "ok" else failure(clip)
         return Cell(note=str(notes.setdefault(why, len(notes) + 1)))
 
-    columns: list[Column[ClipResult]] = [
-        Column("file", lambda clip: clip.prompt, kind="name"),
-        Column("frames", lambda clip: clip.frames, minor=True),
-        Column(
-            "size",
-            lambda clip: clip.frames and f"{clip.width}x{clip.height}",
-            kind="text",
-            minor=True,
-        ),
-        Column("fps", lambda clip: clip.fps, _four_digits, minor=True),
-        Column("lossy", _is_lossy, kind="text", minor=True),
-    ]
-    for name, metric in metrics.items():
+    columns: list[Column[ClipResult]] = [Column("file", lambda clip: clip.prompt, kind="name")]
+    for name in shown:
+        metric = metrics[name]
         columns.append(
             Column(
                 name,
@@ -445,8 +442,24 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
         )
         if name == HEADLINE:
             columns.append(Column("most lost to", _most_lost, kind="text"))
+    columns += [
+        Column("frames", lambda clip: clip.frames, minor=True),
+        Column(
+            "size",
+            lambda clip: clip.frames and f"{clip.width}x{clip.height}",
+            kind="text",
+            minor=True,
+        ),
+        Column("fps", lambda clip: clip.fps, _four_digits, minor=True),
+        Column("lossy", _is_lossy, kind="text", minor=True),
+    ]
     table = tabulate(f"{row.label}, clip by clip", columns, clips, place="second")
-    return replace(table, below=tuple(f"({count}) {why}" for why, count in notes.items()))
+    below = [f"({count}) {why}" for why, count in notes.items()]
+    scored = {name for clip in clips for name, value in clip.scores.items() if value is not None}
+    if rest := scored - {*shown}:
+        more = plural(len(rest), "more score")
+        below.append(f"{more} of each file: steadybench export RESULT --into DIR has them all.")
+    return replace(table, below=tuple(below))
 
 
 def _is_lossy(clip: ClipResult) -> str | None:

@@ -6,6 +6,7 @@ from math import inf
 from typing import NamedTuple
 
 from bench import statistics as stats
+from bench.errors import NO_PROMPT
 from bench.leaderboard.data.rows import (
     GROUP_METRIC,
     SuiteBoard,
@@ -96,7 +97,7 @@ def metric_table(suites: Iterable[SuiteBoard]) -> Table:
         Column("metric", str, kind="name"),
         Column("unit", lambda name: metrics[name].unit, kind="text"),
         Column("better", lambda name: metrics[name].better or "neither", kind="text"),
-        Column("measures", meaning_of, kind="text", empty="hide"),
+        Column("measures", meaning_of, kind="text"),
     ]
     return tabulate("All metrics", columns, in_order(metrics))
 
@@ -264,6 +265,7 @@ def _unscored(board: SuiteBoard) -> Iterator[Table]:
             for clip in result.clips
             for metric in result.metrics
             if clip.status == "ok" and clip.scores.get(metric) is None
+            if reason(clip, metric) != NO_PROMPT
         )
         metrics: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
         for (metric, why), count in sorted(reasons.items()):

@@ -82,28 +82,29 @@ def test_the_reason_for_a_missing_score_is_that_of_the_headline(tmp_path: Path) 
 
 
 def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to(tmp_path: Path) -> None:
-    metrics = fake.METRICS | dict.fromkeys(
-        ("coherence", "lost_jumps", "lost_tremble", "adherence"), fake.COHERENCE["coherence"]
-    )
-    missing = {"adherence": None, "flicker": None}
+    parts = ("coherence", "technical_quality", "lost_jumps", "lost_tremble", "adherence")
+    metrics = fake.METRICS | dict.fromkeys(parts, fake.COHERENCE["coherence"])
+    same = {"adherence": None, "flicker": None, "technical_quality": 61.5}
     scores = {"coherence": 88.25, "lost_jumps": 1.5, "lost_tremble": 9.5, "identity": 1.9e-05}
     sound = {"coherence": 100.0, "lost_jumps": 0.0, "lost_tremble": 0.0, "identity": 0.5}
     why = {"adherence": "no prompt", "flicker": "no footage"}
     clips = [
-        fake.clip("p00", scores=scores | missing, unscored=why),
-        fake.clip("p01", scores=sound | missing, unscored=why),
+        fake.clip("p00", scores=scores | same, unscored=why),
+        fake.clip("p01", scores=sound | same, unscored=why),
     ]
     footage = {"name": None, "count": 2, "sha256": None}
     content = fake.result("a", clips, prompts=2, metrics=metrics) | {"prompts": footage}
     wide = printed([content], tmp_path, 200).splitlines()
     assert wide[0].strip() == "toy: a, clip by clip"
     first, second = ([c.strip() for c in line.split("│")] for line in wide if "p0" in line)
-    assert {"p00", "88.2", "tremble 9.5", "0"} <= set(first)
+    assert {"p00", "88.2", "61.5", "tremble 9.5", "0"} <= set(first), "one's own metric too"
     assert {"p01", "100.0", "-"} <= set(second)
     text = "\n".join(wide)
+    assert "lost_jumps" not in text, "a part, of which the worst is named"
+    assert "2 more scores of each file: steadybench export RESULT --into DIR" in text
     assert "no prompt" not in text, "of a column that nobody sees"
     assert "Points lost" not in text, "means over whatever lies in a folder"
     narrow = printed([content], tmp_path, 60)
     assert "tremble 9.5" in narrow
-    assert "lost_jumps" not in narrow
-    assert "frames" in narrow, "columns go from the right, as many as must"
+    assert "technical_quality" in narrow, "columns go from the right, as many as must"
+    assert "frames" not in narrow

@@ -198,6 +198,25 @@ def test_many_failures_are_capped_and_counted(tmp_path: Path) -> None:
     assert "and 3 more" in page
 
 
+def test_that_files_have_no_prompt_is_no_lack_of_a_score(tmp_path: Path) -> None:
+    why = {"adherence": "no prompt", "flicker": "1 frame, needs at least 2"}
+    clips = [fake.clip("p00", scores={"adherence": None, "flicker": None}, unscored=why)]
+    metrics = METRICS | {"adherence": METRICS["identity"]}
+    content = fake.result("m", clips, prompts=1, metrics=metrics)
+    page = page_of([content | {"prompts": {"name": None, "count": 1, "sha256": None}}], tmp_path)
+    assert "| m | flicker | 1 | 1 frame, needs at least 2 |" in page
+    assert "no prompt" not in page
+    assert "Files without prompts, hence no adherence." in page
+
+
+def test_a_metric_of_ones_own_is_said_to_be_one(tmp_path: Path) -> None:
+    metrics = {"worst_step": METRICS["flicker"], "flicker": METRICS["flicker"]}
+    score = {"worst_step": 0.2, "flicker": 0.1}
+    page = page_of([fake.result("m", score=lambda *_: score, metrics=metrics)], tmp_path)
+    (row,) = [line for line in page.splitlines() if line.startswith("| worst_step |")]
+    assert row.endswith("| lower | A metric of one's own: its function says what it measures |")
+
+
 def test_a_model_that_failed_on_every_clip_is_still_named(tmp_path: Path) -> None:
     content = fake.result("m", [fake.failed(f"p{n:02d}") for n in range(24)], metrics={})
     page = page_of([content], tmp_path)
