@@ -130,6 +130,11 @@ class SuiteBoard:
     speeds: Mapping[str, tuple[Speed, ...]]  # device to its rows, fastest first
 
     @property
+    def footage(self) -> bool:
+        """Whether its clips are files without prompts."""
+        return self.results[0].prompts.sha256 is None
+
+    @property
     def ranked(self) -> tuple[Result, ...]:
         """All results, the best of each group first, those without scores last."""
         by_rank = {row.result.model: row.result for group in self.groups for row in group.rows}

@@ -99,7 +99,7 @@ def render(
         beside = (pictures or {}).get(board.suite, ())
         blocks += [_image(picture) for picture in beside if not picture.model]
         if sheets := sheets_of(board, beside):
-            blocks.append(_FOLD.format("The same prompts, model by model"))
+            blocks.append(_FOLD.format(sheets_title(board)))
             blocks += (
                 f"{escape(board.labels[sheet.model])}\n\n{_image(sheet)}" for sheet in sheets
             )
@@ -148,6 +148,11 @@ def sheets_of(board: SuiteBoard, pictures: Sequence[Picture]) -> list[Picture]:
     """Contact sheets of a suite's models, in the order of their ranks."""
     by_model = {picture.model: picture for picture in pictures if picture.model}
     return [by_model[result.model] for result in board.ranked if result.model in by_model]
+
+
+def sheets_title(board: SuiteBoard) -> str:
+    """What is over the contact sheets of a suite's models."""
+    return f"{'Frames' if board.footage else 'The same prompts'}, model by model"
 
 
 def _image(picture: Picture) -> str:

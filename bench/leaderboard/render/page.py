@@ -33,6 +33,7 @@ from bench.leaderboard.render.markdown import (
     has_headline,
     reading,
     sheets_of,
+    sheets_title,
 )
 from bench.leaderboard.tables.suite import TITLES, metric_table, without_scores
 from bench.leaderboard.tables.table import ARROWS, Cell, Column, Table, failure, number, visible
@@ -187,9 +188,11 @@ def _suite(
         "title": TITLES.get(board.suite, board.suite),
         "labels": board.labels,
         "lines": without_scores(board),
+        "answer": next((table.answer for table in drawn if table.answer), ""),
         "tables": drawn,
         "figures": _figures(pictures),
         "sheets": sheets_of(board, pictures),
+        "sheets_title": sheets_title(board),
     }
 
 
@@ -328,6 +331,7 @@ def _player(
     axes: dict[tuple[float, ...], int] = {}  # most clips share them
     return {
         "name": board.suite,
+        "noun": "File" if board.footage else "Prompt",
         "seeds": len({draw.seed for draw in draws}),
         "note": _note(board, len(draws)),
         "draws": [
@@ -416,7 +420,8 @@ def _note(board: SuiteBoard, draws: int) -> str:
     delivered = {clip.sample for result in board.results for clip in result.clips if clip.frames}
     if draws >= len(delivered):
         return ""
+    what = "files" if board.footage else "draws, taken evenly over the categories"
     return (
-        f"{draws} of {len(delivered)} draws, taken evenly over the categories, so that a "
-        "leaderboard stays small; all of them lie in the folders of the runs."
+        f"{draws} of {len(delivered)} {what}, so that a leaderboard stays small; all of them lie "
+        "in the folders of the runs."
     )

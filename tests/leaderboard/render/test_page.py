@@ -142,6 +142,29 @@ def test_what_the_script_reads_is_what_was_published(hostile_board: Path) -> Non
     assert player["note"].startswith("1 of 23 draws"), "one was not made"
 
 
+def test_clips_of_a_folder_are_chosen_by_file_and_not_by_prompt(tmp_path: Path) -> None:
+    footage = {"prompts": {"name": None, "count": 24, "sha256": None}, "suite": "files"}
+    paths = [
+        fake_runs.write(content, tmp_path, made=1)
+        for content in (made("a", 50), made("b", 50) | footage)
+    ]
+    publish(paths, tmp_path / "board")
+    players = json.loads(parsed(tmp_path / "board").scripts[0])["players"]
+    assert {each["name"]: each["noun"] for each in players} == {"toy": "Prompt", "files": "File"}
+
+
+def test_the_first_screen_has_the_answer_of_each_suite(tmp_path: Path) -> None:
+    paths = [
+        fake.write(made(model, level) | {"suite": suite}, tmp_path)
+        for suite in ("one", "two")
+        for model, level in (("a", 50), ("b", 80))
+    ]
+    publish(paths, tmp_path / "board")
+    page = (tmp_path / "board" / "index.html").read_text("utf-8")
+    links = page[page.index("<nav") : page.index("</nav>")]
+    assert links.count("<span>b leads: coherence 81.92 ±0.54.</span>") == 2
+
+
 def test_the_policy_lets_run_the_pages_own_script_alone(hostile_board: Path) -> None:
     elements = parsed(hostile_board)
     (policy,) = [

@@ -424,6 +424,14 @@ def test_pages_of_any_size_fit_the_screen_and_name_all_that_can_be_used(
     assert wide <= width
     if width == 1440:
         assert tables <= 1, "a table has to be scrolled sideways"
+    whole = browser.execute_script("""
+        const frame = document.querySelector(".scroll");
+        const edge = frame.getBoundingClientRect().right;
+        return [...frame.querySelectorAll("th")]
+            .filter((header) => header.getBoundingClientRect().right <= edge)
+            .map((header) => header.dataset.name);
+    """)
+    assert whole[:4] == ["rank", "model", "usable", "coherence"], "seen without scrolling"
     tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     nodes = [node for node in tree if node.get("role", {}).get("value") in NAMELESS]
     assert len(nodes) > 50

@@ -112,7 +112,7 @@
       }
     }
     document.getElementById("nothing").hidden = matching > 0;
-    document.getElementById("count").textContent = matching === all ? `${all} models` : `${matching} of ${all} models`;
+    document.getElementById("count").textContent = `${matching === all ? "" : `${matching} of `}${all} model${all === 1 ? "" : "s"}`;
   }
 
   filters.addEventListener("input", filter);
@@ -469,10 +469,11 @@
     }
 
     build(root) {
-      this.select = make("select", { "aria-label": "Prompt" });
+      const { noun } = this.suite; // what there is a clip of
+      this.select = make("select", { "aria-label": noun });
       const groups = new Map();
       for (const [index, draw] of this.suite.draws.entries()) {
-        const name = draw.category || "prompts";
+        const name = draw.category || `${noun}s`.toLowerCase();
         if (!groups.has(name)) groups.set(name, make("optgroup", { label: name }));
         const seed = this.suite.seeds > 1 ? `, seed ${draw.seed}` : "";
         groups.get(name).append(make("option", { value: index }, `${draw.prompt}${seed}`));
@@ -519,9 +520,11 @@
       root.append(
         make("p", { class: "note" }, this.suite.note),
         make("div", { class: "choose" },
-          make("label", {}, make("span", {}, "Prompt"), this.select),
-          make("button", { type: "button", title: "Previous prompt", "aria-label": "Previous prompt", onclick: go(-1) }, "‹"),
-          make("button", { type: "button", title: "Next prompt", "aria-label": "Next prompt", onclick: go(1) }, "›")),
+          make("label", {}, make("span", {}, noun), this.select),
+          ...[["Previous", -1, "‹"], ["Next", 1, "›"]].map(([which, by, sign]) => {
+            const title = `${which} ${noun.toLowerCase()}`;
+            return make("button", { type: "button", title, "aria-label": title, onclick: go(by) }, sign);
+          })),
         make("fieldset", {}, make("legend", {}, `Models, at most ${MOST} at a time`), make("div", { class: "models" }, ...choices)),
         this.asked, this.stage,
         make("div", { class: "transport" }, this.button, this.scrub, this.speed, this.clock),
