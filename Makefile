@@ -30,7 +30,7 @@ check: $(INSTALLED)
 
 # Speed and memory, as ratios within one run: figures of a busy machine, so not part of test.
 benchmark: $(DEVELOPED)
-	$(BIN)/python -m pytest -m benchmark
+	$(BIN)/python -m pytest -m benchmark tests/benchmarks
 
 # Half an hour on two cores. `make health FOOTAGE=DIR` takes footage of your own.
 FOOTAGE ?= packaged

@@ -7,13 +7,14 @@ import fake_runs
 import numpy as np
 
 from bench.leaderboard.data.files import load
+from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.publish import publish
 from bench.storage import PACKAGE
 
 LICENCES = ("MIT", "Apache-2.0", "CC-BY-NC-4.0")
 
 
-def publish_many(models: int, into: Path, *, prompts: int = 20) -> None:
+def publish_many(models: int, into: Path, *, prompts: int = 20) -> list[SuiteBoard]:
     """Publish a suite of so many models with every metric of a real run, and a clip of each."""
     real = load(PACKAGE.parent / "leaderboard" / "results" / "toy" / "toy_steady.json")
     units = {name: metric.unit for name, metric in real.metrics.items()}
@@ -49,4 +50,4 @@ def publish_many(models: int, into: Path, *, prompts: int = 20) -> None:
                 "category": ("people", "objects", "weather and water")[place % 3],
             }
         paths.append(fake_runs.write(content, into.parent / "outputs", made=1))
-    publish(paths, into)
+    return publish(paths, into).suites

@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -39,13 +40,16 @@ def use() -> Use:
 
 
 class Watched(ToyGenerator):
-    """Notes what its process has in use before each clip."""
+    """Notes what its process has in use before each clip; draws one a seed, whatever the prompt."""
 
     def generate(self, prompt: Prompt, seed: int) -> Clip:
         self.uses.append(use())
-        return super().generate(prompt, seed)
+        if seed not in self.drawn:
+            self.drawn[seed] = super().generate(prompt, seed)
+        return replace(self.drawn[seed])
 
     uses: list[Use] = []  # noqa: RUF012 - of the one there is
+    drawn: dict[int, Clip] = {}  # noqa: RUF012
 
 
 def long_run(root: Path) -> tuple[list[Use], list[Use]]:
