@@ -41,7 +41,7 @@ usage: steadybench COMMAND [ARGUMENTS]
 Examples:
   steadybench run                                          the toy model on the toy suite
   steadybench run model=wan2_1_1_3b suite=smoke            a real model, in minutes
-  steadybench publish outputs/smoke/* --into leaderboard   its leaderboard
+  steadybench publish outputs/smoke/* --into board         its leaderboard
 
 steadybench COMMAND --help says more of each; `python -m bench` is the same command.
 """

@@ -25,7 +25,7 @@ class BenchError(Exception):
 
 
 class UnavailableError(BenchError):
-    """A repository may well be there, and this machine cannot read it: no hub, or not allowed."""
+    """What is asked for may well be sound, and this machine cannot do it: no hub, no GPU."""
 
 
 class DeviceLost(BenchError):  # noqa: N818 - what ended is the process, not the work
@@ -152,7 +152,8 @@ def explain(error: Exception) -> str:
         there = f"there are {', '.join(error.options)}"
         if len(error.options) > _MOST_LISTED:
             there = f"`steadybench {group}s` lists the {len(error.options)} there are"
-        return f"there is no {group}={name}{nearest(name, error.options)}; {there}"
+        own = "" if "--config-dir" in " ".join(sys.argv) else "; --config-dir DIR adds your own"
+        return f"there is no {group}={name}{nearest(name, error.options)}; {there}{own}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         text = str(error)  # In 'model/mine': Could not load ...; path=file:///home/of/configuration
@@ -180,7 +181,8 @@ def explain(error: Exception) -> str:
         others = [str(key) for key in error.parent_node or () if key != error.key]
         mistyped = difflib.get_close_matches(str(error.key), others, n=1)
         meant = f"; there is {mistyped[0]!r}, did you mean {error.key!r}?" if mistyped else ""
-        return f"a value is missing: add {error.full_key}=VALUE{meant}"
+        value = "DIR, a folder of clips" if error.full_key == "model.path" else "VALUE"
+        return f"a value is missing: add {error.full_key}={value}{meant}"
     expected = HydraException | OmegaConfBaseException | YAMLError
     if isinstance(error, expected) or type(error).__module__.startswith("hydra"):
         return str(error)

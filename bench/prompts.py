@@ -149,7 +149,8 @@ def _parse(line: str, where: str) -> Prompt:
         json.dumps(entry, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise BenchError(
-            f"{where}: expected one JSON object, but {error.msg} at column {error.colno}"
+            f"{where}: expected one JSON object, as {_EXAMPLE}, got {line.strip():.40} "
+            f"({error.msg.lower()} at column {error.colno})"
         ) from None
     except UnicodeEncodeError:
         raise BenchError(f"{where}: expected text, got half a surrogate pair (\\ud800)") from None
@@ -208,6 +209,8 @@ def _is_file(value: object) -> bool:
         return False
     return bool(value.strip()) and not Path(value).is_absolute()
 
+
+_EXAMPLE = '{"id": "ball", "text": "a red ball rolls"}'
 
 _NAME = (_is_name, NAME_RULE)
 _TEXT = (_is_text, "a text that is not empty")

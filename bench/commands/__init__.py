@@ -26,10 +26,18 @@ def parser(name: str, document: str | None) -> ArgumentParser:
 
 
 def check_folder(config_dir: str | None) -> None:
-    """Refuse a folder of one's own configuration that is not there; Hydra would only warn."""
-    if config_dir is not None and not Path(config_dir).is_dir():
+    """Refuse a folder of one's own configuration that holds none; Hydra would only warn."""
+    if config_dir is None:
+        return
+    folder = Path(config_dir)
+    if not folder.is_dir():
         raise BenchError(
             f"expected a folder of configuration, {config_dir!r} is none: type --config-dir DIR"
+        )
+    if (CONF / folder.name).is_dir() and not (folder / folder.name).is_dir():
+        raise BenchError(
+            f"expected a folder that holds {folder.name}/, got that folder itself: "
+            f"type --config-dir {folder.parent}"
         )
 
 

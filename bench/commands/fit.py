@@ -7,7 +7,7 @@ and for a model that is not in it the model's card is quoted.
 Examples:
   steadybench fit model=wan2_1_1_3b
   steadybench fit model=wan2_1_14b model.load.dtype=float16
-  steadybench fit model=mine --config-dir conf           a model of your own
+  steadybench fit model=mymodel --config-dir mine        a model of your own
 """
 
 import sys

@@ -8,6 +8,7 @@ Examples:
   steadybench plan model=ltx_video_2b suite=standard hardware.price_per_gpu_hour=2.49
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; exit code 0, or 2 if the run could not work."""
     command = parser("plan", __doc__)
     add_overrides(command)
+    command.add_argument("-m", "--multirun", action="store_true", help=argparse.SUPPRESS)
     options = read_overrides(command, arguments)
+    if options.multirun:
+        command.error("it plans one model at a time: leave out -m")
     return attempt(lambda: _plan(*compose_choice("bench", options)))
 
 
@@ -40,7 +44,7 @@ def _plan(composed: Any, choice: str) -> int:  # noqa: ANN401 - a configuration 
     if missing and "generate" in config.stages:
         try:
             job.plan.generator.check(job.prompts)
-        except UnavailableError as error:  # without the hub, the rest can be said nevertheless
+        except UnavailableError as error:  # without hub or GPU, the rest can be said nevertheless
             unavailable = error
     foretell(job, missing, config, print)
     if unavailable:

@@ -4,8 +4,8 @@ Results that the leaderboard has stay on it; a newer one of the same suite and m
 older. Nothing is written unless every input is valid.
 
 Examples:
-  steadybench publish outputs/standard/* --into leaderboard     all models of a suite
-  steadybench publish outputs --into leaderboard                all suites
+  steadybench publish outputs/standard/* --into board           all models of a suite
+  steadybench publish outputs --into board                      all suites
   steadybench publish outputs/toy/toy_steady --into board       one run
 """
 

@@ -130,6 +130,8 @@ def _report(options: Namespace) -> int:
     clips = [clip for clip in result.clips if clip.status == "ok"]
     if not clips:
         raise BenchError(f"{file}: expected clips that were made, there are none")
+    if not result.measured:
+        raise BenchError(f"{file}: expected clips that a model here makes, got clips of files")
     # Drawn anew each time: whoever made the row must not know which.
     draws = random.SystemRandom().sample(clips, min(options.clips, len(clips)))
     pairs = _remade(result, file, draws, options)

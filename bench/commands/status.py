@@ -196,6 +196,11 @@ def _run(options: argparse.Namespace) -> int:
     if not options.watch:
         console.print(table(next(looks)))
         return 0
+    if not console.is_terminal:
+        for runs in looks:
+            console.print(table(runs))
+            sys.stdout.flush()
+        return 0
     with Live(console=console, auto_refresh=False) as live:
         for runs in looks:
             live.update(table(runs), refresh=True)

@@ -5,7 +5,7 @@ Strengths with 95% intervals, agreement between voters, and how well each metric
 Examples:
   steadybench votes votes/*.jsonl leaderboard          with the results of a leaderboard
   steadybench votes ana.jsonl ben.jsonl outputs/toy/*  of two voters, with those of runs
-  steadybench votes votes/*.jsonl                      the strengths alone
+  steadybench votes votes/*.jsonl outputs/toy          with those of all runs of a suite
 """
 
 import sys

@@ -142,7 +142,8 @@ def worth_saying(result: Result) -> Iterator[str]:
     if failed := sum(clip.is_failure for clip in result.clips):
         yield f"{plural(failed, 'clip')} failed; each counts as a {HEADLINE} of 0"
     if refused := sum(clip.status == "refused" for clip in result.clips):
-        yield f"{plural(refused, 'clip')} could not be read, and counts as nothing"
+        counts = "counts" if refused == 1 else "count"
+        yield f"{plural(refused, 'clip')} could not be read, and {counts} as nothing"
     for name in result.metrics:
         made_without = [
             clip for clip in result.clips if clip.status == "ok" and uncomputed(clip, name)

@@ -104,6 +104,9 @@ def test_the_help_of_a_run_names_what_there_is(
         (["run", "limt=3"], "there is no 'limt', did you mean 'limit'?"),
         (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?; `steadybench models` lists the 1"),
         (["run", "--model", "wan2_1_1_3b"], "there is no option --model: keys have no dashes, as"),
+        (["model=mine"], "; --config-dir DIR adds your own"),
+        (["model=kling"], "a value is missing: add model.path=DIR, a folder of clips"),
+        (["plan", "--config-dir", str(CONF / "model")], f"type --config-dir {CONF}\n"),
         (["suite=smok"], "did you mean 'smoke'?; there are custom, dance, "),
     ],
 )
@@ -114,6 +117,11 @@ def test_a_slip_is_one_line(
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_a_plan_is_of_one_model(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    assert type_(monkeypatch, "plan", "-m", "model=toy_steady,toy_deaf") == 2
+    assert "it plans one model at a time: leave out -m" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

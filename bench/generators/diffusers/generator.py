@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from bench.clip import Clip, Sound
-from bench.errors import BenchError, ClipError
+from bench.errors import BenchError, ClipError, UnavailableError
 from bench.generators.base import (
     Duration,
     Generator,
@@ -188,7 +188,7 @@ class DiffusersGenerator(Generator):
         sized = self._size is not None
         calls.check_images(kind, self.task, prompts, key=self._image_key, sized=sized)
         if torch.float16 in self.dtypes.values() and self.device.type == "cpu":
-            raise BenchError(
+            raise UnavailableError(
                 f"{self.pipeline} in float16 does not run on a CPU: "
                 "type model.options.dtype=float32, or device=cuda on a machine that has a GPU"
             )

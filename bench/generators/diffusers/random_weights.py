@@ -70,7 +70,7 @@ def find_description(repo: str | None, path: str | None, revision: str | None) -
     except UnavailableError as error:
         if (entry := architectures("models").get(repo)) is None:
             raise
-        log.warning("%s: sizes of its networks are those that steadybench holds", error)
+        log.warning("sizes of its networks are those that steadybench holds: %s", error)
         return entry
 
 

@@ -47,13 +47,14 @@ def _faster(group: Group, leaders: Sequence[Row]) -> str:
     """Of the models that are surely faster than the best, the one to think of; else nothing.
 
     The fastest that leads too; else the best of those that give more of what can be kept in the
-    same time.
+    same time. Seconds of a processor, which others may have used meanwhile, say too little.
     """
     best = group.complete[0]
     gains = {
         row.result.model: gain
         for row in group.complete[1:]
         for clock in row.speeds.keys() & best.speeds.keys()
+        if not clock.lower().startswith("cpu")
         if (gain := speed_up(row.result, best.result, clock))
         if gain.n >= MIN_PROMPTS and gain.low is not None and gain.low > FASTER
     }
