@@ -281,6 +281,7 @@ def prepare(
     )
     previous = read_record(folder.run, Run) if folder.run.exists() else None
     if previous is not None and not plan.overwrite:
+        _refuse_another_folder(previous, config, folder)
         _refuse_to_shrink(previous.expected, prompts, suite.seeds, folder)
     return Job(
         card=_card(model, model_choice, generator),
@@ -475,6 +476,16 @@ def _card(model: Mapping[str, Any], choice: str, generator: Generator) -> Card:
     base = card.base or _row_name(choice, generator, variant="")
     title = card.title and f"{card.title}, {variant}"
     return card.replace(base=base, title=title)
+
+
+def _refuse_another_folder(before: Run, config: RunConfig, folder: RunFolder) -> None:
+    """Two folders of clips may be called the same; one that was moved is the same."""
+    there, here = (Path(str(each.get("path"))) for each in (before.config["model"], config.model))
+    if not before.measured and there.is_dir() and here.is_dir() and not there.samefile(here):
+        raise BenchError(
+            f"{folder.root} holds the clips of {there}, got those of {here}: give these a name of "
+            "their own, ++model.name=NAME, or use overwrite=true to drop the others"
+        )
 
 
 def _refuse_to_shrink(

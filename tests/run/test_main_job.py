@@ -496,6 +496,16 @@ def test_any_folder_of_videos_is_scored_without_prompts(
     # A file that was replaced is other footage: it is said, not silently scored under its name.
     shutil.copy(mine / "carphone_distorted.mp4", mine / "carphone_pristine.mp4")
     assert bench(*arguments) == 2
+    # So are clips of another folder under one name; a folder that was moved is the same.
+    shutil.copytree(mine, tmp_path / "others")
+    capsys.readouterr()
+    assert bench(*arguments, "model.path=others") == 2
+    assert "holds the clips of my videos, got those of others: give these a name" in stderr_line(
+        capsys
+    )
+    mine.rename(tmp_path / "moved")
+    assert bench(*arguments, "model.path=moved") == 2
+    assert "holds clips of another configuration" in stderr_line(capsys)
 
 
 @pytest.mark.slow
