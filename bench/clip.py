@@ -16,7 +16,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 
 from bench.errors import ClipError
-from bench.storage import part_of
+from bench.schema import ClipFacts
+from bench.storage import RunFolder, part_of
 
 _MAX_RATE_DENOMINATOR = 1001  # holds 24000/1001 and its kin exactly
 
@@ -168,6 +169,12 @@ def write_compressed(clip: Clip, path: Path) -> Clip:
     """
     _write(clip, path, "libx264rgb", "bgr24", {"crf": "12", "preset": "veryfast"})
     return replace(clip, frames=frames_of(lambda: _stored(path), clip.frames.shape), lossy=True)
+
+
+def read_clip(folder: RunFolder, clip: ClipFacts) -> Clip:
+    """The frames of a clip in its run's folder; a ClipError where they are gone, or are others."""
+    path = folder.master(clip.sample)
+    return read_master(path, frames=clip.frames or 0, sha256=clip.frames_sha256 or "")
 
 
 def read_master(path: Path, *, frames: int, sha256: str) -> Clip:

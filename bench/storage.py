@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.schema import R, Record, Sample, dump, json_text, parse
+from bench.schema import ClipFacts, R, Record, Sample, ScoreRecord, dump, json_text, parse
 
 # What prompt ids, suites and models may be called: their names become paths on every system.
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -79,6 +79,14 @@ class RunFolder:
     def preview(self, sample: Sample) -> Path:
         """The clip for a browser, lossy."""
         return self._of(sample, "previews", ".mp4")
+
+    def scores_of(self, clip: ClipFacts) -> ScoreRecord | None:
+        """The record of a clip's scores; None if there is none of the frames that it has now."""
+        path = self.score(clip.sample)
+        if clip.status != "ok" or not path.exists():
+            return None
+        scored = read_record(path, ScoreRecord)
+        return scored if scored.frames_sha256 == clip.frames_sha256 else None
 
     def names(self, kind: str) -> set[str]:
         """The files of a kind that are there, as `file_name` has them, by a look into each folder.

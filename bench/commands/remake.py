@@ -175,10 +175,8 @@ def _remade(
 
 
 def _compared(clip: ClipResult, result: Result, file: Path, folder: RunFolder) -> Remade:
-    from bench.run.assemble import scores_of
-
     record = read_record(folder.record(clip.sample), ClipRecord)
-    scored = scores_of(record, folder)
+    scored = folder.scores_of(record)
     entries = {} if scored is None else scored.metrics
     scores = {
         name: entry.value
@@ -194,19 +192,14 @@ def _psnr_of_row(
     row: ClipResult, here: ClipRecord, result: Result, file: Path, folder: RunFolder
 ) -> Psnr | None:
     """Of the frames that the row scores, or else of previews, if either are on this machine."""
-    from bench.clip import read_master
+    from bench.clip import read_clip
     from bench.video import read_video
 
     if here.status != "ok":
         return None
     with suppress(ClipError):
-        both = [
-            read_master(
-                place.master(clip.sample), frames=clip.frames or 0, sha256=clip.frames_sha256 or ""
-            )
-            for place, clip in ((RunFolder(file.parent), row), (folder, here))
-        ]
-        return psnr(both[0].frames, both[1].frames, "frames")
+        there = read_clip(RunFolder(file.parent), row)
+        return psnr(there.frames, read_clip(folder, here).frames, "frames")
     with suppress(ClipError):
         if (preview := _preview(row, result, file)) is not None:
             previews = [read_video(path).frames for path in (preview, folder.preview(row.sample))]

@@ -23,7 +23,6 @@ from bench.schema import (
     Run,
     RunFacts,
     Sample,
-    ScoreRecord,
     refusal,
 )
 from bench.storage import MEND, RunFolder, fingerprint, read_record, write_record
@@ -43,7 +42,7 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         if not folder.record(item.sample).exists():
             continue
         record = read_record(folder.record(item.sample), ClipRecord)
-        scored = scores_of(record, folder)
+        scored = folder.scores_of(record)
         entries = {} if scored is None else scored.metrics
         if scored is not None and scored.appearance is not None:
             appearances[record.sample] = scored.appearance
@@ -172,12 +171,3 @@ def _appearance(
             f"{name}: expected the looks of a clip in its score record, but {error}; "
             "remove that file and run again"
         ) from None
-
-
-def scores_of(record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
-    """The record of a clip's scores; None if there is none that holds."""
-    if record.status != "ok" or not folder.score(record.sample).exists():
-        return None
-    scored = read_record(folder.score(record.sample), ScoreRecord)
-    # A clip that was made again since has frames that the score stage has not seen.
-    return scored if scored.frames_sha256 == record.frames_sha256 else None

@@ -17,7 +17,7 @@ import torch
 
 from bench.clip import (
     Clip,
-    read_master,
+    read_clip,
     read_sound,
     write_compressed,
     write_master,
@@ -190,17 +190,16 @@ def restore_previews(plan: Plan) -> None:
         and file_name(item.sample, ".mkv") in clips
     ]
     for item in track(lacking, f"{plan.label}: previews", len(lacking)) if lacking else ():
-        preview, master = folder.preview(item.sample), folder.master(item.sample)
+        preview = folder.preview(item.sample)
         with held(preview):
             if preview.exists():  # another process has made it meanwhile
                 continue
             record = read_record(folder.record(item.sample), ClipRecord)
             try:
-                clip = read_master(
-                    master, frames=record.frames or 0, sha256=record.frames_sha256 or ""
-                )
+                clip = read_clip(folder, record)
+                sound = read_sound(folder.master(item.sample))
                 with expect_to(f"write clips into {folder.root}"):
-                    write_preview(replace(clip, sound=read_sound(master)), preview)
+                    write_preview(replace(clip, sound=sound), preview)
             except ClipError:  # which the score stage tells of
                 log.info("no preview of %s", item.sample, exc_info=True)
 

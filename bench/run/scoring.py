@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bench.clip import Clip, read_master
+from bench.clip import Clip, read_clip
 from bench.errors import ClipError, Unscored, one_line
 from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
@@ -100,10 +100,10 @@ def score(
     damaged: list[str] = []
 
     def read(work: Pending) -> tuple[Clip, Clip | None]:
-        clip, other = _master(folder, work.record), None
+        clip, other = read_clip(folder, work.record), None
         if base is not None and work.base is not None:
             with suppress(ClipError):  # that run's trouble; here it is only not at hand
-                other = _master(base, work.base)
+                other = read_clip(base, work.base)
         return clip, other
 
     def begin(before: Pending) -> tuple[Pending, Future[tuple[Clip, Clip | None]]] | None:
@@ -277,14 +277,6 @@ def _written_ns(folder: RunFolder, sample: Sample) -> int:
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
-def _master(folder: RunFolder, record: ClipRecord) -> Clip:
-    return read_master(
-        folder.master(record.sample),
-        frames=record.frames or 0,
-        sha256=record.frames_sha256 or "",
-    )
-
-
 def metric_fingerprint(metric: Metric, backbones: Backbones, suite: Sequence[Prompt]) -> str:
     """What computed a value: the metric's version, and the backbones' methods and weights.
 
@@ -311,11 +303,8 @@ def _asked(prompt: Prompt) -> dict[str, Any]:
 
 def _valid(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
     """The score record, if there is one of these frames and this prompt."""
-    if not folder.score(item.sample).exists():
-        return None
-    scored = read_record(folder.score(item.sample), ScoreRecord)
-    same = scored.frames_sha256 == record.frames_sha256
-    return scored if same and scored.prompt == _asked(item.prompt) else None
+    scored = folder.scores_of(record)
+    return scored if scored and scored.prompt == _asked(item.prompt) else None
 
 
 def _entry(

@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.clip import Clip, read_master
+from bench.clip import Clip, read_clip
 from bench.errors import ClipError
 from bench.leaderboard.render.figures import named
 from bench.schema import ClipResult, Result, Sample
@@ -138,10 +138,10 @@ def _of_any_clip(
 
 def _frames(folder: Path, clip: ClipResult) -> Clip | None:
     """The clip's frames, if they lie here: a result from another machine comes without."""
-    path = RunFolder(folder).master(clip.sample)
-    if not path.is_file() or clip.frames is None or clip.frames_sha256 is None:
+    run = RunFolder(folder)
+    if not run.master(clip.sample).is_file():
         return None
     try:
-        return read_master(path, frames=clip.frames, sha256=clip.frames_sha256)
+        return read_clip(run, clip)
     except ClipError:
         return None  # the run has said so; a picture can do without

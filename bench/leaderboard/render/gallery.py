@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import Field, model_validator
 
 from bench import statistics as stats
-from bench.schema import ClipResult, Record, Result, Sample, ScoreEntry, ScoreRecord, Seed
+from bench.schema import Record, Result, Sample, ScoreEntry, ScoreRecord, Seed
 from bench.storage import (
     SAFE_NAME,
     RunFolder,
@@ -121,7 +121,7 @@ def save_gallery(
     folder = RunFolder(run)
     clips = {clip.sample: clip for clip in result.clips if clip.status == "ok"}
     draws = [draw for draw in draws if draw in clips and SAFE_NAME.fullmatch(draw.prompt_id)]
-    records = {draw: record for draw in draws if (record := _scores(folder, clips[draw]))}
+    records = {draw: record for draw in draws if (record := folder.scores_of(clips[draw]))}
     previews = {draw: path for draw in draws if (path := folder.preview(draw)).is_file()}
     draws = [draw for draw in draws if draw in records or draw in previews]
     if not draws:
@@ -213,13 +213,6 @@ def mean_lags(records: Mapping[Sample, ScoreRecord]) -> Iterator[tuple[str, Curv
             ends = [(each.mean, each.low, each.high) if each else (None,) * 3 for each in at]
             values, low, high = zip(*ends, strict=True)
             yield name, Curve(at_s=at_s, values=values, low=low, high=high)
-
-
-def _scores(folder: RunFolder, clip: ClipResult) -> ScoreRecord | None:
-    """The record of a clip's scores, if it is of these frames."""
-    path = folder.score(clip.sample)
-    record = read_record(path, ScoreRecord) if path.exists() else None
-    return record if record and record.frames_sha256 == clip.frames_sha256 else None
 
 
 def _curves(scores: Mapping[str, ScoreEntry], places: Sequence[str]) -> Iterator[tuple[str, Curve]]:
