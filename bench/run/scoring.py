@@ -1,7 +1,7 @@
 """The stage that scores clips: whatever metric has no valid value yet is computed."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -34,6 +34,10 @@ from bench.vision.backbones import Backbones
 log = logging.getLogger(__name__)
 
 
+Entry = Callable[..., Record]
+"""Of a record, from the clip's analysis; without one, from why there is no value."""
+
+
 @dataclass(frozen=True)
 class Pending:
     """A clip with something left to compute."""
@@ -42,8 +46,122 @@ class Pending:
     record: ClipRecord
     scored: ScoreRecord | None  # so far; None if there is none that holds
     missing: list[str]  # metrics
-    appearance: str | None  # fingerprint of what is to compute it; None if nobody needs it
+    lacks_appearance: bool
     base: ClipRecord | None  # what the base made of the same draw, where a metric asks
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What the clips of a run are scored by, and where."""
+
+    folder: RunFolder
+    base: RunFolder | None  # the run that this one is a variant of
+    metrics: Mapping[str, Metric]
+    fingerprints: Mapping[str, str]  # of what would compute each metric now
+    appearance: str  # the same of what a clip looks like; empty where nobody asks
+    timeout_s: float | None  # for one metric of one clip
+
+    @property
+    def compares(self) -> bool:
+        """Whether any metric holds a clip against that of the base."""
+        return any(metric.based for metric in self.metrics.values())
+
+    def pending(self, item: Item, record: ClipRecord) -> Pending | None:
+        """What is left to compute of a clip; None if that is nothing."""
+        scored = self.folder.scores_of(record)
+        if scored is not None and scored.prompt != _asked(item.prompt):
+            scored = None
+        entries = scored.metrics if scored else {}
+        base = _ok_record(self.base, item.sample) if self.base and self.compares else None
+        same_base = (scored and scored.base_sha256) == (base and base.frames_sha256)
+        missing = [
+            name
+            for name, metric in self.metrics.items()
+            if name not in entries
+            or entries[name].fingerprint != self.fingerprints[name]
+            or _may_be_in_time(entries[name].why, self.timeout_s)
+            or (metric.based and not same_base)
+        ]
+        seen = scored.appearance if scored else None
+        lacks_appearance = item.prompt.group is not None and (
+            seen is None
+            or seen.fingerprint != self.appearance
+            or _may_be_in_time(seen.why, self.timeout_s)
+        )
+        if not missing and not lacks_appearance:
+            return None
+        return Pending(item, record, scored, missing, lacks_appearance, base)
+
+    def read(self, work: Pending) -> tuple[Clip, Clip | None]:
+        """The clip, and that of the base if it is at hand."""
+        clip, other = read_clip(self.folder, work.record), None
+        if self.base is not None and work.base is not None:
+            with suppress(ClipError):  # that run's trouble; here it is only not at hand
+                other = read_clip(self.base, work.base)
+        return clip, other
+
+    def compute(self, work: Pending, analysis: Analysis, claim: Claim) -> list[str]:
+        """Compute what a clip lacks and write its record; a line for each that broke down."""
+        sample = work.item.sample
+        damaged: list[str] = []
+        facts = self._facts_before(work, has_base=analysis.base is not None)
+
+        def compute(into: dict[str, Any], name: str, entry: Entry) -> None:
+            def stop() -> None:
+                log.warning("%s: %s %s", sample, name, why := _too_long(self.timeout_s))
+                into[name] = entry(None, why)
+                self._write(work, facts)
+                claim.end()
+
+            try:
+                with time_limit(self.timeout_s, stop, LEFT_BY_LIMIT):
+                    into[name] = entry(analysis)
+            except Exception as error:
+                log.info("%s of %s", name, sample, exc_info=True)
+                damaged.append(f"{sample}: {name} failed: {one_line(error)}")
+
+        for part in self._parts(work, facts):
+            compute(*part)
+        self._write(work, facts)
+        return damaged
+
+    def leave_unread(self, work: Pending, claim: Claim) -> None:
+        """Write that a clip took too long to be read, in place of all that it lacks."""
+        why = f"reading the clip {_too_long(self.timeout_s)}"
+        log.warning("%s: %s", work.item.sample, why)
+        facts = self._facts_before(work, has_base=work.base is not None)
+        for into, name, entry in self._parts(work, facts):
+            into[name] = entry(None, why)
+        self._write(work, facts)
+        claim.end()
+
+    def _facts_before(self, work: Pending, *, has_base: bool) -> dict[str, Any]:
+        """What the record of a clip's scores says before what it lacks is computed."""
+        facts = work.scored.given if work.scored else {}
+        if work.lacks_appearance:
+            facts.pop("appearance", None)
+        facts |= {
+            "schema": SCHEMA,
+            "frames_sha256": work.record.frames_sha256,
+            "prompt": _asked(work.item.prompt),
+            "metrics": {k: v for k, v in facts.get("metrics", {}).items() if k not in work.missing},
+        }
+        if self.compares:
+            facts["base_sha256"] = work.base.frames_sha256 if work.base and has_base else None
+        return facts
+
+    def _parts(
+        self, work: Pending, facts: dict[str, Any]
+    ) -> Iterator[tuple[dict[str, Any], str, Entry]]:
+        """What a clip lacks: where it goes, under which name, and what makes it."""
+        for name in work.missing:
+            entry = partial(_entry, self.metrics[name], self.fingerprints[name])
+            yield facts["metrics"], name, entry
+        if work.lacks_appearance:
+            yield facts, "appearance", partial(_appearance, self.appearance)
+
+    def _write(self, work: Pending, facts: Mapping[str, Any]) -> None:
+        write_record(self.folder.score(work.item.sample), ScoreRecord(**facts))
 
 
 def score(
@@ -82,36 +200,28 @@ def score(
     clips_ok = [(item, record) for item in items if (record := _ok_record(folder, item.sample))]
     if not clips_ok:  # nothing to score: no network need be there
         return []
-    fingerprints = {
-        name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()
-    }
-    based = {name for name, metric in metrics.items() if metric.based}
     grouped = any(item.prompt.group is not None for item, _ in clips_ok)
-    appearance_of = appearance_fingerprint(backbones) if grouped else ""
-
-    def pending(item: Item, record: ClipRecord) -> Pending | None:
-        return _pending(item, record, folder, fingerprints, appearance_of, based, base, timeout_s)
-
+    scoring = Scoring(
+        folder,
+        base,
+        metrics,
+        {name: metric_fingerprint(metric, backbones, suite) for name, metric in metrics.items()},
+        appearance_fingerprint(backbones) if grouped else "",
+        timeout_s,
+    )
     tidy(folder.root / "scores", ([folder.score(item.sample)] for item, _ in clips_ok))
     written_ns = {item.sample: _written_ns(folder, item.sample) for item, _ in clips_ok}
-    works = [work for item, record in clips_ok if (work := pending(item, record))]
+    works = [work for item, record in clips_ok if (work := scoring.pending(item, record))]
     if not works:
         return []
     damaged: list[str] = []
-
-    def read(work: Pending) -> tuple[Clip, Clip | None]:
-        clip, other = read_clip(folder, work.record), None
-        if base is not None and work.base is not None:
-            with suppress(ClipError):  # that run's trouble; here it is only not at hand
-                other = read_clip(base, work.base)
-        return clip, other
 
     def begin(before: Pending) -> tuple[Pending, Future[tuple[Clip, Clip | None]]] | None:
         """The work on a clip and its frames to come; None if another process has done it since."""
         sample = before.item.sample
         if _written_ns(folder, sample) != written_ns[sample]:  # what broke down there, would here
             return None
-        return before, reader.submit(read, before)
+        return before, reader.submit(scoring.read, before)
 
     with ExitStack() as stack:
         # A clip is read while the one before it is being scored.
@@ -128,7 +238,7 @@ def score(
                     why = f"the process died {max_tries} times while scoring this clip"
                     damaged.append(f"{work.item.sample}: {why}")
                     continue
-                stop = partial(_leave_unread, work, metrics, fingerprints, folder, claim, timeout_s)
+                stop = partial(scoring.leave_unread, work, claim)
                 with time_limit(timeout_s, stop, LEFT_BY_LIMIT):
                     clip, other = clips.result()
             except ClipError as error:
@@ -138,121 +248,15 @@ def score(
                 prompt = work.item.prompt
                 compared = None if other is None else Analysis(other, prompt, backbones)
                 roles = {role for name in work.missing for role in metrics[name].needs}
-                if work.appearance is not None:
+                if work.lacks_appearance:
                     roles.add("identity")
                 analysis = Analysis(clip, prompt, backbones, suite, base=compared, roles=roles)
-                damaged += _score(work, analysis, metrics, fingerprints, folder, claim, timeout_s)
+                damaged += scoring.compute(work, analysis, claim)
             finally:
                 claim.end()
     for name, reason in backbones.missing.items():
         log.warning("%s is missing, its metrics are unscored: %s", name, reason)
     return damaged
-
-
-def _score(
-    work: Pending,
-    analysis: Analysis,
-    metrics: Mapping[str, Metric],
-    fingerprints: Mapping[str, str],
-    folder: RunFolder,
-    claim: Claim,
-    timeout_s: float | None,
-) -> list[str]:
-    """Compute what a clip lacks and write its record; a line for each metric that broke down."""
-    sample = work.item.sample
-    damaged: list[str] = []
-    facts = _facts_before(work, metrics, analysis.base is not None)
-    entries = facts["metrics"]
-
-    def compute(name: str, into: dict[str, Any], entry: Callable[..., Record]) -> None:
-        def stop() -> None:
-            log.warning("%s: %s %s", sample, name, why := _too_long(timeout_s))
-            into[name] = entry(why=why)
-            write_record(folder.score(sample), ScoreRecord(**facts))
-            claim.end()
-
-        try:
-            with time_limit(timeout_s, stop, LEFT_BY_LIMIT):
-                into[name] = entry()
-        except Exception as error:
-            log.info("%s of %s", name, sample, exc_info=True)
-            damaged.append(f"{sample}: {name} failed: {one_line(error)}")
-
-    for name in work.missing:
-        compute(name, entries, partial(_entry, metrics[name], analysis, fingerprints[name]))
-    if work.appearance is not None:
-        facts.pop("appearance", None)
-        compute("appearance", facts, partial(_appearance, analysis, work.appearance))
-    write_record(folder.score(sample), ScoreRecord(**facts))
-    return damaged
-
-
-def _leave_unread(
-    work: Pending,
-    metrics: Mapping[str, Metric],
-    fingerprints: Mapping[str, str],
-    folder: RunFolder,
-    claim: Claim,
-    timeout_s: float | None,
-) -> None:
-    """Write that a clip took too long to be read, in place of all that it lacks."""
-    why = f"reading the clip {_too_long(timeout_s)}"
-    log.warning("%s: %s", work.item.sample, why)
-    facts = _facts_before(work, metrics, has_base=work.base is not None)
-    for name in work.missing:
-        facts["metrics"][name] = _entry(metrics[name], None, fingerprints[name], why)
-    if work.appearance is not None:
-        facts["appearance"] = _appearance(None, work.appearance, why)
-    write_record(folder.score(work.item.sample), ScoreRecord(**facts))
-    claim.end()
-
-
-def _facts_before(work: Pending, metrics: Mapping[str, Metric], has_base: bool) -> dict[str, Any]:
-    """What the record of a clip's scores says before what it lacks is computed."""
-    facts = work.scored.given if work.scored else {}
-    facts |= {
-        "schema": SCHEMA,
-        "frames_sha256": work.record.frames_sha256,
-        "prompt": _asked(work.item.prompt),
-        "metrics": {k: v for k, v in facts.get("metrics", {}).items() if k not in work.missing},
-    }
-    if any(metric.based for metric in metrics.values()):
-        facts["base_sha256"] = work.base.frames_sha256 if work.base and has_base else None
-    return facts
-
-
-def _pending(
-    item: Item,
-    record: ClipRecord,
-    folder: RunFolder,
-    fingerprints: Mapping[str, str],
-    appearance_of: str,
-    based: Collection[str],
-    base: RunFolder | None,
-    timeout_s: float | None,
-) -> Pending | None:
-    """What is left to compute of a clip, by fingerprints of what would compute it now."""
-    scored = _valid(item, record, folder)
-    entries = scored.metrics if scored else {}
-    other = _ok_record(base, item.sample) if base is not None and based else None
-    before, now_sha256 = scored and scored.base_sha256, other and other.frames_sha256
-    missing = [
-        name
-        for name, now in fingerprints.items()
-        if name not in entries
-        or entries[name].fingerprint != now
-        or _may_be_in_time(entries[name].why, timeout_s)
-        or (name in based and before != now_sha256)
-    ]
-    stored = scored.appearance if scored else None
-    unseen = item.prompt.group is not None and (
-        stored is None
-        or stored.fingerprint != appearance_of
-        or _may_be_in_time(stored.why, timeout_s)
-    )
-    if not missing and not unseen:
-        return None
-    return Pending(item, record, scored, missing, appearance_of if unseen else None, other)
 
 
 def _too_long(limit_s: float | None) -> str:
@@ -301,19 +305,13 @@ def _asked(prompt: Prompt) -> dict[str, Any]:
     return prompt.content | light
 
 
-def _valid(item: Item, record: ClipRecord, folder: RunFolder) -> ScoreRecord | None:
-    """The score record, if there is one of these frames and this prompt."""
-    scored = folder.scores_of(record)
-    return scored if scored and scored.prompt == _asked(item.prompt) else None
-
-
 def _entry(
-    metric: Metric, analysis: Analysis | None, fingerprint: str, why: str | None = None
+    metric: Metric, fingerprint: str, analysis: Analysis | None, why: str | None = None
 ) -> ScoreEntry:
-    """What a metric makes of a clip; if it is known `why` that is nothing, without computing it."""
+    """What a metric makes of a clip; without one, `why` that is nothing."""
     entry: dict[str, Any] = {"value": None}
     try:
-        if why is None and analysis is not None:
+        if analysis is not None:
             scored = metric.score(analysis)
             entry["value"] = scored.value
             if scored.series:
@@ -332,11 +330,11 @@ def _entry(
     )
 
 
-def _appearance(analysis: Analysis | None, fingerprint: str, why: str | None = None) -> Appearance:
-    """What a clip looks like; if it is known `why` there is nothing, without looking."""
+def _appearance(fingerprint: str, analysis: Analysis | None, why: str | None = None) -> Appearance:
+    """What a clip looks like; without one, `why` that is nothing."""
     vector = None
     try:
-        if why is None and analysis is not None:
+        if analysis is not None:
             vector = pack(appearance(analysis))
     except Unscored as reason:
         why = str(reason)
