@@ -50,9 +50,8 @@ from bench.run.claims import Claim, claimed, held
 from bench.run.loading import open_generator
 from bench.run.plan import Batch, Plan, batches_of, inputs_of
 from bench.run.workers import time_limit
-from bench.schema import SCHEMA, ClipRecord, Delivery, Status, Store
+from bench.schema import SCHEMA, ClipRecord, Delivery, Status
 from bench.storage import (
-    RunFolder,
     expect_to,
     file_name,
     fingerprint,
@@ -140,7 +139,7 @@ def generate(plan: Plan, missing: Sequence[Item], ahead: int | None = None) -> l
                 continue
             claim, (batch, lacking) = mine
             described = {item: _described(plan, item) for item in lacking}
-            finish = partial(_finish, claim, folder, plan.store)
+            finish = partial(_finish, claim, plan)
             warm = False
             try:
                 writer.settle(ahead)
@@ -163,7 +162,7 @@ def generate(plan: Plan, missing: Sequence[Item], ahead: int | None = None) -> l
                     warm_up.after(batch)
                 facts = {item: before | {"warm": warm} for item, before in described.items()}
                 new_clips = [clip for item, clip in zip(batch, clips, strict=True) if item in facts]
-                writer.submit(partial(finish, facts, outcome, new_clips, timed=info.measured))
+                writer.submit(partial(finish, facts, outcome, new_clips))
             except ClipMissing as error:
                 claim.end()
                 absent += [f"{item.sample}: missing: {printable(str(error))}" for item in lacking]
@@ -380,39 +379,29 @@ def _described(plan: Plan, item: Item) -> Facts:
 
 def _finish(
     claim: Claim,
-    folder: RunFolder,
-    store: Store,
+    plan: Plan,
     described: Mapping[Item, Facts],
     outcome: Measured | Failure,
     clips: Sequence[object] | None = None,
-    *,
-    timed: bool = True,
 ) -> None:
     """Store each clip, then its record; only then is it done, and with the last the claim."""
     try:
         clips = clips or [None] * len(described)
         for (item, before), clip in zip(described.items(), clips, strict=True):
-            facts = before | _facts(clip, item, outcome, folder, store, timed=timed)
-            write_record(folder.record(item.sample), ClipRecord(**facts))
+            facts = before | _facts(plan, item, outcome, clip)
+            write_record(plan.folder.record(item.sample), ClipRecord(**facts))
     finally:
         claim.end()
 
 
-def _facts(
-    clip: object,
-    item: Item,
-    outcome: Measured | Failure,
-    folder: RunFolder,
-    store: Store,
-    *,
-    timed: bool,
-) -> Facts:
+def _facts(plan: Plan, item: Item, outcome: Measured | Failure, clip: object) -> Facts:
     """What the record of a clip says of its making, once the clip is stored."""
+    timed = plan.generator.info.measured
     origin = outcome if isinstance(outcome, Failure) else clip
     facts: Facts = {}
     if isinstance(outcome, Measured):
         try:
-            facts = _made(_stored(clip, item, folder, store), outcome, timed=timed)
+            facts = _made(_stored(plan, item, clip), outcome, timed=timed)
         except ClipError as error:
             line = printable(str(error))
             outcome = Failure("error", line, outcome.latency_s if timed else None)
@@ -423,17 +412,17 @@ def _facts(
     return facts
 
 
-def _stored(clip: object, item: Item, folder: RunFolder, store: Store) -> Clip:
+def _stored(plan: Plan, item: Item, clip: object) -> Clip:
     """The clip as it is stored; a ClipError says why it cannot be."""
     if not isinstance(clip, Clip):
         raise ClipError(f"expected a Clip, got {type(clip).__name__}")
-    stored, master = clip, folder.master(item.sample)
-    with expect_to(f"write clips into {folder.root}"):
-        if store == "visually_lossless":
+    stored, master = clip, plan.folder.master(item.sample)
+    with expect_to(f"write clips into {plan.folder.root}"):
+        if plan.store == "visually_lossless":
             stored = write_compressed(clip, master)
         else:
             write_master(clip, master)
-        write_preview(clip, folder.preview(item.sample))
+        write_preview(clip, plan.folder.preview(item.sample))
     return stored
 
 
