@@ -46,7 +46,7 @@ def _plan(composed: Any, choice: str) -> int:  # noqa: ANN401 - a configuration 
             job.plan.generator.check(job.prompts)
         except UnavailableError as error:  # without hub or GPU, the rest can be said nevertheless
             unavailable = error
-    foretell(job, missing, config, print)
+    foretell(job, missing, print)
     if unavailable:
         raise unavailable
     return 0

@@ -26,12 +26,12 @@ from urllib.parse import unquote
 
 from bench.commands import parser
 from bench.commands.composition import add_overrides, compose_choice, read_overrides
-from bench.config import RunConfig, parse_run, plain
+from bench.config import parse_run, plain
 from bench.errors import BenchError, ClipError, attempt, printable
 from bench.leaderboard.data.files import find_one, load_named
 from bench.leaderboard.data.rows import HEADLINE
 from bench.leaderboard.tables.table import plural
-from bench.schema import ClipRecord, ClipResult, Prompts, Result
+from bench.schema import ClipRecord, ClipResult, Result
 from bench.storage import RunFolder, read_record
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
@@ -163,13 +163,13 @@ def _remade(
         job = prepare(settings, choice)
         plan = replace(job.plan, folder=RunFolder(Path(scratch, result.suite, "x")))
         job = replace(job, plan=plan)
-        _refuse_another(result, job, settings)
+        _refuse_another(result, job)
         plan.generator.check(job.prompts)
         samples = {clip.sample for clip in draws}
         missing = [item for item in plan.items if item.sample in samples]
         generate(plan, missing)
         if "score" in settings.stages:
-            for line in score_clips(job, settings):
+            for line in score_clips(job):
                 sys.stderr.write(f"{line}\n")
         return [_compared(clip, result, file, plan.folder) for clip in draws]
 
@@ -239,13 +239,11 @@ def _decibels(mean_square: float) -> float:
     return 10 * math.log10(255**2 / mean_square) if mean_square else math.inf
 
 
-def _refuse_another(result: Result, job: "Job", settings: RunConfig) -> None:
+def _refuse_another(result: Result, job: "Job") -> None:
     """Nothing that is made here says anything of a row of another configuration."""
     from bench.run.assemble import row_fingerprint
 
-    prompts = Prompts(
-        name=settings.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
-    )
+    prompts = job.prompt_file
     if prompts != result.prompts:
         raise BenchError(
             f"expected the prompts of the row ({result.prompts.name}, sha256 "

@@ -84,6 +84,7 @@ class Outcome:
 class Job:
     """What all stages of a job share: checked, nothing loaded, nothing written."""
 
+    config: RunConfig
     card: Card
     metrics: Mapping[str, Metric]
     backbones: Backbones
@@ -91,6 +92,12 @@ class Job:
     prompts_sha256: str | None  # of all that the suite gives to models; None without prompts
     plan: Plan
     previous: Run | None  # the folder's run.json, if there is one
+
+    @property
+    def prompt_file(self) -> Prompts:
+        """The prompts, as a result says where they come from."""
+        name = self.config.suite.file_name
+        return Prompts(name=name, count=len(self.prompts), sha256=self.prompts_sha256)
 
 
 def run(
@@ -133,12 +140,12 @@ def run(
     scores_apart = makes_apart or scorers > 1 or config.score.timeout_s is not None
     missing: list[Item] = []
     if not generates:
-        take_clips(job, config)
+        take_clips(job)
     elif makes_apart:
         missing = [item for item in job.plan.items if item.sample in lacking]
     else:
         missing = to_make(job)
-        foretell(job, missing, config, say_line)
+        foretell(job, missing, say_line)
     # Clips of random weights are timed, never scored.
     scores = "score" in config.stages and job.plan.generator.info.weights == "real"
     if missing and scores:
@@ -150,10 +157,10 @@ def run(
             failures += (
                 share("generate", makers, each.gpus, each.processes, among=lacking)
                 if makes_apart and missing  # else there is nothing to load
-                else make_clips(job, config, missing)
+                else make_clips(job, missing)
             )
         if scores:
-            failures += share("score", scorers) if scores_apart else score_clips(job, config)
+            failures += share("score", scorers) if scores_apart else score_clips(job)
     release(job.plan.folder.loaded)  # all else that is claimed is claimed by every run
     with held(job.plan.folder.result):  # whoever is last has seen all that others have done
         result = assemble(job.plan.items, job.plan.folder)
@@ -218,11 +225,11 @@ def _work(
     job = prepare(config, model_choice)
     if work == "foretell":
         missing = to_make(job)
-        foretell(job, missing, config, say_line)
+        foretell(job, missing, say_line)
         return [item.sample for item in missing]
     if work == "score":
         with log_to(job.plan.folder.log):
-            return score_clips(job, config)
+            return score_clips(job)
     processes = job.plan.generator.info.processes
     threads = max(1, cores() // (count * processes))
     torch.set_num_threads(threads)
@@ -235,7 +242,7 @@ def _work(
                 return []
         stack.enter_context(log_to(job.plan.folder.log))
         missing = [item for item in job.plan.items if item.sample in among]
-        return make_clips(job, config, missing)
+        return make_clips(job, missing)
 
 
 def prepare(
@@ -284,6 +291,7 @@ def prepare(
         _refuse_another_folder(previous, config, folder)
         _refuse_to_shrink(previous.expected, prompts, suite.seeds, folder)
     return Job(
+        config=config,
         card=_card(model, model_choice, generator),
         metrics=metrics,
         backbones=Backbones(networks, device),
@@ -307,11 +315,10 @@ def to_make(job: Job, among: Sequence[Item] | None = None) -> list[Item]:
     return missing
 
 
-def foretell(
-    job: Job, missing: Sequence[Item], config: RunConfig, say: Callable[[str], None]
-) -> None:
+def foretell(job: Job, missing: Sequence[Item], say: Callable[[str], None]) -> None:
     """Say what a run makes of what is missing, and needs for it; BenchError if it cannot work."""
-    todo = chosen(job, missing, config) if "generate" in config.stages else []
+    config = job.config
+    todo = chosen(job, missing) if "generate" in config.stages else []
     there = len(job.plan.items) - len(missing)
     gpus = gpus_of(resolve_device(config.device))
     makers = _makers(config, gpus, job.plan.generator.info) * config.launch.jobs
@@ -321,18 +328,19 @@ def foretell(
     ahead.refuse()
 
 
-def chosen(job: Job, missing: Sequence[Item], config: RunConfig) -> list[Item]:
+def chosen(job: Job, missing: Sequence[Item]) -> list[Item]:
     """Of what is missing, what this run makes."""
-    prompts = {prompt.id for prompt in job.prompts[: config.limit]}
+    prompts = {prompt.id for prompt in job.prompts[: job.config.limit]}
     return [item for item in missing if item.prompt.id in prompts]
 
 
-def make_clips(job: Job, config: RunConfig, among: Sequence[Item]) -> list[str]:
+def make_clips(job: Job, among: Sequence[Item]) -> list[str]:
     """Write run.json and make what is missing; a line for each clip that nobody has supplied.
 
     Only draws `among` those that were missing before are looked at again.
     """
-    plan, generator, folder = job.plan, job.plan.generator, job.plan.folder
+    config, plan = job.config, job.plan
+    generator, folder = plan.generator, plan.folder
     with held(folder.run):  # what is missing is settled once, and then made by whoever is there
         names = folder.names("clips")
         missing = to_make(job, among)
@@ -345,9 +353,7 @@ def make_clips(job: Job, config: RunConfig, among: Sequence[Item]) -> list[str]:
             card=job.card,
             measured=generator.info.measured,
             weights=generator.info.weights,
-            prompts=Prompts(
-                name=config.suite.file_name, count=len(job.prompts), sha256=job.prompts_sha256
-            ),
+            prompts=job.prompt_file,
             expected=Expected(prompts=tuple(p.id for p in job.prompts), seeds=config.suite.seeds),
             functional=plan.model,
             generator_version=generator.info.version,
@@ -373,7 +379,7 @@ def make_clips(job: Job, config: RunConfig, among: Sequence[Item]) -> list[str]:
             ),
         )
     _report("skipped", described.skipped, plan.label)
-    absent = generate(plan, chosen(job, missing, config))
+    absent = generate(plan, chosen(job, missing))
     restore_previews(plan)
     return absent
 
@@ -386,8 +392,9 @@ def _report(what: str, reasons: Mapping[str, str], label: str) -> None:
         log.warning("%s: and %d more %s, all in result.json", label, hidden, what)
 
 
-def take_clips(job: Job, config: RunConfig) -> None:
+def take_clips(job: Job) -> None:
     """Take the clips that an earlier run made, at today's price and bar if they are named."""
+    config = job.config
     find_missing(job.plan)  # refuses those of another configuration
     if job.previous is None:
         raise BenchError(
@@ -405,7 +412,7 @@ def take_clips(job: Job, config: RunConfig) -> None:
         write_record(job.plan.folder.run, job.previous.replace(**said))
 
 
-def score_clips(job: Job, config: RunConfig) -> list[str]:
+def score_clips(job: Job) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
     plan, base_name = job.plan, job.card.base
     map_large_arrays()
@@ -420,7 +427,7 @@ def score_clips(job: Job, config: RunConfig) -> list[str]:
             base=RunFolder(plan.folder.root.parent / check_name(base_name)) if base_name else None,
             share=plan.share,
             max_tries=plan.max_tries,
-            timeout_s=config.score.timeout_s,
+            timeout_s=job.config.score.timeout_s,
         )
 
 
