@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product, starmap, takewhile, zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ from bench.leaderboard.rules import (
 )
 from bench.leaderboard.tables.table import named, plural, short
 from bench.metrics.headline import SUBJECT_NONE
-from bench.schema import ClipResult, Result, ResultError, Sample
+from bench.schema import ClipResult, Result, ResultError
 from bench.storage import file_sha256
 
 _BEFORE, _AFTER = 20, 40  # characters that are shown where a line is not as it should be
@@ -228,9 +228,8 @@ def wrong_files(suites: Iterable[SuiteBoard], into: Path) -> Iterator[Finding]:
         readable = True
         for result in board.results:
             folder = gallery_folder(into, result)
-            draws = starmap(Sample, product(result.expected.prompts, result.expected.seeds))
             explained |= {sheet(into, result), folder / INDEX}
-            explained |= {preview_path(folder, draw) for draw in draws}
+            explained |= {preview_path(folder, draw) for draw in result.expected.samples}
             try:
                 yield from _wrong_clips(result, load_gallery(result, into), into)
             except BenchError as error:

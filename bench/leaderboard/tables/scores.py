@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
 
 from bench.leaderboard.data.rows import (
     BESIDE,
@@ -382,10 +381,10 @@ def _not_made(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks clips, naming the first of them."""
     for row in rows:
         existing = {clip.sample for clip in row.result.clips}
-        draws = product(row.result.expected.prompts, row.result.expected.seeds)
-        gaps = [f"{prompt} seed {seed}" for prompt, seed in draws if (prompt, seed) not in existing]
+        gaps = [draw for draw in row.result.expected.samples if draw not in existing]
         if gaps:
-            yield f"{row.label} lacks {first_of(gaps, _NAMED_PER_MODEL)}."
+            names = [f"{prompt} seed {seed}" for prompt, seed in gaps]
+            yield f"{row.label} lacks {first_of(names, _NAMED_PER_MODEL)}."
 
 
 def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
