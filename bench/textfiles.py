@@ -11,7 +11,7 @@ from bench.errors import BenchError
 from bench.storage import read_bytes
 
 
-def read_text(path: Path) -> str:
+def _text(path: Path) -> str:
     """What a file says, without the mark that some editors begin it with."""
     try:
         return read_bytes(path).decode("utf-8-sig")
@@ -20,13 +20,13 @@ def read_text(path: Path) -> str:
 
 
 def read_csv(
-    path: Path, needed: Sequence[str]
+    path: Path, needed: Sequence[str] = ()
 ) -> tuple[list[str], Iterator[tuple[str, dict[str, str]]]]:
     """The columns of a CSV file, those that are needed among them, and its rows as they are read.
 
     Each row comes behind `<path>, line N`; cells are stripped.
     """
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
     try:
         columns = list(reader.fieldnames or ())
     except csv.Error as error:
@@ -59,12 +59,12 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> st
     return text.getvalue()
 
 
-def read_json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of JSON Lines that stand in a file, each behind its line's number.
+def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file of JSON Lines, each behind its line's number.
 
     Blank lines have none.
     """
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

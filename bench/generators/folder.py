@@ -5,9 +5,7 @@ took.
 """
 
 import contextlib
-import csv
 import hashlib
-import io
 import os
 import re
 import unicodedata
@@ -41,7 +39,7 @@ from bench.generators.base import (
 from bench.prompts import Prompt
 from bench.schema import NonBlank, Price, Record, Seconds, Seed, shown
 from bench.storage import SAFE_NAME
-from bench.textfiles import read_json_lines
+from bench.textfiles import read_csv, read_json_lines
 from bench.video import (
     LIMITS,
     PICTURE_SUFFIXES,
@@ -337,18 +335,11 @@ def _digest(path: Path) -> str:
 
 def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
     """Read a CSV file with a header, or JSONL, one clip a line, by prompt id and seed."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise BenchError(
-            f"expected a manifest at {path}, but {error.strerror}: type model.manifest=FILE"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+    if not path.exists():
+        raise BenchError(f"expected a manifest at {path}, got none: type model.manifest=FILE")
     lines = _json_lines if path.suffix.lower() == ".jsonl" else _csv_lines
     entries: dict[tuple[str, int], Entry] = {}
-    for number, row in lines(text, path):
-        where = f"{path}, line {number}"
+    for where, row in lines(path):
         try:
             entry = Entry.model_validate(row)
         except ValidationError as error:
@@ -364,18 +355,12 @@ def read_manifest(path: Path) -> dict[tuple[str, int], Entry]:
     return entries
 
 
-def _csv_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        _check_columns(reader.fieldnames or (), f"{path}, line 1")
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise BenchError(f"{where}: expected {len(reader.fieldnames or ())} columns")
-            numbers = ("seed", "wait_s", "price_usd")
-            yield reader.line_num, row | {key: _number(row.get(key)) for key in numbers}
-    except csv.Error as error:
-        raise BenchError(f"{path}, line {reader.line_num}: expected CSV, but {error}") from None
+def _csv_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    columns, rows = read_csv(path)
+    _check_columns(columns, f"{path}, line 1")
+    for where, row in rows:
+        numbers = ("seed", "wait_s", "price_usd")
+        yield where, row | {key: _number(row.get(key)) for key in numbers}
 
 
 def _number(text: str | None) -> float | str | None:
@@ -386,10 +371,11 @@ def _number(text: str | None) -> float | str | None:
     return text
 
 
-def _json_lines(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, row in read_json_lines(text, path):
-        _check_columns(row, f"{path}, line {number}")
-        yield number, row
+def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, row in read_json_lines(path):
+        where = f"{path}, line {number}"
+        _check_columns(row, where)
+        yield where, row
 
 
 def _check_columns(names: Collection[str], where: str) -> None:

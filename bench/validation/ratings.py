@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.errors import BenchError, attempt
 from bench.generators.folder import NEEDED
 from bench.storage import SAFE_NAME, write_text
-from bench.textfiles import csv_text, read_csv, read_json_lines, read_text
+from bench.textfiles import csv_text, read_csv, read_json_lines
 from bench.video import VIDEO_SUFFIXES
 
 QUESTIONS = ("temporal_quality", "static_quality", "alignment")
@@ -141,14 +141,14 @@ def _fetv_files(folder: Path) -> Iterable[Path]:
 def _fetv_clips(folder: Path, files: list[Path]) -> Iterator[RatedClip]:
     raters = sorted({file.parent.name for file in files})
     texts = folder / "fetv_data.json"
-    entries = read_json_lines(read_text(texts), texts) if texts.is_file() else ()
+    entries = read_json_lines(texts) if texts.is_file() else ()
     prompts = {str(number - 1): str(entry.get("prompt", "")) for number, entry in entries}
     ratings: dict[tuple[str, str], dict[str, dict[str, float]]] = defaultdict(
         lambda: {question: {} for question in QUESTIONS}
     )
     for file in files:
         model = file.stem.removeprefix(_FETV_FILE)
-        for number, line in read_json_lines(read_text(file), file):
+        for number, line in read_json_lines(file):
             where = f"{file}, line {number}"
             for prompt_id, given in line.items():
                 if not isinstance(given, dict):

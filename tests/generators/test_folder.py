@@ -326,7 +326,7 @@ def test_what_is_wrong_is_named_with_its_line(
 
 
 def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="but No such file"):
+    with pytest.raises(BenchError, match="got none: type model"):
         read_manifest(tmp_path / "none.csv")
     (tmp_path / "latin.csv").write_bytes(b"file,prompt,seed\n\xff,a,0\n")
     with pytest.raises(BenchError, match="expected UTF-8 text"):
