@@ -20,24 +20,16 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of one opinion with another. None where the clips do not suffice.
+    """Of one opinion with another. None where the clips do not suffice."""
 
-    Attributes:
-        clips: rated by both.
-        spearman: rank correlation over all clips, -1..1.
-        low: 2.5% percentile of its bootstrap over prompts.
-        high: 97.5% percentile.
-        pairs: share of pairs of one prompt, told apart by the second opinion, that the first puts
-            in the same order; a tie counts a half.
-        within_model: mean over models of the rank correlation over one model's clips.
-    """
-
-    clips: int
-    spearman: float | None
-    low: float | None
-    high: float | None
+    clips: int  # rated by both
+    spearman: float | None  # rank correlation over all clips, -1..1
+    low: float | None  # 2.5% percentile of its bootstrap over prompts
+    high: float | None  # 97.5% percentile
+    # Of the pairs of one prompt that the second opinion tells apart, the share that the first puts
+    # in the same order; a tie counts a half.
     pairs: float | None
-    within_model: float | None
+    within_model: float | None  # mean over models of the rank correlation over one model's clips
 
 
 def agreement(
@@ -45,11 +37,7 @@ def agreement(
 ) -> Agreement:
     """How well the first opinion agrees with the second.
 
-    Args:
-        first: float `[N]`, higher is better, NaN for none.
-        second: the same.
-        prompts: of each clip, `[N]`.
-        models: of each clip, `[N]`.
+    Both are float `[N]`, higher is better, NaN for none; prompts and models are those of each clip.
     """
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     both = np.isfinite(one) & np.isfinite(other)
@@ -82,10 +70,7 @@ def rater_agreement(
 ) -> list[Agreement]:
     """Each rater's agreement with the mean of the others: what no metric need surpass.
 
-    Args:
-        ratings: float `[N, R]`, NaN for none.
-        prompts: of each clip, `[N]`.
-        models: of each clip, `[N]`.
+    Ratings are float `[N, R]`, NaN for none; prompts and models are those of each clip.
     """
     given = np.asarray(ratings, np.float64)
     if given.shape[1] < 2:

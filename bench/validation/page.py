@@ -63,12 +63,10 @@ class Check:
 
 
 def checks(values: Iterable[Value]) -> list[Check]:
-    """Hold the headline, and technical quality, against what they promise.
+    """Hold the headline, and technical quality, against what they promise of filmed pieces.
 
-    Args:
-        values: of all pieces, which were filmed. Drawn scenes keep few of these promises: what is
-            drawn turns and bounces in exact periods, which have no order, and changes with its
-            resolution.
+    Drawn scenes keep few of these promises: what is drawn turns and bounces in exact periods, which
+    have no order, and changes with its resolution.
     """
     pieces = by_piece(values)
     return [

@@ -58,21 +58,13 @@ All columns but `real` are of generated clips:
 
 @dataclass(frozen=True)
 class Panel:
-    """The opinions on one question, as arrays over clips.
+    """The opinions on one question, as arrays over clips."""
 
-    Attributes:
-        opinions: of all clips that somebody rated.
-        ratings: float `[N, R]`, NaN for none.
-        people: mean rating, float `[N]`.
-        generated: whether a model made the clip, bool `[N]`.
-        uncut: whether no cut was seen in it, bool `[N]`.
-    """
-
-    opinions: Sequence[Opinion]
-    ratings: Floats
-    people: Floats
-    generated: NDArray[np.bool_]
-    uncut: NDArray[np.bool_]
+    opinions: Sequence[Opinion]  # of all clips that somebody rated
+    ratings: Floats  # `[N, R]`, NaN for none
+    people: Floats  # mean rating, `[N]`
+    generated: NDArray[np.bool_]  # whether a model made the clip, `[N]`
+    uncut: NDArray[np.bool_]  # whether no cut was seen in it, `[N]`
 
     @classmethod
     def of(cls, opinions: Iterable[Opinion], question: str) -> "Panel | None":

@@ -32,21 +32,13 @@ _FETV_FILE = "manual_eval_results_"
 
 @dataclass(frozen=True)
 class RatedClip:
-    """A clip and what people said of it.
+    """A clip and what people said of it."""
 
-    Attributes:
-        path: of the video file.
-        model: who made it; `real` for footage.
-        prompt_id: clips of one prompt can be compared with each other.
-        prompt: what was asked for.
-        ratings: question to the ratings of all raters, in one order, higher is better; NaN where
-            a rater gave none.
-    """
-
-    path: Path
-    model: str
-    prompt_id: str
-    prompt: str
+    path: Path  # of the video file
+    model: str  # that made it; `real` for footage
+    prompt_id: str  # clips of one prompt can be compared with each other
+    prompt: str  # what was asked for
+    # By question those of all raters, in one order, higher is better; NaN where one gave none.
     ratings: Mapping[str, tuple[float, ...]]
 
     @property

@@ -61,25 +61,15 @@ class Value:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What people and metrics say of one clip.
-
-    Attributes:
-        file: name of the clip.
-        model: who made it.
-        prompt_id: of its prompt.
-        real: whether it is footage.
-        ratings: question to the raters' ratings, None where one gave none.
-        scores: metric to value; None where it has none.
-        unscored: metric to the reason.
-    """
+    """What people and metrics say of one clip."""
 
     file: str
-    model: str
+    model: str  # that made it
     prompt_id: str
-    real: bool
-    ratings: Mapping[str, Sequence[float | None]]
-    scores: Mapping[str, float | None]
-    unscored: Mapping[str, str]
+    real: bool  # whether it is footage
+    ratings: Mapping[str, Sequence[float | None]]  # by question; None where a rater gave none
+    scores: Mapping[str, float | None]  # by metric; None where it has none
+    unscored: Mapping[str, str]  # metric to the reason
 
 
 def measure(
@@ -127,15 +117,10 @@ def opinions(
     *,
     workers: int = 1,
 ) -> Iterator[Opinion]:
-    """Score rated clips, each under its own prompt.
+    """Score rated clips, each under its own prompt, with the `metrics` of the configuration.
 
-    Args:
-        clips: with people's ratings.
-        configured: the `metrics` of the configuration; its `compute` may hold more than is scored
-            elsewhere, see `judging`.
-        device: where networks run.
-        cache: folder of the scores of earlier runs.
-        workers: processes; each has networks of its own, and one thread.
+    Its `compute` may hold more than is scored elsewhere, see `judging`. The scores of earlier runs
+    lie in the folder `cache`; of the `workers` see `measure`.
     """
     work = partial(_opinion, dict(configured), device, cache, _code())
     yield from _in_processes(workers, work, clips)
