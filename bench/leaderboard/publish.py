@@ -6,8 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.leaderboard.data.files import FILE_NAME, load_each, load_named, read_each
-from bench.leaderboard.data.raters import mean_ratings
+from bench.leaderboard.data.files import (
+    FILE_NAME,
+    load_each,
+    load_named,
+    mean_ratings,
+    read_each,
+)
 from bench.leaderboard.data.rows import SuiteBoard, boards, prompt_categories
 from bench.leaderboard.data.votes import PUBLISHED as VOTES
 from bench.leaderboard.data.votes import read_votes

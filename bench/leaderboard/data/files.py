@@ -1,10 +1,13 @@
-"""What is read from files: results, and the suites that are published."""
+"""What is read from files: results, what raters said of them, and the suites that are published."""
 
+import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from statistics import fmean
 
 from bench.errors import BenchError
 from bench.prompts import Prompt, parse_suite
@@ -97,6 +100,27 @@ def load_each(contents: Mapping[Path, bytes], mend: str) -> dict[Path, Result]:
                 f"results of {result.suite}/{result.model}: {mend}"
             )
     return results
+
+
+def mean_ratings(board: Path) -> dict[str, float]:
+    """Each model's mean rating of temporal quality over raters and generated clips, 1..5.
+
+    As `validate people=DIR` has written them into a leaderboard's folder, if it has.
+    """
+    path = board / "people.json"
+    if not path.exists():
+        return {}
+    ratings: defaultdict[str, list[float]] = defaultdict(list)
+    try:
+        for clip in json.loads(read_bytes(path)):
+            if not clip["real"]:
+                given = clip["ratings"].get("temporal_quality", ())
+                ratings[str(clip["model"])] += [float(each) for each in given if each is not None]
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise BenchError(
+            f"{path}: expected what `steadybench validate people=DIR` writes; remove it"
+        ) from None
+    return {model: fmean(each) for model, each in ratings.items() if each}
 
 
 @dataclass(frozen=True)
