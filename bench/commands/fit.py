@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.commands import parser
+from bench.commands import parser, screen
 from bench.commands.composition import add_overrides, compose_config, read_overrides
 from bench.config import build_generator, plain
 from bench.errors import BenchError, UnavailableError, attempt
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
     from bench.generators.diffusers.generator import DiffusersGenerator
 
 _GIB = 2**30
+_WIDTH_OF_A_FILE = 100
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +59,6 @@ def _fit(options: Namespace) -> int:
 def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
     """Print its networks, or what its card says of them; UnavailableError where that is nothing."""
     import torch
-    from rich.console import Console
     from rich.table import Table
 
     from bench.generators.diffusers.random_weights import ARCHITECTURES
@@ -82,7 +82,7 @@ def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
     for part in parts:
         size = f"{part.weight_bytes / _GIB:.2f}"
         table.add_row(part.name, part.kind, f"{part.parameters:,}", size)
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console = screen(_WIDTH_OF_A_FILE)
     console.print(table)
     console.print("Weights alone; what is computed with them comes on top.")
     if not isinstance(generator.description, Path):

@@ -23,6 +23,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from bench.commands import screen
 from bench.commands.composition import accept_command_line, show_help
 from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
@@ -177,7 +178,7 @@ def main() -> int:
         return DONE
     global _session  # Hydra drops what a job returns; this is where it lands
     _session = _Session()
-    logging.getLogger("bench").addHandler(screen := Screen(logging.WARNING))
+    logging.getLogger("bench").addHandler(shown := Screen(logging.WARNING))
     prepare_output()
     _guess_suite()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped job did not crash
@@ -198,7 +199,7 @@ def main() -> int:
         sys.stderr.write("steadybench: interrupted; the same command goes on where it stopped\n")
         return INTERRUPTED
     finally:
-        logging.getLogger("bench").removeHandler(screen)
+        logging.getLogger("bench").removeHandler(shown)
     failed = sum(_report_failures(outcome) for outcome in _session.outcomes)
     if _session.mistakes:
         return MISTAKE
@@ -207,20 +208,18 @@ def main() -> int:
 
 def _publish(results: list[Path], board: Path) -> None:
     """Write the leaderboard, and print the tables of the suites that were run."""
-    from rich.console import Console
-
     from bench.leaderboard.publish import publish
     from bench.leaderboard.render.console import show
 
     with to_itself(board):  # jobs elsewhere may publish too
         written = publish(results, board, copy_clips=False)
-    screen = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-    show([board for board in written.suites if board.suite in written.renewed], screen)
+    console = screen(_WIDTH_OF_A_FILE)
+    show([board for board in written.suites if board.suite in written.renewed], console)
     _say_where(written.readme.parent)
     for suite in sorted({path.parent.parent for path in results}):
         runs = [path.parent for path in results if path.parent.parent == suite]
         previews = (runs[0] if len(runs) == 1 else suite / "MODEL") / "previews"
-        screen.print(f"clips: {previews}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"clips: {previews}", markup=False, soft_wrap=True)
 
 
 def _say_where(board: Path) -> None:

@@ -8,7 +8,6 @@ import logging
 import math
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from bench.generators.base import Generator
 from bench.progress import track
 from bench.prompts import Prompt, load_suite
 from bench.run.claims import held
-from bench.run.loading import load_limit, open_generator
+from bench.run.loading import load_limit, opened
 from bench.storage import fingerprint, remove_parts, write_bytes
 
 if TYPE_CHECKING:
@@ -136,8 +135,7 @@ class StartImages:
                 self.maker.check(bare)
         except BenchError as error:  # a generator knows itself as `model`
             raise BenchError(str(error).replace("model.", "suite.images.")) from None
-        with ExitStack() as stack:
-            open_generator(self.maker, "suite.images", stack, load_timeout_s)
+        with opened(self.maker, "suite.images", load_timeout_s):
             for prompt, text in zip(
                 track(prompts, "reference images", len(prompts)), bare, strict=True
             ):

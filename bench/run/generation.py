@@ -47,7 +47,7 @@ from bench.measure.warnings import Shape, Timing, remarks
 from bench.progress import say_line, track, waiting
 from bench.prompts import Item
 from bench.run.claims import Claim, claimed, held
-from bench.run.loading import open_generator
+from bench.run.loading import opened
 from bench.run.plan import Batch, Plan, batches_of, inputs_of
 from bench.run.workers import time_limit
 from bench.schema import SCHEMA, ClipRecord, Delivery, Status
@@ -127,7 +127,7 @@ def generate(plan: Plan, missing: Sequence[Item], ahead: int | None = None) -> l
         if generator.has_to_load:
             say_line(f"{plan.label}: loading")
         with waiting(f"{plan.label}: loading"):
-            open_generator(generator, plan.label, stack, plan.load_timeout_s)
+            stack.enter_context(opened(generator, plan.label, plan.load_timeout_s))
         with held(folder.loaded):
             write_record(folder.loaded, generator.loaded())
         generator.expect([item for batch in batches for item in batch])

@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
-from types import TracebackType
 
 from bench.errors import MISTAKE, BenchError, one_line
 from bench.generators.base import Generator
@@ -24,10 +23,9 @@ def load_limit(label: str, limit_s: float | None) -> Iterator[None]:
         yield
 
 
-def open_generator(
-    generator: Generator, label: str, stack: ExitStack, limit_s: float | None
-) -> None:
-    """Have a generator load what it needs, and the stack free it."""
+@contextmanager
+def opened(generator: Generator, label: str, limit_s: float | None) -> Iterator[None]:
+    """A generator with what it needs loaded, which is freed at the end."""
     try:
         with load_limit(label, limit_s):
             generator.__enter__()
@@ -36,18 +34,13 @@ def open_generator(
     except Exception as error:
         log.info("loading %s", label, exc_info=True)
         raise BenchError(f"{label} cannot be loaded: {one_line(error)}") from None
-
-    def close(
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    try:
+        yield
+    except BaseException as error:
         try:
-            generator.__exit__(kind, error, traceback)
+            generator.__exit__(type(error), error, error.__traceback__)
         except Exception:
-            if error is None:
-                raise
             # A broken device frees nothing either; what ends the run is the error of before.
             log.info("unloading %s", label, exc_info=True)
-
-    stack.push(close)
+        raise
+    generator.__exit__(None, None, None)
