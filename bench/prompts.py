@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from bench.errors import BenchError
 from bench.schema import Sample
 from bench.storage import NAME_RULE, PROMPTS, SAFE_NAME, file_sha256, read_bytes
+from bench.textfiles import lines_of
 from bench.video import read_image
 
 Motion = Literal["subject", "camera", "any"]
@@ -114,15 +115,9 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
 
 def parse_suite(raw: bytes, path: Path) -> dict[int, Prompt]:
     """The prompts of a suite file, by line; the files that they name are not looked at."""
-    try:
-        lines = raw.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
     prompts: dict[int, Prompt] = {}
     line_of: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, line in lines_of(raw, path):
         prompt = prompts[number] = _parse(line, f"{path}, line {number}")
         if (before := line_of.setdefault(prompt.id, number)) != number:
             raise BenchError(

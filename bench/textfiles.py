@@ -11,12 +11,19 @@ from bench.errors import BenchError
 from bench.storage import read_bytes
 
 
-def _text(path: Path) -> str:
+def _text(content: bytes, path: Path) -> str:
     """What a file says, without the mark that some editors begin it with."""
     try:
-        return read_bytes(path).decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BenchError(f"{path}: expected UTF-8 text, byte {error.start} is not") from None
+
+
+def lines_of(content: bytes, path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that are not blank, each behind its number, from 1."""
+    for number, line in enumerate(_text(content, path).split("\n"), start=1):
+        if line.strip():
+            yield number, line
 
 
 def read_csv(
@@ -26,7 +33,7 @@ def read_csv(
 
     Each row comes behind `<path>, line N`; cells are stripped.
     """
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(_text(read_bytes(path), path), newline=""), strict=True)
     try:
         columns = list(reader.fieldnames or ())
     except csv.Error as error:
@@ -60,13 +67,8 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> st
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file of JSON Lines, each behind its line's number.
-
-    Blank lines have none.
-    """
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
+    """The objects of a file of JSON Lines, each behind its line's number."""
+    for number, line in lines_of(read_bytes(path), path):
         where = f"{path}, line {number}"
         try:
             row = json.loads(line)
