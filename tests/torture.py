@@ -173,7 +173,7 @@ class Place:
             os.close(output)
             sys.path.insert(0, str(self.base))
             os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # of workers
-            sys.argv = ["steadybench", *arguments]
+            sys.argv = ["steadybench", "run", *arguments]
             run._main = lambda: run._job(config)  # composing it takes as long as all the rest
             before()
             code = cli.main()

@@ -16,7 +16,7 @@ def test_a_curve_is_kept_beside_its_value(analyse: Callable[..., Analysis]) -> N
 
     analysis = analyse(np.zeros((2, 32, 32, 3), np.uint8))
     assert curved(analysis) == 2.0
-    assert _entry(curved, analysis, "f").json_values == {
+    assert _entry(curved, "f", analysis).json_values == {
         "unit": "x",
         "better": "lower",
         "version": 3,
@@ -35,6 +35,6 @@ def test_a_value_that_is_not_finite_is_none(analyse: Callable[..., Analysis]) ->
     analysis = analyse(np.zeros((2, 32, 32, 3), np.uint8))
     with pytest.raises(Unscored, match="not finite"):
         broken(analysis)
-    entry = _entry(broken, analysis, "f")
+    entry = _entry(broken, "f", analysis)
     assert entry.value is None
     assert "series" not in entry.json_values
