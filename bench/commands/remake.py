@@ -30,7 +30,7 @@ from bench.config import parse_run, plain
 from bench.errors import BenchError, ClipError, attempt, printable
 from bench.leaderboard.data.files import find_one, load_named
 from bench.leaderboard.data.rows import HEADLINE
-from bench.leaderboard.tables.table import plural
+from bench.leaderboard.tables.table import first_of, plural
 from bench.schema import ClipRecord, ClipResult, Result
 from bench.storage import RunFolder, read_record
 
@@ -97,8 +97,7 @@ class Remade:
         same = f"{len(self.apart)} of {plural(len(there), 'score')} compared"
         missing = [name for name in there if name not in self.scores]
         if missing and self.scores:
-            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-            same += f", without {', '.join(missing[:_NAMED])}{more}"
+            same += f", without {first_of(missing, _NAMED)}"
         scores = ", ".join(others[:_NAMED]) or (f"equal scores ({same})" if self.apart else same)
         return f"{self.row.sample}: {frames}, {scores}"
 

@@ -125,7 +125,12 @@ def devices(result: Result, timed: Mapping[str, Sequence[Speed]]) -> dict[str, S
 def all_of(result: Result, device: str) -> str:
     """Such a device, as often as it took to make one clip of a result."""
     gpus = (result.hardware or Hardware()).gpus
-    return f"{gpus} x {device}" if gpus > 1 and not device.lower().startswith("cpu") else device
+    return f"{gpus} x {device}" if gpus > 1 and not is_cpu(device) else device
+
+
+def is_cpu(device: str) -> bool:
+    """Whether a device, as it is named here, is the processor."""
+    return device.lower().startswith("cpu")
 
 
 def _device(result: Result, clip: ClipResult) -> str:

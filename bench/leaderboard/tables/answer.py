@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench import statistics as stats
+from bench.leaderboard.data.costs import is_cpu
 from bench.leaderboard.data.rows import HEADLINE, USABLE, Group, Row
 from bench.leaderboard.tables.table import mean, mean_cell, number, percent, plural
 from bench.leaderboard.tables.variants import speed_up
@@ -54,7 +55,7 @@ def _faster(group: Group, leaders: Sequence[Row]) -> str:
         row.result.model: gain
         for row in group.complete[1:]
         for clock in row.speeds.keys() & best.speeds.keys()
-        if not clock.lower().startswith("cpu")
+        if not is_cpu(clock)
         if (gain := speed_up(row.result, best.result, clock))
         if gain.n >= MIN_PROMPTS and gain.low is not None and gain.low > FASTER
     }
