@@ -10,7 +10,8 @@ so no footage sets its scales and any flow or LPIPS serves. The points lost are 
 proportion to d_i^2: coherence and the lost points add up to 100.
 
 A clip is measured in windows: one of its own length up to 2.5 s, else of 2 s, every second; damage
-is averaged over windows, save `jumps`, of which the worst counts. Where the prompt asks for
+is averaged over windows, save `jumps`, of which the worst counts; a cut that the detector sees
+counts as one, however fast the clip is. Where the prompt asks for
 several shots, each shot is a clip of its own. Where rounding would change a time step of 1/8 s by
 over 10% and over .3 frames, everything is measured at the two nearest steps and interpolated.
 """
@@ -24,7 +25,7 @@ from bench.errors import Unscored, need_side
 from bench.metrics import damage
 from bench.metrics.base import Metric, Scored, metric
 from bench.metrics.consistency import stutter
-from bench.metrics.cuts import shots
+from bench.metrics.cuts import THRESHOLD, shots
 from bench.metrics.damage import Window
 from bench.metrics.headline import MOST, SUBJECT_NONE, headline, lost
 from bench.metrics.motion import MotionState, motion_state
@@ -65,6 +66,8 @@ REVEALING_NONE, REVEALING_SURE = 0.03, 0.045
 NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
+CUT_SURE, CUT_JUMP = 0.4, 8.0
+
 WORST_S, WORST_HOP_S = 1.0, 0.25
 LEAST_FRAMES = 4  # of a window, so that changes of velocity have moments
 
@@ -81,7 +84,7 @@ class Damage:
         flicker: share of full scale.
         wobble: share of the clip's motion, 0..about 20.
         judder: growth of the speed, e-fold, 0..about 3.
-        jumps: share of the usual change from step to step, 0..about 20.
+        jumps: share of the usual change from step to step, 0..about 20; at least that of a cut.
         identity: 0..about 1.
         blending: 0..1.
         order: standard deviations.
@@ -100,7 +103,7 @@ class Damage:
     motion: float
 
 
-@metric(unit="points", better="higher", version=5, needs=NEEDS)
+@metric(unit="points", better="higher", version=6, needs=NEEDS)
 def coherence(analysis: Analysis) -> Scored:
     """Temporal coherence, 0..100: does the clip hold together while it moves?
 
@@ -117,7 +120,7 @@ def coherence(analysis: Analysis) -> Scored:
     return Scored(value, series, _note(measured))
 
 
-@metric(unit="points", better="higher", version=5, needs=NEEDS)
+@metric(unit="points", better="higher", version=6, needs=NEEDS)
 def coherence_worst_second(analysis: Analysis) -> Scored:
     """The headline of the worst second: flicker, jumps, tremble and stutter of that second alone.
 
@@ -126,10 +129,10 @@ def coherence_worst_second(analysis: Analysis) -> Scored:
     whole, reduced = measure(analysis), analysis.reduced()
     held = np.array(stutter.score(analysis).series["held"])
     starts, values = [], []
-    for shot in shots(analysis):
+    for shot in _long_shots(analysis):
         for second in _windows(shot, analysis.clip.fps, 0.0, WORST_S, WORST_HOP_S):
             local = _over_steps(_sudden, reduced, second)
-            mixed = Damage(**{**vars(whole), **local})
+            mixed = Damage(**{**vars(whole), **_with_cut(local, analysis, second)})
             held_here = float(held[second.start : second.stop - 1].mean())
             starts.append(second.start / analysis.clip.fps)
             values.append(headline(charges(mixed, held_here)))
@@ -146,7 +149,7 @@ def _lost(name: str, meaning: str) -> Metric:
 
     points.__doc__ = f"Points lost to {name}: {meaning}"
     identifier = f"{__name__}.lost_{name}"
-    return metric(unit="points", better="lower", version=4, needs=NEEDS, id=identifier)(points)
+    return metric(unit="points", better="lower", version=5, needs=NEEDS, id=identifier)(points)
 
 
 lost_tremble = _lost("tremble", "nothing in the picture is steady, and places come apart.")
@@ -183,6 +186,11 @@ def _clip_charges(analysis: Analysis) -> dict[str, float]:
     return analysis.once("charges", lambda: charges(measure(analysis), stutter(analysis)))
 
 
+def ramp(value: float, none: float, sure: float) -> float:
+    """How surely something is so: 0 up to `none`, 1 from `sure` on, linear between them."""
+    return min(1.0, max(0.0, (value - none) / (sure - none)))
+
+
 def moving(state: MotionState, order: float, asked: Motion) -> float:
     """How surely something happens, 0..1.
 
@@ -200,10 +208,6 @@ def moving(state: MotionState, order: float, asked: Motion) -> float:
     change, .53 to .58 where the camera explains it and .595 to .62 where it does not (asked in
     full from .045 short sides per second, not at all below .03); calm from .03 down to .003.
     """
-
-    def ramp(value: float, none: float, sure: float) -> float:
-        return min(1.0, max(0.0, (value - none) / (sure - none)))
-
     happens = ramp(state.subject, SUBJECT_NONE, SUBJECT_SURE)
     if asked == "camera":
         happens = ramp(state.raw, CAMERA_NONE, CAMERA_SURE)
@@ -229,22 +233,31 @@ def measure(analysis: Analysis) -> Damage:
 
 
 def _measure(analysis: Analysis) -> Damage:
-    fps = analysis.clip.fps
     need_side(analysis.clip.frames.shape[1:3], MIN_SIDE_PX, "coherence")
-    long_enough = [s for s in shots(analysis) if s.stop - s.start >= MIN_S * fps]
+    reduced = analysis.reduced()
+    windows = [
+        _with_cut(_over_steps(_at_step, reduced, window), analysis, window)
+        for shot in _long_shots(analysis)
+        for window in _windows(shot, analysis.clip.fps, WHOLE_S, WINDOW_S, HOP_S)
+    ]
+    merged = {name: float(np.mean([each[name] for each in windows])) for name in windows[0]}
+    return Damage(**merged | {"jumps": max(each["jumps"] for each in windows)})
+
+
+def _long_shots(analysis: Analysis) -> list[Window]:
+    """The shots that last long enough to be measured: 1.2 s.
+
+    Raises:
+        Unscored: if none does.
+    """
+    fps = analysis.clip.fps
+    long_enough = [shot for shot in shots(analysis) if shot.stop - shot.start >= MIN_S * fps]
     if not long_enough:
         raise Unscored(
             f"{len(analysis.clip.frames) / fps:.2f} s, coherence needs a shot of at least "
             f"{MIN_S:g} s"
         )
-    reduced = analysis.reduced()
-    windows = [
-        _over_steps(_at_step, reduced, window)
-        for shot in long_enough
-        for window in _windows(shot, fps, WHOLE_S, WINDOW_S, HOP_S)
-    ]
-    merged = {name: float(np.mean([each[name] for each in windows])) for name in windows[0]}
-    return Damage(**merged | {"jumps": max(each["jumps"] for each in windows)})
+    return long_enough
 
 
 def _at_step(reduced: Analysis, step: int, window: Window) -> dict[str, float]:
@@ -269,6 +282,18 @@ def _sudden(reduced: Analysis, step: int, window: Window) -> dict[str, float]:
         "flicker": damage.flicker(reduced, step, window),
         "jumps": damage.jumps(reduced, step, window),
     }
+
+
+def _with_cut(measured: dict[str, float], analysis: Analysis, window: Window) -> dict[str, float]:
+    """The same, with `jumps` at least that of the likeliest cut in the window.
+
+    Jumps are shares of what the clip changes anyway, which a cut in fast footage hardly exceeds.
+    A cut counts from the probability on from which `cuts` counts it, .3, and in full from .4: as
+    8, twice the scale, which leaves 2 points.
+    """
+    likeliest = analysis.cut_probabilities[window.start : window.stop - 1].max(initial=0)
+    cut = CUT_JUMP * ramp(float(likeliest), THRESHOLD, CUT_SURE)
+    return measured | {"jumps": max(measured["jumps"], cut)}
 
 
 def _over_steps(

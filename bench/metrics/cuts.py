@@ -10,12 +10,14 @@ from bench.metrics.base import Scored, metric
 from bench.metrics.damage import Window
 from bench.vision.analysis import Analysis
 
-THRESHOLD = 0.5
+THRESHOLD = 0.3
+"""Of 42 spliced cuts all have more, two frames from an end five in six; of 80 generated clips and
+42 pieces of footage without a cut none has."""
 
 
-@metric(unit="cuts", better=None, needs=["cuts"])
+@metric(unit="cuts", better=None, version=2, needs=["cuts"])
 def cuts(analysis: Analysis) -> Scored:
-    """How many cuts the clip has: runs of frames with a cut probability above .5.
+    """How many cuts the clip has: runs of frames with a cut probability above .3.
 
     Range 0, 1, ... The probability of each frame is kept.
     """
@@ -23,7 +25,7 @@ def cuts(analysis: Analysis) -> Scored:
     return Scored(float(len(_runs(likely))), {"probability": likely.round(4).tolist()})
 
 
-@metric(unit="cuts", better="lower", needs=["cuts"])
+@metric(unit="cuts", better="lower", version=2, needs=["cuts"])
 def cuts_unrequested(analysis: Analysis) -> float:
     """Cuts beyond those that the prompt asks for: max(0, cuts - (shots - 1)).
 
@@ -59,6 +61,6 @@ def split_at_cuts(likely: NDArray[np.float64], most_cuts: int | None = None) -> 
 
 
 def _runs(likely: NDArray[np.float64]) -> list[Window]:
-    """Runs of frames with a cut probability above .5."""
+    """Runs of frames with a cut probability above .3."""
     edges = np.flatnonzero(np.diff(likely > THRESHOLD, prepend=False, append=False))
     return [Window(int(a), int(b)) for a, b in edges.reshape(-1, 2)]

@@ -91,7 +91,7 @@ def test_other_weights_fail_the_self_test(network: TransNet, tmp_path: Path) -> 
     state = network._network.state_dict()
     path = tmp_path / "transnet.pth"
     torch.save(state | {"fc1.weight": torch.zeros_like(state["fc1.weight"])}, path)
-    with pytest.raises(BenchError, match=r"TransNetV2 failed its self-test: expected 0\.99584"):
+    with pytest.raises(BenchError, match=r"TransNetV2 failed its self-test: expected 0\.96453"):
         TransNet(path=str(path)).load(torch.device("cpu"))
 
 
