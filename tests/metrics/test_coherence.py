@@ -264,6 +264,24 @@ def test_a_cut_that_was_asked_for_costs_nothing(analyse: Analyse, footage: Path)
     assert coherence(analyse(frames, film.fps / 3, one)) < 50
 
 
+def test_a_cut_costs_nearly_all_in_fast_footage_too(analyse: Analyse, footage: Path) -> None:
+    fast, calm = (read_video(footage / f"{name}.mp4").frames for name in ("bikes", "bigbuckbunny"))
+    shots = fast[30:54:3], calm[:24:3]
+    frames = np.stack([cv2.resize(frame, (320, 136)) for shot in shots for frame in shot])
+    analysis = analyse(frames, 8.0)
+    assert coherence(analysis) < 5
+    assert lost_jumps(analysis) > 80
+    worst = coherence_worst_second.score(analysis).series
+    cut = [start <= 0.875 < start + 0.875 for start in worst["start_s"]]
+    assert [value < 5 for value in worst["coherence"]] == cut
+
+
+def test_shots_that_are_too_short_are_left_out(analyse: Analyse, toy: Clip) -> None:
+    analysis = analyse(toy.frames, toy.fps, replace(SUBJECT, shots=2))
+    analysis.cut_probabilities = np.array([0.0] * 14 + [0.9, 0.0])
+    assert coherence_worst_second(analysis) > 70
+
+
 def test_the_frame_rate_changes_little(analyse: Analyse) -> None:
     whole = ToyGenerator(128, 128, fps=24.0, seconds=2.0).generate(PROMPT, 0)
     values = [coherence(analyse(whole.frames[::k], 24 / k, SUBJECT)) for k in (1, 2, 3)]

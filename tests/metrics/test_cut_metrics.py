@@ -15,13 +15,13 @@ Analyse = Callable[..., Analysis]
     ("likely", "count"),
     [
         ([0, 0, 0, 0], 0),
-        ([0, 0.4, 0.5, 0], 0),
+        ([0, 0.2, 0.3, 0], 0),
         ([0, 0.9, 0, 0.6], 2),
         ([0, 0.9, 0.8, 0], 1),
         ([0.9, 0, 0, 0], 1),
     ],
 )
-def test_a_cut_is_a_run_of_frames_above_one_half(
+def test_a_cut_is_a_run_of_frames_above_the_threshold(
     analyse: Analyse, likely: list[float], count: int
 ) -> None:
     analysis = analyse(np.zeros((4, 32, 32, 3), np.uint8))
