@@ -93,9 +93,9 @@ def printable(text: str, most: int = 1000, *, lines: bool = False) -> str:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """`, did you mean 'x'?` for the word closest to a mistyped one, or nothing."""
+    """` (did you mean 'x'?)` for the word closest to a mistyped one, or nothing."""
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def prepare_output() -> None:
@@ -180,7 +180,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingMandatoryValue):
         others = [str(key) for key in error.parent_node or () if key != error.key]
         mistyped = difflib.get_close_matches(str(error.key), others, n=1)
-        meant = f"; there is {mistyped[0]!r}, did you mean {error.key!r}?" if mistyped else ""
+        meant = f"; there is {mistyped[0]!r} (did you mean {error.key!r}?)" if mistyped else ""
         value = "DIR, a folder of clips" if error.full_key == "model.path" else "VALUE"
         return f"a value is missing: add {error.full_key}={value}{meant}"
     expected = HydraException | OmegaConfBaseException | YAMLError

@@ -341,6 +341,8 @@ class ClipFacts(Record):
     """Id of the prompt; of the file where there are no prompts."""
     category: str | None = None
     """Of the prompt."""
+    file: str | None = None
+    """What it was read from, in its folder, where the id of its prompt does not say it."""
     seed: Seed
     """Of the draw."""
     batch_size: Positive = 1
@@ -417,6 +419,11 @@ class ClipFacts(Record):
     def sample(self) -> Sample:
         """Prompt id and seed."""
         return Sample(self.prompt, self.seed)
+
+    @property
+    def title(self) -> str:
+        """What readers call it: its file, or the id of its prompt."""
+        return self.file or self.prompt
 
     @property
     def video_s(self) -> float:

@@ -32,6 +32,7 @@ COLUMNS: Mapping[str, type] = {
     "prompts_sha256": str,
     "metrics_sha256": str,
     "prompt": str,
+    "file": str,
     "category": str,
     "group": str,
     "seed": int,

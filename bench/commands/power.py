@@ -86,14 +86,14 @@ def table_of(results: Sequence[Result], metric: str) -> NDArray[np.float64]:
 
     A prompt that lacks a value of any model or seed is left out of all.
     """
-    if len({result.suite for result in results}) != 1 or len(results) < 2:
-        raise BenchError("expected results of two models or more on one suite: type RESULT RESULT")
     shared = sorted(set.intersection(*(set(result.metrics) for result in results)))
     if metric not in shared:
         raise BenchError(
             f"expected a metric of every result, got {metric!r}{nearest(metric, shared)}; "
             f"these are {', '.join(shared)}"
         )
+    if len({result.suite for result in results}) != 1 or len(results) < 2:
+        raise BenchError("expected results of two models or more on one suite: type RESULT RESULT")
     seeds = sorted(set.intersection(*(set(result.expected.seeds) for result in results)))
     if len(seeds) < 2:
         raise BenchError(

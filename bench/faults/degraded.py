@@ -73,6 +73,7 @@ class Degraded(Generator):
     frames_requested = _delegated(Generator.frames_requested)
     source = _delegated(Generator.source)
     own_prompts = _delegated(Generator.own_prompts)
+    file_of = _delegated(Generator.file_of)
 
     @property
     def has_to_load(self) -> bool:

@@ -289,6 +289,10 @@ class Generator(ABC):
         """
         return {}
 
+    def file_of(self, prompt: Prompt) -> str | None:  # noqa: ARG002 - most read none
+        """The file that a prompt of `own_prompts` stands for, where its id does not say it."""
+        return None
+
     def skipped(self) -> Mapping[str, str]:
         """Files among the clips that hold none, each with the reason."""
         return {}

@@ -186,6 +186,12 @@ class FolderGenerator(Generator):
             )
         return [Prompt(id=name, text="") for name in ids]
 
+    def file_of(self, prompt: Prompt) -> str | None:
+        """Its path in the folder."""
+        own = () if prompt.text else self._by_id[prompt.id]
+        names = (printable(self._name(path)) for path in own)
+        return next((name for name in names if name != prompt.id), None)
+
     def videos(self) -> list[Path]:
         """Video files, and folders of frames, at any depth, in natural order."""
         return [path for path, problem in self._listing if problem is None]

@@ -356,9 +356,11 @@ def _described(plan: Plan, item: Item) -> Facts:
     """What a record says before anything is made."""
     inputs, info, device = inputs_of(plan, item), plan.generator.info, plan.device
     height, width = info.size_requested or (None, None)
+    file = plan.generator.file_of(item.prompt)
     return {
         "schema": SCHEMA,
         "prompt": item.prompt.id,
+        **({"file": file} if file else {}),
         "category": item.prompt.category,
         "seed": item.seed,
         "batch_size": info.batch_size,

@@ -166,13 +166,13 @@ def run(
         result = assemble(job.plan.items, job.plan.folder)
     new = {item.sample for item in missing}
     remarks = {
-        str(clip.sample): "; ".join(clip.remarks)
+        str(clip.sample._replace(prompt_id=clip.title)): "; ".join(clip.remarks)
         for clip in result.clips
         if clip.remarks and clip.sample in new
     }
     _report("read with a remark", remarks, job.plan.label)
     failed = [
-        f"{clip.sample}: {clip.status}: {clip.error}"
+        f"{clip.sample._replace(prompt_id=clip.title)}: {clip.status}: {clip.error}"
         for clip in result.clips
         if clip.status != "ok"
     ]
@@ -474,7 +474,7 @@ def _card(model: Mapping[str, Any], choice: str, generator: Generator) -> Card:
     given = model.get("card") or {}
     for key in given.keys() - Card.model_fields.keys():  # any may be added, but not by mistake
         if close := get_close_matches(key, Card.model_fields, n=1, cutoff=0.8):
-            raise BenchError(f"model.card has no {key!r}, did you mean {close[0]!r}?")
+            raise BenchError(f"model.card has no {key!r} (did you mean {close[0]!r}?)")
     text = json.dumps(given)
     card = parse(Card, text, "model.card", "mend the YAML of the model")
     variant = generator.info.variant.replace("-", " ")

@@ -97,17 +97,17 @@ def test_the_help_of_a_run_names_what_there_is(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["publsh", "x"], "there is no command 'publsh', did you mean 'publish'?"),
+        (["publsh", "x"], "there is no command 'publsh' (did you mean 'publish'?)"),
         (["limit"], "there is no command 'limit'"),
         (["--allow-code", "suite=toy", "model=nosuch"], "there is no model=nosuch"),
-        (["limt=3"], "there is no 'limt', did you mean 'limit'?"),
-        (["run", "limt=3"], "there is no 'limt', did you mean 'limit'?"),
-        (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?; `steadybench models` lists the 1"),
+        (["limt=3"], "there is no 'limt' (did you mean 'limit'?)"),
+        (["run", "limt=3"], "there is no 'limt' (did you mean 'limit'?)"),
+        (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?); `steadybench models` lists the 1"),
         (["run", "--model", "wan2_1_1_3b"], "there is no option --model: keys have no dashes, as"),
         (["model=mine"], "; --config-dir DIR adds your own"),
         (["model=kling"], "a value is missing: add model.path=DIR, a folder of clips"),
         (["plan", "--config-dir", str(CONF / "model")], f"type --config-dir {CONF}\n"),
-        (["suite=smok"], "did you mean 'smoke'?; there are custom, dance, "),
+        (["suite=smok"], "did you mean 'smoke'?); there are custom, dance, "),
     ],
 )
 def test_a_slip_is_one_line(
@@ -131,7 +131,7 @@ def test_a_plan_is_of_one_model(monkeypatch: pytest.MonkeyPatch, capsys: Output)
             "defaults: [difusers, _self_]",
             "there is no model/difusers.yaml, which its defaults name",
         ),
-        ("defaults: [otehr, _self_]", "name, did you mean 'other'?"),
+        ("defaults: [otehr, _self_]", "name (did you mean 'other'?)"),
         ("defaults: [diffusers, self]", "; _self_ stands for the file itself"),
         ("pipeline: WanPipeline", "begin its YAML with `defaults: [diffusers, _self_]`"),
         ("defaults: [toy_steady]\ncard: {sizes: [tall]}", "[832x480, 480x832], got 'tall'"),

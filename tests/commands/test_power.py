@@ -95,7 +95,7 @@ def test_the_command_prints_what_each_design_tells_apart(
     ("seeds", "arguments", "message"),
     [
         (1, ["--metric", "flicker"], "expected two seeds or more"),
-        (2, ["--metric", "flikcer"], "got 'flikcer', did you mean 'flicker'"),
+        (2, ["--metric", "flikcer"], "got 'flikcer' (did you mean 'flicker'"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line(

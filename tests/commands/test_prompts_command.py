@@ -127,7 +127,7 @@ def test_a_suite_of_one_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["export", "suite=tyo"], "there is no suite=tyo, did you mean 'toy'?; there are"),
+        (["export", "suite=tyo"], "there is no suite=tyo (did you mean 'toy'?); there are"),
         (["export", "suite=files"], "suite files has no prompts"),
         (["export", "suite=dance"], "suite.files"),
         (["export", "suite.prompts=none.jsonl"], "none.jsonl"),

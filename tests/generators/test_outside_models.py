@@ -251,7 +251,7 @@ def test_clips_somebody_else_made_take_a_row(
     assert prompts_command.main(["check", "mine", *chosen]) == 1
     printed = capsys.readouterr().out
     assert "missing: p3, seed 0: expected the file p3-0.<mp4, mkv, ...> in mine" in printed
-    assert "left over: p3_0.mp4 answers no prompt and seed, did you mean 'p3-0'?" in printed
+    assert "left over: p3_0.mp4 answers no prompt and seed (did you mean 'p3-0'?)" in printed
     assert "3 of 4 clips are there" in printed
 
     assert bench("model=kling", "model.path=mine", *chosen) == 1

@@ -404,7 +404,7 @@ def test_fit_says_what_a_model_weighs(
     for arguments, expected in (
         ([], "type steadybench fit model="),
         (["model=toy_steady"], "got ToyGenerator"),
-        (["model=wan2_1_14"], "no model=wan2_1_14, did you mean 'wan2_1_14b'?"),
+        (["model=wan2_1_14"], "no model=wan2_1_14 (did you mean 'wan2_1_14b'?)"),
         (["model=wan2_1_1_3b", "model.nosuch=1"], "there is no 'model.nosuch'"),
         (["model=wan2_1_1_3b", "model.repo=???"], "a value is missing: add model.repo=VALUE"),
         (["model=consisid"], "ConsisID-preview is not on this machine and the hub cannot be"),

@@ -393,12 +393,12 @@ def test_a_multirun_of_nothing_is_a_mistake(
         (["model=folder", "model.path=nowhere"], "nowhere"),
         (["model=toy_flickering", "model.fault=flickr"], "flicker"),
         (["model.deaf=very"], "model.deaf must be true or false, got 'very'"),
-        (["+model.card.license=MIT"], "model.card has no 'license', did you mean 'licence'?"),
+        (["+model.card.license=MIT"], "model.card has no 'license' (did you mean 'licence'?)"),
         (["--config-dir", "nowhere"], "expected a folder of configuration, 'nowhere' is none"),
         (["metrics.compute.worst=a.b"], "to add one of your own, type +metrics.compute.worst="),
         (
             ["metrics.compute.flicker=bench.metrics.consistency.flikker"],
-            "there is none, did you mean 'flicker'?",
+            "there is none (did you mean 'flicker'?)",
         ),
         (["suite.prompts=nowhere.jsonl"], "nowhere.jsonl"),
         (["stages=["], "stages=["),
@@ -468,7 +468,7 @@ def test_any_folder_of_videos_is_scored_without_prompts(
     for name in ("carphone_pristine.mp4", "carphone_distorted.mp4"):
         whole = read_video(footage / name)
         write_preview(replace(whole, frames=whole.frames[:40]), mine / name)
-    (mine / "broken.mp4").write_text("no video")
+    (mine / "zerstört 1.mp4").write_text("no video")
     (mine / "notes.txt").write_text("x")
     arguments = ["model=folder", "model.path=my videos", "suite=files", "model.name=mine"]
     assert bench(*arguments, "stages=[generate]", "model.limits.frames=39") == 1
@@ -481,18 +481,18 @@ def test_any_folder_of_videos_is_scored_without_prompts(
     assert "carphone_distorted.mp4" in said
     content = result(tmp_path / "outputs/files/mine")
     assert content["skipped"] == {"notes.txt": "no suffix of a video or a picture"}
-    status = {clip["prompt"]: clip["status"] for clip in content["clips"]}
+    status = {clip.get("file", clip["prompt"]): clip["status"] for clip in content["clips"]}
     assert status == {
-        "broken.mp4": "refused",
         "carphone_distorted.mp4": "ok",
         "carphone_pristine.mp4": "ok",
+        "zerstört 1.mp4": "refused",
     }
     scored = [clip for clip in content["clips"] if clip["status"] == "ok"]
     assert all(clip["lossy"] and clip["latency_s"] is None for clip in scored)
     assert all(0 < clip["scores"]["lag_ratio"] < 1 for clip in scored)
     page = (tmp_path / "outputs/leaderboard/README.md").read_text()
     assert "Not ranked" in page
-    assert "mine: not read, and counted as nothing: broken.mp4." in page
+    assert "mine: not read, and counted as nothing: zerstört 1.mp4." in page
     # A file that was replaced is other footage: it is said, not silently scored under its name.
     shutil.copy(mine / "carphone_distorted.mp4", mine / "carphone_pristine.mp4")
     assert bench(*arguments) == 2

@@ -39,7 +39,7 @@ def _find(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         runs = map(str, sorted(Path("outputs").glob(f"*/{path.name}")))
-        meant = next((f", did you mean {run}?" for run in runs), "")
+        meant = next((f" (did you mean {run}?)" for run in runs), "")
         raise BenchError(f"expected a result file or a run's folder, {path} does not exist{meant}")
     for pattern in (FILE_NAME, f"*/{FILE_NAME}", f"*/*/{FILE_NAME}", PUBLISHED):
         if files := sorted(path.glob(pattern)):

@@ -322,7 +322,8 @@ def _player(
         return None
     results = [result for result in board.ranked if result.model in previews]
     available = {draw for own in previews.values() for draw in own}
-    texts = {draw: c.text for own in previews.values() for draw, c in own.items() if c.text}
+    texts = {clip.sample: clip.file for result in results for clip in result.clips if clip.file}
+    texts |= {draw: c.text for own in previews.values() for draw, c in own.items() if c.text}
     categories = prompt_categories(board.results)
     orders = (draw for result in results for draw in draw_order(result, categories))
     draws = list(dict.fromkeys(draw for draw in orders if draw in available))

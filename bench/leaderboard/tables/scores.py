@@ -391,7 +391,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
     """A line for each row that lacks scores, with the headline's usual reason, if it has one."""
     for row in rows:
         if row.refused:
-            unread = [clip.prompt for clip in row.result.clips if clip.status == "refused"]
+            unread = [clip.title for clip in row.result.clips if clip.status == "refused"]
             names = first_of(unread, _NAMED_PER_MODEL)
             yield f"{row.label}: not read, and counted as nothing: {names}."
         metrics = [HEADLINE] if HEADLINE in row.result.metrics else list(row.result.metrics)
@@ -424,7 +424,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
         why = reason(clip, metric) if clip.status == "ok" else failure(clip)
         return Cell(note=str(notes.setdefault(why, len(notes) + 1)))
 
-    columns: list[Column[ClipResult]] = [Column("file", lambda clip: clip.prompt, kind="name")]
+    columns: list[Column[ClipResult]] = [Column("file", lambda clip: clip.title, kind="name")]
     for name in shown:
         metric = metrics[name]
         columns.append(

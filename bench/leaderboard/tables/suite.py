@@ -248,7 +248,7 @@ def length_tables(board: SuiteBoard) -> Iterator[Table]:
 def _failures(board: SuiteBoard) -> Iterator[Table]:
     lines = {
         result.model: [
-            (clip.prompt, str(clip.seed), clip.status, one_line(clip.error or "no message"))
+            (clip.title, str(clip.seed), clip.status, one_line(clip.error or "no message"))
             for clip in sorted(result.clips, key=lambda clip: clip.sample)
             if clip.status != "ok"
         ]
