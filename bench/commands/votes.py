@@ -67,6 +67,9 @@ def _count(paths: Sequence[Path]) -> int:
     if not ballots or not places:
         missing = "results" if ballots else "votes (*.jsonl)"
         raise BenchError(f"expected votes (*.jsonl) and results, got no {missing}: see --help")
+    for path in ballots:
+        if not path.exists():
+            raise BenchError(f"expected votes at {path}, there are none: export them from the page")
     results = list(load_each(read_each(find(places)), "give one of them").values())
     votes, unread = read_votes(ballots)
     usable, strangers = matching(votes, results)

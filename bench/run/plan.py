@@ -258,7 +258,8 @@ def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device)
 
 def _clips(plan: Plan, to_make: int, there: int, config: RunConfig) -> str:
     limited = f" (limit={config.limit})" if config.limit else ""
-    counts = [f"{to_make} to make{limited}", f"{there} there already"]
+    verb = "make" if plan.generator.info.measured else "collect"  # files, or what is made elsewhere
+    counts = [f"{to_make} to {verb}{limited}", f"{there} there already"]
     if "score" in config.stages and plan.generator.info.weights == "real":
         names = plan.folder.names("scores")
         scored = sum(file_name(item.sample, ".json") in names for item in plan.items)

@@ -212,5 +212,8 @@ def test_votes_without_results_or_on_none_of_them_are_a_mistake(
 ) -> None:
     assert main([str(written([vote()], tmp_path))]) == 2
     assert "expected votes and results, got no the results" not in capsys.readouterr().err
+    assert main([str(tmp_path / "gone.jsonl"), str(results)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "gone.jsonl, there are none" in line
     assert main([str(written([vote(left="stranger")], tmp_path)), str(results)]) == 2
     assert "expected votes on two prompts or more" in capsys.readouterr().err
