@@ -92,6 +92,12 @@ def printable(text: str, most: int = 1000, *, lines: bool = False) -> str:
     return "".join(c if c.isprintable() or c in layout else "\ufffd" for c in words)
 
 
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first of some names, and how many more there are."""
+    hidden = len(names) - most
+    return ", ".join(names[:most]) + (f" and {hidden} more" if hidden > 0 else "")
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """` (did you mean 'x'?)` for the word closest to a mistyped one, or nothing."""
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)

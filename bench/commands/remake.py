@@ -27,10 +27,10 @@ from urllib.parse import unquote
 from bench.commands import parser
 from bench.commands.composition import add_overrides, compose_choice, read_overrides
 from bench.config import parse_run, plain
-from bench.errors import BenchError, ClipError, attempt, printable
+from bench.errors import BenchError, ClipError, attempt, first_of, printable
 from bench.leaderboard.data.files import find_one, load_named
 from bench.leaderboard.data.rows import HEADLINE
-from bench.leaderboard.tables.table import first_of, plural
+from bench.leaderboard.tables.table import plural
 from bench.schema import ClipRecord, ClipResult, Result
 from bench.storage import RunFolder, read_record
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from bench.config import RunConfig, build_backbones
-from bench.errors import BenchError, UnavailableError, Unscored, one_line
+from bench.errors import BenchError, UnavailableError, Unscored, first_of, one_line
 from bench.generators.base import Generator, Needs
 from bench.leaderboard.data.files import FILE_NAME, load
 from bench.measure.machine import device_name, main_memory_bytes
@@ -164,10 +164,9 @@ def _is_missing(item: Item, names: Collection[str], plan: Plan) -> bool:
         if plan.overwrite or failed:
             return True
         differs = changes(record.inputs, inputs)
-        summary = ", ".join(differs[:3]) + (f" and {len(differs) - 3} more" if differs[3:] else "")
         raise BenchError(
             f"{plan.folder.root} holds clips of another configuration "
-            f"({item.sample}: {summary}); "
+            f"({item.sample}: {first_of(differs, 3)}); "
             "use overwrite=true to make them again, or another out=DIR"
         )
     if record.status == "refused":  # its file, or the limits, may be mended; reading costs little
@@ -228,8 +227,7 @@ def missing_networks(metrics: Mapping[str, Metric], config: RunConfig) -> list[s
     for why in dict.fromkeys(unavailable.values()):
         lacking = {role for role, reason in unavailable.items() if reason == why}
         names = [name for name, metric in metrics.items() if lacking.intersection(metric.needs)]
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        lines.append(f"{', '.join(names[:_NAMED])}{more} will have no value: {why}")
+        lines.append(f"{first_of(names, _NAMED)} will have no value: {why}")
     return lines
 
 

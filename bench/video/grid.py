@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import ClipError
+from bench.errors import ClipError, first_of
 from bench.video.film import DEFAULT_DELAY_S, Film
 
 # Writers of animations merge equal frames into one of a longer delay. A video that leaves out more
@@ -126,5 +126,4 @@ def _held(counts: NDArray[np.int_], fps: float, film: Film) -> Iterator[str]:
         yield f"{len(counts)} frames of unequal delay are {counts.sum()} at {fps:.4g} fps"
     elif held.size:
         holes = [f"frame {at} stands for {counts[at]} ({counts[at] / fps:.2f} s)" for at in held]
-        more = f" and {len(holes) - 3} more" if holes[3:] else ""
-        yield f"holes in its times: at {fps:.4g} fps {', '.join(holes[:3])}{more}"
+        yield f"holes in its times: at {fps:.4g} fps {first_of(holes, 3)}"

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from bench.errors import first_of
 from bench.leaderboard.data.costs import COHERENCE, CRITERIA, STEP, Cost, Speed, Yield, criteria_of
 from bench.leaderboard.data.rows import Group, SuiteBoard
 from bench.leaderboard.tables.table import (
@@ -16,7 +17,6 @@ from bench.leaderboard.tables.table import (
     Column,
     Table,
     decimals,
-    first_of,
     fraction,
     gib,
     mean_cell,

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from bench.errors import first_of
 from bench.leaderboard.data.rows import (
     BESIDE,
     DYNAMICS,
@@ -30,7 +31,6 @@ from bench.leaderboard.tables.table import (
     Table,
     decimals,
     failure,
-    first_of,
     fraction,
     in_parts,
     mean,

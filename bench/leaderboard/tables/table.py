@@ -332,12 +332,6 @@ def named(clips: Sequence[ClipResult]) -> str:
     return f"prompt {clips[0].prompt!r:.80} seed {clips[0].seed}{more}"
 
 
-def first_of(names: Sequence[str], most: int) -> str:
-    """The first of some names, and how many more there are."""
-    hidden = len(names) - most
-    return ", ".join(names[:most]) + (f" and {hidden} more" if hidden > 0 else "")
-
-
 def short(digest: str | None) -> str:
     """The beginning of a hash, enough to tell two apart."""
     return digest[:8] if digest else NONE
