@@ -191,20 +191,11 @@ def _values(result: Result, name: str) -> Iterator[str]:
 # ---- The headline: what its parts give ----
 
 
-HEADLINE_VERSIONS: Mapping[str, int] = {
-    "coherence": 5,
-    "lost_tremble": 4,
-    "lost_churn": 4,
-    "lost_flicker": 4,
-    "lost_wobble": 4,
-    "lost_judder": 4,
-    "lost_jumps": 4,
-    "lost_identity": 4,
-    "lost_blending": 4,
-    "lost_order": 4,
-    "lost_stutter": 4,
-    "lost_motion": 4,
-}
+_PARTS = (
+    *("lost_tremble", "lost_churn", "lost_flicker", "lost_wobble", "lost_judder", "lost_jumps"),
+    *("lost_identity", "lost_blending", "lost_order", "lost_stutter", "lost_motion"),
+)
+HEADLINE_VERSIONS: Mapping[str, int] = {"coherence": 6, **dict.fromkeys(_PARTS, 5)}
 """The headline and all that it is made of, in the versions for which the sum holds."""
 
 HEADLINE_TOLERANCE = 1e-3
@@ -228,7 +219,7 @@ def composed(parts: Mapping[str, float]) -> float:
 
     `parts` is everything in `HEADLINE_VERSIONS` but the headline itself, whose clip is not needed.
     """
-    return 100 - sum(parts[name] for name in HEADLINE_VERSIONS if name != "coherence")
+    return 100 - sum(parts[name] for name in _PARTS)
 
 
 def _headline(result: Result) -> Iterator[str]:
