@@ -30,7 +30,7 @@ from bench.leaderboard.check import worth_saying
 from bench.leaderboard.data.files import load, load_each, read_each
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.data.votes import matching, preference, read_votes
-from bench.leaderboard.publish import pages
+from bench.leaderboard.publish import pages, tables_of
 from bench.leaderboard.render.gallery import load_gallery
 from bench.leaderboard.rules import broken_rules
 from bench.prompts import Item, Prompt, load_suite
@@ -187,7 +187,8 @@ def judged(path: Path) -> object:
     said = [*broken_rules(result), *worth_saying(result)]
     if not said:
         load_each(read_each([path]), "")
-        pages(boards([result]), path.parent / "board")
+        suites, board = boards([result]), path.parent / "board"
+        pages(suites, tables_of(suites, board), board)
     return said
 
 

@@ -45,7 +45,7 @@ def _publish(paths: Sequence[str], into: str) -> int:
     with uncollected(), to_itself(path_of(into)):
         written = publish(files, path_of(into))
     console = Console()
-    show(written.suites, console)
+    show(written.suites, written.tables, console)
     line = f"Written: {written.readme} and {written.readme.with_name(PAGE)}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0

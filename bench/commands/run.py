@@ -214,7 +214,8 @@ def _publish(results: list[Path], board: Path) -> None:
     with to_itself(board):  # jobs elsewhere may publish too
         written = publish(results, board, copy_clips=False)
     console = screen(_WIDTH_OF_A_FILE)
-    show([board for board in written.suites if board.suite in written.renewed], console)
+    renewed = [board for board in written.suites if board.suite in written.renewed]
+    show(renewed, written.tables, console)
     _say_where(written.readme.parent)
     for suite in sorted({path.parent.parent for path in results}):
         runs = [path.parent for path in results if path.parent.parent == suite]

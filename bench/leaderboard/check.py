@@ -19,7 +19,7 @@ from bench.leaderboard.data.files import load, suite_of_result
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard, boards
 from bench.leaderboard.data.votes import PUBLISHED as VOTES
 from bench.leaderboard.data.votes import matching, read_votes
-from bench.leaderboard.publish import drawings, pages, sheet
+from bench.leaderboard.publish import drawings, pages, sheet, tables_of
 from bench.leaderboard.render.gallery import (
     INDEX,
     Gallery,
@@ -87,7 +87,9 @@ def check(board: Path) -> Inspection:
         why = "its pages are not compared with its results until these are mended"
         inspection.findings.append(Finding(board, why, wrong=False))
         return inspection
-    for page, expected in pages(inspection.suites, board).items():
+    for page, expected in pages(
+        inspection.suites, tables_of(inspection.suites, board), board
+    ).items():
         if differs := _first_difference(page, expected):
             text = f"expected what its results give, but {differs}; {_again(board)}"
             inspection.findings.append(Finding(page, text, wrong=True))

@@ -42,11 +42,12 @@ _FIGURES = {
 
 @dataclass(frozen=True)
 class Publication:
-    """What was written: the page that is read first, all that is on it, and suites with news."""
+    """What was written."""
 
-    readme: Path
+    readme: Path  # the page that is read first
     suites: list[SuiteBoard]
-    renewed: frozenset[str]
+    tables: Mapping[str, Sequence[Table]]  # all that are on it, by suite
+    renewed: frozenset[str]  # suites with news
 
 
 def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Publication:
@@ -99,12 +100,22 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
             stale.unlink()
         for path, figure in fresh.items():
             write_bytes(path, figure.draw())
-    for path, text in pages(suites, into).items():
+    drawn = tables_of(suites, into)
+    for path, text in pages(suites, drawn, into).items():
         write_text(path, text)
-    return Publication(into / README, suites, frozenset(r.suite for r in inputs.values()))
+    renewed = frozenset(result.suite for result in inputs.values())
+    return Publication(into / README, suites, drawn, renewed)
 
 
-def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
+def tables_of(suites: Sequence[SuiteBoard], into: Path) -> dict[str, list[Table]]:
+    """All tables of each suite, with what raters said where their ratings lie in `into`."""
+    ratings = mean_ratings(into)
+    return {board.suite: _with_ratings(board, ratings) for board in suites}
+
+
+def pages(
+    suites: Sequence[SuiteBoard], drawn: Mapping[str, Sequence[Table]], into: Path
+) -> dict[Path, str]:
     """`README.md` and `index.html`, by path: of results and of what lies beside them alone."""
     galleries = {
         (result.suite, result.model): load_gallery(result, into)
@@ -112,8 +123,6 @@ def pages(suites: Sequence[SuiteBoard], into: Path) -> dict[Path, str]:
         for result in board.results
     }
     beside = pictures(into)
-    ratings = mean_ratings(into)
-    drawn = {board.suite: _with_ratings(board, ratings) for board in suites}
     trust = [path for path in TRUST if (into / path).exists()]
     return {
         into / README: render(suites, beside, trust, drawn),

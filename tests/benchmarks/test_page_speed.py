@@ -10,7 +10,7 @@ from typing import Any
 import fake_boards
 import pytest
 
-from bench.leaderboard.publish import pages
+from bench.leaderboard.publish import pages, tables_of
 from bench.storage import write_text
 
 pytestmark = pytest.mark.benchmark
@@ -56,7 +56,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ]  # fmt: skip
         index.write_text(json.dumps(gallery), "utf-8")
     page = board / "index.html"
-    write_text(page, pages(suites, board)[page])
+    write_text(page, pages(suites, tables_of(suites, board), board)[page])
     return page
 
 

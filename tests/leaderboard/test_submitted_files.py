@@ -13,7 +13,7 @@ from bench.leaderboard.__main__ import main
 from bench.leaderboard.check import wrong_files
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.publish import pages, publish
+from bench.leaderboard.publish import pages, publish, tables_of
 from bench.prompts import load_suite
 from bench.storage import PACKAGE
 
@@ -104,7 +104,8 @@ def test_nothing_that_follows_a_figure_comes_onto_the_page(board: Path) -> None:
     figure = board / "figures" / "toy" / "parts.svg"
     figure.write_bytes(figure.read_bytes() + INJECTED)
     results = [load(path) for path in (board / "results").rglob("*.json")]
-    page = pages(boards(results), board)[board / "index.html"]
+    suites = boards(results)
+    page = pages(suites, tables_of(suites, board), board)[board / "index.html"]
     assert "Injected" not in page
     assert page.count("<svg") == page.count("</svg>") > 0
 

@@ -1,6 +1,6 @@
 """Tables in a terminal: those of a leaderboard that are read first, and those of a command."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rich.console import Console
@@ -10,16 +10,18 @@ from rich.text import Text
 
 from bench.leaderboard.data.rows import SuiteBoard
 from bench.leaderboard.render.markdown import draw
-from bench.leaderboard.tables.suite import tables, without_scores
+from bench.leaderboard.tables.suite import without_scores
 from bench.leaderboard.tables.table import Table, plain
 
 
-def show(suites: Iterable[SuiteBoard], console: Console) -> None:
-    """Print the tables of every suite that are read first."""
+def show(
+    suites: Iterable[SuiteBoard], drawn: Mapping[str, Sequence[Table]], console: Console
+) -> None:
+    """Print those of the `drawn` tables of every suite that are read first."""
     for board in suites:
         for line in without_scores(board):
             console.print(Text(line))
-        for table in tables(board):
+        for table in drawn[board.suite]:
             if table.place != "last":
                 show_table(table, board.suite, console)
 

@@ -11,12 +11,15 @@ from rich.console import Console
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.console import show
+from bench.leaderboard.tables.suite import tables
 
 
 def printed(contents: Iterable[Content], tmp_path: Path, width: int) -> str:
     stream = io.StringIO()
     results = [load(fake.write(content, tmp_path)) for content in contents]
-    show(boards(results), Console(file=stream, width=width))
+    suites = boards(results)
+    drawn = {board.suite: list(tables(board)) for board in suites}
+    show(suites, drawn, Console(file=stream, width=width))
     return stream.getvalue()
 
 
