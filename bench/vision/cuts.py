@@ -29,7 +29,10 @@ class CutMethod(Protocol):
     """What fills the role `cuts` in `metrics.backbones`."""
 
     def probabilities(self, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """How likely a cut follows each frame, `[T]`, 0..1, of uint8 `[T, H, W, 3]`, RGB."""
+        """How likely a cut follows each frame, `[T]`, 0..1, of uint8 `[T, H, W, 3]`, RGB.
+
+        0 for the last frame, which none follows.
+        """
 
 
 class TransNet:
@@ -82,7 +85,7 @@ class TransNet:
             batch = torch.from_numpy(windows[start : start + self.batch_size]).to(self._device)
             logits = self._network(batch)
             middles.append(logits[:, _MARGIN:-_MARGIN].sigmoid().double().cpu().flatten())
-        return torch.cat(middles).numpy()[: len(frames)]
+        return np.append(torch.cat(middles).numpy()[: len(frames) - 1], 0.0)
 
 
 class HeuristicCuts:
