@@ -56,7 +56,7 @@ def show_table(table: Table, about: str, console: Console) -> None:
         console.print(Text(plain(table.answer), "bold"), soft_wrap=True)
     console.print(grid)
     for line in (*table.above, *table.units, *table.below):
-        console.print(Text(line, style="dim"), soft_wrap=True)
+        console.print(Text(plain(line), "dim"), soft_wrap=True)
 
 
 def _upright(title: str, table: Table) -> Grid:
