@@ -62,7 +62,7 @@ def test_a_record_that_a_run_writes_says_everything_but_what_came_from_outside(
     folder: RunFolder,
 ) -> None:
     record = read_record(folder.record(ITEM.sample), ClipRecord)
-    outside = {"delivery", "details", "remarks"}
+    outside = {"delivery", "details", "file", "remarks"}
     assert ClipRecord.model_fields.keys() - record.model_fields_set == outside
 
 
