@@ -24,5 +24,7 @@ def test_nothing_is_lost_torn_or_done_twice() -> None:
     assert sum(row[0] for what, row in tried.items() if what.startswith("killed")) >= 10
     assert sum(row[0] for what, row in documented.items() if what.startswith("killed")) >= 300
     assert tried.keys() <= documented.keys()
-    # What hangs is left to `make torture`: each row waits for a limit to pass.
-    assert all("hangs" in what for what in documented.keys() - tried.keys())
+    # What hangs is left to `make torture`: each row waits for a limit to pass. Which stages ten
+    # kills hit is chance; that all are counted stands above.
+    left_out = [what for what in documented.keys() - tried.keys() if "hangs" not in what]
+    assert all(what.startswith("killed while") for what in left_out)
