@@ -87,9 +87,8 @@ def check(board: Path) -> Inspection:
         why = "its pages are not compared with its results until these are mended"
         inspection.findings.append(Finding(board, why, wrong=False))
         return inspection
-    for page, expected in pages(
-        inspection.suites, tables_of(inspection.suites, board), board
-    ).items():
+    drawn = tables_of(inspection.suites, board)
+    for page, expected in pages(inspection.suites, drawn, board).items():
         if differs := _first_difference(page, expected):
             text = f"expected what its results give, but {differs}; {_again(board)}"
             inspection.findings.append(Finding(page, text, wrong=True))

@@ -11,8 +11,8 @@ from bench.metrics.damage import Window
 from bench.vision.analysis import Analysis
 
 THRESHOLD = 0.3
-"""Of 42 spliced cuts all have more, two frames from an end five in six; of 80 generated clips and
-42 pieces of footage without a cut none has."""
+"""No clip without a cut, of 80 generated ones and 42 pieces of footage, has more; of 57 spliced
+cuts all but one have, two frames from an end nine in ten."""
 
 
 @metric(unit="cuts", better=None, version=2, needs=["cuts"])

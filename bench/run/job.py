@@ -53,7 +53,7 @@ from bench.run.plan import (
 )
 from bench.run.scoring import score
 from bench.run.workers import cores, in_workers
-from bench.schema import SCHEMA, Card, Expected, Hardware, Prompts, Run, Sample, parse
+from bench.schema import SCHEMA, Card, ClipResult, Expected, Hardware, Prompts, Run, Sample, parse
 from bench.storage import RunFolder, expect_to, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
 
@@ -166,13 +166,13 @@ def run(
         result = assemble(job.plan.items, job.plan.folder)
     new = {item.sample for item in missing}
     remarks = {
-        str(clip.sample._replace(prompt_id=clip.title)): "; ".join(clip.remarks)
+        _named(clip): "; ".join(clip.remarks)
         for clip in result.clips
         if clip.remarks and clip.sample in new
     }
     _report("read with a remark", remarks, job.plan.label)
     failed = [
-        f"{clip.sample._replace(prompt_id=clip.title)}: {clip.status}: {clip.error}"
+        f"{_named(clip)}: {clip.status}: {clip.error}"
         for clip in result.clips
         if clip.status != "ok"
     ]
@@ -382,6 +382,10 @@ def make_clips(job: Job, among: Sequence[Item]) -> list[str]:
     absent = generate(plan, chosen(job, missing))
     restore_previews(plan)
     return absent
+
+
+def _named(clip: ClipResult) -> str:
+    return f"{clip.title}, seed {clip.seed}"
 
 
 def _report(what: str, reasons: Mapping[str, str], label: str) -> None:

@@ -41,8 +41,8 @@ class TransNet:
     The frames, 48x27 pixels (area filter), pass as published: in windows of 100 that overlap by
     half, of which the middle 50 count. What fills them beyond the ends of the clip is the clip
     itself, played backwards, in place of its last frame, held: to the network a moving clip that
-    halts is a cut, of which it sees one at the last frame of 8 of 80 generated clips of 16 to 33
-    frames; played backwards, of none. A clip of under 50 frames gets 25 at each end and is not
+    halts is a cut, and with it held 8 of 80 generated clips of 16 to 33 frames have one that is
+    none; played backwards, no clip has. A clip of under 50 frames gets 25 at each end and is not
     filled up to 100, which is a third cheaper for 16 frames.
 
     Args:

@@ -141,7 +141,7 @@ def test_only_lossy_frames_are_called_lossy() -> None:
 @pytest.mark.parametrize(
     ("fault", "level", "message"),
     [
-        ("flickr", 0.1, "got 'flickr' .did you mean 'flicker'"),
+        ("flickr", 0.1, r"got 'flickr' \(did you mean 'flicker'"),
         ("xyz", 0.1, r"fault must be one of flicker, .*got 'xyz'$"),
         ("drift", 1.5, "fault drift: expected a level above 0 and up to 1"),
         ("flicker", "abc", "level must be a number, got 'abc'"),

@@ -66,7 +66,7 @@ def test_files_may_be_called_as_vbench_calls_them(videos: Path) -> None:
     assert len(generator.generate(Prompt("p", "a cat, on a boat"), 3).frames) == 4
     with pytest.raises(ClipMissing, match=r"expected the file a cat, on a boat-4\.<mp4"):
         generator.generate(Prompt("p", "a cat, on a boat"), 4)
-    with pytest.raises(BenchError, match=r"got 'v_bench' .did you mean 'vbench'"):
+    with pytest.raises(BenchError, match=r"got 'v_bench' \(did you mean 'vbench'"):
         FolderGenerator(str(videos), names="v_bench")  # type: ignore[arg-type]
 
 
@@ -300,7 +300,7 @@ HEADER = "file,prompt,seed,wait_s\n"
     [
         ("l.csv", "", "line 1: expected the columns file, prompt, seed, got no 'file'"),
         ("l.csv", "file,prompt\n", "got no 'seed'"),
-        ("l.csv", "file,promt,seed\n", "unknown column 'promt' .did you mean 'prompt'"),
+        ("l.csv", "file,promt,seed\n", r"unknown column 'promt' \(did you mean 'prompt'"),
         ("l.csv", HEADER, "expected at least one clip"),
         ("l.csv", f"{HEADER}a.mp4,cat,x,\n", "line 2: seed must be a whole number .*got 'x'"),
         ("l.csv", f"{HEADER}a.mp4,cat,0.5,\n", "line 2: seed must be a whole number"),

@@ -272,8 +272,8 @@ def test_a_cut_costs_nearly_all_in_fast_footage_too(analyse: Analyse, footage: P
     assert coherence(analysis) < 5
     assert lost_jumps(analysis) > 80
     worst = coherence_worst_second.score(analysis).series
-    cut = [start <= 0.875 < start + 0.875 for start in worst["start_s"]]
-    assert [value < 5 for value in worst["coherence"]] == cut
+    holds_both_shots = [0 < start <= 7 / 8 for start in worst["start_s"]]
+    assert [value < 5 for value in worst["coherence"]] == holds_both_shots
 
 
 def test_shots_that_are_too_short_are_left_out(analyse: Analyse, toy: Clip) -> None:
