@@ -322,7 +322,8 @@ def foretell(job: Job, missing: Sequence[Item], say: Callable[[str], None]) -> N
     there = len(job.plan.items) - len(missing)
     gpus = gpus_of(resolve_device(config.device))
     makers = _makers(config, gpus, job.plan.generator.info) * config.launch.jobs
-    ahead = summary(job.plan, todo, there, config, makers)
+    scorers = score_workers(config, gpus, len(job.plan.items)) * config.launch.jobs
+    ahead = summary(job.plan, todo, there, config, makers, scorers)
     for line in ahead.lines:
         say(line)
     ahead.refuse()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cache
 from itertools import groupby, islice
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import torch
@@ -35,6 +35,7 @@ from bench.storage import (
     read_record,
 )
 from bench.vision.backbones import Backbones
+from bench.vision.views import REDUCED_SIDE_PX, WORKING_SIDE_PX
 
 _GIB = 2**30
 
@@ -42,6 +43,10 @@ _GIB = 2**30
 # Grain takes two to three times as much.
 _BYTES_PER_PIXEL: Mapping[Store, float] = {"lossless": 0.5, "visually_lossless": 0.2}
 _GRAIN = 3
+
+# Of a core, to score a frame with the networks of packages, and more for each pixel at the sizes at
+# which it is seen: 16 frames of 128x128 take 2 s, 81 of 832x480 take 24.
+_SCORING_S_PER_FRAME, _SCORING_S_PER_PIXEL = 0.08, 1.5e-6
 
 _HUB_TIMEOUT_S = 5.0
 _NAMED = 3  # of metrics that lack the same network
@@ -192,14 +197,20 @@ class Summary:
 
 
 def summary(
-    plan: Plan, todo: Sequence[Item], there: int, config: RunConfig, makers: int = 1
+    plan: Plan,
+    todo: Sequence[Item],
+    there: int,
+    config: RunConfig,
+    makers: int = 1,
+    scorers: int = 1,
 ) -> Summary:
     """What making `todo` of a plan comes to, where so many clips are there already.
 
-    So many processes, the `makers`, share the work.
+    So many processes, the `makers` and then the `scorers`, share the work.
     """
     generator, device = plan.generator, plan.device
-    needs: list[Need] = [(_clips(plan, len(todo), there, config), "")]
+    to_score = _to_score(plan, there + len(todo), config)
+    needs: list[Need] = [(_clips(plan, len(todo), there, to_score, config), "")]
     if todo:
         needs += _weights(generator, plan.label, device)
         needs.append(_disk(plan, todo))
@@ -212,6 +223,8 @@ def summary(
                 "cost: none, hardware.price_per_gpu_hour is left out: no GPU here makes the clips"
             )
             needs.append((line, ""))
+    if to_score:
+        needs.append((_scoring(plan, to_score, config, scorers), ""))
     return Summary([line for line, _ in needs if line], [why for _, why in needs if why])
 
 
@@ -254,14 +267,20 @@ def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device)
     yield from (line for line in needs if line.startswith("to download"))
 
 
-def _clips(plan: Plan, to_make: int, there: int, config: RunConfig) -> str:
+def _to_score(plan: Plan, clips: int, config: RunConfig) -> int:
+    """How many of so many clips have no scores; none where none are scored."""
+    if "score" not in config.stages or plan.generator.info.weights != "real":
+        return 0
+    names = plan.folder.names("scores")
+    return max(0, clips - sum(file_name(item.sample, ".json") in names for item in plan.items))
+
+
+def _clips(plan: Plan, to_make: int, there: int, to_score: int, config: RunConfig) -> str:
     limited = f" (limit={config.limit})" if config.limit else ""
     verb = "make" if plan.generator.info.measured else "collect"  # files, or what is made elsewhere
     counts = [f"{to_make} to {verb}{limited}", f"{there} there already"]
     if "score" in config.stages and plan.generator.info.weights == "real":
-        names = plan.folder.names("scores")
-        scored = sum(file_name(item.sample, ".json") in names for item in plan.items)
-        counts.append(f"{max(0, there + to_make - scored)} to score")
+        counts.append(f"{to_score} to score")
     return (
         f"{plan.label} on suite {config.suite.name}, {len(plan.items)} clips: {', '.join(counts)}"
     )
@@ -368,11 +387,32 @@ def _time(plan: Plan, todo: Sequence[Item], config: RunConfig, makers: int) -> s
     total_s = seconds * len(todo)
     how = f"by {makers} processes, " if makers > 1 else ""
     how += f"at {seconds:.3g} s a clip ({source})"
-    line = f"time: {_duration(total_s / makers)} to make them, scoring not counted, {how}"
+    line = f"time: {_duration(total_s / makers)} to make them, {how}"
     price, gpus = config.hardware.price_per_gpu_hour, plan.generator.info.gpus
     if price is None or device == "cpu":
         return line
     return f"{line}; {total_s / 3600 * price * gpus:.2f} {config.hardware.currency}"
+
+
+def _scoring(plan: Plan, clips: int, config: RunConfig, scorers: int) -> str:
+    """How long that takes on a CPU; nothing where the size of the clips is not known before."""
+    frames = [plan.generator.frames_requested(item.prompt) for item in plan.items]
+    height, width = plan.generator.info.size_requested or (None, None)
+    if height is None or width is None or None in frames:
+        return ""
+    flow = config.metrics.backbones.get("flow") or {}
+    if not str(flow.get("_target_")).endswith(".DisFlow"):
+        return "scoring: time unknown, nobody has timed these networks"
+    short_side = min(height, width)
+    sides = {min(short_side, side) for side in (WORKING_SIDE_PX, REDUCED_SIDE_PX)}
+    pixels = sum(height * width * (side / short_side) ** 2 for side in sides)
+    each = _SCORING_S_PER_FRAME + _SCORING_S_PER_PIXEL * pixels
+    seconds = mean(filter(None, frames)) * each
+    processes = f"{scorers} processes" if scorers > 1 else "one process"
+    return (
+        f"scoring: about {_duration(clips * seconds / scorers)} by {processes}, at {seconds:.2g} s "
+        "of a core a clip" + (", less where the GPU is fast" if plan.device.type == "cuda" else "")
+    )
 
 
 def _seconds_per_clip(

@@ -69,6 +69,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summa
         device: torch.device = CUDA,
         clips: int = 20,
         store: Store = "lossless",
+        flow: str = "bench.vision.flow.DisFlow",
         **keys: object,
     ) -> Summary:
         todo = (ITEMS * (1 + clips // 20))[:clips]
@@ -79,10 +80,11 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summa
             limit=None,
             model=keys.pop("model", {}),
             hardware=Hardware(price_per_gpu_hour=3.6),
+            metrics=SimpleNamespace(backbones={"flow": {"_target_": flow}}),
         )
         folder = RunFolder(tmp_path / "smoke" / "mine")
         plan = Plan("mine", generator, folder, device, ITEMS, store=store)
-        return summary(plan, todo, 4, config)
+        return summary(plan, todo, 4, config, scorers=8)
 
     return tell
 
@@ -96,8 +98,10 @@ def test_it_says_what_is_made_downloaded_and_needed(told: Callable[..., Summary]
         "GPU memory: 13.0 GiB of weights, the GPU has 24.0 GiB",
         "disk: 0.3 GiB without loss, up to 0.9 GiB with grain, 0.1 GiB with "
         f"store=visually_lossless; 10.0 GiB free in {Path.cwd()}",
-        "time: 0:16:52 to make them, scoring not counted, at 50.6 s a clip (as its maker "
-        "declares, on the maker's hardware); 1.01 USD",
+        "time: 0:16:52 to make them, at 50.6 s a clip (as its maker declares, on the maker's "
+        "hardware); 1.01 USD",
+        "scoring: about 0:01:11 by 8 processes, at 24 s of a core a clip, less where the GPU is "
+        "fast",
     ]
 
 
@@ -130,8 +134,15 @@ def test_what_cannot_work_is_refused(
 
 
 def test_a_price_of_no_gpu_is_said_to_be_left_out(told: Callable[..., Summary]) -> None:
-    said = [told(Sized({}), device=torch.device(kind)).lines[-1] for kind in ("cpu", "cuda")]
-    assert [line.startswith("cost: none") for line in said] == [True, False]
+    said = [told(Sized({}), device=torch.device(kind)).lines for kind in ("cpu", "cuda")]
+    assert [any(line.startswith("cost: none") for line in lines) for lines in said] == [True, False]
+
+
+def test_scoring_by_networks_that_nobody_timed_has_no_estimate(
+    told: Callable[..., Summary],
+) -> None:
+    said = told(Sized({}), flow="bench.vision.flow.Raft").lines
+    assert said[-1] == "scoring: time unknown, nobody has timed these networks"
 
 
 def test_a_smaller_store_needs_less_disk(told: Callable[..., Summary]) -> None:
