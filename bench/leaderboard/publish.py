@@ -137,7 +137,10 @@ def _with_ratings(board: SuiteBoard, ratings: Mapping[str, float]) -> list[Table
     if len(models) < 2 or not ratings.keys() >= {*models}:
         return drawn
     rated = ", ".join(f"{board.labels[model]} {ratings[model]:.2f}" for model in models)
-    line = f"People's mean rating of how these models' clips move, 1 to 5: {rated} (people.md)."
+    line = (
+        f"People's mean rating of how these models' clips move, 1 to 5: {rated}. More on it is at "
+        "the end, under Agreement with people."
+    )
     return [replace(drawn[0], below=(*drawn[0].below, line)), *drawn[1:]]
 
 

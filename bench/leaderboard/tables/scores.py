@@ -90,18 +90,17 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
     if group.partial:
         above.append("Their means are over fewer clips, and compare with nothing.")
         yield _headline_table(f"Incomplete runs{suffix}", group, group.partial, above)
-    place: Place = "last" if group.footage else "second"
     own = _own_metrics(group)
     yield from _tables(f"Metrics of one's own{suffix}", group, group.rows, own, place="second")
-    yield _terms_table(f"Speed, size and terms{suffix}", group, place)
+    yield _terms_table(f"Speed, size and terms{suffix}", group)
     if group.complete and HEADLINE in group.metrics:
         parts = [name for name in SUB_SCORES if name in group.metrics]
         lost = [name for name in parts if name.startswith(LOST)]
         others = [name for name in parts if name not in lost]
         title = f"Points lost to each kind of damage{suffix}"
-        yield from _tables(title, group, group.complete, lost, place=place, prefix=LOST)
+        yield from _tables(title, group, group.complete, lost, prefix=LOST)
         title = f"Sub-scores{suffix}"
-        yield from _tables(title, group, group.complete, others, place=place)
+        yield from _tables(title, group, group.complete, others)
         yield from category_tables(group, suffix)
 
 
@@ -233,7 +232,7 @@ def _headline_columns(
     return first, rest
 
 
-def _terms_table(title: str, group: Group, place: Place) -> Table:
+def _terms_table(title: str, group: Group) -> Table:
     """What the first table has no room for: motion, seconds, memory, shapes, and on what terms."""
     ranked = HEADLINE in group.metrics and not group.footage
     most = HEADLINE_COLUMNS - (2 if ranked else 1)
@@ -249,7 +248,7 @@ def _terms_table(title: str, group: Group, place: Place) -> Table:
         Column("clips", lambda r: Cell(r.scored, count=r.result.expected_clips), fraction),
         Column("failed", lambda r: r.failed),
     ]
-    return tabulate(title, [*_lead(ranked=False), *facts], group.rows, place=place, empty="hide")
+    return tabulate(title, [*_lead(ranked=False), *facts], group.rows, empty="hide")
 
 
 def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
@@ -457,7 +456,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
     scored = {name for clip in clips for name, value in clip.scores.items() if value is not None}
     if rest := scored - {*shown}:
         more = plural(len(rest), "more score")
-        below.append(f"{more} of each file: steadybench export RESULT --into DIR has them all.")
+        below.append(f"{more} of each file: in result.json, or as a table by steadybench export.")
     return replace(table, below=tuple(below))
 
 

@@ -104,7 +104,7 @@ def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to(tmp_path: P
     assert {"p01", "100.0", "-"} <= set(second)
     text = "\n".join(wide)
     assert "lost_jumps" not in text, "a part, of which the worst is named"
-    assert "2 more scores of each file: steadybench export RESULT --into DIR" in text
+    assert "2 more scores of each file: in result.json, or as a table by" in text
     assert "no prompt" not in text, "of a column that nobody sees"
     assert "Points lost" not in text, "means over whatever lies in a folder"
     narrow = printed([content], tmp_path, 60)
