@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.clip import Clip, Streamed
 from bench.errors import Unscored, need_frames
 from bench.prompts import Prompt
-from bench.video import crop_to, read_image
+from bench.video import crop_to, read_image, shrunk_size
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
 from bench.vision.identity import IdentityNetwork
@@ -123,6 +123,12 @@ class Analysis:
         """s: frames per time step, so that a pair (t, t + s) spans about 1/8 s at any rate."""
         return max(1, round(self.clip.fps * STEP_S))
 
+    @property
+    def is_long(self) -> bool:
+        """Whether there are more frames than have their features kept: some 130."""
+        height, width = self._size
+        return len(self.clip.frames) * height * width * FEATURE_BYTES > LARGE_BYTES
+
     @cached_property
     def _views(self) -> Views:
         networks = {}
@@ -207,8 +213,8 @@ class Analysis:
 
         Through both halves of the clip at once, so that each frame is seen once for all lags.
         """
-        count, (height, width) = len(self.frames), self._size
-        if count * height * width * FEATURE_BYTES <= LARGE_BYTES:
+        count = len(self.frames)
+        if not self.is_long:
             return
         lags = {self.step, count // 2, *(round(lag_s * self.clip.fps) for lag_s in LAGS_S)} - {0}
         evidence: list[tuple[int, Callable[[slice], object]]] = [
@@ -473,7 +479,8 @@ class Analysis:
 
     @property
     def _size(self) -> tuple[int, int]:
-        return self.frames.shape[1], self.frames.shape[2]
+        height, width = self.clip.frames.shape[1:3]
+        return shrunk_size(height, width, self.side_px)
 
     @property
     def _flow(self) -> FlowMethod:

@@ -19,7 +19,7 @@ import bench.vision.analysis
 from bench.clip import Clip, frames_of
 from bench.config import build_metrics
 from bench.errors import Unscored
-from bench.measure.machine import map_large_arrays
+from bench.measure.machine import hold_freed_memory
 from bench.prompts import Prompt
 from bench.storage import CONF
 from bench.vision.analysis import Analysis
@@ -44,7 +44,6 @@ def peak_bytes(
     """What scoring a clip needs at its peak beyond frames and networks, and the process in all."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    map_large_arrays()
     bench.vision.analysis.LARGE_BYTES = large_bytes
     networks = {
         "lpips": Lpips(),
@@ -69,6 +68,7 @@ def peak_bytes(
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of loading
     before = resident_bytes("VmRSS")
     analysis = Analysis(clip, PROMPT, backbones, roles=networks)
+    hold_freed_memory(not analysis.is_long)
     for metric in metrics.values():  # those of the image-text network have none here
         with suppress(Unscored):  # one may find nothing to measure
             metric.score(analysis)
