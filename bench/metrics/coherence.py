@@ -13,13 +13,16 @@ A clip is measured in windows: one of its own length up to 2.5 s, else of 2 s, e
 is averaged over windows, save `jumps`, of which the worst counts; a cut that the detector sees
 counts as one, however fast the clip is. Where the prompt asks for
 several shots, each shot is a clip of its own. Where rounding would change a time step of 1/8 s by
-over 10% and over .3 frames, everything is measured at the two nearest steps and interpolated.
+over 10% and over .3 frames, everything is measured at the two nearest steps and interpolated. Where
+more changes from a frame to the next than over a step, as in light that flickers at every frame,
+a step of one frame is measured too, and of each kind of damage the larger counts.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from bench.errors import Unscored, need_side
 from bench.metrics import damage
@@ -31,6 +34,7 @@ from bench.metrics.headline import MOST, SUBJECT_NONE, headline, lost
 from bench.metrics.motion import MotionState, motion_state
 from bench.prompts import Motion
 from bench.vision.analysis import STEP_S, Analysis
+from bench.vision.lpips import area_means
 
 MIN_SIDE_PX = 64
 MIN_S = 1.2
@@ -67,6 +71,7 @@ NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
 CUT_SURE, CUT_JUMP = 0.4, 8.0
+LEAST_ALTERNATION = 2.0  # grey levels
 
 WORST_S, WORST_HOP_S = 1.0, 0.25
 LEAST_FRAMES = 4  # of a window, so that changes of velocity have moments
@@ -103,7 +108,7 @@ class Damage:
     motion: float
 
 
-@metric(unit="points", better="higher", version=6, needs=NEEDS)
+@metric(unit="points", better="higher", version=7, needs=NEEDS)
 def coherence(analysis: Analysis) -> Scored:
     """Temporal coherence, 0..100: does the clip hold together while it moves?
 
@@ -120,7 +125,7 @@ def coherence(analysis: Analysis) -> Scored:
     return Scored(value, series, _note(measured))
 
 
-@metric(unit="points", better="higher", version=6, needs=NEEDS)
+@metric(unit="points", better="higher", version=7, needs=NEEDS)
 def coherence_worst_second(analysis: Analysis) -> Scored:
     """The headline of the worst second: flicker, jumps, tremble and stutter of that second alone.
 
@@ -149,7 +154,7 @@ def _lost(name: str, meaning: str) -> Metric:
 
     points.__doc__ = f"Points lost to {name}: {meaning}"
     identifier = f"{__name__}.lost_{name}"
-    return metric(unit="points", better="lower", version=5, needs=NEEDS, id=identifier)(points)
+    return metric(unit="points", better="lower", version=6, needs=NEEDS, id=identifier)(points)
 
 
 lost_tremble = _lost("tremble", "nothing in the picture is steady, and places come apart.")
@@ -303,7 +308,31 @@ def _over_steps(
 ) -> dict[str, float]:
     """What is measured at each time step, interpolated."""
     measured = [(share, at_step(reduced, step, window)) for step, share in _steps(reduced)]
-    return {name: sum(share * each[name] for share, each in measured) for name in measured[0][1]}
+    mixed = {name: sum(share * each[name] for share, each in measured) for name in measured[0][1]}
+    if not _alternates(reduced, reduced.step, window):
+        return mixed
+    by_frame = at_step(reduced, 1, window)
+    return mixed | {name: max(mixed[name], by_frame[name]) for name in SCALES if name in mixed}
+
+
+def _alternates(analysis: Analysis, step: int, window: Window) -> bool:
+    """Whether somewhere more changes from a frame to the next than over a time step.
+
+    Whatever comes back within a step is not seen at it. c_k is the mean absolute difference of
+    frames k apart, in grey levels, over the window and each block of an 8x8 grid. c_1 - c_s,
+    averaged over the worst tenth of the blocks, is above 2; sound footage, in which change adds
+    up, has under .4.
+    """
+    frames = analysis.frames[window.start : window.stop].astype(np.float32)
+    if step == 1 or len(frames) <= step:
+        return False
+    blocks = [
+        area_means(torch.from_numpy(change)[None], (damage.BLOCKS, damage.BLOCKS)).flatten()
+        for change in (np.abs(frames[lag:] - frames[:-lag]).mean(axis=(0, 3)) for lag in (1, step))
+    ]
+    excess = (blocks[0] - blocks[1]).sort(descending=True).values
+    worst = excess[: max(1, round(damage.WORST_BLOCKS * len(excess)))]
+    return float(worst.mean()) > LEAST_ALTERNATION
 
 
 def _steps(analysis: Analysis) -> list[tuple[int, float]]:
