@@ -288,6 +288,25 @@ def test_the_frame_rate_changes_little(analyse: Analyse) -> None:
     assert max(values) - min(values) < 5
 
 
+@pytest.mark.parametrize("fps", [8.0, 16.0, 24.0, 30.0])
+def test_what_alternates_is_seen_at_every_frame_rate(analyse: Analyse, fps: float) -> None:
+    """A time step of 1/8 s is 2 and 4 frames at 16 and 30, over which all of it comes back."""
+    clip = ToyGenerator(128, 128, fps=fps, seconds=2.0).generate(PROMPT, 0)
+    darker, shaken = clip.frames.copy(), clip.frames.copy()
+    darker[1::2] = (darker[1::2] * 0.9).astype(np.uint8)
+    shaken[1::2] = np.roll(shaken[1::2], 4, axis=2)
+    assert coherence(analyse(clip.frames, fps, SUBJECT)) > 70
+    for worthless in (darker, shaken):
+        assert coherence(analyse(worthless, fps, SUBJECT)) < 10
+        assert coherence_worst_second(analyse(worthless, fps, SUBJECT)) < 10
+
+
+def test_sound_footage_does_not_alternate(analyse: Analyse, footage: Path) -> None:
+    clip = read_video(footage / "bigbuckbunny.mp4")
+    reduced = analyse(clip.frames[:40], clip.fps).reduced()
+    assert not any(formula._alternates(reduced, step, Window(0, 40)) for step in (1, 2, 3, 4))
+
+
 def test_the_worst_second_is_found(analyse: Analyse) -> None:
     frames = moving_texture(32, 128, step_px=1.0)
     frames[24:28, 32:96, 32:96] = 255 - frames[24:28, 32:96, 32:96]
