@@ -272,8 +272,7 @@ class WarmUp:
     def __init__(self, generator: Generator, times: int) -> None:
         self._generator = generator
         self._times = times
-        self._tried_shapes: set[Shape] = set()
-        self._warm_shapes: set[Shape] = set()
+        self._warm: dict[Shape, bool] = {}  # of those that came
 
     def shape(self, batch: Batch) -> Shape:
         """What a batch has in common with those that need no warm-up of their own after it."""
@@ -289,15 +288,13 @@ class WarmUp:
         if not self._generator.info.measured:
             return False
         shape = self.shape(batch)
-        if shape not in self._tried_shapes:
-            self._tried_shapes.add(shape)
-            if self._times and self._succeeds(batch):
-                self._warm_shapes.add(shape)
-        return shape in self._warm_shapes
+        if shape not in self._warm:
+            self._warm[shape] = self._times > 0 and self._succeeds(batch)
+        return self._warm[shape]
 
     def after(self, batch: Batch) -> None:
         """Note that a batch was made: whatever only the first of its shape pays is paid."""
-        self._warm_shapes.add(self.shape(batch))
+        self._warm[self.shape(batch)] = True
 
     def _succeeds(self, batch: Batch) -> bool:
         try:
