@@ -19,7 +19,14 @@ from PIL import Image
 from bench.errors import BenchError, nearest, one_line
 from bench.generators.base import check_arguments, require, require_choice
 from bench.generators.diffusers.hub import from_hub, hub_file
-from bench.generators.diffusers.options import DTYPES, Dtype, attention_in_use, denoisers, method
+from bench.generators.diffusers.options import (
+    DTYPES,
+    Dtype,
+    attention_in_use,
+    denoisers,
+    method,
+    networks,
+)
 
 FACE_READERS = ("insightface", "consisid_eva_clip", "facexlib")
 """What diffusers reads faces with; none of it is needed for any other model than ConsisID."""
@@ -212,9 +219,8 @@ def _load_part(spec: Any, **settings: Any) -> Any:  # noqa: ANN401 - a Component
 
 def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipeline
     """What follows once all weights are there: scheduler, guider, LoRA, patches, methods."""
-    for part in pipe.components.values():
-        if isinstance(part, torch.nn.Module):
-            part.eval()  # what a pipeline puts together itself is in training mode
+    for network in networks(pipe).values():
+        network.eval()  # what a pipeline puts together itself is in training mode
     if load.scheduler is not None:
         changed = {key: value for key, value in load.scheduler.items() if key != "class"}
         name = load.scheduler.get("class")
@@ -248,9 +254,7 @@ def read_back(pipe: Any, device: torch.device) -> dict[str, Any]:  # noqa: ANN40
     parameters and buffers take on the device that computes, which is less than all of them where
     they are offloaded.
     """
-    modules = {
-        name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)
-    }
+    modules = networks(pipe)
     bytes_on_device = {
         id(tensor): tensor.nbytes  # shared ones, as tied embeddings, once
         for module in modules.values()
