@@ -53,6 +53,8 @@ _PRICE = {
 }
 """What may be said of hardware, and what each must be."""
 
+_KEYS_OF_HARDWARE = f"the keys {' and '.join(_PRICE)}"
+
 
 def check_name(name: object) -> str:
     """The name of a row or a suite, which also names a folder on every system."""
@@ -75,17 +77,6 @@ def _must_be(phrase: str) -> WrapValidator:
             raise semantic(phrase) from None
 
     return WrapValidator(check)
-
-
-def _keys(phrase: str = _MAPPING) -> BeforeValidator:
-    """The same of settings that have keys, each of which speaks for itself."""
-
-    def check(value: object) -> object:
-        if not isinstance(value, Mapping):
-            raise semantic(phrase)
-        return value
-
-    return BeforeValidator(check)
 
 
 _BELOW = "a number from 0 and below launch.jobs"
@@ -203,9 +194,9 @@ class RunConfig(_Settings, extra="forbid"):
     """The generator's `_target_` and arguments, `name` and `card`."""
     text: Any = None
     """The image-text network, to which `metrics.backbones` refers."""
-    suite: Annotated[SuiteConfig, _keys()]
+    suite: SuiteConfig
     """What is asked of every model."""
-    metrics: Annotated[MetricsConfig, _keys()]
+    metrics: MetricsConfig
     """What is computed of every clip."""
     out: Folder
     """Folder of all suites."""
@@ -231,11 +222,11 @@ class RunConfig(_Settings, extra="forbid"):
     """After which loading a model ends its process and is a mistake; None for no limit."""
     timeout_s: Limit
     """After which making a clip ends its process and is recorded as failed; None for no limit."""
-    launch: Annotated[LaunchConfig, _keys()]
+    launch: LaunchConfig
     """Who makes the clips."""
-    score: Annotated[ScoreConfig, _keys()]
+    score: ScoreConfig
     """Who scores them."""
-    hardware: Annotated[Hardware, _keys(f"the keys {' and '.join(_PRICE)}")]
+    hardware: Hardware
     """What it costs."""
     resolved: Mapping[str, Any]
     """All of it as JSON values, for `run.json`."""
@@ -253,7 +244,7 @@ class RunConfig(_Settings, extra="forbid"):
         if "gpus" in hardware.model_fields_set:
             raise semantic("a price alone, as the GPUs of a clip are counted while it is made")
         for key in hardware.__pydantic_extra__ or {}:
-            raise semantic(f"the keys {' and '.join(_PRICE)}{nearest(key, _PRICE)}")
+            raise semantic(_KEYS_OF_HARDWARE + nearest(key, _PRICE))
         return hardware
 
 
@@ -279,6 +270,8 @@ def _mistake(error: ValidationError) -> str:
     value, phrase = detail["input"], _PRICE.get(key.removeprefix("hardware."), detail["msg"])
     if detail["type"] == "missing":
         value, phrase = None, "there"
+    elif detail["type"] == "model_type":
+        phrase = _KEYS_OF_HARDWARE if key == "hardware" else _MAPPING
     elif detail["type"] in ("literal_error", "extra_forbidden"):
         choices = re.findall("'([^']*)'", detail.get("ctx", {}).get("expected", ""))
         if not choices:

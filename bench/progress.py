@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
@@ -146,18 +146,13 @@ def track(items: Iterable[T], label: str, total: int, clips: int = 1) -> Iterato
     None is a piece that another process has done, and shown if they have one display.
     """
     start = Step(label, total, clips)
-    if _relay is not None:
-        _relay(start)
+    with ExitStack() as stack:
+        show = _relay or stack.enter_context(Display()).advance
+        show(start)
         for item in items:
             yield item
-            if item is not None:
-                _relay(start._replace(done=1))
-        return
-    with Display() as display:
-        display.advance(start)
-        for item in items:
-            yield item
-            display.advance(start._replace(done=1))
+            if item is not None or _relay is None:
+                show(start._replace(done=1))
 
 
 @contextmanager

@@ -89,10 +89,6 @@ def load_suite(name: str | Path, files: str | Path | None = None) -> tuple[list[
     it. The hash is of the file's bytes; with `files`, of those and of what the user supplied, since
     results compare only over the same.
     """
-    if not isinstance(name, str | Path):  # a command line reads 5 as a number
-        raise BenchError(
-            f"expected the name of a prompt file, got {name!r}: type suite.prompts=FILE"
-        )
     path = Path(name) if Path(name).is_file() else PROMPTS / name
     if not path.is_file():
         published = ", ".join(sorted(p.name for p in PROMPTS.glob("*.jsonl")))
@@ -130,12 +126,13 @@ def parse_suite(raw: bytes, path: Path) -> dict[int, Prompt]:
 
 
 def _supplied(files: str | Path) -> Path:
-    if isinstance(files, str | Path) and Path(files).expanduser().is_dir():
-        return Path(files).expanduser()
-    raise BenchError(
-        f"expected a folder of images and driving videos, {str(files)!r} is none: "
-        "type suite.files=DIR"
-    )
+    folder = Path(files).expanduser()
+    if not folder.is_dir():
+        raise BenchError(
+            f"expected a folder of images and driving videos, {str(files)!r} is none: "
+            "type suite.files=DIR"
+        )
+    return folder
 
 
 def _parse(line: str, where: str) -> Prompt:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -20,19 +21,10 @@ NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', beginning with a letter 
 PACKAGE = Path(__file__).resolve().parent
 
 
-def _data_root() -> Path:
-    """The folder that holds conf/ and prompts/.
-
-    A wheel carries both inside the package; a checkout (also when installed editable) has them
-    at the top level, beside the package.
-    """
-    packaged = PACKAGE / "data"
-    return packaged if (packaged / "conf").is_dir() else PACKAGE.parent
-
-
-CONF = _data_root() / "conf"
-PROMPTS = _data_root() / "prompts"
-
+# A wheel carries conf/ and prompts/ inside the package; a checkout (also when installed editable)
+# has them at the top level, beside the package.
+_DATA = PACKAGE / "data" if (PACKAGE / "data" / "conf").is_dir() else PACKAGE.parent
+CONF, PROMPTS = _DATA / "conf", _DATA / "prompts"
 
 KINDS = ("clips", "scores", "previews")
 """Folders of a run that hold files of its draws."""
@@ -96,6 +88,10 @@ class RunFolder:
         root = self.root / kind
         folders = [each for each in os.scandir(root) if each.is_dir()] if root.is_dir() else []
         return {f"{folder.name}/{each.name}" for folder in folders for each in os.scandir(folder)}
+
+    def read(self, kind: str, name: str) -> bytes:
+        """What one of those files holds; to make a Path of each would take a second more."""
+        return read_bytes(f"{self.root}/{kind}/{name}")
 
     def _of(self, sample: Sample, kind: str, suffix: str) -> Path:
         return self.root.joinpath(kind, file_name(sample, suffix))
@@ -183,10 +179,11 @@ def read_record(path: Path, kind: type[R], mend: str = MEND) -> R:
     return parse(kind, read_bytes(path), str(path), mend)
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path | str) -> bytes:
     """What a file holds."""
     try:
-        return path.read_bytes()
+        with FileIO(path) as file:  # without a buffer, which costs as much as to read a record
+            return file.readall()
     except OSError as error:
         raise BenchError(f"expected to read {path}, but {error.strerror}") from None
 
@@ -196,10 +193,12 @@ def file_sha256(path: Path) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"))
+
+
 def fingerprint(value: object) -> str:
     """SHA-256 (hex) of a JSON value, independent of key order."""
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def changes(old: object, new: object) -> list[str]:

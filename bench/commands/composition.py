@@ -21,6 +21,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import InterpolationResolutionError
@@ -135,6 +136,17 @@ def accept_command_line(name: str) -> None:
     refuse_code(name, command_line.overrides, command_line.config_dir)
 
 
+def parsed(overrides: Sequence[str]) -> list[Override]:
+    """Overrides of a command line, as Hydra reads them once it has begun."""
+    loader = GlobalHydra.instance().config_loader()
+    return OverridesParser.create(loader).parse_overrides(list(overrides))
+
+
+def jobs_of(overrides: list[Override]) -> list[list[str]]:
+    """What each job of a sweep is given of them."""
+    return list(chain.from_iterable(BasicSweeper.split_arguments(overrides, None)))
+
+
 def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> None:
     """Refuse by BenchError what `conf/<name>.yaml` becomes with these overrides if it is a program.
 
@@ -144,7 +156,7 @@ def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> 
         return
     with _without_environment(), initialize_config_dir(str(CONF), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
-        typed_overrides = OverridesParser.create(loader).parse_overrides(list(overrides))
+        typed_overrides = parsed(overrides)
         folders = [config_dir] if config_dir is not None else []
         for override in typed_overrides:
             if override.get_key_element().lstrip("+") == "hydra.searchpath":
@@ -156,7 +168,7 @@ def refuse_code(name: str, overrides: Sequence[str], config_dir: str | None) -> 
         search_path = [
             f"hydra.searchpath=[{','.join(f'file://{root.resolve()}' for root in roots)}]"
         ]
-        for job in chain.from_iterable(BasicSweeper.split_arguments(typed_overrides, None)):
+        for job in jobs_of(typed_overrides):
             job = [each for each in job if "hydra.searchpath" not in each]
             job += search_path if roots else []
             defaults = loader.compute_defaults_list(name, job, RunMode.RUN).defaults

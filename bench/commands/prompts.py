@@ -62,12 +62,12 @@ def check(items: Sequence[Item], folder: FolderGenerator) -> tuple[list[str], li
     """A line for each missing or doubtful clip of a folder, and for each video left over."""
     missing: list[str] = []
     used: set[Path] = set()
-    for prompt, seed in items:
+    for item in items:
         try:
-            used.add(folder.find(prompt, seed))
+            used.add(folder.find(*item))
         except ClipError as error:
             kind = "missing" if isinstance(error, ClipMissing) else "unclear"
-            missing.append(f"{kind}: {prompt.id}, seed {seed}: {error}")
+            missing.append(f"{kind}: {item.sample}: {error}")
     stems = [stem(prompt, seed, folder.names) for prompt, seed in items]
     return missing, [
         f"left over: {path.name} answers no prompt and seed{nearest(path.stem, stems)}"

@@ -14,17 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from bench.commands import screen
-from bench.commands.composition import accept_command_line, show_help
+from bench.commands.composition import accept_command_line, jobs_of, parsed, show_help
 from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
 from bench.errors import (
@@ -165,11 +162,7 @@ def _is_sweep() -> bool:
 
 def _jobs() -> int:
     """How many jobs the sweep of the command line has; Hydra tells a job only its number."""
-    overrides = get_args_parser().parse_args(sys.argv[1:]).overrides
-    parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
-        overrides
-    )
-    return sum(map(len, BasicSweeper.split_arguments(parsed, None)))
+    return len(jobs_of(parsed(get_args_parser().parse_args(sys.argv[1:]).overrides)))
 
 
 def main() -> int:

@@ -185,25 +185,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    out = Path(options.out.removeprefix("out="))
-    looks = _looks(out, again=options.watch)
-    if options.json:
-        for runs in looks:
-            sys.stdout.write(json.dumps([asdict(run) for run in runs]) + "\n")
-            sys.stdout.flush()
-        return 0
+    looks = _looks(Path(options.out.removeprefix("out=")), again=options.watch)
     console = screen(_WIDTH_OF_A_FILE)
-    if not options.watch:
-        console.print(table(next(looks)))
-        return 0
-    if not console.is_terminal:
-        for runs in looks:
+    if options.watch and console.is_terminal and not options.json:
+        with Live(console=console, auto_refresh=False) as live:
+            for runs in looks:
+                live.update(table(runs), refresh=True)
+    for runs in looks:
+        if options.json:
+            sys.stdout.write(json.dumps([asdict(run) for run in runs]) + "\n")
+        else:
             console.print(table(runs))
-            sys.stdout.flush()
-        return 0
-    with Live(console=console, auto_refresh=False) as live:
-        for runs in looks:
-            live.update(table(runs), refresh=True)
+        sys.stdout.flush()
     return 0
 
 

@@ -1,7 +1,6 @@
 """Several processes that make one clip together: the first leads, the others do what it does."""
 
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import torch.distributed as dist
@@ -36,12 +35,7 @@ class Team:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         # Whoever is stopped in mid-step finds nobody who listens.
         if self.rank == 0 and (error is None or isinstance(error, Exception)):
             self._order(None)

@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -272,8 +271,7 @@ class WarmUp:
     def __init__(self, generator: Generator, times: int) -> None:
         self._generator = generator
         self._times = times
-        self._tried_shapes: set[Shape] = set()
-        self._warm_shapes: set[Shape] = set()
+        self._warm: dict[Shape, bool] = {}  # of those that came
 
     def shape(self, batch: Batch) -> Shape:
         """What a batch has in common with those that need no warm-up of their own after it."""
@@ -289,15 +287,13 @@ class WarmUp:
         if not self._generator.info.measured:
             return False
         shape = self.shape(batch)
-        if shape not in self._tried_shapes:
-            self._tried_shapes.add(shape)
-            if self._times and self._succeeds(batch):
-                self._warm_shapes.add(shape)
-        return shape in self._warm_shapes
+        if shape not in self._warm:
+            self._warm[shape] = self._times > 0 and self._succeeds(batch)
+        return self._warm[shape]
 
     def after(self, batch: Batch) -> None:
         """Note that a batch was made: whatever only the first of its shape pays is paid."""
-        self._warm_shapes.add(self.shape(batch))
+        self._warm[self.shape(batch)] = True
 
     def _succeeds(self, batch: Batch) -> bool:
         try:
@@ -325,12 +321,7 @@ class Writer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._pool.shutdown()  # waits
         if error is None:
             self.settle()

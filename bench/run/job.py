@@ -421,15 +421,11 @@ def score_clips(job: Job) -> list[str]:
     plan, base_name = job.plan, job.card.base
     with one_thread():  # as many as there are scorers, and with the same results however many
         return score(
-            plan.label,
-            plan.items,
+            plan,
             job.metrics,
             job.backbones,
-            plan.folder,
             job.prompts,
             base=RunFolder(plan.folder.root.parent / check_name(base_name)) if base_name else None,
-            share=plan.share,
-            max_tries=plan.max_tries,
             timeout_s=job.config.score.timeout_s,
         )
 

@@ -31,7 +31,6 @@ from bench.storage import (
     changes,
     file_name,
     fingerprint,
-    read_bytes,
     read_record,
 )
 from bench.vision.backbones import Backbones
@@ -154,16 +153,16 @@ def inputs_of(plan: Plan, item: Item) -> dict[str, Any]:
 
 def _is_missing(item: Item, names: Collection[str], plan: Plan) -> bool:
     """Whether a draw has no valid record, where its folders hold files of these names."""
-    if file_name(item.sample, ".json") not in names:
+    name = file_name(item.sample, ".json")
+    if name not in names:
         return True
     has_frames = file_name(item.sample, ".mkv") in names
-    path = plan.folder.record(item.sample)
     inputs = inputs_of(plan, item)
     current = fingerprint(inputs)
-    content = read_bytes(path)
+    content = plan.folder.read("clips", name)
     if says(content, {"fingerprint": current, "status": "ok"}):
         return not has_frames
-    record = parse(ClipRecord, content, str(path), MEND)
+    record = parse(ClipRecord, content, str(plan.folder.record(item.sample)), MEND)
     failed = record.status != "ok"
     if record.fingerprint != current:
         if plan.overwrite or failed:

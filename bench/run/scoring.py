@@ -17,7 +17,8 @@ from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
-from bench.run.claims import ALL, Claim, Share, claimed, tidy
+from bench.run.claims import Claim, claimed, tidy
+from bench.run.plan import Plan
 from bench.run.workers import LEFT_BY_LIMIT, time_limit
 from bench.schema import (
     SCHEMA,
@@ -117,6 +118,8 @@ class Scoring:
             try:
                 with time_limit(self.timeout_s, stop, LEFT_BY_LIMIT):
                     into[name] = entry(analysis)
+            except Unscored as reason:
+                into[name] = entry(None, str(reason))
             except Exception as error:
                 log.info("%s of %s", name, sample, exc_info=True)
                 damaged.append(f"{sample}: {name} failed: {one_line(error)}")
@@ -166,39 +169,35 @@ class Scoring:
 
 
 def score(
-    label: str,
-    items: Sequence[Item],
+    plan: Plan,
     metrics: Mapping[str, Metric],
     backbones: Backbones,
-    folder: RunFolder,
     suite: Sequence[Prompt],
     *,
     base: RunFolder | None = None,
-    share: Share = ALL,
-    max_tries: int = 5,
     timeout_s: float | None = None,
 ) -> list[str]:
-    """Score every clip that was made, each metric that has no valid value yet.
+    """Score every clip of a plan that was made, each metric that has no valid value yet.
 
     A value stays valid while the clip's frames, its prompt and the metric's fingerprint (its
     version and the backbones it draws on) stay the same; metrics that are not configured are left
     alone. A metric without a value gets null and the reason. Of clips of a group, what they look
     like is kept too, for the comparison of all of them. `suite` are all its prompts, to which some
-    metrics compare; `base` is the run that this one is a variant of. Where other processes score
-    the same folder, `share` is this one's. A metric that takes longer than `timeout_s` on a clip
-    ends this process, for another to go on; it is unscored there until the limit is another one. So
-    are all metrics of a clip that takes longer to be read.
+    metrics compare; `base` is the run that this one is a variant of. A metric that takes longer
+    than `timeout_s` on a clip ends this process, for another to go on; it is unscored there until
+    the limit is another one. So are all metrics of a clip that takes longer to be read.
 
     Returns:
         One line for each clip whose stored frames could not be read, or that ended the process
-        `max_tries` times, and for each metric that broke down on a clip; there is no score then,
-        and the next run tries again.
+        `plan.max_tries` times, and for each metric that broke down on a clip; there is no score
+        then, and the next run tries again.
     """
+    folder = plan.folder
     # Same clip, same machine, same score: nothing may depend on which kernel was picked.
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
-    clips_ok = [(item, record) for item in items if (record := _ok_record(folder, item.sample))]
+    clips_ok = [(item, made) for item in plan.items if (made := _ok_record(folder, item.sample))]
     if not clips_ok:  # nothing to score: no network need be there
         return []
     grouped = any(item.prompt.group is not None for item, _ in clips_ok)
@@ -227,16 +226,16 @@ def score(
     with ExitStack() as stack:
         # A clip is read while the one before it is being scored.
         reader = stack.enter_context(ThreadPoolExecutor(1))
-        todo = share.ordered(works, lambda work: work.item.sample)
+        todo = plan.share.ordered(works, lambda work: work.item.sample)
         claims = claimed(todo, lambda work: folder.score(work.item.sample), begin, ahead=1)
         stack.enter_context(closing(claims))
-        for mine in track(claims, f"{label}: score", len(works)):
+        for mine in track(claims, f"{plan.label}: score", len(works)):
             if mine is None:
                 continue
             claim, (work, clips) = mine
             try:
-                if claim.begin() > max_tries:
-                    why = f"the process died {max_tries} times while scoring this clip"
+                if claim.begin() > plan.max_tries:
+                    why = f"the process died {plan.max_tries} times while scoring this clip"
                     damaged.append(f"{work.item.sample}: {why}")
                     continue
                 stop = partial(scoring.leave_unread, work, claim)
@@ -312,16 +311,13 @@ def _entry(
 ) -> ScoreEntry:
     """What a metric makes of a clip; without one, `why` that is nothing."""
     entry: dict[str, Any] = {"value": None}
-    try:
-        if analysis is not None:
-            scored = metric.score(analysis)
-            entry["value"] = scored.value
-            if scored.series:
-                entry["series"] = {name: tuple(values) for name, values in scored.series.items()}
-            if scored.note:
-                entry["note"] = scored.note
-    except Unscored as reason:
-        why = str(reason)
+    if analysis is not None:
+        scored = metric.score(analysis)
+        entry["value"] = scored.value
+        if scored.series:
+            entry["series"] = {name: tuple(values) for name, values in scored.series.items()}
+        if scored.note:
+            entry["note"] = scored.note
     return ScoreEntry(
         unit=metric.unit,
         better=metric.better,
@@ -334,10 +330,5 @@ def _entry(
 
 def _appearance(fingerprint: str, analysis: Analysis | None, why: str | None = None) -> Appearance:
     """What a clip looks like; without one, `why` that is nothing."""
-    vector = None
-    try:
-        if analysis is not None:
-            vector = pack(appearance(analysis))
-    except Unscored as reason:
-        why = str(reason)
+    vector = None if analysis is None else pack(appearance(analysis))
     return Appearance(vector=vector, why=why, fingerprint=fingerprint)

@@ -138,9 +138,16 @@ def in_workers(
     parts = len(gpus) // gpus_each
     shares = [gpus[part * gpus_each :][:gpus_each] for part in range(parts)] or [gpus]
 
+    context = get_context("spawn")  # a fork of a process that has used torch may hang
+
     def start(number: int, *, again: bool = False) -> _Worker:
+        messages, theirs = context.Pipe(duplex=False)
         life = partial(_live, work, number, again)
-        return _start(life, number, shares[number % len(shares)], processes_each)
+        mine = shares[number % len(shares)]
+        process = context.Process(target=_be_worker, args=(life, mine, processes_each, theirs))
+        process.start()
+        theirs.close()
+        return _Worker(number, process, messages)
 
     running: list[_Worker] = []
     ended: list[Done] = []
@@ -180,17 +187,6 @@ def in_workers(
         if done.mistake is not None:
             raise BenchError(done.mistake)
     return list(dict.fromkeys(each for done in ended for each in done.told))
-
-
-def _start(
-    life: Callable[[Connection | None], None], number: int, gpus: Sequence[str], processes: int
-) -> _Worker:
-    context = get_context("spawn")  # a fork of a process that has used torch may hang
-    messages, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_be_worker, args=(life, gpus, processes, theirs))
-    process.start()
-    theirs.close()
-    return _Worker(number, process, messages)
 
 
 def _listen(worker: _Worker, display: Display) -> bool:

@@ -62,7 +62,8 @@ def long_run(root: Path) -> tuple[list[Use], list[Use]]:
     items = [Item(prompt, seed) for prompt in prompts for seed in range(20)]
     folder = RunFolder(root / "long" / "toy")
     generator = Watched(height=16, width=16, seconds=0.5)
-    generate(Plan("toy", generator, folder, CPU, items, warmup=0), items)
+    plan = Plan("toy", generator, folder, CPU, items, warmup=0)
+    generate(plan, items)
     uses: list[Use] = []
 
     @metric(unit="bytes", better=None)
@@ -71,7 +72,7 @@ def long_run(root: Path) -> tuple[list[Use], list[Use]]:
         return 0.0
 
     metrics = {"watched": watched, "warp_mae": warp_mae}
-    failures = score("toy", items, metrics, Backbones({"flow": DisFlow()}, CPU), folder, prompts)
+    failures = score(plan, metrics, Backbones({"flow": DisFlow()}, CPU), prompts)
     assert not failures
     return generator.uses, uses
 

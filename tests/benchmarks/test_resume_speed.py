@@ -23,8 +23,8 @@ pytestmark = pytest.mark.benchmark
 RECORDS, SEEDS = 10_000, 4
 ROUNDS = 5
 # Of the time to read the same files and parse them as JSON: 15 us each on a quiet machine, where
-# the bound is 4 s for 100,000.
-MOST_OF_PARSING = 2.5
+# the bound is 2.4 s for 100,000.
+MOST_OF_PARSING = 1.6
 MODEL = {
     "repo": "maker/model-5B",
     "revision": "0" * 40,

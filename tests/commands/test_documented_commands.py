@@ -16,12 +16,9 @@ import numpy as np
 import pytest
 import yaml
 from hydra import initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from bench.cli import COMMANDS
-from bench.commands.composition import compose_config
+from bench.commands.composition import compose_config, jobs_of, parsed
 from bench.commands.suites import suites
 from bench.config import build_generator, build_metrics, parse_run, plain
 from bench.storage import CONF
@@ -126,9 +123,7 @@ def installed(distribution: str) -> bool:
 def jobs(overrides: tuple[str, ...]) -> list[list[str]]:
     """The overrides of each job of a sweep."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        parsed = OverridesParser.create(loader).parse_overrides(list(overrides))
-        return [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+        return jobs_of(parsed(overrides))
 
 
 @cache

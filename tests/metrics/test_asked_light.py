@@ -8,6 +8,7 @@ from pathlib import Path
 import fake_results as fake
 import numpy as np
 import pytest
+import torch
 from conftest import PROMPT
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ from bench.metrics.consistency import flicker
 from bench.metrics.damage import Window
 from bench.metrics.damage import flicker as damage
 from bench.prompts import LIGHTING_CHANGE, Item, load_suite
+from bench.run.plan import Plan
 from bench.run.scoring import score
 from bench.storage import RunFolder
 from bench.video import read_video
@@ -105,7 +107,8 @@ def test_a_tag_that_is_added_makes_the_scores_again(tmp_path: Path, backbones: B
     folder.record(item.sample).write_text(json.dumps(record))
 
     def stored(item: Item) -> float | None:
-        assert score("m", [item], {"flicker": flicker}, backbones, folder, [item.prompt]) == []
+        plan = Plan("m", ToyGenerator(32, 32), folder, torch.device("cpu"), [item])
+        assert score(plan, {"flicker": flicker}, backbones, [item.prompt]) == []
         value: float | None = json.loads(folder.score(item.sample).read_text())["metrics"][
             "flicker"
         ]["value"]

@@ -401,6 +401,7 @@ def test_a_multirun_of_nothing_is_a_mistake(
             "there is none (did you mean 'flicker'?)",
         ),
         (["suite.prompts=nowhere.jsonl"], "nowhere.jsonl"),
+        (["suite.prompts=5"], "suite.prompts must be a prompt file, or null, got 5"),
         (["stages=["], "stages=["),
         (["stages=score"], "stages must be a list"),
         (["+modl=x"], "did you mean 'model'"),

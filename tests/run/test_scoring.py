@@ -98,13 +98,10 @@ def score_them(
 ) -> list[str]:
     workers._GRACE_S = 1.0  # in the worker alone
     return score(
-        "flat",
-        ITEMS,
+        Plan("flat", Flat(), folder, CPU, ITEMS, max_tries=2),
         {name: METRICS[name] for name in names},
         Backbones({}, CPU),
-        folder,
         [item.prompt for item in ITEMS],
-        max_tries=2,
         timeout_s=timeout_s,
     )
 

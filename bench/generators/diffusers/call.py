@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -109,13 +110,10 @@ class FrameRule:
 
     def nearest(self, count: int) -> list[int]:
         """The legal counts next to this one, below and above, as far as there are any."""
-        below = count - (count - self.offset) % self.step
-        candidates = {below, below + self.step, self.least}
-        if self.most is not None:
-            candidates.add(self.most - (self.most - self.offset) % self.step)
-        legal = sorted(filter(self.holds, candidates))
-        lower = [legal_count for legal_count in legal if legal_count < count][-1:]
-        return lower + [legal_count for legal_count in legal if legal_count > count][:1]
+        highest = count - 1 if self.most is None else min(count - 1, self.most)
+        below = filter(self.holds, range(highest, 0, -1))
+        above = filter(self.holds, range(count + 1, max(self.least, count + self.step) + 1))
+        return [*islice(below, 1), *islice(above, 1)]
 
     def closest(self, seconds: float, fps: float, longest_s: float, own: int) -> int:
         """The legal count whose length comes nearest to `seconds`.

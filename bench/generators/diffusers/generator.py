@@ -24,10 +24,10 @@ from bench.generators.base import (
     settings,
 )
 from bench.generators.diffusers import call as calls
+from bench.generators.diffusers.hub import find_revisions
 from bench.generators.diffusers.load import (
     Load,
     check_parts,
-    find_revisions,
     is_modular,
     load_pipeline,
     read_back,
@@ -205,7 +205,7 @@ class DiffusersGenerator(Generator):
         with _quiet():
             self.options.check(self.device, random_weights=self.weights == "random")
             if self.weights == "real":
-                self.revisions = self.revisions or self._find_revisions()
+                self._find_revisions()
 
     def __enter__(self) -> Self:
         try:
@@ -310,7 +310,7 @@ class DiffusersGenerator(Generator):
                 home = torch.device("cpu") if self.options.offload else self.device
                 self.pipe = random_pipeline(kind, self.description, self.load, self.dtypes, home)
             else:
-                self.revisions = self.revisions or self._find_revisions()
+                self._find_revisions()
                 config = self.options.quantization_config()
                 self.pipe = load_pipeline(kind, self.source_name, self.load, self.dtypes, config)
             self.pipe.set_progress_bar_config(disable=True)
@@ -341,10 +341,10 @@ class DiffusersGenerator(Generator):
             arguments[name] = [Image.fromarray(frame) for frame in read_video(file).frames]
         return arguments
 
-    def _find_revisions(self) -> dict[str, str]:
+    def _find_revisions(self) -> None:
         parts = (*self.load.components.values(), *self.load.loras)
         own = {"repo": self.source_name, "revision": self.load.revision}
-        return find_revisions(parts, own)
+        self.revisions = self.revisions or find_revisions(parts, own)
 
 
 @contextlib.contextmanager

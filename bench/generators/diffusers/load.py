@@ -1,6 +1,5 @@
 """From a YAML's `load` to a pipeline with its weights, and what that then is, read from it."""
 
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -10,28 +9,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import huggingface_hub
 import numpy as np
 import torch
-from huggingface_hub import errors as hub_errors
 from PIL import Image
 
-from bench.errors import BenchError, UnavailableError, nearest, one_line
+from bench.errors import BenchError, nearest, one_line
 from bench.generators.base import check_arguments, require, require_choice
-from bench.generators.diffusers.options import DTYPES, Dtype, attention_in_use, denoisers, method
-
-T = TypeVar("T")
-
-# What describes a pipeline without its weights; a few kilobytes of a repository.
-_DESCRIPTION = ("*.json", "*.txt", "*.model", "*.jinja")
-
-# What is loaded from a folder, and how much is read to tell one from another.
-_LOADED = frozenset({".json", ".txt", ".model", ".jinja", ".safetensors", ".bin"})
-_PIECES, _PIECE_BYTES = 64, 2**16
-
-_ELSEWHERE = "or load a folder with model.path=DIR"
+from bench.generators.diffusers.hub import from_hub, hub_file
+from bench.generators.diffusers.options import (
+    DTYPES,
+    Dtype,
+    attention_in_use,
+    denoisers,
+    method,
+    networks,
+)
 
 FACE_READERS = ("insightface", "consisid_eva_clip", "facexlib")
 """What diffusers reads faces with; none of it is needed for any other model than ConsisID."""
@@ -116,87 +111,6 @@ def resolve_class(name: object, where: str) -> Any:  # noqa: ANN401 - a class of
             f"{where}: diffusers {diffusers.__version__} and transformers "
             f"{transformers.__version__} have no {name!r}{close}"
         ) from None
-
-
-def from_hub(repo: str, fetch: Callable[[], T]) -> T:
-    """What a hub gives; each way to fail is a BenchError of one line."""
-    unreachable = UnavailableError(
-        f"{repo} is not on this machine and the hub cannot be reached: connect once, {_ELSEWHERE}"
-    )
-    try:
-        return fetch()
-    except hub_errors.GatedRepoError:
-        raise UnavailableError(
-            f"{repo} is gated: accept its terms on https://huggingface.co/{repo}, type "
-            f"`hf auth login`, {_ELSEWHERE}"
-        ) from None
-    except hub_errors.RevisionNotFoundError:
-        raise BenchError(f"{repo} has no such revision: see model.load") from None
-    except (hub_errors.RepositoryNotFoundError, hub_errors.HFValidationError):
-        raise BenchError(
-            f"there is no repository {repo} on the hub, or none that you may see: correct "
-            f"model.repo, type `hf auth login` if it is private, {_ELSEWHERE}"
-        ) from None
-    except (hub_errors.LocalEntryNotFoundError, hub_errors.OfflineModeIsEnabled, ConnectionError):
-        raise unreachable from None
-    except (hub_errors.EntryNotFoundError, hub_errors.HfHubHTTPError) as error:
-        raise BenchError(f"{repo}: {one_line(error)}") from None
-    except OSError as error:  # how diffusers wraps several of the above
-        if isinstance(error.__cause__ or error.__context__, hub_errors.GatedRepoError):
-            raise UnavailableError(f"{repo} is gated: type `hf auth login`, {_ELSEWHERE}") from None
-        if not Path(repo).is_dir() and "connect" in str(error).lower():
-            raise unreachable from None
-        raise BenchError(f"{repo} cannot be loaded: {one_line(error)}") from None
-
-
-def describe(repo: str, revision: str | None = None) -> Path:
-    """The folder with everything of a repository but its weights, fetched where it is not there."""
-    settings: dict[str, Any] = {"revision": revision, "allow_patterns": list(_DESCRIPTION)}
-    return Path(from_hub(repo, lambda: huggingface_hub.snapshot_download(repo, **settings)))
-
-
-def find_revisions(
-    parts: Iterable[Mapping[str, Any] | None], pipeline: Mapping[str, Any]
-) -> dict[str, str]:
-    """Which version there is of everything that a model is loaded from.
-
-    `parts` are components and LoRAs that come from elsewhere, each a `repo` and its `revision`, as
-    `pipeline` is for the rest. Either `repo` may be a folder. A missing or gated repository is
-    named before the weights of another are fetched.
-
-    Returns:
-        Repository to commit, as the hub's cache names it, `repository@revision` for a part whose
-        revision is set; folder to the digest of its files.
-    """
-    revisions = {}
-    for part in (*parts, pipeline):
-        if not part or not part.get("repo"):
-            continue
-        repo, revision = str(part["repo"]), part.get("revision")
-        if Path(repo).is_dir():
-            revisions[repo] = digest(Path(repo))
-        else:
-            is_pinned = revision and part is not pipeline
-            revisions[f"{repo}@{revision}" if is_pinned else repo] = describe(repo, revision).name
-    return revisions
-
-
-def digest(folder: Path) -> str:
-    """SHA-256 (hex) of names, sizes and contents of a folder's weights and their description.
-
-    Of a large file it takes 64 pieces, evenly spaced: training changes a network all over.
-    """
-    hashed = hashlib.sha256()
-    files = (path for path in folder.rglob("*") if path.suffix in _LOADED and path.is_file())
-    for path in sorted(files):
-        size = path.stat().st_size
-        hashed.update(f"{path.relative_to(folder).as_posix()} {size}\n".encode())
-        step = max(_PIECE_BYTES, -(-size // _PIECES))
-        with path.open("rb") as file:
-            for start in range(0, size, step):
-                file.seek(start)
-                hashed.update(file.read(_PIECE_BYTES))
-    return hashed.hexdigest()
 
 
 def load_pipeline(
@@ -305,9 +219,8 @@ def _load_part(spec: Any, **settings: Any) -> Any:  # noqa: ANN401 - a Component
 
 def finish(pipe: Any, load: Load) -> None:  # noqa: ANN401 - any diffusers pipeline
     """What follows once all weights are there: scheduler, guider, LoRA, patches, methods."""
-    for part in pipe.components.values():
-        if isinstance(part, torch.nn.Module):
-            part.eval()  # what a pipeline puts together itself is in training mode
+    for network in networks(pipe).values():
+        network.eval()  # what a pipeline puts together itself is in training mode
     if load.scheduler is not None:
         changed = {key: value for key, value in load.scheduler.items() if key != "class"}
         name = load.scheduler.get("class")
@@ -341,9 +254,7 @@ def read_back(pipe: Any, device: torch.device) -> dict[str, Any]:  # noqa: ANN40
     parameters and buffers take on the device that computes, which is less than all of them where
     they are offloaded.
     """
-    modules = {
-        name: part for name, part in pipe.components.items() if isinstance(part, torch.nn.Module)
-    }
+    modules = networks(pipe)
     bytes_on_device = {
         id(tensor): tensor.nbytes  # shared ones, as tied embeddings, once
         for module in modules.values()
@@ -387,18 +298,12 @@ def _component(part: Mapping[str, Any], source: str, load: Load, dtype: torch.dt
         from safetensors.torch import load_file
 
         module = cls()
-        module.load_state_dict(load_file(_file(repo, part["file"], revision)))
+        module.load_state_dict(load_file(hub_file(repo, part["file"], revision)))
         return module.to(dtype).eval()
     settings: dict[str, Any] = {"subfolder": part.get("subfolder"), "revision": revision}
     if issubclass(cls, torch.nn.Module):
         settings["dtype"] = dtype
     return from_hub(repo, lambda: cls.from_pretrained(repo, **_without_none(settings)))
-
-
-def _file(repo: str, name: str, revision: str | None) -> str:
-    if (local := Path(repo) / name).is_file():
-        return str(local)
-    return from_hub(repo, lambda: huggingface_hub.hf_hub_download(repo, name, revision=revision))
 
 
 def _add_lora(pipe: Any, lora: Mapping[str, Any], name: str) -> None:  # noqa: ANN401 - any pipeline

@@ -200,10 +200,9 @@ def apply(options: Options, pipe: Any, dtype: torch.dtype) -> None:  # noqa: ANN
     """
     for name in options.quantised:
         if getattr(pipe, name, None) is None:
-            networks = [key for key, part in pipe.components.items() if hasattr(part, "parameters")]
             raise BenchError(
                 f"model.options.quantise: {type(pipe).__name__} has no {name}: "
-                f"add components, of {', '.join(networks)}"
+                f"add components, of {', '.join(networks(pipe))}"
             )
     for option in ("tiling", "slicing"):
         if getattr(options, option):
@@ -291,16 +290,21 @@ def _offload_modular(kind: str, pipe: Any, device: torch.device) -> None:  # noq
             "models: type model.options.offload=model"
         )
     manager = ComponentsManager()
-    for name, part in pipe.components.items():
-        if isinstance(part, torch.nn.Module):
-            manager.add(name, part)
+    for name, network in networks(pipe).items():
+        manager.add(name, network)
     manager.enable_auto_cpu_offload(device=device)
+
+
+def networks(pipe: Any) -> dict[str, torch.nn.Module]:  # noqa: ANN401 - any pipeline
+    """All that hold weights, by the name of their component."""
+    parts = pipe.components.items()
+    return {name: part for name, part in parts if isinstance(part, torch.nn.Module)}
 
 
 def denoisers(pipe: Any) -> dict[str, Any]:  # noqa: ANN401 - any pipeline
     """The networks that run once a step, by the name of their component."""
-    networks = {name: getattr(pipe, name, None) for name in DENOISERS}
-    return {name: network for name, network in networks.items() if network is not None}
+    found = ((name, getattr(pipe, name, None)) for name in DENOISERS)
+    return {name: network for name, network in found if network is not None}
 
 
 def attention_in_use(module: torch.nn.Module) -> list[str]:

@@ -25,9 +25,9 @@ from accelerate import init_empty_weights
 from tokenizers.pre_tokenizers import ByteLevel
 
 from bench.errors import BenchError, UnavailableError, one_line
+from bench.generators.diffusers.hub import describe
 from bench.generators.diffusers.load import (
     Load,
-    describe,
     finish,
     is_modular,
     load_pipeline,

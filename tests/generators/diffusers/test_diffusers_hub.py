@@ -15,7 +15,8 @@ from tiny_pipelines import TINY, motion_adapter
 
 from bench.errors import BenchError
 from bench.generators.diffusers.generator import DiffusersGenerator
-from bench.generators.diffusers.load import Load, _component, describe, digest, find_revisions
+from bench.generators.diffusers.hub import describe, digest, find_revisions
+from bench.generators.diffusers.load import Load, _component
 
 ANSWER: Any = SimpleNamespace(headers={}, request=None, status_code=403)
 

@@ -63,7 +63,7 @@ def model(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _a_hub_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.generators.diffusers.load.describe", lambda *_: Path("commit"))
+    monkeypatch.setattr("bench.generators.diffusers.hub.describe", lambda *_: Path("commit"))
 
 
 def built(model: dict[str, Any]) -> DiffusersGenerator:
