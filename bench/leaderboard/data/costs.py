@@ -262,14 +262,17 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
     for clip in result.clips:
         draws[clip.prompt].append(clip)
-    tries = [(len(clips), sum(is_usable(c, criteria) for c in clips)) for clips in draws.values()]
+    prompts = [
+        (clips, [clip for clip in clips if is_usable(clip, criteria)]) for clips in draws.values()
+    ]
+    tries = [(len(drawn), len(kept)) for drawn, kept in prompts]
     by_prompt = {
         prompt: usable / drawn for prompt, (drawn, usable) in zip(draws, tries, strict=True)
     }
     solved = sum(usable > 0 for _, usable in tries)
     fewest = min(drawn for drawn, _ in tries)
     redrawn = solved and fewest > 1
-    cost = _cost(result, devices, list(draws.values()), criteria)
+    cost = _cost(result, devices, prompts)
     return Yield(
         clips=len(result.clips),
         usable=sum(usable for _, usable in tries),
@@ -433,14 +436,13 @@ def _price_usd(clip: ClipResult) -> float | None:
 def _cost(
     result: Result,
     devices: Collection[str],
-    draws: Sequence[Sequence[ClipResult]],
-    criteria: Criteria,
+    prompts: Sequence[tuple[Sequence[ClipResult], Sequence[ClipResult]]],
 ) -> Cost | str:
-    """The cost of draws, given prompt by prompt, or why it is not known."""
+    """The cost of clips, or why it is not known; of each prompt all draws and the usable ones."""
     tariff = _tariff(result, devices)
     if isinstance(tariff, str):
         return tariff
-    clips = [clip for prompt in draws for clip in prompt]
+    clips = [clip for drawn, _ in prompts for clip in drawn]
     successes = [clip for clip in clips if clip.status == "ok"]
     amounts = [amount for clip in successes if (amount := tariff.amount(clip)) is not None]
     if not amounts:
@@ -451,15 +453,13 @@ def _cost(
         own = tariff.amount(clip)
         return typical if own is None else own
 
-    costs = [sum(map(charge, prompt)) for prompt in draws]
-    usable_s = [
-        sum(clip.video_s for clip in prompt if is_usable(clip, criteria)) for prompt in draws
-    ]
+    costs = [sum(map(charge, drawn)) for drawn, _ in prompts]
+    usable_s = [sum(clip.video_s for clip in usable) for _, usable in prompts]
     video_s = sum(clip.video_s for clip in successes)
     per_clip = sum(costs) / len(clips)
-    hidden = stats.most_when_none(len(draws))
+    hidden = stats.most_when_none(len(prompts))
     per_usable_s = stats.ratio(costs, usable_s)
-    if per_usable_s and all(is_usable(clip, criteria) for clip in clips):
+    if per_usable_s and all(len(usable) == len(drawn) for drawn, usable in prompts):
         # As uncertain as a full yield: the upper end allows for rejects to come.
         mean = per_usable_s.mean
         low = mean if per_usable_s.low is None else per_usable_s.low

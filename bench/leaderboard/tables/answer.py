@@ -6,7 +6,7 @@ from bench import statistics as stats
 from bench.leaderboard.data.costs import is_cpu
 from bench.leaderboard.data.rows import HEADLINE, USABLE, Group, Row
 from bench.leaderboard.tables.table import mean, mean_cell, number, percent, plural
-from bench.leaderboard.tables.variants import speed_up
+from bench.leaderboard.tables.variants import clocks, speed_up
 from bench.statistics import MIN_PROMPTS, Interval
 
 _NAMED = 3  # models, before the rest is counted
@@ -51,12 +51,13 @@ def _faster(group: Group, leaders: Sequence[Row]) -> str:
     same time. Seconds of a processor, which others may have used meanwhile, say too little.
     """
     best = group.complete[0]
+    base = clocks(best.result)
     gains = {
         row.result.model: gain
         for row in group.complete[1:]
-        for clock in row.speeds.keys() & best.speeds.keys()
-        if not is_cpu(clock)
-        if (gain := speed_up(row.result, best.result, clock))
+        for clock, own in clocks(row.result).items()
+        if clock in row.speeds and clock in best.speeds and not is_cpu(clock)
+        if (gain := speed_up(own, base[clock]))
         if gain.n >= MIN_PROMPTS and gain.low is not None and gain.low > FASTER
     }
     beside = [row for row in leaders if row.result.model in gains]
