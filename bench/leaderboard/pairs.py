@@ -191,7 +191,7 @@ def verdict(a: str, b: str, compared: Pairs) -> str:
     metric = "the share of usable clips" if compared.metric == USABLE else compared.metric
     differences = list(compared.differences().values())
     count, gap = len(differences), compared.interval()
-    if gap is None or gap.low is None or gap.high is None or count < MIN_PROMPTS:
+    if gap is None or count < MIN_PROMPTS:
         had = plural(count, f"common {noun}")
         return f"{had} cannot tell {a} from {b} in {metric}: at least {MIN_PROMPTS} are needed."
     if max(map(abs, differences)) <= _ROUNDING * max(map(abs, compared.a.values())):
@@ -199,10 +199,10 @@ def verdict(a: str, b: str, compared: Pairs) -> str:
     if not _is_sure(gap):
         return (
             f"These {count} {noun}s do not tell {a} from {b} in {metric}: A - B lies between "
-            f"{number(gap.low)} and {number(gap.high)} ({unit}; 95% interval)."
+            f"{' and '.join(map(number, gap.ends))} ({unit}; 95% interval)."
         )
     ahead, behind = (a, b) if gap.mean > 0 else (b, a)
-    ends = map(number, sorted((abs(gap.low), abs(gap.high))))
+    ends = map(number, sorted(map(abs, gap.ends)))
     by = f"by {' to '.join(dict.fromkeys(ends))} ({unit}; 95% interval)"
     if compared.meaning.better is None:
         return f"On {noun}s like these {count}, {ahead} has more {metric} than {behind}, {by}."
@@ -245,8 +245,7 @@ def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[s
 
     def gap(category: str, of: Pairs) -> Cell:
         interval = of.interval(categories[category])
-        sure = interval is not None and interval.n >= MIN_PROMPTS and _is_sure(interval)
-        return mean_cell(interval, strong=sure)
+        return mean_cell(interval, strong=interval is not None and _is_sure(interval))
 
     columns: list[Column[str]] = [
         Column("category", str, kind="name"),
@@ -279,12 +278,13 @@ def most(compared: Pairs) -> Table:
 
 
 def _is_sure(gap: Interval) -> bool:
-    """Whether an interval leaves out 0."""
-    return gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
+    """Whether an interval leaves out 0, over prompts enough to have a say."""
+    low, high = gap.ends
+    return gap.n >= MIN_PROMPTS and (low > 0 or high < 0)
 
 
 def _better(each: Pairs, gap: Interval) -> str | None:
-    if each.meaning.better is None or gap.n < MIN_PROMPTS or not _is_sure(gap):
+    if each.meaning.better is None or not _is_sure(gap):
         return None
     if abs(gap.mean) < ALIKE.get(each.meaning.unit, 0):
         return None

@@ -462,9 +462,8 @@ def _cost(
     if per_usable_s and all(len(usable) == len(drawn) for drawn, usable in prompts):
         # As uncertain as a full yield: the upper end allows for rejects to come.
         mean = per_usable_s.mean
-        low = mean if per_usable_s.low is None else per_usable_s.low
-        high = max(per_usable_s.high or mean, mean / (1 - hidden))
-        per_usable_s = replace(per_usable_s, low=low, high=high)
+        low, high = per_usable_s.ends
+        per_usable_s = replace(per_usable_s, low=low, high=max(high, mean / (1 - hidden)))
     return Cost(
         unit=tariff.unit,
         source=tariff.source,

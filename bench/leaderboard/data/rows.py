@@ -116,7 +116,9 @@ class Group:
 
     def by_prompt(self, row: Row) -> Mapping[str, float]:
         """Of a complete row what the group is ranked by, prompt by prompt."""
-        return _by_prompt(self.ranked_by, row.result, row.usable)
+        if self.ranked_by == HEADLINE:
+            return prompt_means(row.result, HEADLINE)
+        return row.usable.by_prompt if row.usable else {}
 
 
 @dataclass(frozen=True)
@@ -150,12 +152,11 @@ def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteB
     by_suite: defaultdict[str, list[Result]] = defaultdict(list)
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         by_suite[result.suite].append(result)
-    asked = {suite: members[0].prompts.sha256 is not None for suite, members in by_suite.items()}
-    suites = sorted(by_suite, key=lambda suite: (not asked[suite], suite))
     cast: defaultdict[str, list[Vote]] = defaultdict(list)
-    for vote in matching(votes, (result for each in by_suite.values() for result in each))[0]:
+    for vote in matching(votes, chain(*by_suite.values()))[0]:
         cast[vote.suite].append(vote)
-    return [_board(suite, by_suite[suite], cast[suite]) for suite in suites]
+    suites = [_board(suite, members, cast[suite]) for suite, members in by_suite.items()]
+    return sorted(suites, key=lambda board: (board.footage, board.suite))
 
 
 def has_quality(result: Result) -> bool:
@@ -303,7 +304,7 @@ def _on_common(results: Sequence[Result]) -> list[Result]:
 
 def _whole_prompts(result: Result) -> set[str]:
     """Prompts of which every seed counts."""
-    counts = Counter(clip.prompt for clip in result.clips if _counts_as(result, clip))
+    counts = Counter(clip.prompt for clip in _counting(result))
     return {prompt for prompt, count in counts.items() if count == len(result.expected.seeds)}
 
 
@@ -358,7 +359,8 @@ def _group(
             if metric.better is not None
         }
         if ranked_by == USABLE:
-            common[USABLE] = _common([_by_prompt(USABLE, r, usable[r.model]) for r in complete])
+            shares = (share.by_prompt if share else {} for share in usable.values())
+            common[USABLE] = _common(list(shares))
     leaders = {
         name: set(compress(models, _leading(values, metrics.get(name))))
         for name, values in common.items()
@@ -369,7 +371,8 @@ def _group(
     intervals = iter(stats.intervals(values))
     rows = []
     for result in results:
-        model, (scored, failed) = result.model, _counts(result)
+        model = result.model
+        failed = sum(clip.is_failure for clip in result.clips)
         scores = {name: Score(next(intervals), model in leaders.get(name, ())) for name in metrics}
         judged = usable.get(model)
         quality = scores.get(HEADLINE)
@@ -380,7 +383,7 @@ def _group(
             label=labels[model],
             rank=ranks.get(model),
             scores=scores,
-            scored=scored,
+            scored=len(_counting(result)) - failed,
             failed=failed,
             refused=sum(clip.status == "refused" for clip in result.clips),
             speeds=on_devices[model],
@@ -412,12 +415,6 @@ def _group(
     )
 
 
-def _by_prompt(ranked_by: str, result: Result, usable: Yield | None) -> Mapping[str, float]:
-    if ranked_by == HEADLINE:
-        return prompt_means(result, HEADLINE)
-    return usable.by_prompt if usable else {}
-
-
 def _leading(values: NDArray[np.float64], metric: MetricDescription | None) -> list[bool]:
     """Which models lead, those included whose mean looks the same as the best."""
     leading = stats.leading(values)
@@ -435,20 +432,18 @@ def _common(means: Sequence[Mapping[str, float]], better: str = "higher") -> NDA
     return values if better == "higher" else -values
 
 
-def _counts(result: Result) -> tuple[int, int]:
-    """How many clips have a score, and how many failed."""
-    failed = sum(clip.is_failure for clip in result.clips)
-    return sum(_counts_as(result, clip) for clip in result.clips) - failed, failed
-
-
-def _counts_as(result: Result, clip: ClipResult) -> bool:
-    """Whether a clip has a score (a headline, where there is that metric), or failed."""
+def _counting(result: Result) -> list[ClipResult]:
+    """The clips that have a score (a headline, where there is that metric), or failed."""
     names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
-    return clip.is_failure or any(clip.scores.get(name) is not None for name in names)
+    return [
+        clip
+        for clip in result.clips
+        if clip.is_failure or any(clip.scores.get(name) is not None for name in names)
+    ]
 
 
 def _is_complete(result: Result) -> bool:
-    return sum(_counts(result)) == result.expected_clips
+    return len(_counting(result)) == result.expected_clips
 
 
 def _why_unranked(footage: bool, complete: Sequence[Result], has_headline: bool) -> str | None:

@@ -145,7 +145,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
                 [(0, y - h), (each.mean, y - h), (each.mean, y + h), (0, y + h)] for y, each in bars
             ]
             axes.add_collection(PolyCollection(corners, facecolors=colour, alpha=0.4, lw=0))
-            ends = [(y, each.low, each.high) for y, each in bars if each.low is not None]
+            ends = [(y, *each.ends) for y, each in bars if each.low is not None]
             y, low, high = np.array(ends, float).reshape(-1, 3).T
             axes.hlines(y, low, high, colors=colour, lw=1.6, capstyle="projecting")
             axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")), y=1)
@@ -205,10 +205,9 @@ def _title(name: str, group: Group) -> str:
 
 
 def _ends(interval: Interval) -> tuple[float, float, float]:
-    """Lower end, mean and upper end; three times the mean where it stands alone."""
-    mean = interval.mean
-    low, high = (mean if end is None else end for end in (interval.low, interval.high))
-    return low, mean, high
+    """Lower end, mean and upper end."""
+    low, high = interval.ends
+    return low, interval.mean, high
 
 
 def _slug(text: str) -> str:

@@ -26,7 +26,6 @@ from bench.leaderboard.tables.table import (
     MODEL,
     Cell,
     Column,
-    Empty,
     Place,
     Table,
     decimals,
@@ -169,26 +168,25 @@ def size(result: Result) -> str | None:
 
 def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequence[str]) -> Table:
     """How good, how fast, at what price: one row per model, the best first."""
-    complete = rows[0] in group.complete
-    lead = _lead(ranked=HEADLINE in group.metrics and not group.footage and complete)
-    columns, _ = _headline_columns(group, rows, HEADLINE_COLUMNS - len(lead))
-    if not complete:
+    columns, _ = _headline_columns(group, rows)
+    if rows is group.partial:
         columns.append(Column("why", _why_partial, kind="text"))
+    is_first = rows is group.complete or not group.complete
     return tabulate(
         title,
-        [*lead, *columns],
+        columns,
         rows,
-        answer=answer(group) if complete or not group.complete else "",
+        answer=answer(group) if is_first else "",
         above=above,
         below=(
             _basis(group, rows), *_not_made(rows), *_why_unscored(rows), *_preferred(group, rows),
         ),
-        place="first" if complete or not group.complete else "second",
+        place="first" if is_first else "second",
     )  # fmt: skip
 
 
 def _headline_columns(
-    group: Group, rows: Sequence[Row], most: int
+    group: Group, rows: Sequence[Row]
 ) -> tuple[list[Column[Row]], list[Column[Row]]]:
     """Columns of the first table in their order, and those for which it has no room.
 
@@ -213,21 +211,21 @@ def _headline_columns(
     shares = group.preference.shares if group.preference else {}
     columns: list[Column[Row]] = [
         Column(USABLE, usable, percent, better="higher"),
-        *_score_columns(group, _headline_metrics(group), empty="hide"),
+        *_score_columns(group, _headline_metrics(group)),
         Column(
             "preferred", lambda r: mean_cell(shares.get(r.result.model)), percent, better="higher"
         ),
         Column("s per s of video", seconds, better="lower"),
         Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),
     ]
+    ranked = HEADLINE in group.metrics and not group.footage and rows is group.complete
     first = [
-        replace(column, empty="hide")
-        for column in columns
-        if not all(column.cell(row).is_empty for row in rows)
+        *_lead(ranked),
+        *(column for column in columns if not all(column.cell(row).is_empty for row in rows)),
     ]
     rest = []
     for name in ("s per s of video", "appeal", "preferred"):
-        if len(first) > most:
+        if len(first) > HEADLINE_COLUMNS:
             rest += [column for column in first if column.name == name]
             first = [column for column in first if column.name != name]
     return first, rest
@@ -235,12 +233,10 @@ def _headline_columns(
 
 def _terms_table(title: str, group: Group, place: Place) -> Table:
     """What the first table has no room for: motion, seconds, memory, shapes, and on what terms."""
-    ranked = HEADLINE in group.metrics and not group.footage
-    most = HEADLINE_COLUMNS - (2 if ranked else 1)
-    _, rest = _headline_columns(group, group.complete or group.partial, most)
+    _, rest = _headline_columns(group, group.complete or group.partial)
     facts: list[Column[Row]] = [
         *rest,
-        *_score_columns(group, [DYNAMICS] if DYNAMICS in group.metrics else [], empty="hide"),
+        *_score_columns(group, [DYNAMICS] if DYNAMICS in group.metrics else []),
         Column("peak GiB", _peak_gib, decimals(1), better="lower"),
         Column("licence", lambda r: r.result.card.licence, kind="text", minor=True),
         Column("resolution", lambda r: size(r.result), kind="text", minor=True),
@@ -281,7 +277,7 @@ def _headline_metrics(group: Group) -> list[str]:
 
 def _lead(ranked: bool) -> list[Column[Row]]:
     """The first columns: the ranks that the data leave open to a model, and who it is."""
-    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show")
+    rank = Column[Row]("rank", _rank, span, kind="rank")
     return [*([rank] if ranked else []), Column("model", _name, kind="name")]
 
 
@@ -302,9 +298,7 @@ def _open_weights(row: Row) -> str | None:
     return {True: "yes", False: "no", None: None}[row.result.card.open_weights]
 
 
-def _score_columns(
-    group: Group, names: Sequence[str], prefix: str = "", empty: Empty = "show"
-) -> Iterator[Column[Row]]:
+def _score_columns(group: Group, names: Sequence[str], prefix: str = "") -> Iterator[Column[Row]]:
     for name in names:
         metric = group.metrics[name]
         yield Column(
@@ -314,7 +308,6 @@ def _score_columns(
             better=metric.better,
             minor=metric.better is None,
             unit=metric.unit,
-            empty=empty,
             meaning=meaning_of(name),
         )
 

@@ -225,9 +225,8 @@ def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell: 
     """A mean, with its interval where that is over at least `fewest` values; more: of `Cell`."""
     if interval is None:
         return Cell()
-    if interval.low is None or interval.high is None or interval.n < fewest:
-        return Cell(interval.mean, **more)
-    return Cell(interval.mean, (interval.low, interval.high), **more)
+    is_alone = interval.low is None or interval.n < fewest
+    return Cell(interval.mean, None if is_alone else interval.ends, **more)
 
 
 def mean(cell: Cell, finest: int = 300) -> str:

@@ -203,21 +203,21 @@ def _faster(speed_up: Interval | None) -> str:
     if speed_up is None:
         return "no clock timed it and its base alike"
     text = f"{number(speed_up.mean, 2)} times as fast"
-    if speed_up.low is None or speed_up.high is None or speed_up.n < MIN_PROMPTS:
+    if speed_up.n < MIN_PROMPTS:
         return f"{text} on {plural(speed_up.n, 'prompt')}"
-    low, high = number(speed_up.low, 2), number(speed_up.high, 2)
+    low, high = (number(end, 2) for end in speed_up.ends)
     return text if low == high else f"{text} ({low} to {high})"
 
 
 def _moved(metric: str, change: Interval) -> str:
     if change.n == 1:
         return f"{metric} {_direction(change.mean)} on a single prompt, which has no interval"
-    if change.low is None or change.high is None or change.n < MIN_PROMPTS:
+    if change.n < MIN_PROMPTS:
         few = f"{plural(change.n, 'prompt')}, too few to tell"
         return f"{metric} {_direction(change.mean)} on {few}"
-    if max(abs(change.low), abs(change.high)) < _ROUNDING:
+    if max(map(abs, change.ends)) < _ROUNDING:
         return f"{metric} the same on each of {change.n} prompts"
-    ends = " and ".join(map(_direction, (change.low, change.high)))
+    ends = " and ".join(map(_direction, change.ends))
     return f"{metric} {_direction(change.mean)}, between {ends}"
 
 
