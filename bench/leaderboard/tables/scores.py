@@ -161,7 +161,7 @@ def without_interval(means: Sequence[Interval | None], nouns: str) -> tuple[str,
 
 def size(result: Result) -> str | None:
     """Width and height of the clips, as a text."""
-    sizes = sorted({(clip.width, clip.height) for clip in result.clips if clip.status == "ok"})
+    sizes = sorted({(clip.width, clip.height) for clip in result.made})
     others = f" and {len(sizes) - 1} more" if len(sizes) > 1 else ""
     return f"{sizes[-1][0]}x{sizes[-1][1]}{others}" if sizes else None
 
@@ -390,8 +390,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
         metrics = [HEADLINE] if HEADLINE in row.result.metrics else list(row.result.metrics)
         reasons = Counter(
             one_line(clip.unscored[name])
-            for clip in row.result.clips
-            if clip.status == "ok"
+            for clip in row.result.made
             for name in metrics
             if name in clip.unscored
         )
