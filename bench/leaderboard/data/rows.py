@@ -206,13 +206,13 @@ def prompt_means(result: Result, metric: str) -> dict[str, float]:
     return {prompt: math.fsum(seeds) / len(seeds) for prompt, seeds in values.items() if seeds}
 
 
-def group_means(clips: Iterable[ClipResult], field: str = "value") -> dict[str, float]:
+def group_means(clips: Iterable[ClipResult], field: str) -> list[float]:
     """Mean over the clips of each group that has any, of a field of `Likeness`."""
     values: defaultdict[str, list[float]] = defaultdict(list)
     for clip in clips:
         if clip.cross_clip is not None and getattr(clip.cross_clip, field) is not None:
             values[clip.cross_clip.group].append(getattr(clip.cross_clip, field))
-    return {group: float(np.mean(each)) for group, each in values.items()}
+    return [float(np.mean(each)) for each in values.values()]
 
 
 def prompt_categories(results: Iterable[Result]) -> dict[str, str]:

@@ -93,9 +93,13 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
                 yield Drawing(
                     f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title, quality)
                 )
-        sub_scores = [name for name in SUB_SCORES if name in group.metrics]
-        in_points = [name for name in sub_scores if group.metrics[name].unit == "points"]
-        if parts := [name for name in in_points if _most(group.complete, name) >= _LEAST_SHOWN]:
+        parts = [
+            name
+            for name in SUB_SCORES
+            if name in group.metrics and group.metrics[name].unit == "points"
+            if _most(group.complete, name) >= _LEAST_SHOWN
+        ]
+        if parts:
             yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
         rows = [row for row in group.complete if row.result.model in lags]
         names = sorted({name for row in rows for name in lags[row.result.model]})

@@ -82,7 +82,7 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
     if group.footage:  # of whatever lies in a folder the mean says little, and each clip much
         first: Place = "first" if len(group.complete) == 1 else "second"
         for row in group.complete:
-            yield replace(_clip_by_clip(row, group.metrics), place=first)
+            yield _clip_by_clip(row, group.metrics, first)
     if group.complete:
         yield _headline_table(f"Headline{suffix}", group, group.complete, above)
         above = []
@@ -399,7 +399,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.label}: {plural(row.unscored, 'clip')} not scored: {usual}."
 
 
-def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
+def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription], place: Place) -> Table:
     """Each file with what tells it from others; why the first of that is missing stands below."""
     clips = sorted(row.result.clips, key=lambda clip: clip.sample)
     notes: dict[str, int] = {}  # reason to its number, in the order of appearance
@@ -444,7 +444,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
         Column("fps", lambda clip: clip.fps, _four_digits, minor=True),
         Column("lossy", _is_lossy, kind="text", minor=True),
     ]
-    table = tabulate(f"{row.label}, clip by clip", columns, clips, place="second")
+    table = tabulate(f"{row.label}, clip by clip", columns, clips, place=place)
     below = [f"({count}) {why}" for why, count in notes.items()]
     scored = {name for clip in clips for name, value in clip.scores.items() if value is not None}
     if rest := scored - {*shown}:

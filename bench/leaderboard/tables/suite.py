@@ -157,8 +157,8 @@ def identity_tables(board: SuiteBoard) -> Iterator[Table]:
 def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
     rows = []
     for result in results:
-        values = {field: group_means(result.clips, field).values() for field in _FIELDS}
-        means = {field: stats.interval(list(each)) for field, each in values.items()}
+        values = {field: group_means(result.clips, field) for field in _FIELDS}
+        means = {field: stats.interval(each) for field, each in values.items()}
         rows.append(_Identity(board.labels[result.model], result, means))
 
     def place(row: _Identity) -> tuple[float, str]:
