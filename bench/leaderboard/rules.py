@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import exp, inf, log
 
 from bench.leaderboard.data.files import Suite, suite_of_result
-from bench.leaderboard.data.rows import HEADLINE
+from bench.leaderboard.data.rows import HEADLINE, PARTS
 from bench.leaderboard.tables.table import named, plural
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
 from bench.metrics.headline import MOST
@@ -204,11 +204,7 @@ def _values(result: Result, name: str, unexplained: Sequence[ClipResult]) -> Ite
 # ---- The headline: what its parts give ----
 
 
-_PARTS = (
-    *("lost_tremble", "lost_churn", "lost_flicker", "lost_wobble", "lost_judder", "lost_jumps"),
-    *("lost_identity", "lost_blending", "lost_order", "lost_stutter", "lost_motion"),
-)
-HEADLINE_VERSIONS: Mapping[str, int] = {"coherence": 6, **dict.fromkeys(_PARTS, 5)}
+HEADLINE_VERSIONS: Mapping[str, int] = {HEADLINE: 6, **dict.fromkeys(PARTS, 5)}
 """The headline and all that it is made of, in the versions for which the sum holds."""
 
 HEADLINE_TOLERANCE = 1e-3
@@ -232,7 +228,7 @@ def composed(parts: Mapping[str, float]) -> float:
 
     `parts` is everything in `HEADLINE_VERSIONS` but the headline itself, whose clip is not needed.
     """
-    return 100 - sum(parts[name] for name in _PARTS)
+    return 100 - sum(parts[name] for name in PARTS)
 
 
 def _headline(result: Result) -> Iterator[str]:

@@ -31,22 +31,12 @@ USABLE = "usable"
 # where results have them.
 BESIDE = ("adherence", "appeal")
 DYNAMICS = "dynamics"
-SUB_SCORES = (
-    "coherence_worst_second",
-    "lost_tremble",
-    "lost_churn",
-    "lost_flicker",
-    "lost_wobble",
-    "lost_judder",
-    "lost_jumps",
-    "lost_identity",
-    "lost_blending",
-    "lost_order",
-    "lost_stutter",
-    "lost_motion",
-    "stutter",
-    "cuts_unrequested",
+PARTS = (
+    *("lost_tremble", "lost_churn", "lost_flicker", "lost_wobble", "lost_judder", "lost_jumps"),
+    *("lost_identity", "lost_blending", "lost_order", "lost_stutter", "lost_motion"),
 )
+"""Points that kinds of damage took; with the headline they add up to 100."""
+SUB_SCORES = ("coherence_worst_second", *PARTS, "stutter", "cuts_unrequested")
 # The columns after the headline: those, then what sees most of the rest.
 LEAD = (*BESIDE, DYNAMICS, *SUB_SCORES, "technical_quality", "flicker", "warp_mae", "identity_min")
 
@@ -162,6 +152,11 @@ def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteB
 def has_quality(result: Result) -> bool:
     """Whether scores mean anything: random weights are timed only, and a run may be unscored."""
     return bool(result.metrics) and not result.random_weights
+
+
+def decisive(result: Result) -> list[str]:
+    """The metrics of which a clip has one if it is scored: the headline, where there is that."""
+    return [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
 
 
 def in_order(metrics: Iterable[str], first: str = HEADLINE) -> list[str]:
@@ -433,8 +428,8 @@ def _common(means: Sequence[Mapping[str, float]], better: str = "higher") -> NDA
 
 
 def _counting(result: Result) -> list[ClipResult]:
-    """The clips that have a score (a headline, where there is that metric), or failed."""
-    names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
+    """The clips that are scored, or failed."""
+    names = decisive(result)
     return [
         clip
         for clip in result.clips

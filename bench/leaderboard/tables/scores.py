@@ -10,11 +10,13 @@ from bench.leaderboard.data.rows import (
     BESIDE,
     DYNAMICS,
     HEADLINE,
+    PARTS,
     SUB_SCORES,
     USABLE,
     Group,
     Row,
     by_category,
+    decisive,
     prompt_categories,
 )
 from bench.leaderboard.data.votes import still_missing
@@ -94,9 +96,8 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
     yield from _tables(f"Metrics of one's own{suffix}", group, group.rows, own, place="second")
     yield _terms_table(f"Speed, size and terms{suffix}", group, place)
     if group.complete and HEADLINE in group.metrics:
-        parts = [name for name in SUB_SCORES if name in group.metrics]
-        lost = [name for name in parts if name.startswith(LOST)]
-        others = [name for name in parts if name not in lost]
+        lost = [name for name in PARTS if name in group.metrics]
+        others = [name for name in SUB_SCORES if name in group.metrics and name not in lost]
         title = f"Points lost to each kind of damage{suffix}"
         yield from _tables(title, group, group.complete, lost, place=place, prefix=LOST)
         title = f"Sub-scores{suffix}"
@@ -387,11 +388,10 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
             unread = [clip.title for clip in row.result.clips if clip.status == "refused"]
             names = first_of(unread, _NAMED_PER_MODEL)
             yield f"{row.label}: not read, and counted as nothing: {names}."
-        metrics = [HEADLINE] if HEADLINE in row.result.metrics else list(row.result.metrics)
         reasons = Counter(
             one_line(clip.unscored[name])
             for clip in row.result.made
-            for name in metrics
+            for name in decisive(row.result)
             if name in clip.unscored
         )
         if row.unscored and reasons:
