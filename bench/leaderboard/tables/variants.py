@@ -105,7 +105,7 @@ def _speed(board: SuiteBoard, result: Result, clock: str) -> Speed | None:
 
 def _changes(both: Comparison) -> dict[str, Interval]:
     names = [] if both.obstacles else [name for name in JUDGED if name in both.metrics]
-    return {name: change for name in names if (change := both.pairs(name).interval())}
+    return {name: change for name in names if (change := both.pairs(name).gap)}
 
 
 def speed_up(own: Mapping[Sample, float], base: Mapping[Sample, float]) -> Interval | None:
