@@ -6,12 +6,14 @@ from pathlib import Path
 
 import fake_results as fake
 from fake_results import Content
+from rich.cells import cell_len
 from rich.console import Console
 
 from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.render.console import show
+from bench.leaderboard.render.console import show, show_table
 from bench.leaderboard.tables.suite import tables
+from bench.leaderboard.tables.table import Column, tabulate
 
 
 def printed(contents: Iterable[Content], tmp_path: Path, width: int) -> str:
@@ -43,6 +45,26 @@ def test_a_table_too_wide_for_the_terminal_is_turned(tmp_path: Path) -> None:
     line = next(line for line in text.splitlines() if "flicker ↓" in line)
     assert "0.250 ±0" in line
     assert "identity" not in line
+
+
+def test_a_minor_column_goes_where_a_screen_lacks_a_single_letter() -> None:
+    columns: list[Column[str]] = [
+        Column("name", str, kind="name"),
+        Column("size", len),
+        Column("said of it", lambda row: f"{row} 映画 \t words", kind="text", minor=True),
+    ]
+    table = tabulate("table", columns, ["one", "another"])
+
+    def lines(width: int) -> list[str]:
+        stream = io.StringIO()
+        show_table(table, "about", Console(file=stream, width=width))
+        return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+    whole = lines(200)
+    needed = cell_len(whole[1])
+    assert needed == len("| another | size | another 映画 words |") + 2, "two letters are wide"
+    assert lines(needed) == whole
+    assert "words" not in "".join(lines(needed - 1))
 
 
 def test_units_are_those_of_the_columns_shown(tmp_path: Path) -> None:
