@@ -248,3 +248,18 @@ def test_the_sentence_says_no_more_than_the_intervals(contents: list[Content], s
 def test_no_speed_is_compared_across_devices() -> None:
     fast = judged("fast", 22, latency_s=0.1, device="NVIDIA H200")
     assert "times as fast" not in table_of([judged("a", 23), fast]).answer
+
+
+def test_timed_on_two_gpus_the_sentence_is_the_same_every_time() -> None:
+    def on_two(name: str, *latencies_s: float) -> Content:
+        content = judged(name, 23)
+        content["expected"]["seeds"] = [0, 1]
+        content["clips"] = [
+            clip | {"seed": seed, "device": f"GPU {seed}", "latency_s": latency_s}
+            for seed, latency_s in enumerate(latencies_s)
+            for clip in content["clips"]
+        ]
+        return content
+
+    table = table_of([on_two("a", 0.5, 0.5), on_two("b", 0.1, 0.25)])
+    assert table.answer.endswith("b is 2 times as fast as a.")
