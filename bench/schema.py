@@ -716,6 +716,11 @@ class Result(RunFacts):
         return len(self.expected.prompts) * len(self.expected.seeds)
 
     @property
+    def made(self) -> list[ClipResult]:
+        """The clips that are ok."""
+        return [clip for clip in self.clips if clip.status == "ok"]
+
+    @property
     def lossy(self) -> bool:
         """Whether any clip exists only as a lossy file."""
         return any(clip.lossy for clip in self.clips)

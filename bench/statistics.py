@@ -49,6 +49,12 @@ class Interval:
     high: float | None
     n: int
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lower and upper; the mean twice where it stands alone."""
+        low, high = (self.mean if end is None else end for end in (self.low, self.high))
+        return low, high
+
 
 def interval(values: ArrayLike) -> Interval | None:
     """Percentile bootstrap over prompts (Efron 1979; Efron and Tibshirani 1993, ch. 13).

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.leaderboard.data.files import load
 from bench.schema import (
     Basis,
     Better,
@@ -133,3 +134,8 @@ def write(content: Content, folder: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content), "utf-8")
     return path
+
+
+def loaded(content: Content) -> Result:
+    """As a leaderboard has it of such a file."""
+    return load(Path("result.json"), json.dumps(content).encode())

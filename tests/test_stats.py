@@ -65,6 +65,7 @@ def test_no_prompt_has_no_interval_and_one_prompt_no_width() -> None:
     assert stats.interval([]) is None
     alone = stats.interval([0.7])
     assert alone == stats.Interval(mean=0.7, low=None, high=None, n=1)
+    assert alone.ends == (0.7, 0.7)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

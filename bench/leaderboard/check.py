@@ -145,12 +145,9 @@ def worth_saying(result: Result) -> Iterator[str]:
     if refused := sum(clip.status == "refused" for clip in result.clips):
         counts = "counts" if refused == 1 else "count"
         yield f"{plural(refused, 'clip')} could not be read, and {counts} as nothing"
-    for name in result.metrics:
-        made_without = [
-            clip for clip in result.clips if clip.status == "ok" and uncomputed(clip, name)
-        ]
-        if made_without and not result.random_weights:
-            yield f"{name} was not computed for {named(made_without)}"
+    for name, clips in uncomputed(result).items():
+        if clips and not result.random_weights:
+            yield f"{name} was not computed for {named(clips)}"
     yield from filter(None, (headline_unchecked(result), groups_unchecked(result)))
     if unknown := sorted({m.unit for n, m in result.metrics.items() if not allowed(n, m.unit)}):
         yield f"ranges were not checked of metrics in {', '.join(unknown)}"
@@ -196,8 +193,8 @@ def _twins(results: Mapping[Path, Result]) -> Iterator[Finding]:
 
     def marks(clip: ClipResult) -> set[object]:
         telling = 0 < (clip.scores.get(HEADLINE) or 0) < 100  # a frozen clip is like another
-        scores = [tuple(sorted(clip.scores.items()))] if telling else []
-        return {mark for mark in (clip.frames_sha256, *scores) if mark}
+        scores = frozenset(clip.scores.items()) if telling else None
+        return {mark for mark in (clip.frames_sha256, scores) if mark}
 
     owners: dict[object, Path] = {}  # of each mark, the first file that has it
     for path, result in results.items():
@@ -230,7 +227,8 @@ def wrong_files(suites: Iterable[SuiteBoard], into: Path) -> Iterator[Finding]:
         for result in board.results:
             folder = gallery_folder(into, result)
             explained |= {sheet(into, result), folder / INDEX}
-            explained |= {preview_path(folder, draw) for draw in result.expected.samples}
+            if folder.is_dir():
+                explained |= {preview_path(folder, draw) for draw in result.expected.samples}
             try:
                 yield from _wrong_clips(result, load_gallery(result, into), into)
             except BenchError as error:

@@ -61,9 +61,10 @@ class Pairs:
         names = self.a if prompts is None else [name for name in self.a if name in prompts]
         return {name: self.a[name] - self.b[name] for name in names}
 
-    def interval(self, prompts: Collection[str] | None = None) -> Interval | None:
+    @cached_property
+    def gap(self) -> Interval | None:
         """Mean of A - B and its interval, resampling prompts; None without prompts."""
-        return stats.interval(list(self.differences(prompts).values()))
+        return stats.interval(list(self.differences().values()))
 
     def extremes(self) -> dict[str, float]:
         """A - B of the prompts where it is largest; one without any difference is none."""
@@ -190,8 +191,8 @@ def verdict(a: str, b: str, compared: Pairs) -> str:
     noun, unit = compared.noun, compared.meaning.unit
     metric = "the share of usable clips" if compared.metric == USABLE else compared.metric
     differences = list(compared.differences().values())
-    count, gap = len(differences), compared.interval()
-    if gap is None or gap.low is None or gap.high is None or count < MIN_PROMPTS:
+    count, gap = len(differences), compared.gap
+    if gap is None or count < MIN_PROMPTS:
         had = plural(count, f"common {noun}")
         return f"{had} cannot tell {a} from {b} in {metric}: at least {MIN_PROMPTS} are needed."
     if max(map(abs, differences)) <= _ROUNDING * max(map(abs, compared.a.values())):
@@ -199,10 +200,10 @@ def verdict(a: str, b: str, compared: Pairs) -> str:
     if not _is_sure(gap):
         return (
             f"These {count} {noun}s do not tell {a} from {b} in {metric}: A - B lies between "
-            f"{number(gap.low)} and {number(gap.high)} ({unit}; 95% interval)."
+            f"{' and '.join(map(number, gap.ends))} ({unit}; 95% interval)."
         )
     ahead, behind = (a, b) if gap.mean > 0 else (b, a)
-    ends = map(number, sorted((abs(gap.low), abs(gap.high))))
+    ends = map(number, sorted(map(abs, gap.ends)))
     by = f"by {' to '.join(dict.fromkeys(ends))} ({unit}; 95% interval)"
     if compared.meaning.better is None:
         return f"On {noun}s like these {count}, {ahead} has more {metric} than {behind}, {by}."
@@ -216,27 +217,27 @@ def verdict(a: str, b: str, compared: Pairs) -> str:
 
 def overall(compared: Sequence[Pairs]) -> Table:
     """One line a metric: both means over the common prompts, and their difference."""
-    rows = [(each, gap) for each in compared if (gap := each.interval())]
-    columns: list[Column[tuple[Pairs, Interval]]] = [
-        Column("metric", lambda row: row[0].metric + ARROWS[row[0].meaning.better], kind="name"),
-        Column("A", lambda row: sum(row[0].a.values()) / row[1].n, minor=True),
-        Column("B", lambda row: sum(row[0].b.values()) / row[1].n, minor=True),
-        Column("A - B", lambda row: row[1].mean),
-        Column("95% interval", lambda row: mean_cell(row[1]), _range),
-        Column("better", lambda row: _better(*row), kind="text"),
+    columns: list[Column[Pairs]] = [
+        Column("metric", lambda each: each.metric + ARROWS[each.meaning.better], kind="name"),
+        Column("A", lambda each: sum(each.a.values()) / len(each.a), minor=True),
+        Column("B", lambda each: sum(each.b.values()) / len(each.b), minor=True),
+        Column("A - B", lambda each: mean_cell(each.gap)),
+        Column("95% interval", lambda each: mean_cell(each.gap), _range),
+        Column("better", _better, kind="text"),
         Column(
             "prompts",
-            lambda row: plural(row[1].n, "group") if row[0].noun == "group" else str(row[1].n),
+            lambda each: plural(len(each.a), "group") if each.noun == "group" else str(len(each.a)),
             minor=True,
         ),
-        Column("unit", lambda row: row[0].meaning.unit, kind="text", minor=True),
+        Column("unit", lambda each: each.meaning.unit, kind="text", minor=True),
     ]
     below = (
         "Each interval stands alone: of twenty that should hold 0, one does not. The ranks of a "
         "leaderboard allow for that over all its models; of two alone, go by these. Neither is "
         f"called better where it holds 0, or on fewer than {MIN_PROMPTS} prompts."
     )
-    return tabulate("Difference A - B by metric", columns, rows, below=[below])
+    valued = [each for each in compared if each.a]
+    return tabulate("Difference A - B by metric", columns, valued, below=[below])
 
 
 def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[str]]) -> Table:
@@ -244,9 +245,8 @@ def by_category(compared: Sequence[Pairs], categories: Mapping[str, Collection[s
     first = [each for each in compared if each.noun != "group"][:SHOWN_BY_CATEGORY]
 
     def gap(category: str, of: Pairs) -> Cell:
-        interval = of.interval(categories[category])
-        sure = interval is not None and interval.n >= MIN_PROMPTS and _is_sure(interval)
-        return mean_cell(interval, strong=sure)
+        interval = stats.interval(list(of.differences(categories[category]).values()))
+        return mean_cell(interval, strong=interval is not None and _is_sure(interval))
 
     columns: list[Column[str]] = [
         Column("category", str, kind="name"),
@@ -279,12 +279,14 @@ def most(compared: Pairs) -> Table:
 
 
 def _is_sure(gap: Interval) -> bool:
-    """Whether an interval leaves out 0."""
-    return gap.low is not None and gap.high is not None and (gap.low > 0 or gap.high < 0)
+    """Whether an interval leaves out 0, over prompts enough to have a say."""
+    low, high = gap.ends
+    return gap.n >= MIN_PROMPTS and (low > 0 or high < 0)
 
 
-def _better(each: Pairs, gap: Interval) -> str | None:
-    if each.meaning.better is None or gap.n < MIN_PROMPTS or not _is_sure(gap):
+def _better(each: Pairs) -> str | None:
+    gap = each.gap
+    if each.meaning.better is None or gap is None or not _is_sure(gap):
         return None
     if abs(gap.mean) < ALIKE.get(each.meaning.unit, 0):
         return None

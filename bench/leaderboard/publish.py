@@ -90,7 +90,8 @@ def publish(files: Sequence[Path], into: Path, *, copy_clips: bool = True) -> Pu
                 save_gallery(result, draws, run, into, copy=copy_clips)
                 draw_model(run, result, draws, sheet(into, result))
         # Runs of the same folder, from whichever command, go into one picture.
-        for folder in {run.parent for (suite, _), run in runs.items() if suite == board.suite}:
+        folders = {run.parent for (suite, _), run in runs.items() if suite == board.suite}
+        for folder in sorted(folders):
             places = ((runs.get((r.suite, r.model), folder / r.model), r) for r in board.ranked)
             neighbours = [(run, r) for run, r in places if (run / FILE_NAME).is_file()]
             draw_suite(neighbours, board.labels, into / "figures" / f"{board.suite}.png")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import exp, inf, log
 
 from bench.leaderboard.data.files import Suite, suite_of_result
-from bench.leaderboard.data.rows import HEADLINE
+from bench.leaderboard.data.rows import HEADLINE, PARTS
 from bench.leaderboard.tables.table import named, plural
 from bench.metrics.cross_clip import CHANCE, NOTHING, VERSION, is_still
 from bench.metrics.headline import MOST
@@ -28,8 +28,8 @@ def broken_rules(result: Result) -> Iterator[str]:
     yield from _hashes(result)
     yield from _prompts(result, suite)
     yield from _clips(result)
-    for name in result.metrics:
-        yield from _values(result, name)
+    for name, clips in uncomputed(result).items():
+        yield from _values(result, name, clips)
     if HEADLINE in result.metrics and headline_unchecked(result) is None:
         yield from _headline(result)
     yield from _groups(result, suite)
@@ -83,7 +83,7 @@ def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
 
 def _clips(result: Result) -> Iterator[str]:
     failed = [clip for clip in result.clips if clip.status != "ok"]
-    ok = [clip for clip in result.clips if clip.status == "ok"]
+    ok = result.made
     faults = {
         "failed, but has scores": [c for c in failed if _is_scored(c)],
         "failed, but does not say how": [c for c in failed if not (c.error or "").strip()],
@@ -152,25 +152,42 @@ def allowed(metric: str, unit: str) -> Range | None:
 
 def fits(value: float, within: Range) -> bool:
     """Whether a value lies in a range, give or take the rounding of a network's numbers."""
+    low, high = _widened(within)
+    return low <= value <= high
+
+
+def _widened(within: Range) -> Range:
     low, high = within
-    return low - _ROUNDING * max(1, abs(low)) <= value <= high + _ROUNDING * max(1, abs(high))
+    return low - _ROUNDING * max(1, abs(low)), high + _ROUNDING * max(1, abs(high))
 
 
-def uncomputed(clip: ClipResult, name: str) -> bool:
-    """Whether nothing is said of a metric."""
-    return name not in clip.scores and name not in clip.unscored
+def uncomputed(result: Result) -> dict[str, list[ClipResult]]:
+    """Metric to the clips that are ok and of which nothing is said by it."""
+    clips: dict[str, list[ClipResult]] = {name: [] for name in result.metrics}
+    for clip in result.made:
+        for name in result.metrics.keys() - clip.scores.keys() - clip.unscored.keys():
+            clips[name].append(clip)
+    return clips
 
 
-def _values(result: Result, name: str) -> Iterator[str]:
+def _values(result: Result, name: str, unexplained: Sequence[ClipResult]) -> Iterator[str]:
     unit = result.metrics[name].unit
     low, high = allowed(name, unit) or (-inf, inf)
-    values = [(clip, clip.scores[name]) for clip in result.clips if name in clip.scores]
-    out = [(c, value) for c, value in values if value is not None and not fits(value, (low, high))]
+    least, most = _widened((low, high))
+    out, bare, contradictory = [], [], []
+    for clip in result.clips:
+        value = clip.scores.get(name)
+        if value is None:
+            if name in clip.scores and not clip.unscored.get(name, "").strip():
+                bare.append(clip)
+            continue
+        if not least <= value <= most:
+            out.append(clip)
+        if name in clip.unscored:
+            contradictory.append(clip)
     if out:
-        least = f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
-        clips = named([clip for clip, _ in out])
-        yield f"{clips}: {name} is {out[0][1]:g}, expected {least} ({unit})"
-    unexplained = [c for c in result.clips if c.status == "ok" and uncomputed(c, name)]
+        range_ = f"{low:g} to {high:g}" if high < inf else f"{low:g} or more"
+        yield f"{named(out)}: {name} is {out[0].scores[name]:g}, expected {range_} ({unit})"
     if not result.random_weights and 2 * len(unexplained) > len(result.clips):
         yield (
             f"{plural(len(unexplained), 'clip')} of {len(result.clips)} have neither a value of "
@@ -178,12 +195,8 @@ def _values(result: Result, name: str) -> Iterator[str]:
         )
     yield from _faults(
         {
-            f"{name} has no value, and no reason is given": [
-                c for c, value in values if value is None and not c.unscored.get(name, "").strip()
-            ],
-            f"{name} has a value, and a reason for having none": [
-                c for c, value in values if value is not None and name in c.unscored
-            ],
+            f"{name} has no value, and no reason is given": bare,
+            f"{name} has a value, and a reason for having none": contradictory,
         }
     )
 
@@ -191,11 +204,7 @@ def _values(result: Result, name: str) -> Iterator[str]:
 # ---- The headline: what its parts give ----
 
 
-_PARTS = (
-    *("lost_tremble", "lost_churn", "lost_flicker", "lost_wobble", "lost_judder", "lost_jumps"),
-    *("lost_identity", "lost_blending", "lost_order", "lost_stutter", "lost_motion"),
-)
-HEADLINE_VERSIONS: Mapping[str, int] = {"coherence": 7, **dict.fromkeys(_PARTS, 6)}
+HEADLINE_VERSIONS: Mapping[str, int] = {HEADLINE: 7, **dict.fromkeys(PARTS, 6)}
 """The headline and all that it is made of, in the versions for which the sum holds."""
 
 HEADLINE_TOLERANCE = 1e-3
@@ -219,7 +228,7 @@ def composed(parts: Mapping[str, float]) -> float:
 
     `parts` is everything in `HEADLINE_VERSIONS` but the headline itself, whose clip is not needed.
     """
-    return 100 - sum(parts[name] for name in _PARTS)
+    return 100 - sum(parts[name] for name in PARTS)
 
 
 def _headline(result: Result) -> Iterator[str]:
@@ -227,12 +236,16 @@ def _headline(result: Result) -> Iterator[str]:
     bare: list[ClipResult] = []
     others: list[tuple[ClipResult, float, float]] = []
     held: list[ClipResult] = []
+    ranges = {
+        name: _widened(allowed(name, result.metrics[name].unit) or (-inf, inf))
+        for name in HEADLINE_VERSIONS
+    }
     for clip in result.clips:
-        parts = {n: value for n in HEADLINE_VERSIONS if (value := clip.scores.get(n)) is not None}
-        ranges = {name: allowed(name, result.metrics[name].unit) for name in parts}
-        if HEADLINE not in parts or any(r and not fits(parts[n], r) for n, r in ranges.items()):
+        parts = {name: value for name in ranges if (value := clip.scores.get(name)) is not None}
+        sound = all(ranges[name][0] <= part <= ranges[name][1] for name, part in parts.items())
+        if HEADLINE not in parts or not sound:
             continue  # no value, or one that is wrong already
-        if parts.keys() != HEADLINE_VERSIONS.keys():
+        if len(parts) < len(ranges):
             bare.append(clip)
         elif abs(parts[HEADLINE] - (again := composed(parts))) > HEADLINE_TOLERANCE:
             others.append((clip, parts[HEADLINE], again))

@@ -51,7 +51,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 def test_a_planted_gap_is_found_whatever_is_hard_about_prompts() -> None:
     pairs = planted(5.0)
-    interval = pairs.interval()
+    interval = pairs.gap
     assert interval is not None
     expected = stats.interval(
         [a - b for a, b in zip(pairs.a.values(), pairs.b.values(), strict=True)]

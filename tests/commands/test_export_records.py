@@ -27,7 +27,7 @@ def read(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8"))))
 
 
-def results(tmp_path: Path) -> list[Result]:
+def results() -> list[Result]:
     clips = [
         fake.clip(
             "p00", scores={"flicker": -0.25, "identity": None}, unscored={"identity": "dark"}
@@ -35,11 +35,11 @@ def results(tmp_path: Path) -> list[Result]:
         fake.failed("p01", error='=HYPERLINK("http://x","y")'),
     ]
     content = fake.result("wan", clips, prompts=2, card={"title": "@wan, 2", "licence": None})
-    return [load(SCHEMA_1), load(fake.write(content, tmp_path))]
+    return [load(SCHEMA_1), fake.loaded(content)]
 
 
-def test_every_clip_is_a_row_and_every_metric_a_column(tmp_path: Path) -> None:
-    runs = results(tmp_path)
+def test_every_clip_is_a_row_and_every_metric_a_column() -> None:
+    runs = results()
     lines = read(as_csv(rows(runs), list(columns(runs))))
     assert [(line["suite"], line["model"]) for line in lines] == [("few", "pan")] * 6 + [
         ("toy", "wan")
@@ -55,14 +55,14 @@ def test_every_clip_is_a_row_and_every_metric_a_column(tmp_path: Path) -> None:
     assert lines[6]["score_flicker"] == "-0.25"
 
 
-def test_a_clip_of_a_group_says_its_part_in_cross_clip_identity(tmp_path: Path) -> None:
+def test_a_clip_of_a_group_says_its_part_in_cross_clip_identity() -> None:
     content = fake.result("wan", prompts=2, score=lambda *_: {"flicker": 0.1})
-    alone = load(fake.write(content, tmp_path))
+    alone = fake.loaded(content)
     content["clips"][0]["cross_clip"] = {
         "group": "nurse", "own": 0.8, "others": 0.7, "value": 0.1, "won": 0.75
     }  # fmt: skip
     content["cross_clip"] = {"version": 1, "fingerprint": "f", "why": None}
-    runs = [load(fake.write(content, tmp_path))]
+    runs = [fake.loaded(content)]
     first, second = read(as_csv(rows(runs), list(columns(runs))))
     keys = ("group", "cross_clip_value", "cross_clip_won")
     assert [first[key] for key in keys] == ["nurse", "0.1", "0.75"]
@@ -73,8 +73,8 @@ def test_a_clip_of_a_group_says_its_part_in_cross_clip_identity(tmp_path: Path) 
     assert first["metrics_sha256"] != metrics_sha256(alone)
 
 
-def test_no_cell_is_a_formula(tmp_path: Path) -> None:
-    runs = results(tmp_path)
+def test_no_cell_is_a_formula() -> None:
+    runs = results()
     lines = read(as_csv(rows(runs), list(columns(runs))))
     assert lines[7]["error"] == '\'=HYPERLINK("http://x","y")'
     assert lines[7]["title"] == "'@wan, 2"
@@ -101,8 +101,8 @@ def test_half_a_surrogate_pair_breaks_no_file() -> None:
     assert as_csv([{"a": "x\ud800"}], ["a"]) == b"a\nx\n"
 
 
-def test_what_scores_mean_stands_beside_them(tmp_path: Path) -> None:
-    runs = results(tmp_path)
+def test_what_scores_mean_stands_beside_them() -> None:
+    runs = results()
     meanings = read(as_csv(metric_rows(runs), METRIC_COLUMNS))
     lines = read(as_csv(rows(runs), list(columns(runs))))
     [flicker] = [
@@ -118,11 +118,11 @@ def test_what_scores_mean_stands_beside_them(tmp_path: Path) -> None:
     assert len({line["metrics_sha256"] for line in lines}) == 2
 
 
-def test_parquet_holds_the_same_rows_with_types(tmp_path: Path) -> None:
+def test_parquet_holds_the_same_rows_with_types() -> None:
     parquet = pytest.importorskip(
         "pyarrow.parquet", reason="pyarrow is missing: pip install 'steadybench[parquet]'"
     )
-    runs = results(tmp_path)
+    runs = results()
     table = parquet.read_table(io.BytesIO(as_parquet(rows(runs), columns(runs))))
     assert table.column_names == list(columns(runs))
     expected = [{name: row.get(name) for name in columns(runs)} for row in rows(runs)]

@@ -1,7 +1,6 @@
 """Cross-clip identity in a published result: what a run writes, and what no run would."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import fake_results as fake
@@ -10,7 +9,7 @@ import pytest
 from fake_results import Content
 
 from bench.leaderboard import rules
-from bench.leaderboard.data.files import Suite, load, suite_of
+from bench.leaderboard.data.files import Suite, suite_of
 from bench.metrics.cross_clip import pack
 from bench.prompts import Item, load_suite
 from bench.run.assemble import compare_groups
@@ -51,8 +50,8 @@ def content() -> Content:
     return fake.result("m", clips, expected=expected, cross_clip=comparison.json_values)
 
 
-def said(content: Content, tmp_path: Path, suite: Suite | None) -> list[str]:
-    return list(rules._groups(load(fake.write(content, tmp_path)), suite))
+def said(content: Content, suite: Suite | None) -> list[str]:
+    return list(rules._groups(fake.loaded(content), suite))
 
 
 def part(number: int, **values: Any) -> Callable[[Content], None]:
@@ -76,10 +75,10 @@ def forget_all(content: Content) -> None:
         clip["cross_clip"] = None
 
 
-def test_what_a_run_writes_is_right(content: Content, tmp_path: Path) -> None:
+def test_what_a_run_writes_is_right(content: Content) -> None:
     assert any(clip["cross_clip"]["own"] is None for clip in content["clips"])
-    assert said(content, tmp_path, shipped()) == []
-    assert said(content, tmp_path, None) == []
+    assert said(content, shipped()) == []
+    assert said(content, None) == []
 
 
 @pytest.mark.parametrize(
@@ -99,10 +98,10 @@ def test_what_a_run_writes_is_right(content: Content, tmp_path: Path) -> None:
     ],
 )
 def test_what_no_run_writes_is_said(
-    change: Callable[[Content], None], expected: str, content: Content, tmp_path: Path
+    change: Callable[[Content], None], expected: str, content: Content
 ) -> None:
     change(content)
-    lines = said(content, tmp_path, shipped())
+    lines = said(content, shipped())
     assert len(lines) == 1
     assert expected in lines[0]
 
@@ -116,25 +115,25 @@ def test_what_no_run_writes_is_said(
     ],
 )
 def test_a_part_out_of_range_is_refused(
-    change: Content, keys: tuple[str, ...], content: Content, tmp_path: Path
+    change: Content, keys: tuple[str, ...], content: Content
 ) -> None:
     part(2, **change)(content)
     with pytest.raises(ResultError) as refused:
-        load(fake.write(content, tmp_path))
+        fake.loaded(content)
     places = [fault.split(": ")[1] for fault in refused.value.faults]
     assert places == [f"clips[2].cross_clip.{key}" for key in keys]
 
 
-def test_of_a_suite_of_ones_own_every_seed_has_its_part(content: Content, tmp_path: Path) -> None:
+def test_of_a_suite_of_ones_own_every_seed_has_its_part(content: Content) -> None:
     content["clips"][2]["cross_clip"] = None
-    assert "1 have none, as prompt" in said(content, tmp_path, None)[0]
+    assert "1 have none, as prompt" in said(content, None)[0]
     forget_all(content)
-    assert "no clip has a part in it" in said(content, tmp_path, None)[0]
+    assert "no clip has a part in it" in said(content, None)[0]
 
 
-def test_another_version_is_not_judged_and_that_is_said(content: Content, tmp_path: Path) -> None:
+def test_another_version_is_not_judged_and_that_is_said(content: Content) -> None:
     part(2, value=1.9)(content)
     content["cross_clip"]["version"] = 2
-    result = load(fake.write(content, tmp_path))
+    result = fake.loaded(content)
     assert list(rules._groups(result, shipped())) == []
     assert rules.groups_unchecked(result) == "cross_clip was not checked: it is of version 2"

@@ -106,8 +106,8 @@ def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tu
 def timed(result: Result) -> Mapping[str, Sequence[ClipResult]]:
     """The clips of a result whose time counts, by device: warm ones that succeeded here."""
     clips: defaultdict[str, list[ClipResult]] = defaultdict(list)
-    for clip in result.clips if result.measured else ():
-        if clip.status == "ok" and clip.warm and clip.latency_s:
+    for clip in result.made if result.measured else ():
+        if clip.warm and clip.latency_s:
             clips[_device(result, clip)].append(clip)
     return clips
 
@@ -255,21 +255,23 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
 
     None if no clip has a coherence, so that none can be judged.
     """
-    successes = [clip for clip in result.clips if clip.status == "ok"]
     criteria = judged_by(result)
-    if not result.clips or (successes and "coherence" not in criteria):
+    if not result.clips or (result.made and "coherence" not in criteria):
         return None
     draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
     for clip in result.clips:
         draws[clip.prompt].append(clip)
-    tries = [(len(clips), sum(is_usable(c, criteria) for c in clips)) for clips in draws.values()]
+    prompts = [
+        (clips, [clip for clip in clips if is_usable(clip, criteria)]) for clips in draws.values()
+    ]
+    tries = [(len(drawn), len(kept)) for drawn, kept in prompts]
     by_prompt = {
         prompt: usable / drawn for prompt, (drawn, usable) in zip(draws, tries, strict=True)
     }
     solved = sum(usable > 0 for _, usable in tries)
     fewest = min(drawn for drawn, _ in tries)
     redrawn = solved and fewest > 1
-    cost = _cost(result, devices, list(draws.values()), criteria)
+    cost = _cost(result, devices, prompts)
     return Yield(
         clips=len(result.clips),
         usable=sum(usable for _, usable in tries),
@@ -332,11 +334,11 @@ def criteria_of(result: Result) -> Criteria:
 
 def judged_by(result: Result) -> Criteria:
     """Of what is asked of usable clips that of which any clip of a result has a value."""
-    successes = [clip for clip in result.clips if clip.status == "ok"]
+    made = result.made
     return {
         name: will_do
         for name, will_do in criteria_of(result).items()
-        if any(clip.scores.get(name) is not None for clip in successes)
+        if any(clip.scores.get(name) is not None for clip in made)
     }
 
 
@@ -348,7 +350,7 @@ def why_unjudged(results: Iterable[Result]) -> str | None:
     judged = {
         (names, result.least_appeal if "appeal" in names else None)
         for result in results
-        if (names := tuple(judged_by(result))) or any(clip.status == "ok" for clip in result.clips)
+        if (names := tuple(judged_by(result))) or result.made
     }
     if not all({"coherence", "adherence_margin"} <= set(names) for names, _ in judged):
         return "nobody measured whether clips show what was asked for"
@@ -388,7 +390,7 @@ class _Tariff(NamedTuple):
 
 def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
     """How the draws of a result are charged, or why they cannot be."""
-    if all(clip.status != "ok" for clip in result.clips):
+    if not result.made:
         return "no clip was made"
     if any(_price_usd(clip) is not None for clip in result.clips):
         return _Tariff("USD", "as declared with the clips", _price_usd)
@@ -418,7 +420,7 @@ def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
 
 
 def _why_not_timed(result: Result) -> str:
-    if result.measured and any(c.status == "ok" and c.latency_s is not None for c in result.clips):
+    if result.measured and any(clip.latency_s is not None for clip in result.made):
         return (
             "no clip is warm, and the first of a shape pays for more than itself: "
             "add seeds, or make it again with warmup=1 and another out=DIR"
@@ -433,14 +435,13 @@ def _price_usd(clip: ClipResult) -> float | None:
 def _cost(
     result: Result,
     devices: Collection[str],
-    draws: Sequence[Sequence[ClipResult]],
-    criteria: Criteria,
+    prompts: Sequence[tuple[Sequence[ClipResult], Sequence[ClipResult]]],
 ) -> Cost | str:
-    """The cost of draws, given prompt by prompt, or why it is not known."""
+    """The cost of clips, or why it is not known; of each prompt all draws and the usable ones."""
     tariff = _tariff(result, devices)
     if isinstance(tariff, str):
         return tariff
-    clips = [clip for prompt in draws for clip in prompt]
+    clips = [clip for drawn, _ in prompts for clip in drawn]
     successes = [clip for clip in clips if clip.status == "ok"]
     amounts = [amount for clip in successes if (amount := tariff.amount(clip)) is not None]
     if not amounts:
@@ -451,20 +452,17 @@ def _cost(
         own = tariff.amount(clip)
         return typical if own is None else own
 
-    costs = [sum(map(charge, prompt)) for prompt in draws]
-    usable_s = [
-        sum(clip.video_s for clip in prompt if is_usable(clip, criteria)) for prompt in draws
-    ]
+    costs = [sum(map(charge, drawn)) for drawn, _ in prompts]
+    usable_s = [sum(clip.video_s for clip in usable) for _, usable in prompts]
     video_s = sum(clip.video_s for clip in successes)
     per_clip = sum(costs) / len(clips)
-    hidden = stats.most_when_none(len(draws))
+    hidden = stats.most_when_none(len(prompts))
     per_usable_s = stats.ratio(costs, usable_s)
-    if per_usable_s and all(is_usable(clip, criteria) for clip in clips):
+    if per_usable_s and all(len(usable) == len(drawn) for drawn, usable in prompts):
         # As uncertain as a full yield: the upper end allows for rejects to come.
         mean = per_usable_s.mean
-        low = mean if per_usable_s.low is None else per_usable_s.low
-        high = max(per_usable_s.high or mean, mean / (1 - hidden))
-        per_usable_s = replace(per_usable_s, low=low, high=high)
+        low, high = per_usable_s.ends
+        per_usable_s = replace(per_usable_s, low=low, high=max(high, mean / (1 - hidden)))
     return Cost(
         unit=tariff.unit,
         source=tariff.source,

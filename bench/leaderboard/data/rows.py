@@ -31,22 +31,12 @@ USABLE = "usable"
 # where results have them.
 BESIDE = ("adherence", "appeal")
 DYNAMICS = "dynamics"
-SUB_SCORES = (
-    "coherence_worst_second",
-    "lost_tremble",
-    "lost_churn",
-    "lost_flicker",
-    "lost_wobble",
-    "lost_judder",
-    "lost_jumps",
-    "lost_identity",
-    "lost_blending",
-    "lost_order",
-    "lost_stutter",
-    "lost_motion",
-    "stutter",
-    "cuts_unrequested",
+PARTS = (
+    *("lost_tremble", "lost_churn", "lost_flicker", "lost_wobble", "lost_judder", "lost_jumps"),
+    *("lost_identity", "lost_blending", "lost_order", "lost_stutter", "lost_motion"),
 )
+"""Points that kinds of damage took; with the headline they add up to 100."""
+SUB_SCORES = ("coherence_worst_second", *PARTS, "stutter", "cuts_unrequested")
 # The columns after the headline: those, then what sees most of the rest.
 LEAD = (*BESIDE, DYNAMICS, *SUB_SCORES, "technical_quality", "flicker", "warp_mae", "identity_min")
 
@@ -116,7 +106,9 @@ class Group:
 
     def by_prompt(self, row: Row) -> Mapping[str, float]:
         """Of a complete row what the group is ranked by, prompt by prompt."""
-        return _by_prompt(self.ranked_by, row.result, row.usable)
+        if self.ranked_by == HEADLINE:
+            return prompt_means(row.result, HEADLINE)
+        return row.usable.by_prompt if row.usable else {}
 
 
 @dataclass(frozen=True)
@@ -150,17 +142,21 @@ def boards(results: Iterable[Result], votes: Iterable[Vote] = ()) -> list[SuiteB
     by_suite: defaultdict[str, list[Result]] = defaultdict(list)
     for result in sorted(results, key=lambda result: (result.suite, result.model)):
         by_suite[result.suite].append(result)
-    asked = {suite: members[0].prompts.sha256 is not None for suite, members in by_suite.items()}
-    suites = sorted(by_suite, key=lambda suite: (not asked[suite], suite))
     cast: defaultdict[str, list[Vote]] = defaultdict(list)
-    for vote in matching(votes, (result for each in by_suite.values() for result in each))[0]:
+    for vote in matching(votes, chain(*by_suite.values()))[0]:
         cast[vote.suite].append(vote)
-    return [_board(suite, by_suite[suite], cast[suite]) for suite in suites]
+    suites = [_board(suite, members, cast[suite]) for suite, members in by_suite.items()]
+    return sorted(suites, key=lambda board: (board.footage, board.suite))
 
 
 def has_quality(result: Result) -> bool:
     """Whether scores mean anything: random weights are timed only, and a run may be unscored."""
     return bool(result.metrics) and not result.random_weights
+
+
+def decisive(result: Result) -> list[str]:
+    """The metrics of which a clip has one if it is scored: the headline, where there is that."""
+    return [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
 
 
 def in_order(metrics: Iterable[str], first: str = HEADLINE) -> list[str]:
@@ -205,13 +201,13 @@ def prompt_means(result: Result, metric: str) -> dict[str, float]:
     return {prompt: math.fsum(seeds) / len(seeds) for prompt, seeds in values.items() if seeds}
 
 
-def group_means(clips: Iterable[ClipResult], field: str = "value") -> dict[str, float]:
+def group_means(clips: Iterable[ClipResult], field: str) -> list[float]:
     """Mean over the clips of each group that has any, of a field of `Likeness`."""
     values: defaultdict[str, list[float]] = defaultdict(list)
     for clip in clips:
         if clip.cross_clip is not None and getattr(clip.cross_clip, field) is not None:
             values[clip.cross_clip.group].append(getattr(clip.cross_clip, field))
-    return {group: float(np.mean(each)) for group, each in values.items()}
+    return [float(np.mean(each)) for each in values.values()]
 
 
 def prompt_categories(results: Iterable[Result]) -> dict[str, str]:
@@ -303,7 +299,7 @@ def _on_common(results: Sequence[Result]) -> list[Result]:
 
 def _whole_prompts(result: Result) -> set[str]:
     """Prompts of which every seed counts."""
-    counts = Counter(clip.prompt for clip in result.clips if _counts_as(result, clip))
+    counts = Counter(clip.prompt for clip in _counting(result))
     return {prompt for prompt, count in counts.items() if count == len(result.expected.seeds)}
 
 
@@ -358,7 +354,8 @@ def _group(
             if metric.better is not None
         }
         if ranked_by == USABLE:
-            common[USABLE] = _common([_by_prompt(USABLE, r, usable[r.model]) for r in complete])
+            shares = (share.by_prompt if share else {} for share in usable.values())
+            common[USABLE] = _common(list(shares))
     leaders = {
         name: set(compress(models, _leading(values, metrics.get(name))))
         for name, values in common.items()
@@ -369,7 +366,8 @@ def _group(
     intervals = iter(stats.intervals(values))
     rows = []
     for result in results:
-        model, (scored, failed) = result.model, _counts(result)
+        model = result.model
+        failed = sum(clip.is_failure for clip in result.clips)
         scores = {name: Score(next(intervals), model in leaders.get(name, ())) for name in metrics}
         judged = usable.get(model)
         quality = scores.get(HEADLINE)
@@ -380,7 +378,7 @@ def _group(
             label=labels[model],
             rank=ranks.get(model),
             scores=scores,
-            scored=scored,
+            scored=len(_counting(result)) - failed,
             failed=failed,
             refused=sum(clip.status == "refused" for clip in result.clips),
             speeds=on_devices[model],
@@ -412,12 +410,6 @@ def _group(
     )
 
 
-def _by_prompt(ranked_by: str, result: Result, usable: Yield | None) -> Mapping[str, float]:
-    if ranked_by == HEADLINE:
-        return prompt_means(result, HEADLINE)
-    return usable.by_prompt if usable else {}
-
-
 def _leading(values: NDArray[np.float64], metric: MetricDescription | None) -> list[bool]:
     """Which models lead, those included whose mean looks the same as the best."""
     leading = stats.leading(values)
@@ -435,20 +427,18 @@ def _common(means: Sequence[Mapping[str, float]], better: str = "higher") -> NDA
     return values if better == "higher" else -values
 
 
-def _counts(result: Result) -> tuple[int, int]:
-    """How many clips have a score, and how many failed."""
-    failed = sum(clip.is_failure for clip in result.clips)
-    return sum(_counts_as(result, clip) for clip in result.clips) - failed, failed
-
-
-def _counts_as(result: Result, clip: ClipResult) -> bool:
-    """Whether a clip has a score (a headline, where there is that metric), or failed."""
-    names = [HEADLINE] if HEADLINE in result.metrics else list(result.metrics)
-    return clip.is_failure or any(clip.scores.get(name) is not None for name in names)
+def _counting(result: Result) -> list[ClipResult]:
+    """The clips that are scored, or failed."""
+    names = decisive(result)
+    return [
+        clip
+        for clip in result.clips
+        if clip.is_failure or any(clip.scores.get(name) is not None for name in names)
+    ]
 
 
 def _is_complete(result: Result) -> bool:
-    return sum(_counts(result)) == result.expected_clips
+    return len(_counting(result)) == result.expected_clips
 
 
 def _why_unranked(footage: bool, complete: Sequence[Result], has_headline: bool) -> str | None:

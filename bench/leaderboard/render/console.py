@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -43,15 +43,15 @@ def show_table(table: Table, about: str, console: Console) -> None:
     if it is too wide without any, it is turned on its side, one column a line, where that makes it
     narrower.
     """
-    title = f"{about}: {table.title}"
-    grid = _upright(title, table)
+    columns = list(zip(table.headers, *table.texts, strict=True))
     minor = [at for at, column in enumerate(table.columns) if column.minor]
-    while minor and _width(grid, console) > console.width:
+    while minor and _width(columns) > console.width:
+        del columns[minor[-1]]
         table = _without(table, minor.pop())
-        grid = _upright(title, table)
-    turned = _turned(title, table)
-    if _width(grid, console) > max(console.width, _width(turned, console)):
-        grid = turned
+    headers = [column.header for column in table.columns if column.kind != "name"]
+    turned = [headers, *list(zip(*columns, strict=True))[1:]]
+    is_too_wide = _width(columns) > max(console.width, _width(turned))
+    grid = (_turned if is_too_wide else _upright)(f"{about}: {table.title}", table)
     if table.answer:
         console.print(Text(plain(table.answer), "bold"), soft_wrap=True)
     console.print(grid)
@@ -72,11 +72,10 @@ def _upright(title: str, table: Table) -> Grid:
 def _turned(title: str, table: Table) -> Grid:
     """Rows become columns: what names them (models, mostly) stands side by side."""
     grid = Grid("", title=Text(title), title_justify="left")
-    for column, cells in zip(table.columns, zip(*_cells(table), strict=True), strict=True):
-        if column.kind == "name":
-            for name in cells:
-                grid.add_column(Text(name.plain), justify="right")
-    for column, cells in zip(table.columns, zip(*_cells(table), strict=True), strict=True):
+    lines = list(zip(table.columns, zip(*_cells(table), strict=True), strict=True))
+    for name in (name for column, names in lines if column.kind == "name" for name in names):
+        grid.add_column(Text(name.plain), justify="right")
+    for column, cells in lines:
         if column.kind != "name":
             grid.add_row(Text(column.header), *cells)
     return grid
@@ -92,8 +91,9 @@ def _cells(table: Table) -> list[list[Text]]:
     ]
 
 
-def _width(grid: Grid, console: Console) -> int:
-    return Measurement.get(console, console.options.update(max_width=10_000), grid).maximum
+def _width(columns: Iterable[Iterable[str]]) -> int:
+    """Of a grid of such texts: a line before each column and after the last, blanks around each."""
+    return 1 + sum(3 + max(cell_len(plain(text)) for text in texts) for texts in columns)
 
 
 def _without(table: Table, at: int) -> Table:

@@ -17,7 +17,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
@@ -93,9 +93,13 @@ def figures(board: SuiteBoard, lags: Mapping[str, Mapping[str, Curve]]) -> Itera
                 yield Drawing(
                     f"pareto-{_slug(device)}{suffix}", partial(pareto, points, title, quality)
                 )
-        sub_scores = [name for name in SUB_SCORES if name in group.metrics]
-        in_points = [name for name in sub_scores if group.metrics[name].unit == "points"]
-        if parts := [name for name in in_points if _most(group.complete, name) >= _LEAST_SHOWN]:
+        parts = [
+            name
+            for name in SUB_SCORES
+            if name in group.metrics and group.metrics[name].unit == "points"
+            if _most(group.complete, name) >= _LEAST_SHOWN
+        ]
+        if parts:
             yield Drawing(f"parts{suffix}", partial(part_bars, group.complete, parts))
         rows = [row for row in group.complete if row.result.model in lags]
         names = sorted({name for row in rows for name in lags[row.result.model]})
@@ -129,7 +133,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
         lines = -(-len(names) // columns)
         size = 1.9 + 1.25 * columns, lines * (0.75 + 0.24 * len(rows))
         figure = Figure(figsize=size, layout="constrained")
-        grid = figure.subplots(lines, columns, sharey=True, squeeze=False)
+        grid = figure.subplots(lines, columns, squeeze=False)
         panels = grid.flat[: len(names)]
         for axes in grid.flat[len(names) :]:
             axes.set_axis_off()
@@ -142,24 +146,25 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
                 axes.text(2, y, "-", va="center")
             # All of a kind at once: of a hundred models, bar by bar takes seconds.
             corners = [
-                [(x, y + side) for x, side in ((0, -h), (each.mean, -h), (each.mean, h), (0, h))]
-                for y, each in bars
+                [(0, y - h), (each.mean, y - h), (each.mean, y + h), (0, y + h)] for y, each in bars
             ]
             axes.add_collection(PolyCollection(corners, facecolors=colour, alpha=0.4, lw=0))
-            ends = [
-                np.array([(each.low, y), (each.high, y)])
-                for y, each in bars
-                if each.low is not None
-            ]
-            axes.add_collection(LineCollection(ends, colors=colour, lw=1.6, capstyle="projecting"))
-            axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")))
+            ends = [(y, *each.ends) for y, each in bars if each.low is not None]
+            y, low, high = np.array(ends, float).reshape(-1, 3).T
+            axes.hlines(y, low, high, colors=colour, lw=1.6, capstyle="projecting")
+            axes.set_title(visible(name.removeprefix(f"{HEADLINE}_").replace("_", " ")), y=1)
             axes.set_xlim(0, 100)
             axes.set_xticks([0, 50, 100])
-            axes.tick_params(axis="y", length=0)
-            axes.yaxis.set_visible(axes in grid[:, 0])  # else laid out to show nothing
+            axes.set_ylim(-0.6, len(rows) - 0.4)
+            axes.yaxis.set_visible(False)
             axes.spines["left"].set_color(FAINT)
-        grid[0, 0].set_yticks(at, [named(row.label) for row in rows])
-        grid[0, 0].set_ylim(-0.6, len(rows) - 0.4)
+        # Not as labels of ticks, each of which is laid out as three artists where one is seen.
+        offset: Any = {"xytext": (-3.5, 0), "textcoords": "offset points"}
+        aligned: Any = {"ha": "right", "va": "center_baseline"}
+        for axes in grid[:, 0]:
+            for y, row in zip(at, rows, strict=True):
+                beside = {"xycoords": axes.get_yaxis_transform(), **offset, **aligned}
+                axes.annotate(named(row.label), (0, y), **beside)
         return to_svg(figure)
 
 
@@ -204,10 +209,9 @@ def _title(name: str, group: Group) -> str:
 
 
 def _ends(interval: Interval) -> tuple[float, float, float]:
-    """Lower end, mean and upper end; three times the mean where it stands alone."""
-    mean = interval.mean
-    low, high = (mean if end is None else end for end in (interval.low, interval.high))
-    return low, mean, high
+    """Lower end, mean and upper end."""
+    low, high = interval.ends
+    return low, interval.mean, high
 
 
 def _slug(text: str) -> str:
@@ -397,8 +401,10 @@ class Box:
     def overlap(self, other: "Box") -> float:
         """The area that both cover."""
         width = min(self.right, other.right) - max(self.left, other.left)
+        if width <= 0:
+            return 0.0
         height = min(self.top, other.top) - max(self.bottom, other.bottom)
-        return max(0.0, width) * max(0.0, height)
+        return width * max(0.0, height)
 
     def nearest(self, point: tuple[float, float]) -> tuple[float, float]:
         """Its point that is nearest to one."""
@@ -503,5 +509,7 @@ def to_svg(figure: Figure) -> bytes:
     with warnings.catch_warnings():
         # A letter that the font here lacks is in the reader's: only its width is a guess.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator")))
+        # Not `savefig`, which draws all of it once more, unseen, to lay it out.
+        print_svg: Any = FigureCanvasSVG(figure).print_svg
+        print_svg(file, metadata=dict.fromkeys(("Date", "Creator")))
     return file.getvalue()

@@ -21,7 +21,14 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from bench.leaderboard.data.costs import COHERENCE, MARGIN, Yield, criteria_of
+from bench.leaderboard.data.costs import (
+    COHERENCE,
+    MARGIN,
+    Criteria,
+    Yield,
+    criteria_of,
+    is_usable,
+)
 from bench.leaderboard.data.files import FILE_NAME, load
 from bench.leaderboard.data.rows import HEADLINE, USABLE, SuiteBoard, prompt_categories
 from bench.leaderboard.render.figures import INK
@@ -265,25 +272,20 @@ def _judged_clips(result: Result, share: Yield) -> dict[str, Any]:
     All are null of a clip that no threshold makes usable.
     """
     clips = sorted(result.clips, key=lambda clip: clip.sample)
-    criteria = {
-        name: will_do for name, will_do in criteria_of(result).items() if name in share.criteria
+    fixed: Criteria = {
+        name: (lambda _: True) if name in THRESHOLDS else will_do
+        for name, will_do in criteria_of(result).items()
+        if name in share.criteria
     }
-
-    def can_be_usable(clip: ClipResult) -> bool:
-        values = {name: clip.scores.get(name) for name in criteria}
-        return clip.status == "ok" and all(
-            value is not None and (name in THRESHOLDS or criteria[name](value))
-            for name, value in values.items()
-        )
-
-    successes = [clip for clip in clips if clip.status == "ok"]
+    can_be_usable = [is_usable(clip, fixed) for clip in clips]
+    successes = result.made
     steps = {
         name: [
-            threshold.steps(clip.scores[name] or 0.0) if can_be_usable(clip) else None
-            for clip in clips
+            threshold.steps(clip.scores[name] or 0.0) if counts else None
+            for clip, counts in zip(clips, can_be_usable, strict=True)
         ]
         for name, threshold in THRESHOLDS.items()
-        if name in criteria or not successes
+        if name in fixed or not successes
     }
     lengths_s = sorted({round(clip.video_s, 4) for clip in successes})
     cost = share.cost

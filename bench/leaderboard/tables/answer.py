@@ -6,7 +6,7 @@ from bench import statistics as stats
 from bench.leaderboard.data.costs import is_cpu
 from bench.leaderboard.data.rows import HEADLINE, USABLE, Group, Row
 from bench.leaderboard.tables.table import mean, mean_cell, number, percent, plural
-from bench.leaderboard.tables.variants import speed_up
+from bench.leaderboard.tables.variants import clocks, speed_up
 from bench.statistics import MIN_PROMPTS, Interval
 
 _NAMED = 3  # models, before the rest is counted
@@ -51,13 +51,14 @@ def _faster(group: Group, leaders: Sequence[Row]) -> str:
     same time. Seconds of a processor, which others may have used meanwhile, say too little.
     """
     best = group.complete[0]
+    base = clocks(best.result)
     gains = {
         row.result.model: gain
         for row in group.complete[1:]
-        for clock in row.speeds.keys() & best.speeds.keys()
-        if not is_cpu(clock)
-        if (gain := speed_up(row.result, best.result, clock))
-        if gain.n >= MIN_PROMPTS and gain.low is not None and gain.low > FASTER
+        for clock, own in clocks(row.result).items()
+        if clock in row.speeds and clock in best.speeds and not is_cpu(clock)
+        if (gain := speed_up(own, base[clock]))
+        if gain.n >= MIN_PROMPTS and gain.ends[0] > FASTER
     }
     beside = [row for row in leaders if row.result.model in gains]
     if beside:
@@ -75,9 +76,10 @@ def _behind(group: Group, best: Row, row: Row) -> str:
     ahead, other = group.by_prompt(best), group.by_prompt(row)
     scale = 100 if group.ranked_by == USABLE else 1
     gap = stats.interval([scale * (ahead[p] - other[p]) for p in ahead if p in other])
-    if gap is None or gap.low is None or gap.high is None or gap.low <= 0:
+    if gap is None or gap.ends[0] <= 0:
         return "not surely behind it"
-    return f"{number(gap.mean, 2)} points behind ({number(gap.low, 2)} to {number(gap.high, 2)})"
+    ends = " to ".join(number(end, 2) for end in gap.ends)
+    return f"{number(gap.mean, 2)} points behind ({ends})"
 
 
 def _times(gain: Interval) -> str:

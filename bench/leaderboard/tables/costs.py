@@ -403,8 +403,8 @@ def delivered(result: Result) -> dict[str, dict[Sample, float]]:
 def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Delivery]]:
     return [
         (clip, clip.delivery)
-        for clip in result.clips
-        if clip.status == "ok" and clip.delivery is not None and clip.delivery.basis == basis
+        for clip in result.made
+        if clip.delivery is not None and clip.delivery.basis == basis
     ]
 
 

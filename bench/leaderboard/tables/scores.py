@@ -10,11 +10,13 @@ from bench.leaderboard.data.rows import (
     BESIDE,
     DYNAMICS,
     HEADLINE,
+    PARTS,
     SUB_SCORES,
     USABLE,
     Group,
     Row,
     by_category,
+    decisive,
     prompt_categories,
 )
 from bench.leaderboard.data.votes import still_missing
@@ -26,7 +28,6 @@ from bench.leaderboard.tables.table import (
     MODEL,
     Cell,
     Column,
-    Empty,
     Place,
     Table,
     decimals,
@@ -83,7 +84,7 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
     if group.footage:  # of whatever lies in a folder the mean says little, and each clip much
         first: Place = "first" if len(group.complete) == 1 else "second"
         for row in group.complete:
-            yield replace(_clip_by_clip(row, group.metrics), place=first)
+            yield _clip_by_clip(row, group.metrics, first)
     if group.complete:
         yield _headline_table(f"Headline{suffix}", group, group.complete, above)
         above = []
@@ -94,9 +95,8 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
     yield from _tables(f"Metrics of one's own{suffix}", group, group.rows, own, place="second")
     yield _terms_table(f"Speed, size and terms{suffix}", group)
     if group.complete and HEADLINE in group.metrics:
-        parts = [name for name in SUB_SCORES if name in group.metrics]
-        lost = [name for name in parts if name.startswith(LOST)]
-        others = [name for name in parts if name not in lost]
+        lost = [name for name in PARTS if name in group.metrics]
+        others = [name for name in SUB_SCORES if name in group.metrics and name not in lost]
         title = f"Points lost to each kind of damage{suffix}"
         yield from _tables(title, group, group.complete, lost, prefix=LOST)
         title = f"Sub-scores{suffix}"
@@ -161,33 +161,32 @@ def without_interval(means: Sequence[Interval | None], nouns: str) -> tuple[str,
 
 def size(result: Result) -> str | None:
     """Width and height of the clips, as a text."""
-    sizes = sorted({(clip.width, clip.height) for clip in result.clips if clip.status == "ok"})
+    sizes = sorted({(clip.width, clip.height) for clip in result.made})
     others = f" and {len(sizes) - 1} more" if len(sizes) > 1 else ""
     return f"{sizes[-1][0]}x{sizes[-1][1]}{others}" if sizes else None
 
 
 def _headline_table(title: str, group: Group, rows: Sequence[Row], above: Sequence[str]) -> Table:
     """How good, how fast, at what price: one row per model, the best first."""
-    complete = rows[0] in group.complete
-    lead = _lead(ranked=HEADLINE in group.metrics and not group.footage and complete)
-    columns, _ = _headline_columns(group, rows, HEADLINE_COLUMNS - len(lead))
-    if not complete:
+    columns, _ = _headline_columns(group, rows)
+    if rows is group.partial:
         columns.append(Column("why", _why_partial, kind="text"))
+    is_first = rows is group.complete or not group.complete
     return tabulate(
         title,
-        [*lead, *columns],
+        columns,
         rows,
-        answer=answer(group) if complete or not group.complete else "",
+        answer=answer(group) if is_first else "",
         above=above,
         below=(
             _basis(group, rows), *_not_made(rows), *_why_unscored(rows), *_preferred(group, rows),
         ),
-        place="first" if complete or not group.complete else "second",
+        place="first" if is_first else "second",
     )  # fmt: skip
 
 
 def _headline_columns(
-    group: Group, rows: Sequence[Row], most: int
+    group: Group, rows: Sequence[Row]
 ) -> tuple[list[Column[Row]], list[Column[Row]]]:
     """Columns of the first table in their order, and those for which it has no room.
 
@@ -212,21 +211,21 @@ def _headline_columns(
     shares = group.preference.shares if group.preference else {}
     columns: list[Column[Row]] = [
         Column(USABLE, usable, percent, better="higher"),
-        *_score_columns(group, _headline_metrics(group), empty="hide"),
+        *_score_columns(group, _headline_metrics(group)),
         Column(
             "preferred", lambda r: mean_cell(shares.get(r.result.model)), percent, better="higher"
         ),
         Column("s per s of video", seconds, better="lower"),
         Column("cost per usable s", lambda r: usable_cost(r.usable), with_unit, better="lower"),
     ]
+    ranked = HEADLINE in group.metrics and not group.footage and rows is group.complete
     first = [
-        replace(column, empty="hide")
-        for column in columns
-        if not all(column.cell(row).is_empty for row in rows)
+        *_lead(ranked),
+        *(column for column in columns if not all(column.cell(row).is_empty for row in rows)),
     ]
     rest = []
     for name in ("s per s of video", "appeal", "preferred"):
-        if len(first) > most:
+        if len(first) > HEADLINE_COLUMNS:
             rest += [column for column in first if column.name == name]
             first = [column for column in first if column.name != name]
     return first, rest
@@ -234,12 +233,10 @@ def _headline_columns(
 
 def _terms_table(title: str, group: Group) -> Table:
     """What the first table has no room for: motion, seconds, memory, shapes, and on what terms."""
-    ranked = HEADLINE in group.metrics and not group.footage
-    most = HEADLINE_COLUMNS - (2 if ranked else 1)
-    _, rest = _headline_columns(group, group.complete or group.partial, most)
+    _, rest = _headline_columns(group, group.complete or group.partial)
     facts: list[Column[Row]] = [
         *rest,
-        *_score_columns(group, [DYNAMICS] if DYNAMICS in group.metrics else [], empty="hide"),
+        *_score_columns(group, [DYNAMICS] if DYNAMICS in group.metrics else []),
         Column("peak GiB", _peak_gib, decimals(1), better="lower"),
         Column("licence", lambda r: r.result.card.licence, kind="text", minor=True),
         Column("resolution", lambda r: size(r.result), kind="text", minor=True),
@@ -280,7 +277,7 @@ def _headline_metrics(group: Group) -> list[str]:
 
 def _lead(ranked: bool) -> list[Column[Row]]:
     """The first columns: the ranks that the data leave open to a model, and who it is."""
-    rank = Column[Row]("rank", _rank, span, kind="rank", empty="show")
+    rank = Column[Row]("rank", _rank, span, kind="rank")
     return [*([rank] if ranked else []), Column("model", _name, kind="name")]
 
 
@@ -301,9 +298,7 @@ def _open_weights(row: Row) -> str | None:
     return {True: "yes", False: "no", None: None}[row.result.card.open_weights]
 
 
-def _score_columns(
-    group: Group, names: Sequence[str], prefix: str = "", empty: Empty = "show"
-) -> Iterator[Column[Row]]:
+def _score_columns(group: Group, names: Sequence[str], prefix: str = "") -> Iterator[Column[Row]]:
     for name in names:
         metric = group.metrics[name]
         yield Column(
@@ -313,7 +308,6 @@ def _score_columns(
             better=metric.better,
             minor=metric.better is None,
             unit=metric.unit,
-            empty=empty,
             meaning=meaning_of(name),
         )
 
@@ -393,12 +387,10 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
             unread = [clip.title for clip in row.result.clips if clip.status == "refused"]
             names = first_of(unread, _NAMED_PER_MODEL)
             yield f"{row.label}: not read, and counted as nothing: {names}."
-        metrics = [HEADLINE] if HEADLINE in row.result.metrics else list(row.result.metrics)
         reasons = Counter(
             one_line(clip.unscored[name])
-            for clip in row.result.clips
-            if clip.status == "ok"
-            for name in metrics
+            for clip in row.result.made
+            for name in decisive(row.result)
             if name in clip.unscored
         )
         if row.unscored and reasons:
@@ -406,7 +398,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.label}: {plural(row.unscored, 'clip')} not scored: {usual}."
 
 
-def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
+def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription], place: Place) -> Table:
     """Each file with what tells it from others; why the first of that is missing stands below."""
     clips = sorted(row.result.clips, key=lambda clip: clip.sample)
     notes: dict[str, int] = {}  # reason to its number, in the order of appearance
@@ -451,7 +443,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription]) -> Table:
         Column("fps", lambda clip: clip.fps, _four_digits, minor=True),
         Column("lossy", _is_lossy, kind="text", minor=True),
     ]
-    table = tabulate(f"{row.label}, clip by clip", columns, clips, place="second")
+    table = tabulate(f"{row.label}, clip by clip", columns, clips, place=place)
     below = [f"({count}) {why}" for why, count in notes.items()]
     scored = {name for clip in clips for name, value in clip.scores.items() if value is not None}
     if rest := scored - {*shown}:

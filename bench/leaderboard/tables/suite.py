@@ -157,8 +157,8 @@ def identity_tables(board: SuiteBoard) -> Iterator[Table]:
 def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
     rows = []
     for result in results:
-        values = {field: group_means(result.clips, field).values() for field in _FIELDS}
-        means = {field: stats.interval(list(each)) for field, each in values.items()}
+        values = {field: group_means(result.clips, field) for field in _FIELDS}
+        means = {field: stats.interval(each) for field, each in values.items()}
         rows.append(_Identity(board.labels[result.model], result, means))
 
     def place(row: _Identity) -> tuple[float, str]:
@@ -207,8 +207,8 @@ def length_tables(board: SuiteBoard) -> Iterator[Table]:
     seconds = {
         result.model: [
             (clip.seconds_requested, clip.video_s)
-            for clip in result.clips
-            if clip.seconds_requested is not None and clip.status == "ok"
+            for clip in result.made
+            if clip.seconds_requested is not None
         ]
         for result in board.results
     }
@@ -262,9 +262,9 @@ def _unscored(board: SuiteBoard) -> Iterator[Table]:
     for result in filter(has_quality, board.results):
         reasons = Counter(
             (metric, one_line(reason(clip, metric)))
-            for clip in result.clips
+            for clip in result.made
             for metric in result.metrics
-            if clip.status == "ok" and clip.scores.get(metric) is None
+            if clip.scores.get(metric) is None
             if reason(clip, metric) != NO_PROMPT
         )
         metrics: defaultdict[tuple[int, str], list[str]] = defaultdict(list)

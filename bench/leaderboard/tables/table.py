@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from operator import itemgetter
 from typing import Any, Generic, Literal, TypeVar
 
@@ -128,7 +128,7 @@ class Table:
         """Of the columns, with arrows."""
         return [column.header for column in self.columns]
 
-    @property
+    @cached_property
     def texts(self) -> list[list[str]]:
         """All cells as text."""
         return [
@@ -225,9 +225,8 @@ def mean_cell(interval: Interval | None, fewest: int = 0, **more: Any) -> Cell: 
     """A mean, with its interval where that is over at least `fewest` values; more: of `Cell`."""
     if interval is None:
         return Cell()
-    if interval.low is None or interval.high is None or interval.n < fewest:
-        return Cell(interval.mean, **more)
-    return Cell(interval.mean, (interval.low, interval.high), **more)
+    is_alone = interval.low is None or interval.n < fewest
+    return Cell(interval.mean, None if is_alone else interval.ends, **more)
 
 
 def mean(cell: Cell, finest: int = 300) -> str:
@@ -345,7 +344,9 @@ def one_line(text: str, most: int = 200) -> str:
 
 def plain(text: str) -> str:
     """Text on one line, with nothing in it that a terminal would obey."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def visible(text: str) -> str:
@@ -356,4 +357,6 @@ def visible(text: str) -> str:
     cannot be written without.
     """
     line = " ".join(text.split())
+    if line.isprintable():
+        return line
     return "".join(c if c.isprintable() or c in _JOINERS else f"[U+{ord(c):04X}]" for c in line)

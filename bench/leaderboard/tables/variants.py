@@ -79,49 +79,43 @@ def variant_groups(board: SuiteBoard) -> Iterator[tuple[Variant, list[Variant], 
     for result in board.results:
         base = by_name.get(result.card.base or "")
         if base is not None and base is not result:
-            clocks = sorted(_clocks(base))
-            common = (clock for clock in clocks if clock in _clocks(result))
-            clock = next(common, clocks[0] if clocks else "")
-            row = _variant(board, result, base, clock, usable.get(result.model))
-            rows[base.model, clock].append(row)
+            own, others = clocks(result), clocks(base)
+            clock = min(own.keys() & others.keys() or others, default="")
+            both = Comparison(result, base)
+            variant = Variant(
+                label=board.labels[result.model],
+                result=result,
+                speed=_speed(board, result, clock),
+                usable=usable.get(result.model),
+                speed_up=speed_up(own.get(clock, {}), others.get(clock, {})),
+                changes=_changes(both),
+                obstacles=both.obstacles,
+            )
+            rows[base.model, clock].append(variant)
     for (name, clock), variants in sorted(rows.items()):
-        speed = devices(by_name[name], board.speeds).get(all_of(by_name[name], clock))
+        speed = _speed(board, by_name[name], clock)
         alone = Interval(1, None, None, 0) if clock else None
         first = Variant(board.labels[name], by_name[name], speed, usable.get(name), alone, {}, ())
         yield first, sorted(variants, key=lambda row: row.order), clock
 
 
-def _variant(
-    board: SuiteBoard, result: Result, base: Result, clock: str, usable: Yield | None
-) -> Variant:
-    both = Comparison(result, base)
-    missing = both.left_out
-    changes = {
-        name: change
-        for name in (() if both.obstacles else JUDGED)
-        if name in result.metrics and name not in missing
-        if (change := both.pairs(name).interval()) is not None
-    }
-    return Variant(
-        label=board.labels[result.model],
-        result=result,
-        speed=devices(result, board.speeds).get(all_of(result, clock)),
-        usable=usable,
-        speed_up=speed_up(result, base, clock),
-        changes=changes,
-        obstacles=both.obstacles,
-    )
+def _speed(board: SuiteBoard, result: Result, clock: str) -> Speed | None:
+    return devices(result, board.speeds).get(all_of(result, clock))
 
 
-def speed_up(result: Result, base: Result, clock: str) -> Interval | None:
+def _changes(both: Comparison) -> dict[str, Interval]:
+    names = [] if both.obstacles else [name for name in JUDGED if name in both.metrics]
+    return {name: change for name in names if (change := both.pairs(name).gap)}
+
+
+def speed_up(own: Mapping[Sample, float], base: Mapping[Sample, float]) -> Interval | None:
     """Seconds of the base over those of a variant, each per second of video, on common draws.
 
     The mean over seeds of each prompt, a ratio of the sums over prompts; see `statistics.ratio`.
     """
-    own, others = (_clocks(each).get(clock, {}) for each in (result, base))
     by_prompt: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
-    for sample in own.keys() & others.keys():
-        by_prompt[sample.prompt_id].append((others[sample], own[sample]))
+    for sample in own.keys() & base.keys():
+        by_prompt[sample.prompt_id].append((base[sample], own[sample]))
     sums = [
         tuple(sum(side) / len(pairs) for side in zip(*pairs, strict=True))
         for _, pairs in sorted(by_prompt.items())
@@ -129,7 +123,7 @@ def speed_up(result: Result, base: Result, clock: str) -> Interval | None:
     return stats.ratio([over for over, _ in sums], [under for _, under in sums]) if sums else None
 
 
-def _clocks(result: Result) -> dict[str, dict[Sample, float]]:
+def clocks(result: Result) -> dict[str, dict[Sample, float]]:
     """Seconds per second of video of each draw, by the device that was timed, or by who says so."""
     measured = {
         device: {clip.sample: (clip.latency_s or 0.0) / clip.video_s for clip in clips}
@@ -209,21 +203,21 @@ def _faster(speed_up: Interval | None) -> str:
     if speed_up is None:
         return "no clock timed it and its base alike"
     text = f"{number(speed_up.mean, 2)} times as fast"
-    if speed_up.low is None or speed_up.high is None or speed_up.n < MIN_PROMPTS:
+    if speed_up.n < MIN_PROMPTS:
         return f"{text} on {plural(speed_up.n, 'prompt')}"
-    low, high = number(speed_up.low, 2), number(speed_up.high, 2)
+    low, high = (number(end, 2) for end in speed_up.ends)
     return text if low == high else f"{text} ({low} to {high})"
 
 
 def _moved(metric: str, change: Interval) -> str:
     if change.n == 1:
         return f"{metric} {_direction(change.mean)} on a single prompt, which has no interval"
-    if change.low is None or change.high is None or change.n < MIN_PROMPTS:
+    if change.n < MIN_PROMPTS:
         few = f"{plural(change.n, 'prompt')}, too few to tell"
         return f"{metric} {_direction(change.mean)} on {few}"
-    if max(abs(change.low), abs(change.high)) < _ROUNDING:
+    if max(map(abs, change.ends)) < _ROUNDING:
         return f"{metric} the same on each of {change.n} prompts"
-    ends = " and ".join(map(_direction, (change.low, change.high)))
+    ends = " and ".join(map(_direction, change.ends))
     return f"{metric} {_direction(change.mean)}, between {ends}"
 
 

@@ -2,21 +2,21 @@
 
 import io
 from collections.abc import Iterable
-from pathlib import Path
 
 import fake_results as fake
 from fake_results import Content
+from rich.cells import cell_len
 from rich.console import Console
 
-from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
-from bench.leaderboard.render.console import show
+from bench.leaderboard.render.console import show, show_table
 from bench.leaderboard.tables.suite import tables
+from bench.leaderboard.tables.table import Column, tabulate
 
 
-def printed(contents: Iterable[Content], tmp_path: Path, width: int) -> str:
+def printed(contents: Iterable[Content], width: int) -> str:
     stream = io.StringIO()
-    results = [load(fake.write(content, tmp_path)) for content in contents]
+    results = [fake.loaded(content) for content in contents]
     suites = boards(results)
     drawn = {board.suite: list(tables(board)) for board in suites}
     show(suites, drawn, Console(file=stream, width=width))
@@ -27,10 +27,8 @@ def steady(_prompt: int, _seed: int) -> dict[str, float | None]:
     return {"flicker": 0.25, "identity": 0.75}
 
 
-def test_scores_are_printed(tmp_path: Path) -> None:
-    text = printed(
-        [fake.result("[red]a", score=steady), fake.result("b", score=steady)], tmp_path, 100
-    )
+def test_scores_are_printed() -> None:
+    text = printed([fake.result("[red]a", score=steady), fake.result("b", score=steady)], 100)
     header = next(line for line in text.splitlines() if "flicker ↓" in line)
     assert "identity ↑" in header
     assert "[red]a" in text
@@ -38,38 +36,56 @@ def test_scores_are_printed(tmp_path: Path) -> None:
     assert "Provenance" not in text
 
 
-def test_a_table_too_wide_for_the_terminal_is_turned(tmp_path: Path) -> None:
-    text = printed([fake.result("a", score=steady)], tmp_path, 40)
+def test_a_table_too_wide_for_the_terminal_is_turned() -> None:
+    text = printed([fake.result("a", score=steady)], 40)
     line = next(line for line in text.splitlines() if "flicker ↓" in line)
     assert "0.250 ±0" in line
     assert "identity" not in line
 
 
-def test_units_are_those_of_the_columns_shown(tmp_path: Path) -> None:
+def test_a_minor_column_goes_where_a_screen_lacks_a_single_letter() -> None:
+    columns: list[Column[str]] = [
+        Column("name", str, kind="name"),
+        Column("size", len),
+        Column("said of it", lambda row: f"{row} 映画 \t words", kind="text", minor=True),
+    ]
+    table = tabulate("table", columns, ["one", "another"])
+
+    def lines(width: int) -> list[str]:
+        stream = io.StringIO()
+        show_table(table, "about", Console(file=stream, width=width))
+        return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+    whole = lines(200)
+    needed = cell_len(whole[1])
+    assert needed == len("| another | size | another 映画 words |") + 2, "two letters are wide"
+    assert lines(needed) == whole
+    assert "words" not in "".join(lines(needed - 1))
+
+
+def test_units_are_those_of_the_columns_shown() -> None:
     metrics = fake.METRICS | {
         "motion": {"unit": "px", "better": None, "version": 1, "fingerprint": "0"}
     }
     content = fake.result("a", score=lambda *at: steady(*at) | {"motion": 2.0}, metrics=metrics)
     assert "Units: flicker share of full scale, identity cosine, motion px." in printed(
-        [content], tmp_path, 140
+        [content], 140
     )
-    assert "Units: flicker share of full scale, identity cosine." in printed(
-        [content], tmp_path, 40
-    )
+    assert "Units: flicker share of full scale, identity cosine." in printed([content], 40)
 
 
-def test_clips_without_a_score_say_why(tmp_path: Path) -> None:
+def test_clips_without_a_score_say_why() -> None:
     why = dict.fromkeys(fake.METRICS, "1 frame, needs 2")
     clips = [
         fake.clip("p00", scores=steady(0, 0)),
         fake.clip("p01", frames=1, scores=dict.fromkeys(fake.METRICS), unscored=why),
     ]
     footage = {"name": None, "count": 2, "sha256": None}
-    text = printed([fake.result("a", clips, prompts=2) | {"prompts": footage}], tmp_path, 99)
+    text = printed([fake.result("a", clips, prompts=2) | {"prompts": footage}], 99)
     assert "a: 1 clip not scored: 1 frame, needs 2." in text
 
 
-def test_the_reason_for_a_missing_score_is_that_of_the_headline(tmp_path: Path) -> None:
+def test_the_reason_for_a_missing_score_is_that_of_the_headline() -> None:
     metrics = fake.METRICS | fake.COHERENCE
     why = dict.fromkeys(fake.METRICS, "no cut network") | {"coherence": "0.2 s, needs 1.2"}
     clips = [
@@ -79,12 +95,12 @@ def test_the_reason_for_a_missing_score_is_that_of_the_headline(tmp_path: Path) 
     ]
     footage = {"name": None, "count": 3, "sha256": None}
     content = fake.result("a", clips, prompts=3, metrics=metrics) | {"prompts": footage}
-    text = printed([content], tmp_path, 99)
+    text = printed([content], 99)
     assert "a: 1 clip not scored: 0.2 s, needs 1.2." in text
     assert "a: not read, and counted as nothing: p02." in text
 
 
-def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to(tmp_path: Path) -> None:
+def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to() -> None:
     parts = ("coherence", "technical_quality", "lost_jumps", "lost_tremble", "adherence")
     metrics = fake.METRICS | dict.fromkeys(parts, fake.COHERENCE["coherence"])
     same = {"adherence": None, "flicker": None, "technical_quality": 61.5}
@@ -97,7 +113,7 @@ def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to(tmp_path: P
     ]
     footage = {"name": None, "count": 2, "sha256": None}
     content = fake.result("a", clips, prompts=2, metrics=metrics) | {"prompts": footage}
-    wide = printed([content], tmp_path, 200).splitlines()
+    wide = printed([content], 200).splitlines()
     assert wide[0].strip() == "toy: a, clip by clip"
     first, second = ([c.strip() for c in line.split("│")] for line in wide if "p0" in line)
     assert {"p00", "88.2", "61.5", "tremble 9.5", "0"} <= set(first), "one's own metric too"
@@ -107,7 +123,7 @@ def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to(tmp_path: P
     assert "2 more scores of each file: in result.json, or as a table by" in text
     assert "no prompt" not in text, "of a column that nobody sees"
     assert "Points lost" not in text, "means over whatever lies in a folder"
-    narrow = printed([content], tmp_path, 60)
+    narrow = printed([content], 60)
     assert "tremble 9.5" in narrow
     assert "technical_quality" in narrow, "columns go from the right, as many as must"
     assert "frames" not in narrow

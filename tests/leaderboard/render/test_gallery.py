@@ -39,17 +39,17 @@ def files(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
 
-def test_the_first_draws_are_one_of_each_category_and_of_one_seed(tmp_path: Path) -> None:
-    result = load(fake.write(content(), tmp_path))
+def test_the_first_draws_are_one_of_each_category_and_of_one_seed() -> None:
+    result = fake.loaded(content())
     draws = draw_order(result, prompt_categories([result]))
     assert draws[:5] == [("p00", 0), ("p03", 0), ("p04", 0), ("p01", 0), ("p02", 0)]
     assert sorted(draws) == sorted((clip.prompt, clip.seed) for clip in result.clips)
 
 
-def test_an_incomplete_run_takes_its_categories_from_the_others(tmp_path: Path) -> None:
+def test_an_incomplete_run_takes_its_categories_from_the_others() -> None:
     half = content("half")
     del half["clips"][2:]
-    results = [load(fake.write(made, tmp_path)) for made in (content(), half)]
+    results = [fake.loaded(made) for made in (content(), half)]
     known = prompt_categories(results)
     assert draw_order(results[1], known) == draw_order(results[0], known)
 
@@ -123,9 +123,7 @@ def test_clips_of_other_frames_than_the_scored_ones_are_not_shown(tmp_path: Path
     made = content(seeds=(0,))
     saved(fake_runs.write(made, tmp_path, made=2), board)
     made["clips"][0]["frames_sha256"] = "99"
-    assert [
-        clip.prompt for clip in load_gallery(load(fake.write(made, tmp_path)), board).clips
-    ] == ["p01"]
+    assert [clip.prompt for clip in load_gallery(fake.loaded(made), board).clips] == ["p01"]
 
 
 def test_prompts_that_are_no_file_names_are_left_out(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from pathlib import Path
 from typing import Any
 
 import fake_results as fake
@@ -12,7 +11,6 @@ from fake_results import Content, account
 
 from bench import statistics as stats
 from bench.leaderboard.data.costs import Yield, draws_until, pass_at, yield_of
-from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.markdown import render
 
@@ -34,16 +32,14 @@ def bad(prompt: str, seed: int = 0, **changes: Any) -> Content:
     return good(prompt, seed, scores=GOOD | {"coherence": 50.0}, **changes)
 
 
-def judged(
-    clips: list[Content], tmp_path: Path, devices: tuple[str, ...] = DEVICE, **changes: Any
-) -> Yield:
+def judged(clips: list[Content], devices: tuple[str, ...] = DEVICE, **changes: Any) -> Yield:
     prompts = len({clip["prompt"] for clip in clips})
     seeds = sorted({clip["seed"] for clip in clips})
     content = fake.result("m", clips, prompts=prompts, seeds=seeds, **changes)
     content["environment"]["device"] = "NVIDIA H200"
     for clip in content["clips"]:
         clip["device"] = "NVIDIA H200"
-    found = yield_of(load(fake.write(content, tmp_path)), devices)
+    found = yield_of(fake.loaded(content), devices)
     assert found is not None
     return found
 
@@ -64,28 +60,28 @@ def hardware(price: float | None = 3.6, gpus: int = 1) -> Content:
     ],
 )
 def test_a_clip_is_usable_only_if_nothing_is_wrong_with_it(
-    metric: str, value: float | None, usable: int, tmp_path: Path
+    metric: str, value: float | None, usable: int
 ) -> None:
     clips = [good("p00", scores=GOOD | {metric: value}), good("p01")]
-    assert judged(clips, tmp_path).usable == 1 + usable
+    assert judged(clips).usable == 1 + usable
 
 
-def test_what_no_clip_has_a_value_of_is_not_asked(tmp_path: Path) -> None:
+def test_what_no_clip_has_a_value_of_is_not_asked() -> None:
     scores = {"coherence": 90.0, "adherence_margin": None}
-    found = judged([good("p00", scores=scores)], tmp_path)
+    found = judged([good("p00", scores=scores)])
     assert found.usable == 1
     assert found.criteria == ("coherence",)
 
 
-def test_an_appeal_is_asked_for_only_where_a_least_one_is_set(tmp_path: Path) -> None:
+def test_an_appeal_is_asked_for_only_where_a_least_one_is_set() -> None:
     clips = [good("p00", scores=GOOD | {"appeal": 59.9}), good("p01", scores=GOOD | {"appeal": 60})]
-    assert judged(clips, tmp_path).usable == 2
-    asked = judged(clips, tmp_path, least_appeal=60)
+    assert judged(clips).usable == 2
+    asked = judged(clips, least_appeal=60)
     assert (asked.usable, asked.share_looser) == (1, 0.5)
     assert "appeal" in asked.criteria
 
 
-def test_an_appeal_that_no_clip_has_is_not_asked_and_a_line_says_so(tmp_path: Path) -> None:
+def test_an_appeal_that_no_clip_has_is_not_asked_and_a_line_says_so() -> None:
     metrics = fake.COHERENCE | {"appeal": fake.meaning("points", "higher", "a0")}
     contents = [
         fake.result(
@@ -101,19 +97,19 @@ def test_an_appeal_that_no_clip_has_is_not_asked_and_a_line_says_so(tmp_path: Pa
             ("free", 50.0, {}),
         )
     ]
-    page = render(boards([load(fake.write(content, tmp_path)) for content in contents]))
+    page = render(boards([fake.loaded(content) for content in contents]))
     assert "as appealing as its run asks (at least 60)" in page
     assert "Not asked, for want of appeal: as appealing as its run asks (bare)." in page
 
 
-def test_without_coherence_nothing_can_be_judged(tmp_path: Path) -> None:
+def test_without_coherence_nothing_can_be_judged() -> None:
     content = fake.result("m", [good("p00", scores={"flicker": 0.1})], prompts=1)
-    assert yield_of(load(fake.write(content, tmp_path)), DEVICE) is None
+    assert yield_of(fake.loaded(content), DEVICE) is None
 
 
-def test_rejects_and_failures_are_paid_for(tmp_path: Path) -> None:
+def test_rejects_and_failures_are_paid_for() -> None:
     clips = [good("p00"), bad("p01", latency_s=30.0), fake.failed("p02"), good("p03")]
-    found = judged(clips, tmp_path)
+    found = judged(clips)
     assert found.share.mean == 0.5
     cost = found.cost
     assert cost is not None
@@ -125,23 +121,23 @@ def test_rejects_and_failures_are_paid_for(tmp_path: Path) -> None:
     assert cost.per_usable_s.mean == 60 / 4
 
 
-def test_a_failure_that_was_timed_counts_as_long_as_it_took(tmp_path: Path) -> None:
+def test_a_failure_that_was_timed_counts_as_long_as_it_took() -> None:
     clips = [good("p00"), fake.failed("p01") | {"latency_s": 25.0}]
-    cost = judged(clips, tmp_path).cost
+    cost = judged(clips).cost
     assert cost is not None
     assert (cost.per_clip, cost.estimated) == (35 / 2, 0)
 
 
-def test_what_only_the_first_clip_pays_is_nobodys_cost(tmp_path: Path) -> None:
+def test_what_only_the_first_clip_pays_is_nobodys_cost() -> None:
     clips = [good("p00", latency_s=500.0, warm=False), good("p01"), good("p02")]
-    cost = judged(clips, tmp_path).cost
+    cost = judged(clips).cost
     assert cost is not None
     assert (cost.per_clip, cost.estimated) == (10, 1)
 
 
-def test_money_is_seconds_times_gpus_times_price(tmp_path: Path) -> None:
+def test_money_is_seconds_times_gpus_times_price() -> None:
     clips = [good("p00"), bad("p01")]
-    cost = judged(clips, tmp_path, **hardware(price=3.6, gpus=2)).cost
+    cost = judged(clips, **hardware(price=3.6, gpus=2)).cost
     assert cost is not None
     assert cost.unit == "EUR"
     assert "NVIDIA H200, 3.6 EUR an hour each" in cost.source
@@ -151,25 +147,25 @@ def test_money_is_seconds_times_gpus_times_price(tmp_path: Path) -> None:
     assert cost.per_usable_s.mean == pytest.approx(10 * 2 * 3.6 / 3600 / (0.5 * 2))
 
 
-def test_without_a_price_gpus_still_count(tmp_path: Path) -> None:
-    cost = judged([good("p00")], tmp_path, **hardware(price=None, gpus=4)).cost
+def test_without_a_price_gpus_still_count() -> None:
+    cost = judged([good("p00")], **hardware(price=None, gpus=4)).cost
     assert cost is not None
     assert (cost.unit, cost.per_clip) == ("GPU-s", 40)
 
 
-def test_a_price_of_gpus_is_none_of_a_cpu(tmp_path: Path) -> None:
+def test_a_price_of_gpus_is_none_of_a_cpu() -> None:
     content = fake.result("m", [good("p00")], prompts=1, **hardware(price=2.49, gpus=4))
-    found = yield_of(load(fake.write(content, tmp_path)), ("CPU, Some CPU",))
+    found = yield_of(fake.loaded(content), ("CPU, Some CPU",))
     assert found is not None
     assert found.cost is not None
     assert (found.cost.unit, found.cost.source) == ("CPU-s", "CPU, Some CPU")
     assert found.cost.per_clip == 10
 
 
-def test_closed_models_cost_what_was_declared(tmp_path: Path) -> None:
+def test_closed_models_cost_what_was_declared() -> None:
     told = {"latency_s": None, "account": account("declared", price_usd=0.3)}
     clips = [good("p00", **told), bad("p01", **told), fake.failed("p02")]
-    cost = judged(clips, tmp_path, (), **hardware()).cost
+    cost = judged(clips, (), **hardware()).cost
     assert cost is not None
     assert (cost.unit, cost.estimated) == ("USD", 1)
     assert cost.per_usable_s is not None
@@ -179,21 +175,21 @@ def test_closed_models_cost_what_was_declared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("devices", "said"), [((), "no clip was timed here"), (("a", "b"), "timed on several devices")]
 )
-def test_an_unknown_cost_says_why(devices: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    found = judged([good("p00", latency_s=None)], tmp_path, devices)
+def test_an_unknown_cost_says_why(devices: tuple[str, ...], said: str) -> None:
+    found = judged([good("p00", latency_s=None)], devices)
     assert (found.cost, found.why_no_cost) == (None, said)
 
 
-def test_clips_that_are_all_first_ones_have_no_cost_and_it_says_so(tmp_path: Path) -> None:
+def test_clips_that_are_all_first_ones_have_no_cost_and_it_says_so() -> None:
     clips = [good("p00", warm=False), good("p01", warm=False)]
-    found = judged(clips, tmp_path, ())
+    found = judged(clips, ())
     assert found.cost is None
     assert found.why_no_cost is not None
     assert found.why_no_cost.startswith("no clip is warm")
 
 
-def test_a_yield_of_0_is_a_lower_bound_not_infinity(tmp_path: Path) -> None:
-    found = judged([bad(f"p{n:02d}") for n in range(20)], tmp_path)
+def test_a_yield_of_0_is_a_lower_bound_not_infinity() -> None:
+    found = judged([bad(f"p{n:02d}") for n in range(20)])
     assert (found.share.mean, found.share.low) == (0, 0)
     # The yield at which 20 misses out of 20 have a chance of 5%.
     most = found.share.high
@@ -204,8 +200,8 @@ def test_a_yield_of_0_is_a_lower_bound_not_infinity(tmp_path: Path) -> None:
     assert found.cost.at_least == pytest.approx(10 / (most * 2))
 
 
-def test_a_yield_of_1_does_not_claim_to_be_certain(tmp_path: Path) -> None:
-    found = judged([good(f"p{n:02d}") for n in range(20)], tmp_path)
+def test_a_yield_of_1_does_not_claim_to_be_certain() -> None:
+    found = judged([good(f"p{n:02d}") for n in range(20)])
     assert (found.share.mean, found.share.high) == (1, 1)
     least = 0.05 ** (1 / 20)
     assert found.share.low == pytest.approx(least)
@@ -216,10 +212,10 @@ def test_a_yield_of_1_does_not_claim_to_be_certain(tmp_path: Path) -> None:
     assert cost.high == pytest.approx(5 / least)
 
 
-def test_costs_that_spread_more_than_the_yield_keep_their_interval(tmp_path: Path) -> None:
+def test_costs_that_spread_more_than_the_yield_keep_their_interval() -> None:
     took = [1.0] * 39 + [1000.0]
     clips = [good(f"p{n:02d}", latency_s=latency) for n, latency in enumerate(took)]
-    cost = judged(clips, tmp_path).cost
+    cost = judged(clips).cost
     assert cost is not None
     assert cost.per_usable_s == stats.ratio(took, [2.0] * 40)
 
@@ -228,9 +224,9 @@ def test_costs_that_spread_more_than_the_yield_keep_their_interval(tmp_path: Pat
     ("make", "low", "high", "dearest"), [(good, 0.05, 1.0, 5 / 0.05), (bad, 0.0, 0.95, None)]
 )
 def test_one_prompt_that_always_or_never_comes_out_is_no_certainty(
-    make: Any, low: float, high: float, dearest: float | None, tmp_path: Path
+    make: Any, low: float, high: float, dearest: float | None
 ) -> None:
-    found = judged([make("p00", 0), make("p00", 1)], tmp_path)
+    found = judged([make("p00", 0), make("p00", 1)])
     assert (found.share.low, found.share.high) == (pytest.approx(low), pytest.approx(high))
     assert found.cost is not None
     if dearest is None:
@@ -240,23 +236,23 @@ def test_one_prompt_that_always_or_never_comes_out_is_no_certainty(
         assert found.cost.per_usable_s == stats.Interval(5.0, 5.0, pytest.approx(dearest), 1)
 
 
-def test_one_prompt_has_no_interval(tmp_path: Path) -> None:
-    found = judged([good("p00", 0), bad("p00", 1)], tmp_path)
+def test_one_prompt_has_no_interval() -> None:
+    found = judged([good("p00", 0), bad("p00", 1)])
     assert (found.share.mean, found.share.low, found.share.high) == (0.5, None, None)
     assert found.cost is not None
     assert found.cost.per_usable_s == stats.Interval(10.0, None, None, 1)
 
 
-def test_a_model_that_never_made_a_clip_has_a_yield_and_no_cost(tmp_path: Path) -> None:
-    found = judged([fake.failed(f"p{n:02d}") for n in range(4)], tmp_path)
+def test_a_model_that_never_made_a_clip_has_a_yield_and_no_cost() -> None:
+    found = judged([fake.failed(f"p{n:02d}") for n in range(4)])
     assert (found.share.mean, found.never) == (0, 1)
     assert (found.cost, found.why_no_cost) == (None, "no clip was made")
 
 
-def test_the_yield_is_shown_at_other_thresholds(tmp_path: Path) -> None:
+def test_the_yield_is_shown_at_other_thresholds() -> None:
     levels = (65.0, 75.0, 85.0, 95.0)
     clips = [good(f"p{n:02d}", scores=GOOD | {"coherence": x}) for n, x in enumerate(levels)]
-    found = judged(clips, tmp_path)
+    found = judged(clips)
     assert (found.share_looser, found.share.mean, found.share_stricter) == (0.75, 0.5, 0.25)
 
 
@@ -276,7 +272,7 @@ def test_draws_until_the_first_usable_one_equal_the_mean_over_all_orders() -> No
     assert draws_until(4, 0) == 4
 
 
-def test_hard_prompts_need_more_draws_than_the_yield_says(tmp_path: Path) -> None:
+def test_hard_prompts_need_more_draws_than_the_yield_says() -> None:
     # One prompt always comes out, one once in four draws, one never.
     kept = {"p00": 4, "p01": 1, "p02": 0}
     clips = [
@@ -284,7 +280,7 @@ def test_hard_prompts_need_more_draws_than_the_yield_says(tmp_path: Path) -> Non
         for prompt, usable in kept.items()
         for seed in range(4)
     ]
-    found = judged(clips, tmp_path)
+    found = judged(clips)
     assert found.never == pytest.approx(1 / 3)
     # 1 draw, 2.5 (the one may come first to last), and 4 in vain: for two clips.
     assert found.draws_per_solved == (1 + 2.5 + 4) / 2
@@ -292,12 +288,12 @@ def test_hard_prompts_need_more_draws_than_the_yield_says(tmp_path: Path) -> Non
     assert found.pass_at == {2: pytest.approx((1 + 0.5 + 0) / 3), 4: pytest.approx(2 / 3)}
 
 
-def test_one_seed_says_nothing_about_further_draws(tmp_path: Path) -> None:
-    found = judged([good("p00"), bad("p01")], tmp_path)
+def test_one_seed_says_nothing_about_further_draws() -> None:
+    found = judged([good("p00"), bad("p01")])
     assert (found.pass_at, found.draws_per_solved) == ({}, None)
 
 
-def test_the_whole_ratio_is_resampled(tmp_path: Path) -> None:
+def test_the_whole_ratio_is_resampled() -> None:
     generator = np.random.default_rng(0)
     usable = generator.random(30) < 0.6
     took = generator.uniform(5, 50, 30)
@@ -305,7 +301,7 @@ def test_the_whole_ratio_is_resampled(tmp_path: Path) -> None:
         (good if keep else bad)(f"p{n:02d}", latency_s=float(s))
         for n, (keep, s) in enumerate(zip(usable, took, strict=True))
     ]
-    cost = judged(clips, tmp_path).cost
+    cost = judged(clips).cost
     assert cost is not None
     drawn = np.random.default_rng([stats.SEED, 30, 0]).integers(0, 30, (stats.DRAWS, 30))
     ratios = sorted(sum(took[i] for i in row) / (2 * sum(usable[i] for i in row)) for row in drawn)
@@ -314,8 +310,8 @@ def test_the_whole_ratio_is_resampled(tmp_path: Path) -> None:
     assert cost.per_usable_s.high == pytest.approx(np.quantile(ratios, 0.975), rel=1e-3)
 
 
-def test_few_usable_prompts_leave_the_cost_open_above(tmp_path: Path) -> None:
-    cost = judged([good("p00"), *(bad(f"p{n:02d}") for n in range(1, 10))], tmp_path).cost
+def test_few_usable_prompts_leave_the_cost_open_above() -> None:
+    cost = judged([good("p00"), *(bad(f"p{n:02d}") for n in range(1, 10))]).cost
     assert cost is not None
     assert cost.per_usable_s is not None
     assert cost.per_usable_s.high == math.inf

@@ -1,12 +1,10 @@
 """What speed costs: variants are found by their cards, and nothing is claimed beyond intervals."""
 
-from pathlib import Path
 from typing import Any
 
 import fake_results as fake
 import pytest
 
-from bench.leaderboard.data.files import load
 from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.figures import figures
 from bench.leaderboard.tables.table import Table
@@ -40,8 +38,8 @@ def content(model: str, latency_s: float, lost: float = 0.0, prompts: int = 24, 
     return made
 
 
-def tables(contents: list[Any], folder: Path) -> list[Table]:
-    (board,) = boards([load(fake.write(each, folder)) for each in contents])
+def tables(contents: list[Any]) -> list[Table]:
+    (board,) = boards([fake.loaded(each) for each in contents])
     return list(variant_tables(board))
 
 
@@ -50,7 +48,7 @@ def rows(table: Table) -> dict[str, dict[str, str]]:
     return {texts[0]: dict(zip(names, texts, strict=True)) for texts in table.texts}
 
 
-def test_variants_stand_below_their_base_the_fastest_first(tmp_path: Path) -> None:
+def test_variants_stand_below_their_base_the_fastest_first() -> None:
     (table,) = tables(
         [
             content("slow", 10),
@@ -59,7 +57,6 @@ def test_variants_stand_below_their_base_the_fastest_first(tmp_path: Path) -> No
             content("stranger", 1),
             content("orphan", 1, base="not here"),
         ],
-        tmp_path,
     )
     shown = rows(table)
     assert list(shown) == ["slow", "slow-cached", "slow-compile"]
@@ -70,76 +67,75 @@ def test_variants_stand_below_their_base_the_fastest_first(tmp_path: Path) -> No
     assert shown["slow"]["base_lpips"] == "-"
 
 
-def test_a_sentence_says_gain_and_loss_with_their_intervals(tmp_path: Path) -> None:
+def test_a_sentence_says_gain_and_loss_with_their_intervals() -> None:
     (table,) = tables(
         [content("slow", 10), content("fast", 5, lost=2, base="slow")],
-        tmp_path,
     )
     (line,) = [each for each in table.below if each.startswith("fast")]
     assert line.startswith("fast: 2 times as fast; coherence 1.9 lower, between 2.5 lower and ")
     assert "adherence the same on each of 24 prompts" in line
 
 
-def test_a_loss_that_may_be_none_is_said_on_both_sides(tmp_path: Path) -> None:
+def test_a_loss_that_may_be_none_is_said_on_both_sides() -> None:
     fast = content("fast", 5, base="slow")
     for number, clip in enumerate(fast["clips"]):
         clip["scores"]["coherence"] += (-1) ** (number // 2) * 3 - 0.5
-    (table,) = tables([content("slow", 10), fast], tmp_path)
+    (table,) = tables([content("slow", 10), fast])
     assert "coherence 0.50 lower, between 1.8 lower and 0.75 higher" in " ".join(table.below)
 
 
 @pytest.mark.parametrize(
     ("prompts", "words"), [(1, "on a single prompt, which has no"), (7, "7 prompts, too few")]
 )
-def test_few_clips_claim_nothing(prompts: int, words: str, tmp_path: Path) -> None:
+def test_few_clips_claim_nothing(prompts: int, words: str) -> None:
     contents = [
         content("slow", 10, prompts=prompts),
         content("fast", 5, lost=2, prompts=prompts, base="slow"),
     ]
-    (table,) = tables(contents, tmp_path)
+    (table,) = tables(contents)
     assert words in " ".join(table.below)
     assert "between" not in " ".join(table.below)
 
 
-def test_other_devices_have_no_speed_up_and_shared_seeds_compare(tmp_path: Path) -> None:
+def test_other_devices_have_no_speed_up_and_shared_seeds_compare() -> None:
     elsewhere = content("fast", 5, base="slow")
     for clip in elsewhere["clips"]:
         clip["device"] = "NVIDIA H200"
     del elsewhere["clips"][1::2]
     elsewhere["expected"]["seeds"] = [0]
-    (table,) = tables([content("slow", 10), elsewhere], tmp_path)
+    (table,) = tables([content("slow", 10), elsewhere])
     assert "fast: no clock timed it and its base alike; coherence the same" in " ".join(table.below)
 
 
-def test_more_gpus_for_a_clip_are_a_speed_up_over_one_of_them(tmp_path: Path) -> None:
+def test_more_gpus_for_a_clip_are_a_speed_up_over_one_of_them() -> None:
     both = [content("one", 10), content("one-ulysses-4", 4, base="one")]
     for made, gpus in zip(both, (1, 4), strict=True):
         made["hardware"] = {"gpus": gpus}
         for clip in made["clips"]:
             clip["device"] = "NVIDIA H200"
-    (table,) = tables(both, tmp_path)
+    (table,) = tables(both)
     assert rows(table)["one-ulysses-4"]["speed-up"].startswith("2.5")
 
 
-def test_clips_made_elsewhere_are_as_fast_as_their_makers_say(tmp_path: Path) -> None:
+def test_clips_made_elsewhere_are_as_fast_as_their_makers_say() -> None:
     contents = [content("slow", 10), content("fast", 5, base="slow")]
     for each, waited_s in zip(contents, (60.0, 20.0), strict=True):
         each["measured"] = False
         for clip in each["clips"]:
             clip |= {"latency_s": None, "account": fake.account("declared", latency_s=waited_s)}
-    (table,) = tables(contents, tmp_path)
+    (table,) = tables(contents)
     assert rows(table)["fast"]["speed-up"] == "3"
     assert "Seconds, memory and energy: declared with the clips." in table.above
 
 
-def test_a_figure_shows_every_variant_that_was_timed_and_scored(tmp_path: Path) -> None:
+def test_a_figure_shows_every_variant_that_was_timed_and_scored() -> None:
     contents = [
         content("slow", 10),
         content("fast", 5, lost=2, base="slow"),
         content("faster", 4, lost=3, base="slow"),
         content("untimed", 4, base="slow") | {"measured": False},
     ]
-    (board,) = boards([load(fake.write(each, tmp_path)) for each in contents])
+    (board,) = boards([fake.loaded(each) for each in contents])
     (drawing,) = [each for each in figures(board, {}) if each.name.startswith("speed")]
     assert drawing.name == "speed-slow-cpu-some-cpu"
     assert ">fast<" in (svg := drawing.draw().decode())
