@@ -278,7 +278,8 @@ def _mistake(error: ValidationError) -> str:
             key, value, choices = "a key", key, [*RunConfig.model_fields]
             choices.remove("resolved")
         phrase = f"one of {', '.join(choices)}{nearest(str(value), choices)}"
-    return f"{key} must be {phrase}, got {shown(value)}"
+    got = f"{value!r:.60}" if isinstance(value, list) else shown(value)
+    return f"{key} must be {phrase}, got {got}"
 
 
 def functional(

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.storage import CONF
 
 if TYPE_CHECKING:
@@ -118,7 +118,10 @@ def choices(group: str, config_dir: str | None) -> Iterator[tuple[Path, dict[str
     paths = files_of(group, config_dir)
 
     def read(name: str) -> Any:  # noqa: ANN401 - a mapping of OmegaConf
-        values = yaml.safe_load(paths[name].read_text("utf-8")) or {}
+        try:
+            values = yaml.safe_load(paths[name].read_text("utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise BenchError(f"{paths[name]}: no YAML: {one_line(error)}") from error
         bases = [base for base in values.pop("defaults", ()) if isinstance(base, str)]
         return OmegaConf.merge(*(read(base) for base in bases if base in paths), values)
 

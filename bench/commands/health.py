@@ -38,9 +38,10 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     from bench.validation.scores import measure
     from bench.vision.backbones import Backbones
 
-    workers = config["workers"]
-    if not isinstance(workers, int) or workers < 1:
-        raise BenchError(f"expected workers to be a number from 1, got {workers!r}")
+    workers, films = config["workers"], config["films"]
+    for key, value in {"workers": workers, "films": 1 if films is None else films}.items():
+        if type(value) is not int or value < 1:
+            raise BenchError(f"expected {key} to be a whole number from 1, got {value!r}")
     if config["people"] is not None:
         return _ask_people(config)
     device = resolve_device(config["device"])
@@ -51,14 +52,14 @@ def examine(config: dict[str, Any]) -> "list[Check]":
         paths, backbones, config["size_px"], config["pieces_per_file"], config["excluded"]
     )[: config["limit"]]
     values: list[Value] = []
-    scored = measure(footage, config["metrics"], device, workers=workers, films=config["films"])
+    scored = measure(footage, config["metrics"], device, workers=workers, films=films)
     for _ in track(footage, "health", len(footage)):
         values += next(scored)
     judged = page.checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
     files = sorted({piece.file for piece in footage})
     sentence = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
-    arguments = f"{_said_path(names)} films={json.dumps(config['films'])}"
+    arguments = f"{_said_path(names)} films={json.dumps(films)}"
     into = Path(config["into"])
     write_text(into / "health.md", page.render(values, metrics, judged, arguments, sentence))
     write_json(into / "health.json", [asdict(value) for value in values])

@@ -132,7 +132,7 @@ def pages(
 
 
 def _with_ratings(board: SuiteBoard, ratings: Mapping[str, float]) -> list[Table]:
-    """All tables; under the first what raters said of its models, if they have rated each."""
+    """All tables; with the first what raters said of its models, if they have rated each."""
     drawn = list(tables(board))
     models = sorted((result.model for result in board.results), key=lambda m: -ratings.get(m, 0))
     if len(models) < 2 or not ratings.keys() >= {*models}:
@@ -142,7 +142,8 @@ def _with_ratings(board: SuiteBoard, ratings: Mapping[str, float]) -> list[Table
         f"People's mean rating of how these models' clips move, 1 to 5: {rated}. More on it is at "
         "the end, under Agreement with people."
     )
-    return [replace(drawn[0], below=(*drawn[0].below, line)), *drawn[1:]]
+    answer = f"{drawn[0].answer} People rate {board.labels[models[0]]} highest.".strip()
+    return [replace(drawn[0], answer=answer, below=(*drawn[0].below, line)), *drawn[1:]]
 
 
 def pictures(into: Path) -> dict[str, list[Picture]]:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hydra.errors import MissingConfigException
 
 from bench import __version__, cli
 from bench.clip import Clip, write_preview
 from bench.commands.metrics import describe
 from bench.commands.suites import suites
 from bench.config import RunConfig, build_metrics
+from bench.errors import explain
 from bench.storage import CONF, PACKAGE
 
 Output = pytest.CaptureFixture[str]
@@ -102,7 +104,11 @@ def test_the_help_of_a_run_names_what_there_is(
         (["--allow-code", "suite=toy", "model=nosuch"], "there is no model=nosuch"),
         (["limt=3"], "there is no 'limt' (did you mean 'limit'?)"),
         (["run", "limt=3"], "there is no 'limt' (did you mean 'limit'?)"),
-        (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?); `steadybench models` lists the 1"),
+        (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?); `steadybench models` lists them"),
+        (["plan", "seeds=[1]"], "there is no 'seeds' (did you mean 'suite.seeds'?)"),
+        (["run", "suite.seeds=[0,0]"], "different whole numbers from 0 to 2^53"),
+        (["run", "suite.seeds=[0,0]"], ", got [0, 0]\n"),
+        (["validate", "films=x"], "expected films to be a whole number from 1, got 'x'"),
         (["run", "--model", "wan2_1_1_3b"], "there is no option --model: keys have no dashes, as"),
         (["model=mine"], "; --config-dir DIR adds your own"),
         (["model=kling"], "a value is missing: add model.path=DIR, a folder of clips"),
@@ -117,6 +123,22 @@ def test_a_slip_is_one_line(
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("launcher", "extra"), [("submitit_local", "slurm"), ("ray", "ray")])
+def test_a_launcher_that_is_not_installed_is_said_to_be_an_extra(launcher: str, extra: str) -> None:
+    error = MissingConfigException("", f"hydra/launcher/{launcher}", ["basic"])
+    assert f"type pip install 'steadybench[{extra}]'" in explain(error)
+
+
+def test_a_folder_with_a_broken_yaml_is_told_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    broken = tmp_path / "model" / "mine.yaml"
+    broken.parent.mkdir()
+    broken.write_text("a: [1")
+    assert type_(monkeypatch, "models", "--config-dir", str(tmp_path)) == 2
+    assert f"{broken}: no YAML: " in capsys.readouterr().err
 
 
 def test_a_plan_is_of_one_model(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:

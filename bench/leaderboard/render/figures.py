@@ -231,9 +231,10 @@ class Point:
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """Those than which no other is both faster and better, fastest first."""
+    """Those than which no other is both faster and better, fastest first; none that has nothing."""
     best: list[Point] = []
-    for point in sorted(points, key=lambda point: (point.x[1], -point.y[1])):
+    some = [point for point in points if point.y[1] > 0]
+    for point in sorted(some, key=lambda point: (point.x[1], -point.y[1])):
         if not best or point.y[1] > best[-1].y[1]:
             best.append(point)
     return best
@@ -247,6 +248,8 @@ def pareto(points: Sequence[Point], title: str, quality: str) -> bytes:
     leading = front(points)
 
     def join(axes: Axes) -> None:
+        if not leading:
+            return
         x, y = zip(*((point.x[1], point.y[1]) for point in leading), strict=True)
         axes.step(x, y, where="post", color=COLOURS[0], lw=1.6)
 

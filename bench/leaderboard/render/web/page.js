@@ -600,7 +600,9 @@
       svg.setAttribute("viewBox", "0 0 1 1");
       svg.setAttribute("preserveAspectRatio", "none");
       svg.setAttribute("aria-hidden", "true");
-      const span = high - low || Math.abs(high) || 1;
+      // Never so near that a hair of difference looks like a fall.
+      const span = Math.max(high - low, 0.1 * Math.abs(high)) || 1;
+      low = high - span;
       const readouts = [];
       for (const { curve, colour } of lines) {
         const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -705,7 +707,7 @@
       this.box = make("dialog", { class: "ballot" },
         make("header", {}, this.title, key("close", "Close", "Esc")),
         this.asked, this.stage,
-        make("div", { class: "keys" }, key("left", "Left", "←"), key("neither", "Neither", "↓"), key("right", "Right", "→")),
+        make("div", { class: "keys" }, key("left", "Left", "←"), key("neither", "No difference", "↓"), key("right", "Right", "→")),
         make("div", { class: "keys" }, key("undo", "Undo", "U"), key("again", "From the start", "Space"), key("skip", "Skip", "S")),
         make("footer", {}, this.bar, this.tally));
       this.box.addEventListener("keydown", (event) => {
