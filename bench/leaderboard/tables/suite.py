@@ -180,7 +180,7 @@ def _identity_table(results: Sequence[Result], board: SuiteBoard) -> Table:
             *without_interval([each for row in rows for each in row.means.values()], "groups"),
             *_identity_gaps(results, board),
         ],
-        place="second",
+        place="first",
     )
 
 
