@@ -30,7 +30,7 @@ _CONVOLUTIONS = {
 _POOLED = (3, 6)
 _HEADS = "weights/v0.1/alex.pth"
 
-BATCH_PX = 2**20  # of all frames of a forward pass: what they become should stay in the cache
+BATCH_PX = 2**19  # of all frames of a forward pass: what they become should stay in the cache
 PART_VALUES = 2**16  # of features that a CPU takes through several steps at once, likewise
 
 Layers = Sequence[Tensor]
