@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.vision.analysis import Analysis
-from bench.vision.flow import ends_inside, pull_back
+from bench.vision.flow import ends_inside, lengths, pull_back
 from bench.vision.lpips import area_means
 
 STEADY_PLACES, STEADY_MOMENTS = 0.2, 0.75
@@ -155,7 +155,7 @@ def judder(analysis: Analysis, step: int, window: Window) -> float:
     shows .01 to .25.
     """
     forward = analysis.flow(step, slice(window.start, window.stop - step)).forward
-    speeds = np.array([np.linalg.norm(flow, axis=-1).mean() for flow in forward])
+    speeds = np.array([lengths(flow).mean() for flow in forward])
     frames = analysis.frames[window.start : window.stop]
     pairs = zip(frames, frames[step:], strict=False)
     changes = np.array([cv2.norm(*pair, cv2.NORM_L1) / frames[0].size for pair in pairs])
@@ -255,13 +255,13 @@ def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.f
         onward, back = analysis.flow(step, later).forward, analysis.flow(step, part).backward
         turned = onward + back
         turned = turned - np.median(turned.reshape(len(turned), -1, 2), axis=1)[:, None, None]
-        speed = (np.linalg.norm(onward, axis=-1) + np.linalg.norm(back, axis=-1)) / 2
+        speed = (lengths(onward) + lengths(back)) / 2
         grid = analysis.lpips_network.grid(analysis.features(slice(part.start, part.start + 1)))
         short_side = min(onward.shape[1:3])
-        length = np.linalg.norm(turned, axis=-1)
-        values = np.concatenate([length[..., None], speed[..., None], turned], axis=-1) / short_side
-        lengths, speeds, *turns = _by_cell(values, grid).transpose(3, 0, 1, 2)
-        return [lengths, speeds, np.stack(turns, axis=-1)]
+        planes = [lengths(turned)[..., None], speed[..., None], turned]
+        cells = _by_cell(np.concatenate(planes, axis=-1) / short_side, grid)
+        trembling, speeds, *turns = cells.transpose(3, 0, 1, 2)
+        return [trembling, speeds, np.stack(turns, axis=-1)]
 
     return analysis.along("velocities", 2 * step, compute, part)
 
