@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.metrics.base import metric
-from bench.vision.analysis import Analysis
+from bench.vision.analysis import Analysis, later
 from bench.vision.flow import FlowField, ends_inside, lengths, places, pull_back
 
 TOP_SHARE = 0.05
@@ -86,8 +86,7 @@ def subject_speeds(analysis: Analysis, stride: int) -> NDArray[np.float64]:
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
         field = analysis.flow(stride, part)
-        later = analysis.frames[part.start + stride : part.stop + stride]
-        frames = zip(analysis.frames[part], later, strict=True)
+        frames = zip(analysis.frames[part], analysis.frames[later(part, stride)], strict=True)
         pairs = map(_Pair.of, frames, field.forward, field.valid)
         return [np.array([pair.subject_px() for pair in pairs]) * _scale(analysis, field)]
 
@@ -103,7 +102,7 @@ def raw_speeds(analysis: Analysis, stride: int, part: slice | None = None) -> ND
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
         field = analysis.flow(stride, part)
-        speeds = [_top(lengths(flow[LATTICE])) for flow in field.forward]
+        speeds = [mean_of_largest(lengths(flow[LATTICE]), TOP_SHARE) for flow in field.forward]
         return [np.array(speeds) * _scale(analysis, field)]
 
     return analysis.along("raw speeds", stride, compute, part)[0]
@@ -238,7 +237,8 @@ class _Pair:
         textured = _patch_mean(gradients[0] ** 2 + gradients[1] ** 2) > MIN_TEXTURE
         explained = (by_camera - by_flow > MIN_GAIN) & (by_flow < MAX_ERROR_SHARE * by_camera)
         left = cv2.blur(np.hypot(*np.moveaxis(self.flow - self.camera, -1, 0)), (3, 3))
-        return _top((left * (self.valid & textured & explained))[LATTICE])
+        speeds = (left * (self.valid & textured & explained))[LATTICE]
+        return mean_of_largest(speeds, TOP_SHARE)
 
     def unexplained(self) -> float:
         """Share of the change that camera and light do not explain; see `motion_state`."""
@@ -268,9 +268,10 @@ def _largest(changes: NDArray[Any]) -> NDArray[np.float32]:
     return largest
 
 
-def _top(values: NDArray[np.float32]) -> float:
+def mean_of_largest(values: NDArray[Any], share: float) -> float:
+    """Of that share of all values, and of one at least."""
     ordered = np.sort(values, axis=None)
-    return float(ordered[-max(1, round(TOP_SHARE * len(ordered))) :].mean())
+    return float(ordered[-max(1, round(share * len(ordered))) :].mean())
 
 
 def _patch_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:

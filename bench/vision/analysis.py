@@ -197,7 +197,7 @@ class Analysis:
 
     def _lagged(self, lag: int, part: slice) -> NDArray[np.float64]:
         def compute(part: slice) -> Rows:
-            pair = self.features(part), self.features(_later(part, lag))
+            pair = self.features(part), self.features(later(part, lag))
             return [_host(self.lpips_network.distances(*pair))]
 
         return self.along("lpips", lag, compute, part)[0]
@@ -323,7 +323,7 @@ class Analysis:
         """Forward and backward of `flow`, where the networks are."""
 
         def compute(part: slice) -> list[Tensor]:
-            first, second = self._flow_encoded(part), self._flow_encoded(_later(part, stride))
+            first, second = self._flow_encoded(part), self._flow_encoded(later(part, stride))
             return [
                 self._flow.flows(*pair, self._size).to(self._backbones.device)
                 for pair in ((first, second), (second, first))
@@ -352,7 +352,7 @@ class Analysis:
         Raises:
             Unscored: as `flow`.
         """
-        return pull_all_back(self._pictures[_later(part, stride)], self._flows(stride, part)[0])
+        return pull_all_back(self._pictures[later(part, stride)], self._flows(stride, part)[0])
 
     def compare_warped(self, stride: int, part: slice | None = None) -> Compared:
         """Frames x_t with W(x_t+stride, f); distances over valid pixels. N = T - stride.
@@ -375,7 +375,7 @@ class Analysis:
 
         def compute(part: slice) -> Rows:
             warped = pull_all_back(self._pictures[part], self._flows(stride, part)[1])
-            return self.compare(_later(part, stride), warped)
+            return self.compare(later(part, stride), warped)
 
         return Compared(*self.along("compare warped back", stride, compute, part))
 
@@ -392,10 +392,10 @@ class Analysis:
         def compute(part: slice) -> Rows:
             there, back = self._flows(2 * stride, part)
             forth = pull_all_back(self._pictures[part], back / 2, cubic=True)
-            last = self._pictures[_later(part, 2 * stride)]
+            last = self._pictures[later(part, 2 * stride)]
             middle = forth.add_(pull_all_back(last, there / 2, cubic=True)).mul_(0.5)
             # Cubic interpolation overshoots.
-            return self.compare(_later(part, stride), middle.clamp_(0, 255))
+            return self.compare(later(part, stride), middle.clamp_(0, 255))
 
         return Compared(*self.along("compare halfway", 2 * stride, compute, part))
 
@@ -529,5 +529,6 @@ def _host(values: Tensor) -> NDArray[Any]:
     return array
 
 
-def _later(part: slice, frames: int) -> slice:
+def later(part: slice, frames: int) -> slice:
+    """The part of a clip so many frames after another."""
     return slice(part.start + frames, part.stop + frames)
