@@ -49,8 +49,7 @@ _REASONS = {
 _OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3), as malloc.h has them
-_HEAP_BYTES, _HELD_BYTES = 32 * 2**20, 512 * 2**20
-_MAPPED_FROM_BYTES = 4 * 2**20
+_MAPPED_FROM_BYTES, _KEPT_BYTES = 4 * 2**20, 128 * 2**20
 
 # Where the driver lists no process, memory tells: what a lone process holds beside its tensors
 # (the CUDA context, kernels, work space of libraries) is well below this.
@@ -121,17 +120,18 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(before[1])
 
 
-def hold_freed_memory(hold: bool) -> None:
-    """Whether freed arrays of megabytes stay with this process, where the C library is glibc.
+def map_large_arrays() -> None:
+    """Have freed arrays of 4 MiB and more given back to the system, where the C library is glibc.
 
-    Held, up to 512 MiB of them and each of up to 32, the next array finds its pages there: a sixth
-    of the time that a clip takes to score. But holes stay between what lives on, so that a long
-    clip takes a quarter more memory.
+    By itself it takes ever larger ones, up to 32 MiB, out of one heap, in which holes stay between
+    what lives on: a third of a process that scores a long clip. Once it is told the one size, it
+    would also give back what is free at the heap's end whenever that is over 128 KiB, and a seventh
+    of scoring would be the system's clearing the same pages again and again: 128 MiB of it stay.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _HEAP_BYTES if hold else _MAPPED_FROM_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _HELD_BYTES if hold else 0)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)
+        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def main_memory_bytes() -> int:

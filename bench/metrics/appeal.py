@@ -145,8 +145,8 @@ def technical(frame: NDArray[np.uint8]) -> Technical:
     sharp = _sharpness(luma, cell_px, noise)
     steps = [np.abs(np.diff(plane, axis=1)) for plane in (luma, luma.T)]
     grid = float(np.mean([_grid(each) for each in steps]))
-    even = cv2.blur(frame, (_CLIPPED_PX, _CLIPPED_PX))  # else noise would hide it
-    clipped = (even.max(axis=-1) <= _DARKEST) | (even.min(axis=-1) >= _BRIGHTEST)
+    even = cv2.split(cv2.blur(frame, (_CLIPPED_PX, _CLIPPED_PX)))  # else noise would hide it
+    clipped = (np.maximum.reduce(even) <= _DARKEST) | (np.minimum.reduce(even) >= _BRIGHTEST)
     return Technical(
         sharpness=sharp**2 / (_SHARP**2 + sharp**2),
         noise=_NOISY**2 / (_NOISY**2 + noise**2),

@@ -21,8 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.vision.analysis import Analysis
-from bench.vision.flow import ends_inside, pull_back
+from bench.metrics.motion import mean_of_largest
+from bench.vision.analysis import Analysis, later
+from bench.vision.flow import ends_inside, lengths, pull_back
 from bench.vision.lpips import area_means
 
 STEADY_PLACES, STEADY_MOMENTS = 0.2, 0.75
@@ -122,7 +123,7 @@ def flicker(analysis: Analysis, step: int, window: Window) -> float:
     swings = swung.max(axis=-1).reshape(len(swung), -1)
     blocks = [block[np.isfinite(block)] for block in swings.T]
     means = np.array([block.mean() for block in blocks if len(block)])
-    return _worst(means, WORST_BLOCKS) if len(means) else UNFOLLOWED_FLICKER
+    return mean_of_largest(means, WORST_BLOCKS) if len(means) else UNFOLLOWED_FLICKER
 
 
 def wobble(analysis: Analysis, step: int, window: Window) -> float:
@@ -139,7 +140,7 @@ def wobble(analysis: Analysis, step: int, window: Window) -> float:
         return 0.0
     against = np.maximum(0, -(turns[:-step] * turns[step:]).sum(axis=-1))
     swings = np.sqrt(against).mean(axis=0)
-    return _worst(swings, WORST_SWINGS) / (float(speed.mean()) + LEAST_SPEED)
+    return mean_of_largest(swings, WORST_SWINGS) / (float(speed.mean()) + LEAST_SPEED)
 
 
 def judder(analysis: Analysis, step: int, window: Window) -> float:
@@ -155,7 +156,7 @@ def judder(analysis: Analysis, step: int, window: Window) -> float:
     shows .01 to .25.
     """
     forward = analysis.flow(step, slice(window.start, window.stop - step)).forward
-    speeds = np.array([np.linalg.norm(flow, axis=-1).mean() for flow in forward])
+    speeds = np.array([lengths(flow).mean() for flow in forward])
     frames = analysis.frames[window.start : window.stop]
     pairs = zip(frames, frames[step:], strict=False)
     changes = np.array([cv2.norm(*pair, cv2.NORM_L1) / frames[0].size for pair in pairs])
@@ -216,7 +217,7 @@ def identity(analysis: Analysis, step: int, window: Window) -> float:
     taken in the light of the first.
     """
     lasting = (
-        np.quantile(later, LASTING_QUANTILE, axis=0) for later in _losses(analysis, step, window)
+        np.quantile(late, LASTING_QUANTILE, axis=0) for late in _losses(analysis, step, window)
     )
     return min(
         float(np.exp(np.log(cells.clip(0) + LEAST_LOSS).mean())) - LEAST_LOSS for cells in lasting
@@ -251,17 +252,17 @@ def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.f
     """
 
     def compute(part: slice) -> list[NDArray[np.float32]]:
-        later = slice(part.start + step, part.stop + step)
-        onward, back = analysis.flow(step, later).forward, analysis.flow(step, part).backward
+        onward = analysis.flow(step, later(part, step)).forward
+        back = analysis.flow(step, part).backward
         turned = onward + back
         turned = turned - np.median(turned.reshape(len(turned), -1, 2), axis=1)[:, None, None]
-        speed = (np.linalg.norm(onward, axis=-1) + np.linalg.norm(back, axis=-1)) / 2
+        speed = (lengths(onward) + lengths(back)) / 2
         grid = analysis.lpips_network.grid(analysis.features(slice(part.start, part.start + 1)))
         short_side = min(onward.shape[1:3])
-        length = np.linalg.norm(turned, axis=-1)
-        values = np.concatenate([length[..., None], speed[..., None], turned], axis=-1) / short_side
-        lengths, speeds, *turns = _by_cell(values, grid).transpose(3, 0, 1, 2)
-        return [lengths, speeds, np.stack(turns, axis=-1)]
+        planes = [lengths(turned)[..., None], speed[..., None], turned]
+        cells = _by_cell(np.concatenate(planes, axis=-1) / short_side, grid)
+        trembling, speeds, *turns = cells.transpose(3, 0, 1, 2)
+        return [trembling, speeds, np.stack(turns, axis=-1)]
 
     return analysis.along("velocities", 2 * step, compute, part)
 
@@ -278,12 +279,6 @@ def _by_cell(values: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.f
     channels = [area_means(torch.from_numpy(plane), grid) for plane in np.moveaxis(values, -1, 0)]
     cells: NDArray[np.float32] = torch.stack(channels, dim=-1).numpy()
     return cells
-
-
-def _worst(values: NDArray[Any], share: float) -> float:
-    """The mean of the largest of them, that share of all and one at least."""
-    ordered = np.sort(values, axis=None)
-    return float(ordered[-max(1, round(share * len(ordered))) :].mean())
 
 
 def _unmatched(analysis: Analysis, lag: int, part: slice) -> list[NDArray[np.float64]]:
@@ -303,8 +298,7 @@ def _unmatched(analysis: Analysis, lag: int, part: slice) -> list[NDArray[np.flo
 
 def _apart(analysis: Analysis, lag: int, part: slice) -> tuple[Tensor, Tensor]:
     """Patches of frames t of `part`, and of frames t + lag."""
-    later = slice(part.start + lag, part.stop + lag)
-    return analysis.patches(part), analysis.patches(later)
+    return analysis.patches(part), analysis.patches(later(part, lag))
 
 
 @torch.inference_mode()
@@ -364,15 +358,15 @@ def _unexplained(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.
     """The u of `jumps` and D(x_t, x_t+s) by cell, float32 `[N, h, w]`."""
 
     def compute(part: slice) -> list[NDArray[np.float32]]:
-        later = slice(part.start + step, part.stop + step)
-        features = analysis.features(part), analysis.features(later)
+        after = later(part, step)
+        features = analysis.features(part), analysis.features(after)
         plain = analysis.lpips_network.cells(*features).cpu().numpy()
         explained = [
             analysis.compare_warped(step, part).cells,
             analysis.compare_warped_back(step, part).cells,
         ]
         if analysis.prompt.lighting_change:
-            relit = np.stack(list(map(_relit, analysis.frames[later], analysis.frames[part])))
+            relit = np.stack(list(map(_relit, analysis.frames[after], analysis.frames[part])))
             explained.append(analysis.compare(part, relit).cells)
         return [np.minimum.reduce([plain, *explained]), plain]
 
@@ -399,7 +393,7 @@ def _to_mean(analysis: Analysis, step: int, part: slice) -> NDArray[np.float64]:
     """The B of `blending`, float64 `[N]`; place t is frame t + s."""
 
     def compute(part: slice) -> list[NDArray[np.float64]]:
-        middle, last = (slice(part.start + by, part.stop + by) for by in (step, 2 * step))
+        middle, last = later(part, step), later(part, 2 * step)
         means = (analysis.frames[part].astype(np.float32) + analysis.frames[last]) / np.float32(2)
         return [analysis.compare(middle, means).distances]
 
@@ -419,19 +413,19 @@ def _losses(analysis: Analysis, step: int, window: Window) -> Iterator[NDArray[n
     for frames, flows in ((forwards, field.forward), (backwards, field.backward)):
         chain = np.zeros_like(flows[0])
         inside = torch.ones(chain.shape[:2], dtype=torch.bool)
-        later = frames[1 + (len(frames) - 1) // 2 :]
+        late = frames[1 + (len(frames) - 1) // 2 :]
         pulled, kept = [], []
         for before, after in pairwise(frames):
             chain = chain + pull_back(flows[min(before, after) - window.start], chain)
             inside = inside & ends_inside(torch.from_numpy(chain))
-            if after in later:
+            if after in late:
                 frame = pull_back(analysis.frames[after], chain, cv2.INTER_CUBIC).clip(0, 255)
                 pulled.append(_relit(frame, analysis.frames[frames[0]]) if light_asked else frame)
                 kept.append(inside)
         first = slice(frames[0], frames[0] + 1)
         followed = analysis.compare(first, np.stack(pulled)).cells
         share = area_means(torch.stack(kept).float(), followed.shape[1:]).numpy()
-        here, there = (np.array(each) - window.start for each in (frames[0], later))
-        own = patches[here].expand(len(later), -1, -1, -1)
+        here, there = (np.array(each) - window.start for each in (frames[0], late))
+        own = patches[here].expand(len(late), -1, -1, -1)
         missing, _ = _missing(own, patches[there], SEARCH_CELLS)
         yield np.minimum(followed, missing) * share

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.errors import Unscored, need_frames
 from bench.metrics.base import metric
 from bench.vision.analysis import Analysis
-from bench.vision.flow import Raft
+from bench.vision.flow import Raft, lengths
 from bench.vision.identity import Dino
 
 if TYPE_CHECKING:
@@ -106,5 +106,5 @@ def _consistency(vectors: NDArray[np.float32]) -> float:
 
 def _longest(flow: NDArray[np.float32]) -> float:
     """Mean of the 5% longest vectors of a flow `[H, W, 2]`, in pixels."""
-    lengths = np.sort(np.linalg.norm(flow, axis=-1), axis=None)
-    return float(lengths[-int(_TOP_SHARE * lengths.size) :].mean())
+    ordered = np.sort(lengths(flow), axis=None)
+    return float(ordered[-int(_TOP_SHARE * ordered.size) :].mean())

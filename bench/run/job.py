@@ -30,6 +30,7 @@ from bench.measure.machine import (
     environment,
     gpus_of,
     main_memory_bytes,
+    map_large_arrays,
     one_thread,
     resolve_device,
 )
@@ -419,6 +420,7 @@ def take_clips(job: Job) -> None:
 def score_clips(job: Job) -> list[str]:
     """Score what is not scored; a line for each clip and each metric that broke down."""
     plan, base_name = job.plan, job.card.base
+    map_large_arrays()
     with one_thread():  # as many as there are scorers, and with the same results however many
         return score(
             plan,

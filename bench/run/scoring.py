@@ -12,7 +12,6 @@ import torch
 
 from bench.clip import Clip, read_clip
 from bench.errors import ClipError, Unscored, one_line
-from bench.measure.machine import hold_freed_memory
 from bench.metrics.base import Metric
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
@@ -251,7 +250,6 @@ def score(
                 if work.lacks_appearance:
                     roles.add("identity")
                 analysis = Analysis(clip, prompt, backbones, suite, base=compared, roles=roles)
-                hold_freed_memory(not analysis.is_long)
                 damaged += scoring.compute(work, analysis, claim)
             finally:
                 claim.end()

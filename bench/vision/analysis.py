@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.clip import Clip, Streamed
 from bench.errors import Unscored, need_frames
 from bench.prompts import Prompt
-from bench.video import crop_to, read_image, shrunk_size
+from bench.video import crop_to, read_image
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
 from bench.vision.identity import IdentityNetwork
@@ -123,12 +123,6 @@ class Analysis:
         """s: frames per time step, so that a pair (t, t + s) spans about 1/8 s at any rate."""
         return max(1, round(self.clip.fps * STEP_S))
 
-    @property
-    def is_long(self) -> bool:
-        """Whether there are more frames than have their features kept: some 130."""
-        height, width = self._size
-        return len(self.clip.frames) * height * width * FEATURE_BYTES > LARGE_BYTES
-
     @cached_property
     def _views(self) -> Views:
         networks = {}
@@ -203,7 +197,7 @@ class Analysis:
 
     def _lagged(self, lag: int, part: slice) -> NDArray[np.float64]:
         def compute(part: slice) -> Rows:
-            pair = self.features(part), self.features(_later(part, lag))
+            pair = self.features(part), self.features(later(part, lag))
             return [_host(self.lpips_network.distances(*pair))]
 
         return self.along("lpips", lag, compute, part)[0]
@@ -213,8 +207,8 @@ class Analysis:
 
         Through both halves of the clip at once, so that each frame is seen once for all lags.
         """
-        count = len(self.frames)
-        if not self.is_long:
+        count, (height, width) = len(self.frames), self._size
+        if count * height * width * FEATURE_BYTES <= LARGE_BYTES:
             return
         lags = {self.step, count // 2, *(round(lag_s * self.clip.fps) for lag_s in LAGS_S)} - {0}
         evidence: list[tuple[int, Callable[[slice], object]]] = [
@@ -329,7 +323,7 @@ class Analysis:
         """Forward and backward of `flow`, where the networks are."""
 
         def compute(part: slice) -> list[Tensor]:
-            first, second = self._flow_encoded(part), self._flow_encoded(_later(part, stride))
+            first, second = self._flow_encoded(part), self._flow_encoded(later(part, stride))
             return [
                 self._flow.flows(*pair, self._size).to(self._backbones.device)
                 for pair in ((first, second), (second, first))
@@ -358,7 +352,7 @@ class Analysis:
         Raises:
             Unscored: as `flow`.
         """
-        return pull_all_back(self._pictures[_later(part, stride)], self._flows(stride, part)[0])
+        return pull_all_back(self._pictures[later(part, stride)], self._flows(stride, part)[0])
 
     def compare_warped(self, stride: int, part: slice | None = None) -> Compared:
         """Frames x_t with W(x_t+stride, f); distances over valid pixels. N = T - stride.
@@ -381,7 +375,7 @@ class Analysis:
 
         def compute(part: slice) -> Rows:
             warped = pull_all_back(self._pictures[part], self._flows(stride, part)[1])
-            return self.compare(_later(part, stride), warped)
+            return self.compare(later(part, stride), warped)
 
         return Compared(*self.along("compare warped back", stride, compute, part))
 
@@ -398,10 +392,10 @@ class Analysis:
         def compute(part: slice) -> Rows:
             there, back = self._flows(2 * stride, part)
             forth = pull_all_back(self._pictures[part], back / 2, cubic=True)
-            last = self._pictures[_later(part, 2 * stride)]
+            last = self._pictures[later(part, 2 * stride)]
             middle = forth.add_(pull_all_back(last, there / 2, cubic=True)).mul_(0.5)
             # Cubic interpolation overshoots.
-            return self.compare(_later(part, stride), middle.clamp_(0, 255))
+            return self.compare(later(part, stride), middle.clamp_(0, 255))
 
         return Compared(*self.along("compare halfway", 2 * stride, compute, part))
 
@@ -479,8 +473,7 @@ class Analysis:
 
     @property
     def _size(self) -> tuple[int, int]:
-        height, width = self.clip.frames.shape[1:3]
-        return shrunk_size(height, width, self.side_px)
+        return self.frames.shape[1], self.frames.shape[2]
 
     @property
     def _flow(self) -> FlowMethod:
@@ -536,5 +529,6 @@ def _host(values: Tensor) -> NDArray[Any]:
     return array
 
 
-def _later(part: slice, frames: int) -> slice:
+def later(part: slice, frames: int) -> slice:
+    """The part of a clip so many frames after another."""
     return slice(part.start + frames, part.stop + frames)

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from bench.errors import need_side
 from bench.vision import weights
+from bench.vision.winograd import Convolution3x3
 
 MIN_SIDE_PX = 32  # below this AlexNet's second pooling has nothing left to pool
 
@@ -30,7 +31,7 @@ _CONVOLUTIONS = {
 _POOLED = (3, 6)
 _HEADS = "weights/v0.1/alex.pth"
 
-BATCH_PX = 2**20  # of all frames of a forward pass: what they become should stay in the cache
+BATCH_PX = 2**19  # of all frames of a forward pass: what they become should stay in the cache
 PART_VALUES = 2**16  # of features that a CPU takes through several steps at once, likewise
 
 Layers = Sequence[Tensor]
@@ -46,7 +47,10 @@ class _Trunk(torch.nn.Module):
             layers: OrderedDict[str, torch.nn.Module] = OrderedDict()
             if index in _POOLED:
                 layers[str(index - 1)] = torch.nn.MaxPool2d(3, 2)
-            layers[str(index)] = torch.nn.Conv2d(*arguments)
+            if arguments[2:] == (3, 1, 1):
+                layers[str(index)] = Convolution3x3(*arguments[:2])
+            else:
+                layers[str(index)] = torch.nn.Conv2d(*arguments)
             layers[str(index + 1)] = torch.nn.ReLU(inplace=True)
             self.add_module(f"slice{number}", torch.nn.Sequential(layers))
 

@@ -19,7 +19,7 @@ import bench.vision.analysis
 from bench.clip import Clip, frames_of
 from bench.config import build_metrics
 from bench.errors import Unscored
-from bench.measure.machine import hold_freed_memory
+from bench.measure.machine import map_large_arrays
 from bench.prompts import Prompt
 from bench.storage import CONF
 from bench.vision.analysis import Analysis
@@ -35,6 +35,7 @@ LENGTHS = 64, 128
 MOST_GROWTH = 1.5
 MOST_OF_WORKING_FRAMES = 2.5
 MOST_BYTES_OF_4K = 4 * 2**30
+MOST_BYTES_OF_A_MINUTE = 3 * 2**30
 PROMPT = Prompt(id="p", text="", motion="subject")
 
 
@@ -44,6 +45,7 @@ def peak_bytes(
     """What scoring a clip needs at its peak beyond frames and networks, and the process in all."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    map_large_arrays()
     bench.vision.analysis.LARGE_BYTES = large_bytes
     networks = {
         "lpips": Lpips(),
@@ -68,7 +70,6 @@ def peak_bytes(
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak of loading
     before = resident_bytes("VmRSS")
     analysis = Analysis(clip, PROMPT, backbones, roles=networks)
-    hold_freed_memory(not analysis.is_long)
     for metric in metrics.values():  # those of the image-text network have none here
         with suppress(Unscored):  # one may find nothing to measure
             metric.score(analysis)
@@ -137,3 +138,21 @@ def test_twenty_seconds_of_4k_fit(
     _, whole = peaks["20 s of 4K"]
     say(capsys, f"20 s of 4K at 8 frames a second: the process takes {whole / 2**20:.0f} MiB")
     assert whole <= MOST_BYTES_OF_4K
+
+
+def test_a_minute_of_720p_would_fit(
+    peaks: dict[str, tuple[int, int]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Extrapolated, as scoring one takes a quarter of an hour.
+
+    From the process that scores the longer clip: it is let keep all evidence that may be kept, and
+    grows with each frame as from the shorter clip to the longer, by as much more as the working
+    frames of 1280x720 are larger.
+    """
+    short, long = peaks["short"][0], peaks["long"][0]
+    larger = (256 * 455 + 128 * 228) / (256**2 + 128**2)
+    a_frame = max(0, long - short) / (LENGTHS[1] - LENGTHS[0]) * larger
+    kept = LARGE_BYTES - CLIPS["long"][-1]
+    whole = peaks["long"][1] + kept + (1440 - LENGTHS[1]) * a_frame
+    say(capsys, f"1440 frames of 1280x720, extrapolated: the process takes {whole / 2**20:.0f} MiB")
+    assert whole <= MOST_BYTES_OF_A_MINUTE

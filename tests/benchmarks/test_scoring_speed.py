@@ -4,9 +4,13 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+import cv2
 import lpips
 import numpy as np
 import pytest
@@ -16,9 +20,11 @@ from omegaconf import OmegaConf
 from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
 from bench.generators.toy.generator import ToyGenerator
+from bench.measure.machine import map_large_arrays
 from bench.prompts import Prompt
 from bench.storage import CONF
-from bench.validation.footage import shrink_clip
+from bench.validation.footage import packaged, shrink_clip
+from bench.video import read_video
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.lpips import Lpips
@@ -32,6 +38,11 @@ MOST_OVERHEAD = 0.5
 LEAST_GAIN = 1.8
 ROUNDS = 5
 
+# A core's seconds differ from machine to machine and with what else runs, what it multiplies
+# meanwhile less: 81 frames take as long as products of matrices with 2.45e12 operations.
+MOST_OPERATIONS = 2.9e12
+SIDE, PRODUCTS = 1024, 64
+
 
 @pytest.fixture(scope="module")
 def clip() -> Clip:
@@ -42,6 +53,10 @@ def clip() -> Clip:
 
 @pytest.fixture(scope="module")
 def scoring() -> tuple[dict[str, Any], Backbones]:
+    return offline()
+
+
+def offline() -> tuple[dict[str, Any], Backbones]:
     """The offline metrics without those of the image-text network, and their backbones."""
     compute = OmegaConf.load(CONF / "metrics" / "compute.yaml")["compute"]
     configured = OmegaConf.load(CONF / "metrics" / "offline.yaml")["backbones"]
@@ -106,6 +121,45 @@ def test_all_metrics_cost_little_more_than_their_networks_alone(
     with capsys.disabled():
         sys.stdout.write(f"\nall metrics / bare networks: {np.median(ratios):.3f}\n")
     assert np.median(ratios) <= 1 + MOST_OVERHEAD
+
+
+def seconds_of_81_frames() -> tuple[float, float]:
+    """Processor time that all metrics of real footage of 832x480 take, and that of products."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    map_large_arrays()  # as a run does
+    metrics, backbones = offline()
+    whole = read_video(Path(*packaged(), "bigbuckbunny.mp4"))
+    frames = shrink_clip(Clip(whole.frames[:81], 16.0), 480).frames[:, :, :832]
+    clip = Clip(np.ascontiguousarray(frames), 16.0)
+    matrix = torch.ones(SIDE, SIDE)
+
+    def everything() -> None:
+        analysis = Analysis(clip, Prompt(id="p", text="", motion="subject"), backbones)
+        for metric in metrics.values():
+            metric.score(analysis)
+
+    def products() -> None:
+        for _ in range(PRODUCTS):
+            matrix @ matrix
+
+    products()
+    before_s, scored_s, after_s = map(cpu_s, (products, everything, products))
+    return scored_s, (before_s + after_s) / 2
+
+
+def test_81_frames_of_832x480_are_scored_in_the_time_of_so_many_products(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        scored_s, products_s = pool.submit(seconds_of_81_frames).result()
+    operations = scored_s / products_s * PRODUCTS * 2 * SIDE**3
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n81 frames of 832x480: {scored_s:.1f} s of a core, "
+            f"in which it multiplies matrices with {operations:.2e} operations\n"
+        )
+    assert operations <= MOST_OPERATIONS
 
 
 def test_adjacent_lpips_is_faster_than_a_loop_over_the_package(
