@@ -32,7 +32,7 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     Returns what must hold, and whether it does; nothing where the footage is drawn.
     """
     from bench.measure.machine import resolve_device
-    from bench.progress import track
+    from bench.progress import say_line, track
     from bench.validation import page
     from bench.validation.footage import pieces
     from bench.validation.scores import measure
@@ -51,13 +51,16 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     footage = pieces(
         paths, backbones, config["size_px"], config["pieces_per_file"], config["excluded"]
     )[: config["limit"]]
+    files = sorted({piece.file for piece in footage})
+    say_line(
+        f"{len(footage)} pieces of {len(files)} films; a full examination takes an hour or more"
+    )
     values: list[Value] = []
     scored = measure(footage, config["metrics"], device, workers=workers, films=films)
     for _ in track(footage, "health", len(footage)):
         values += next(scored)
     judged = page.checks(values) if paths else []
     metrics = build_metrics(config["metrics"]["compute"])
-    files = sorted({piece.file for piece in footage})
     sentence = f"The footage: {len(footage)} pieces of {', '.join(files)}." if paths else DRAWN
     arguments = f"{_said_path(names)} films={json.dumps(films)}"
     into = Path(config["into"])
