@@ -159,8 +159,8 @@ def explain(error: Exception) -> str:
         if len(error.options) > _MOST_LISTED:
             there = f"`steadybench {group}s` lists them"
         own = "" if "--config-dir" in " ".join(sys.argv) else "; --config-dir DIR adds your own"
-        if group == "hydra/launcher":  # a plugin, which an extra of this package brings
-            extra = "ray" if name == "ray" else "slurm"
+        if name.startswith(("ray", "submitit")):  # plugins, which extras of this package bring
+            extra = "ray" if name.startswith("ray") else "slurm"
             return f"{name} is not installed: type pip install 'steadybench[{extra}]'"
         return f"there is no {group}={name}{nearest(name, error.options)}; {there}{own}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -184,10 +184,13 @@ def explain(error: Exception) -> str:
         keys = [str(key) for key in cause.parent_node]
         inside = [
             ".".join((str(key), str(cause.key)))
-            for key, value in cause.parent_node.items()
+            for key, value in cause.parent_node.items_ex(resolve=False)
             if isinstance(value, DictConfig) and cause.key in value
         ]
-        close = f" (did you mean {inside[0]!r}?)" if inside else nearest(str(cause.key), keys)
+        above = str(cause.full_key).removesuffix(str(cause.key))
+        close = (
+            f" (did you mean {above + inside[0]!r}?)" if inside else nearest(str(cause.key), keys)
+        )
         is_own = "compute" in str(cause.full_key).split(".")  # where everybody may add theirs
         add = f"; to add one of your own, type +{cause.full_key}=VALUE" if is_own else ""
         return f"there is no {cause.full_key!r}{close}{add}; keys there are {', '.join(keys)}"

@@ -31,6 +31,7 @@ def examine(config: dict[str, Any]) -> "list[Check]":
 
     Returns what must hold, and whether it does; nothing where the footage is drawn.
     """
+    from bench.leaderboard.tables.table import plural
     from bench.measure.machine import resolve_device
     from bench.progress import say_line, track
     from bench.validation import page
@@ -52,9 +53,7 @@ def examine(config: dict[str, Any]) -> "list[Check]":
         paths, backbones, config["size_px"], config["pieces_per_file"], config["excluded"]
     )[: config["limit"]]
     files = sorted({piece.file for piece in footage})
-    say_line(
-        f"{len(footage)} pieces of {len(files)} films; a full examination takes an hour or more"
-    )
+    say_line(f"{plural(len(footage), 'piece')} of {plural(len(files), 'film')} to examine")
     values: list[Value] = []
     scored = measure(footage, config["metrics"], device, workers=workers, films=films)
     for _ in track(footage, "health", len(footage)):

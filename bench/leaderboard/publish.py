@@ -138,11 +138,10 @@ def _with_ratings(board: SuiteBoard, ratings: Mapping[str, float]) -> list[Table
     if len(models) < 2 or not ratings.keys() >= {*models}:
         return drawn
     rated = ", ".join(f"{board.labels[model]} {ratings[model]:.2f}" for model in models)
-    line = (
-        f"People's mean rating of how these models' clips move, 1 to 5: {rated}. More on it is at "
-        "the end, under Agreement with people."
-    )
-    answer = f"{drawn[0].answer} People rate {board.labels[models[0]]} highest.".strip()
+    line = f"People's mean rating of how these models' clips move, 1 to 5: {rated}."
+    highest = f" People rate {board.labels[models[0]]} highest."
+    is_alone = ratings[models[0]] > ratings[models[1]]
+    answer = f"{drawn[0].answer}{highest if is_alone else ''}".strip()
     return [replace(drawn[0], answer=answer, below=(*drawn[0].below, line)), *drawn[1:]]
 
 

@@ -105,6 +105,12 @@ def test_the_help_of_a_run_names_what_there_is(
         (["limt=3"], "there is no 'limt' (did you mean 'limit'?)"),
         (["run", "limt=3"], "there is no 'limt' (did you mean 'limit'?)"),
         (["model=wan2_1_13b"], "did you mean 'wan2_1_1_3b'?); `steadybench models` lists them"),
+        (
+            ["run", "model=folder", "suite=files", "model.pth=x"],
+            "there is no 'model.pth' (did you mean 'path'?)",
+        ),
+        (["plan", "model=wan2_1_1_3b", "model.dtype=x"], "(did you mean 'model.load.dtype'?)"),
+        (["plan", "hydra/launcher=basci"], "did you mean 'basic'?"),
         (["plan", "seeds=[1]"], "there is no 'seeds' (did you mean 'suite.seeds'?)"),
         (["run", "suite.seeds=[0,0]"], "different whole numbers from 0 to 2^53"),
         (["run", "suite.seeds=[0,0]"], ", got [0, 0]\n"),

@@ -61,7 +61,10 @@ def test_models_that_people_have_rated_show_it(tmp_path: Path) -> None:
     (board / "people.json").write_text(json.dumps(clips))
     text = publish(sources, board).readme.read_text("utf-8")
     assert "People rate b highest." in text
-    assert "how these models' clips move, 1 to 5: b 4.50, a 2.50. More on it" in text
+    assert "how these models' clips move, 1 to 5: b 4.50, a 2.50." in text
+    alike = [clip | {"ratings": {"temporal_quality": [3]}} for clip in clips]
+    (board / "people.json").write_text(json.dumps(alike))
+    assert "highest" not in publish(sources, board).readme.read_text("utf-8")
     (board / "people.json").write_text(json.dumps(clips[:1]))
     assert "1 to 5" not in publish(sources, board).readme.read_text("utf-8")
 

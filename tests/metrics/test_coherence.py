@@ -296,9 +296,9 @@ def test_what_alternates_is_seen_at_every_frame_rate(analyse: Analyse, fps: floa
     darker[1::2] = (darker[1::2] * 0.9).astype(np.uint8)
     shaken[1::2] = np.roll(shaken[1::2], 4, axis=2)
     assert coherence(analyse(clip.frames, fps, SUBJECT)) > 70
-    for worthless in (darker, shaken):
-        assert coherence(analyse(worthless, fps, SUBJECT)) < 10
-        assert coherence_worst_second(analyse(worthless, fps, SUBJECT)) < 10
+    for damaged, most in ((darker, 10), (shaken, 25)):
+        assert coherence(analyse(damaged, fps, SUBJECT)) < most
+        assert coherence_worst_second(analyse(damaged, fps, SUBJECT)) < most
 
 
 def test_sound_footage_does_not_alternate(analyse: Analyse, footage: Path) -> None:

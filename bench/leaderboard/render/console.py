@@ -50,7 +50,7 @@ def show_table(table: Table, about: str, console: Console) -> None:
         table = _without(table, minor.pop())
     headers = [column.header for column in table.columns if column.kind != "name"]
     turned = [headers, *list(zip(*columns, strict=True))[1:]]
-    is_too_wide = _width(columns) > max(console.width, _width(turned))
+    is_too_wide = headers and _width(columns) > max(console.width, _width(turned))
     grid = (_turned if is_too_wide else _upright)(f"{about}: {table.title}", table)
     if table.answer:
         console.print(Text(plain(table.answer), "bold"), soft_wrap=True)

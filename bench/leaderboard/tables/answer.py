@@ -48,18 +48,22 @@ def _faster(group: Group, leaders: Sequence[Row]) -> str:
     """Of the models that are surely faster than the best, the one to think of; else nothing.
 
     The fastest that leads too; else the best of those that give more of what can be kept in the
-    same time. Seconds of a processor, which others may have used meanwhile, say too little.
+    same time. Seconds of a processor, which others may have used meanwhile, say too little; of
+    several GPUs, the one counts on which it is the least faster.
     """
     best = group.complete[0]
-    base = clocks(best.result)
-    gains = {
-        row.result.model: gain
-        for row in group.complete[1:]
-        for clock, own in clocks(row.result).items()
-        if clock in row.speeds and clock in best.speeds and not is_cpu(clock)
-        if (gain := speed_up(own, base[clock]))
-        if gain.n >= MIN_PROMPTS and gain.ends[0] > FASTER
-    }
+    base = clocks(best.result)  # of the common prompts, where `speeds` are of all
+    gains: dict[str, Interval] = {}
+    for row in group.complete[1:]:
+        of_clocks = [
+            gain
+            for clock, own in clocks(row.result).items()
+            if clock in row.speeds and clock in best.speeds and clock in base and not is_cpu(clock)
+            if (gain := speed_up(own, base[clock]))
+            if gain.n >= MIN_PROMPTS and gain.ends[0] > FASTER
+        ]
+        if of_clocks:
+            gains[row.result.model] = min(of_clocks, key=lambda gain: gain.mean)
     beside = [row for row in leaders if row.result.model in gains]
     if beside:
         fastest = max(beside, key=lambda row: gains[row.result.model].mean)

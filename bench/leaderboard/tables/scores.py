@@ -65,7 +65,7 @@ _NAMED_PER_MODEL = 8  # of clips not made yet, on one line
 
 
 def score_tables(group: Group, suffix: str) -> Iterator[Table]:
-    """The tables of one group to read first: complete runs, incomplete ones, footage by clip.
+    """The tables of one group: footage by clip, complete runs, incomplete ones, then their parts.
 
     The suffix tells its titles from those of other groups.
     """

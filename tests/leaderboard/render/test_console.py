@@ -127,3 +127,14 @@ def test_of_a_folder_each_clip_comes_first_with_what_it_lost_most_to() -> None:
     assert "tremble 9.5" in narrow
     assert "technical_quality" in narrow, "columns go from the right, as many as must"
     assert "frames" not in narrow
+
+
+def test_a_narrow_screen_that_has_room_for_names_alone_shows_them() -> None:
+    columns = [
+        Column("model", lambda row: row, kind="name"),
+        Column("a_metric_of_a_very_long_name_that_has_no_room", len, minor=True),
+    ]
+    stream = io.StringIO()
+    table = tabulate("Title", columns, ["a model of a name"])
+    show_table(table, "about", Console(file=stream, width=40))
+    assert "a model of a name" in stream.getvalue()

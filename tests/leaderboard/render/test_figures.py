@@ -57,6 +57,7 @@ def texts(svg: bytes) -> list[str]:
 def test_nobody_on_the_front_is_slower_and_worse_than_another() -> None:
     points = [point("a", 1, 50), point("b", 2, 40), point("c", 3, 60), point("d", 3, 55)]
     assert [found.label for found in front(points)] == ["a", "c"]
+    assert [found.label for found in front([point("none", 0.5, 0), *points])] == ["a", "c"]
 
 
 def test_figures_of_a_suite(tmp_path: Path) -> None:

@@ -250,7 +250,24 @@ def test_no_speed_is_compared_across_devices() -> None:
     assert "times as fast" not in table_of([judged("a", 23), fast]).answer
 
 
-def test_timed_on_two_gpus_the_sentence_is_the_same_every_time() -> None:
+def test_who_was_timed_elsewhere_on_the_common_prompts_is_not_compared() -> None:
+    """Ranked on 22 prompts, which one made on a GPU of which its other clips are not."""
+
+    def made(name: str, prompts: int, first: str) -> Content:
+        content = fake.result(name, score=lambda *_: {"coherence": 90.0}, prompts=60)
+        content["clips"] = content["clips"][:prompts]
+        for number, clip in enumerate(content["clips"]):
+            clip["device"] = first if number < 22 else "GPU B"
+        return content
+
+    (board,) = boards([fake.loaded(made("a", 50, "GPU A")), fake.loaded(made("b", 22, "GPU B"))])
+    assert "times as fast" not in next(iter(tables(board))).answer
+
+
+@pytest.mark.parametrize("latencies_s", [(0.1, 0.25), (0.25, 0.1)])
+def test_timed_on_two_gpus_the_sentence_is_of_the_lesser_gain(
+    latencies_s: tuple[float, float],
+) -> None:
     def on_two(name: str, *latencies_s: float) -> Content:
         content = judged(name, 23)
         content["expected"]["seeds"] = [0, 1]
@@ -261,5 +278,5 @@ def test_timed_on_two_gpus_the_sentence_is_the_same_every_time() -> None:
         ]
         return content
 
-    table = table_of([on_two("a", 0.5, 0.5), on_two("b", 0.1, 0.25)])
+    table = table_of([on_two("a", 0.5, 0.5), on_two("b", *latencies_s)])
     assert table.answer.endswith("b is 2 times as fast as a.")

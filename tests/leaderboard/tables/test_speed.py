@@ -11,7 +11,6 @@ from bench.leaderboard.data.rows import boards
 from bench.leaderboard.render.markdown import render
 from bench.leaderboard.tables.costs import speed_tables
 from bench.leaderboard.tables.table import NONE
-from bench.schema import Result
 
 GIB = 2**30
 STAGES = {"encode_s": 0.5, "denoise_s": 8.0, "decode_s": 1.0, "other_s": 0.5}
@@ -55,12 +54,8 @@ def gpu_result(model: str = "m", **changes: Any) -> Content:
     return made | {"loaded": {"weights_on_device_bytes": 10 * GIB}}
 
 
-def loaded(content: Content) -> Result:
-    return fake.loaded(content)
-
-
 def rows_of(*contents: Content) -> dict[str, tuple[Speed, ...]]:
-    results = [loaded(content) for content in contents]
+    results = [fake.loaded(content) for content in contents]
     return speeds(results, {result.model: result.model for result in results})
 
 
@@ -150,13 +145,13 @@ COST = "cost per s of video ↓"
 
 def test_a_price_shows_what_a_second_of_video_costs_without_any_score() -> None:
     assert cells(priced())[COST] == "0.0100 EUR"  # 5 s of two GPUs, each 0.001 EUR a s
-    page = render(boards([loaded(priced())]))
+    page = render(boards([fake.loaded(priced())]))
     assert "at 3.6 EUR for an hour of a GPU, 2 at once." in page
     assert page.count("No yield") == 1
 
 
 def test_scored_clips_need_no_excuse_for_their_cost() -> None:
-    scored = loaded(priced(scores={"coherence": 90.0}))
+    scored = fake.loaded(priced(scores={"coherence": 90.0}))
     assert "No yield" not in render(boards([scored]))
 
 
@@ -193,14 +188,14 @@ def test_energy_is_of_the_clips_that_have_it_and_the_rest_is_named() -> None:
     for clip in content["clips"][:3]:
         clip |= {"energy_j": None, "unmeasured": {"energy_j": "another process was on the GPU"}}
     assert cells(content)["mean W"] == "600"
-    page = render(boards([loaded(content)]))
+    page = render(boards([fake.loaded(content)]))
     assert "m (3 of 24 clips): energy: another process was on the GPU." in page
 
 
 def test_what_disturbed_the_times_stands_below_the_table() -> None:
     content = gpu_result()
     content["clips"][5]["gpu"] = STATE | {"alone": False, "slowed_by": ["far_too_hot"]}
-    page = render(boards([loaded(content)]))
+    page = render(boards([fake.loaded(content)]))
     assert "another process was on the GPU during 1 of 24 clips" in page
     assert "slowed itself down during 1 of 24 clips" in page
     assert "Not measured" not in page
@@ -214,7 +209,7 @@ def test_a_cpu_run_shows_what_it_has_and_says_what_it_lacks() -> None:
     shown = cells(content)
     assert shown["% of time encode / denoise / decode / other"] == "5.0 / 80.0 / 10.0 / 5.0"
     assert shown["mean W"] == NONE
-    page = render(boards([loaded(content)]))
+    page = render(boards([fake.loaded(content)]))
     assert "Speed on CPU, Some CPU" in page
     assert "Not measured for m: memory, energy: no CUDA device." in page
 
@@ -222,13 +217,13 @@ def test_a_cpu_run_shows_what_it_has_and_says_what_it_lacks() -> None:
 def test_reasons_are_said_once_for_all_models() -> None:
     contents = [gpu_result(f"m{n}", stages=None, unmeasured={"stages": "none"}) for n in range(6)]
     contents[5] = gpu_result("m5")
-    page = render(boards([loaded(content) for content in contents]))
+    page = render(boards([fake.loaded(content) for content in contents]))
     assert page.count("Not measured") == 1
     assert "for m0, m1, m2 and 2 more: stages and denoiser forwards: none." in page
 
 
 def test_random_weights_are_marked_in_both_tables() -> None:
-    page = render(boards([loaded(gpu_result() | {"weights": "random"})]))
+    page = render(boards([fake.loaded(gpu_result() | {"weights": "random"})]))
     assert page.count("| m (random weights) |") == 2
 
 

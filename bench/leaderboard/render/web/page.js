@@ -602,7 +602,7 @@
       svg.setAttribute("aria-hidden", "true");
       // Never so near that a hair of difference looks like a fall.
       const span = Math.max(high - low, 0.1 * Math.abs(high)) || 1;
-      low = high - span;
+      if (high) low = high - span;
       const readouts = [];
       for (const { curve, colour } of lines) {
         const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
