@@ -88,7 +88,8 @@ def test_one_command_ends_in_a_leaderboard(
 ) -> None:
     assert bench() == 0
     printed = capsys.readouterr().out
-    assert "flicker" in printed
+    assert "coherence ↑" in printed
+    assert "Points lost" not in printed, "that stands on the page"
     assert "outputs/leaderboard/README.md" in printed
     content = result(tmp_path / "outputs/four/toy_steady")
     assert len(content["clips"]) == 4
