@@ -71,7 +71,7 @@ NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
 CUT_SURE, CUT_JUMP = 0.4, 8.0
-LEAST_ALTERNATION = 2.0  # grey levels
+LEAST_ALTERNATION = 1.0  # grey levels
 
 WORST_S, WORST_HOP_S = 1.0, 0.25
 LEAST_FRAMES = 4  # of a window, so that changes of velocity have moments
@@ -309,28 +309,31 @@ def _over_steps(
     """What is measured at each time step, interpolated."""
     measured = [(share, at_step(reduced, step, window)) for step, share in _steps(reduced)]
     mixed = {name: sum(share * each[name] for share, each in measured) for name in measured[0][1]}
-    if not _alternates(reduced, reduced.step, window):
+    if not _alternates(reduced, max(step for step, _ in _steps(reduced)), window):
         return mixed
     by_frame = at_step(reduced, 1, window)
     return mixed | {name: max(mixed[name], by_frame[name]) for name in SCALES if name in mixed}
 
 
 def _alternates(analysis: Analysis, step: int, window: Window) -> bool:
-    """Whether somewhere more changes from a frame to the next than over a time step.
+    """Whether somewhere more changes from a frame to the next than over more of them.
 
     Whatever comes back within a step is not seen at it. c_k is the mean absolute difference of
-    frames k apart, in grey levels, over the window and each block of an 8x8 grid. c_1 - c_s,
-    averaged over the worst tenth of the blocks, is above 2; sound footage, in which change adds
-    up, has under .4.
+    frames k apart, in grey levels, over the window and each block of an 8x8 grid. c_1 less the
+    least of c_2 to c_s, averaged over the worst tenth of the blocks, is above 1; sound footage, in
+    which change adds up, has under .5.
     """
     frames = analysis.frames[window.start : window.stop].astype(np.float32)
-    if step == 1 or len(frames) <= step:
+    grid = damage.BLOCKS, damage.BLOCKS
+    once, *more = (
+        area_means(
+            torch.from_numpy(np.abs(frames[lag:] - frames[:-lag]).mean(axis=(0, 3)))[None], grid
+        )
+        for lag in range(1, min(step, len(frames) - 1) + 1)
+    )
+    if not more:
         return False
-    blocks = [
-        area_means(torch.from_numpy(change)[None], (damage.BLOCKS, damage.BLOCKS)).flatten()
-        for change in (np.abs(frames[lag:] - frames[:-lag]).mean(axis=(0, 3)) for lag in (1, step))
-    ]
-    excess = (blocks[0] - blocks[1]).sort(descending=True).values
+    excess = (once - torch.stack(more).amin(dim=0)).flatten().sort(descending=True).values
     worst = excess[: max(1, round(damage.WORST_BLOCKS * len(excess)))]
     return float(worst.mean()) > LEAST_ALTERNATION
 
