@@ -159,7 +159,7 @@ def explain(error: Exception) -> str:
         if len(error.options) > _MOST_LISTED:
             there = f"`steadybench {group}s` lists them"
         own = "" if "--config-dir" in " ".join(sys.argv) else "; --config-dir DIR adds your own"
-        if name.startswith(("ray", "submitit")):  # plugins, which extras of this package bring
+        if group == "hydra/launcher" and name.startswith(("ray", "submitit")):  # plugins, of extras
             extra = "ray" if name.startswith("ray") else "slurm"
             return f"{name} is not installed: type pip install 'steadybench[{extra}]'"
         return f"there is no {group}={name}{nearest(name, error.options)}; {there}{own}"

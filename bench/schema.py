@@ -716,7 +716,7 @@ class Result(RunFacts):
         return len(self.expected.prompts) * len(self.expected.seeds)
 
     @property
-    def made(self) -> list[ClipResult]:
+    def successes(self) -> list[ClipResult]:
         """The clips that are ok."""
         return [clip for clip in self.clips if clip.status == "ok"]
 

@@ -83,7 +83,7 @@ def _prompts(result: Result, suite: Suite | None) -> Iterator[str]:
 
 def _clips(result: Result) -> Iterator[str]:
     failed = [clip for clip in result.clips if clip.status != "ok"]
-    ok = result.made
+    ok = result.successes
     faults = {
         "failed, but has scores": [c for c in failed if _is_scored(c)],
         "failed, but does not say how": [c for c in failed if not (c.error or "").strip()],
@@ -164,7 +164,7 @@ def _widened(within: Range) -> Range:
 def uncomputed(result: Result) -> dict[str, list[ClipResult]]:
     """Metric to the clips that are ok and of which nothing is said by it."""
     clips: dict[str, list[ClipResult]] = {name: [] for name in result.metrics}
-    for clip in result.made:
+    for clip in result.successes:
         for name in result.metrics.keys() - clip.scores.keys() - clip.unscored.keys():
             clips[name].append(clip)
     return clips

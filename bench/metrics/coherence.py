@@ -14,15 +14,14 @@ is averaged over windows, save `jumps`, of which the worst counts; a cut that th
 counts as one, however fast the clip is. Where the prompt asks for
 several shots, each shot is a clip of its own. Where rounding would change a time step of 1/8 s by
 over 10% and over .3 frames, everything is measured at the two nearest steps and interpolated. Where
-more changes from a frame to the next than over a step, as in light that flickers at every frame,
-a step of one frame is measured too, and of each kind of damage the larger counts.
+more changes from a frame to the next than over more frames, as in light that flickers at every
+frame, a step of one frame is measured too, and of each kind of damage the larger counts.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from bench.errors import Unscored, need_side
 from bench.metrics import damage
@@ -34,7 +33,6 @@ from bench.metrics.headline import MOST, SUBJECT_NONE, headline, lost
 from bench.metrics.motion import MotionState, motion_state
 from bench.prompts import Motion
 from bench.vision.analysis import STEP_S, Analysis
-from bench.vision.lpips import area_means
 
 MIN_SIDE_PX = 64
 MIN_S = 1.2
@@ -71,7 +69,7 @@ NONE_SEEN = "motion: none seen"
 LIGHT_ASKED = "changing light was asked for: only what swings back counts"
 
 CUT_SURE, CUT_JUMP = 0.4, 8.0
-LEAST_ALTERNATION = 1.0  # grey levels
+LEAST_ALTERNATION = 1.0  # grey levels; sound footage has under .5
 
 WORST_S, WORST_HOP_S = 1.0, 0.25
 LEAST_FRAMES = 4  # of a window, so that changes of velocity have moments
@@ -309,33 +307,11 @@ def _over_steps(
     """What is measured at each time step, interpolated."""
     measured = [(share, at_step(reduced, step, window)) for step, share in _steps(reduced)]
     mixed = {name: sum(share * each[name] for share, each in measured) for name in measured[0][1]}
-    if not _alternates(reduced, max(step for step, _ in _steps(reduced)), window):
+    longest = max(step for step, _ in _steps(reduced))
+    if damage.alternation(reduced, longest, window) <= LEAST_ALTERNATION:
         return mixed
     by_frame = at_step(reduced, 1, window)
     return mixed | {name: max(mixed[name], by_frame[name]) for name in SCALES if name in mixed}
-
-
-def _alternates(analysis: Analysis, step: int, window: Window) -> bool:
-    """Whether somewhere more changes from a frame to the next than over more of them.
-
-    Whatever comes back within a step is not seen at it. c_k is the mean absolute difference of
-    frames k apart, in grey levels, over the window and each block of an 8x8 grid. c_1 less the
-    least of c_2 to c_s, averaged over the worst tenth of the blocks, is above 1; sound footage, in
-    which change adds up, has under .5.
-    """
-    frames = analysis.frames[window.start : window.stop].astype(np.float32)
-    grid = damage.BLOCKS, damage.BLOCKS
-    once, *more = (
-        area_means(
-            torch.from_numpy(np.abs(frames[lag:] - frames[:-lag]).mean(axis=(0, 3)))[None], grid
-        )
-        for lag in range(1, min(step, len(frames) - 1) + 1)
-    )
-    if not more:
-        return False
-    excess = (once - torch.stack(more).amin(dim=0)).flatten().sort(descending=True).values
-    worst = excess[: max(1, round(damage.WORST_BLOCKS * len(excess)))]
-    return float(worst.mean()) > LEAST_ALTERNATION
 
 
 def _steps(analysis: Analysis) -> list[tuple[int, float]]:

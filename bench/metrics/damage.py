@@ -245,6 +245,33 @@ def order(analysis: Analysis, step: int, window: Window) -> float:
     return float((np.mean(random) - ordered) / spread) if spread > 1e-9 else 0.0
 
 
+def alternation(analysis: Analysis, step: int, window: Window) -> float:
+    """How much more changes from a frame to the next than over more of them, in grey levels.
+
+    What comes back within a step is seen by no measure at that step. c_k is the mean absolute
+    difference of frames k apart, over the window and each block of an 8x8 grid. The value is c_1
+    less the least of c_2 to c_s, averaged over the worst tenth of the blocks; 0 where s is 1. In
+    sound footage change adds up. Range [-255, 255].
+    """
+    longest = min(step, window.stop - window.start - 1)
+    once, *more = (
+        _block_changes(analysis, lag, slice(window.start, window.stop - lag)).mean(axis=0)
+        for lag in range(1, longest + 1)
+    )
+    return mean_of_largest(once - np.minimum.reduce(more), WORST_BLOCKS) if more else 0.0
+
+
+def _block_changes(analysis: Analysis, lag: int, part: slice) -> NDArray[np.float32]:
+    """The differences of `alternation` before their mean over time, float32 `[N, 8, 8]`."""
+
+    def compute(part: slice) -> list[NDArray[np.float32]]:
+        after = analysis.frames[later(part, lag)].astype(np.float32)
+        changes = np.abs(after - analysis.frames[part]).mean(axis=-1)
+        return [area_means(torch.from_numpy(changes), (BLOCKS, BLOCKS)).numpy()]
+
+    return analysis.along("block changes", lag, compute, part)[0]
+
+
 def _velocities(analysis: Analysis, step: int, part: slice) -> list[NDArray[np.float32]]:
     """A, v and a of `tremble` and `wobble` by cell, float32 `[N, h, w]` and, of a, `[N, h, w, 2]`.
 

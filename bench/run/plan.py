@@ -266,19 +266,19 @@ def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device)
     yield from (line for line in needs if line.startswith("to download"))
 
 
-def _to_score(plan: Plan, clips: int, config: RunConfig) -> int:
-    """How many of so many clips have no scores; none where none are scored."""
+def _to_score(plan: Plan, clips: int, config: RunConfig) -> int | None:
+    """How many of so many clips have no scores; None where none are scored."""
     if "score" not in config.stages or plan.generator.info.weights != "real":
-        return 0
+        return None
     names = plan.folder.names("scores")
     return max(0, clips - sum(file_name(item.sample, ".json") in names for item in plan.items))
 
 
-def _clips(plan: Plan, to_make: int, there: int, to_score: int, config: RunConfig) -> str:
+def _clips(plan: Plan, to_make: int, there: int, to_score: int | None, config: RunConfig) -> str:
     limited = f" (limit={config.limit})" if config.limit else ""
     verb = "make" if plan.generator.info.measured else "collect"  # files, or what is made elsewhere
     counts = [f"{to_make} to {verb}{limited}", f"{there} there already"]
-    if "score" in config.stages and plan.generator.info.weights == "real":
+    if to_score is not None:
         counts.append(f"{to_score} to score")
     return (
         f"{plan.label} on suite {config.suite.name}, {len(plan.items)} clips: {', '.join(counts)}"

@@ -196,7 +196,8 @@ def score(
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
-    clips_ok = [(item, made) for item in plan.items if (made := _ok_record(folder, item.sample))]
+    records = [(item, _ok_record(folder, item.sample)) for item in plan.items]
+    clips_ok = [(item, record) for item, record in records if record]
     if not clips_ok:  # nothing to score: no network need be there
         return []
     grouped = any(item.prompt.group is not None for item, _ in clips_ok)

@@ -34,8 +34,8 @@ class Convolution3x3(torch.nn.Conv2d):
     is torch's own convolution, which chooses for itself.
     """
 
-    def __init__(self, channels: int, made: int) -> None:
-        super().__init__(channels, made, 3, padding=1)
+    def __init__(self, channels: int, out_channels: int) -> None:
+        super().__init__(channels, out_channels, 3, padding=1)
         self._transformed: Tensor | None = None  # `[36, C, K]`, from when it is first needed
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -62,8 +62,8 @@ def _convolved(pictures: Tensor, transformed: Tensor) -> Tensor:
     tiles = padded.unfold(1, 6, 4).unfold(2, 6, 4).permute(4, 5, 0, 1, 2, 3).reshape(36, -1)
     seen = (_twice(_OF_TILE) @ tiles).view(36, -1, channels)
     products = torch.bmm(seen, transformed).view(36, -1)
-    made = (_twice(_OF_PRODUCT) @ products).view(4, 4, count, rows, columns, -1)
-    whole = made.permute(2, 3, 0, 4, 1, 5).reshape(count, 4 * rows, 4 * columns, -1)
+    outputs = (_twice(_OF_PRODUCT) @ products).view(4, 4, count, rows, columns, -1)
+    whole = outputs.permute(2, 3, 0, 4, 1, 5).reshape(count, 4 * rows, 4 * columns, -1)
     return whole[:, :height, :width]
 
 

@@ -110,6 +110,7 @@ def test_the_help_of_a_run_names_what_there_is(
             "there is no 'model.pth' (did you mean 'path'?)",
         ),
         (["plan", "model=wan2_1_1_3b", "model.dtype=x"], "(did you mean 'model.load.dtype'?)"),
+        (["plan", "model=raytracer"], "there is no model=raytracer"),
         (["plan", "hydra/launcher=basci"], "did you mean 'basic'?"),
         (["plan", "seeds=[1]"], "there is no 'seeds' (did you mean 'suite.seeds'?)"),
         (["run", "suite.seeds=[0,0]"], "different whole numbers from 0 to 2^53"),

@@ -27,7 +27,7 @@ def test_a_curve_is_kept_beside_its_value(analyse: Callable[..., Analysis]) -> N
     }
 
 
-def test_a_value_that_is_not_finite_is_none(analyse: Callable[..., Analysis]) -> None:
+def test_a_value_that_is_not_finite_is_unscored(analyse: Callable[..., Analysis]) -> None:
     @metric(unit="x", better=None)
     def broken(_: Analysis) -> Scored:
         return Scored(float("nan"))

@@ -311,7 +311,8 @@ def test_sound_footage_does_not_alternate_and_darkened_footage_does(
     for frames, does in ((clip.frames[:40], False), (darker, True)):
         reduced = analyse(frames, clip.fps).reduced()
         for step in (2, 3, 4):
-            assert formula._alternates(reduced, step, Window(0, 40)) is does
+            excess = damage.alternation(reduced, step, Window(0, 40))
+            assert (excess > formula.LEAST_ALTERNATION) is does
 
 
 def test_the_worst_second_is_found(analyse: Analyse) -> None:

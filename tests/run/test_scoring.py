@@ -60,6 +60,11 @@ def infinite_curve(_: Analysis) -> Scored:
     return Scored(1.0, {"lag_s": (1.0,), "x": (float("inf"),)})
 
 
+@metric(unit="x", better=None)
+def not_finite(_: Analysis) -> Scored:
+    return Scored(float("nan"), {"x": (1.0,)})
+
+
 @metric(unit="frames", better=None)
 def broken_for_both(analysis: Analysis) -> float:
     """Breaks down once each of two processes has a clip in hand, and keeps count."""
@@ -74,7 +79,7 @@ def broken_for_both(analysis: Analysis) -> float:
 
 METRICS = {
     each.id.rpartition(".")[2]: each
-    for each in (length, endless, deaf, numpys_own, infinite_curve, broken_for_both)
+    for each in (length, endless, deaf, numpys_own, infinite_curve, not_finite, broken_for_both)
 }
 
 
@@ -109,6 +114,14 @@ def score_them(
 def values(folder: RunFolder) -> list[dict[str, Any]]:
     records = [json.loads(folder.score(item.sample).read_text()) for item in ITEMS]
     return [{name: e["value"] for name, e in r["metrics"].items()} for r in records]
+
+
+def test_a_value_that_is_not_finite_is_null_with_its_reason(folder: RunFolder) -> None:
+    assert score_them(folder, ("length", "not_finite"), None) == []
+    assert values(folder) == [{"length": 4.0, "not_finite": None}] * 2
+    entry = json.loads(folder.score(ITEMS[0].sample).read_text())["metrics"]["not_finite"]
+    assert "not finite" in entry["why"]
+    assert "series" not in entry
 
 
 def test_a_metric_that_hangs_is_unscored_there_and_nothing_else_is(folder: RunFolder) -> None:

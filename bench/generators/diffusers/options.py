@@ -303,8 +303,8 @@ def networks(pipe: Any) -> dict[str, torch.nn.Module]:  # noqa: ANN401 - any pip
 
 def denoisers(pipe: Any) -> dict[str, Any]:  # noqa: ANN401 - any pipeline
     """The networks that run once a step, by the name of their component."""
-    found = ((name, getattr(pipe, name, None)) for name in DENOISERS)
-    return {name: network for name, network in found if network is not None}
+    parts = ((name, getattr(pipe, name, None)) for name in DENOISERS)
+    return {name: part for name, part in parts if part is not None}
 
 
 def attention_in_use(module: torch.nn.Module) -> list[str]:

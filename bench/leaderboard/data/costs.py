@@ -106,7 +106,7 @@ def speeds(results: Iterable[Result], labels: Mapping[str, str]) -> dict[str, tu
 def timed(result: Result) -> Mapping[str, Sequence[ClipResult]]:
     """The clips of a result whose time counts, by device: warm ones that succeeded here."""
     clips: defaultdict[str, list[ClipResult]] = defaultdict(list)
-    for clip in result.made if result.measured else ():
+    for clip in result.successes if result.measured else ():
         if clip.warm and clip.latency_s:
             clips[_device(result, clip)].append(clip)
     return clips
@@ -256,7 +256,7 @@ def yield_of(result: Result, devices: Collection[str]) -> Yield | None:
     None if no clip has a coherence, so that none can be judged.
     """
     criteria = judged_by(result)
-    if not result.clips or (result.made and "coherence" not in criteria):
+    if not result.clips or (result.successes and "coherence" not in criteria):
         return None
     draws: defaultdict[str, list[ClipResult]] = defaultdict(list)
     for clip in result.clips:
@@ -334,11 +334,11 @@ def criteria_of(result: Result) -> Criteria:
 
 def judged_by(result: Result) -> Criteria:
     """Of what is asked of usable clips that of which any clip of a result has a value."""
-    made = result.made
+    successes = result.successes
     return {
         name: will_do
         for name, will_do in criteria_of(result).items()
-        if any(clip.scores.get(name) is not None for clip in made)
+        if any(clip.scores.get(name) is not None for clip in successes)
     }
 
 
@@ -350,7 +350,7 @@ def why_unjudged(results: Iterable[Result]) -> str | None:
     judged = {
         (names, result.least_appeal if "appeal" in names else None)
         for result in results
-        if (names := tuple(judged_by(result))) or result.made
+        if (names := tuple(judged_by(result))) or result.successes
     }
     if not all({"coherence", "adherence_margin"} <= set(names) for names, _ in judged):
         return "nobody measured whether clips show what was asked for"
@@ -390,7 +390,7 @@ class _Tariff(NamedTuple):
 
 def _tariff(result: Result, devices: Collection[str]) -> _Tariff | str:
     """How the draws of a result are charged, or why they cannot be."""
-    if not result.made:
+    if not result.successes:
         return "no clip was made"
     if any(_price_usd(clip) is not None for clip in result.clips):
         return _Tariff("USD", "as declared with the clips", _price_usd)
@@ -420,7 +420,7 @@ def _on_cpu(result: Result, clips: Sequence[ClipResult]) -> bool:
 
 
 def _why_not_timed(result: Result) -> str:
-    if result.measured and any(clip.latency_s is not None for clip in result.made):
+    if result.measured and any(clip.latency_s is not None for clip in result.successes):
         return (
             "no clip is warm, and the first of a shape pays for more than itself: "
             "add seeds, or make it again with warmup=1 and another out=DIR"

@@ -110,7 +110,7 @@ def matching(votes: Iterable[Vote], results: Iterable[Result]) -> tuple[list[Vot
     clips: dict[tuple[str, str, Sample], ClipResult] = {
         (result.suite, result.model, clip.sample): clip
         for result in results
-        for clip in result.made
+        for clip in result.successes
     }
     kept, faults = [], []
     for vote in votes:

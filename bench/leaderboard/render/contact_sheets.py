@@ -53,7 +53,7 @@ def draw_model(run: Path, result: Result, draws: Sequence[Sample], picture: Path
     if result.random_weights:
         picture.unlink(missing_ok=True)  # of real weights, or of before noise was left out
         return False
-    clips = {clip.sample: clip for clip in result.made}
+    clips = {clip.sample: clip for clip in result.successes}
     rows = [
         (draw.prompt_id, clip)
         for draw in draws[:_PROMPTS_PER_MODEL]
@@ -106,7 +106,7 @@ def _strip(clip: Clip, columns: int, height_px: int) -> Image.Image:
 def _of_one_prompt(
     runs: Sequence[tuple[Path, Result]], labels: Mapping[str, str]
 ) -> list[tuple[str, Clip]]:
-    clips = [{clip.sample: clip for clip in result.made} for _, result in runs]
+    clips = [{clip.sample: clip for clip in result.successes} for _, result in runs]
     for draw in clips[0] if clips else ():
         rows = [
             (labels[result.model], frames)
@@ -126,7 +126,7 @@ def _of_any_clip(
     rows = (
         (f"{labels[result.model]}: {clip.prompt}", frames)
         for folder, result in runs
-        for clip in result.made
+        for clip in result.successes
         if (frames := _frames(folder, clip)) is not None
     )
     return list(islice(rows, _MAX_ROWS))

@@ -119,7 +119,7 @@ def save_gallery(
     if result.random_weights:  # noise is nothing to look at
         return
     folder = RunFolder(run)
-    clips = {clip.sample: clip for clip in result.made}
+    clips = {clip.sample: clip for clip in result.successes}
     draws = [draw for draw in draws if draw in clips and SAFE_NAME.fullmatch(draw.prompt_id)]
     records = {draw: record for draw in draws if (record := folder.scores_of(clips[draw]))}
     previews = {draw: path for draw in draws if (path := folder.preview(draw)).is_file()}

@@ -278,7 +278,7 @@ def _judged_clips(result: Result, share: Yield) -> dict[str, Any]:
         if name in share.criteria
     }
     can_be_usable = [is_usable(clip, fixed) for clip in clips]
-    successes = result.made
+    successes = result.successes
     steps = {
         name: [
             threshold.steps(clip.scores[name] or 0.0) if counts else None

@@ -403,7 +403,7 @@ def delivered(result: Result) -> dict[str, dict[Sample, float]]:
 def _deliveries(result: Result, basis: Basis) -> list[tuple[ClipResult, Delivery]]:
     return [
         (clip, clip.delivery)
-        for clip in result.made
+        for clip in result.successes
         if clip.delivery is not None and clip.delivery.basis == basis
     ]
 

@@ -161,7 +161,7 @@ def without_interval(means: Sequence[Interval | None], nouns: str) -> tuple[str,
 
 def size(result: Result) -> str | None:
     """Width and height of the clips, as a text."""
-    sizes = sorted({(clip.width, clip.height) for clip in result.made})
+    sizes = sorted({(clip.width, clip.height) for clip in result.successes})
     others = f" and {len(sizes) - 1} more" if len(sizes) > 1 else ""
     return f"{sizes[-1][0]}x{sizes[-1][1]}{others}" if sizes else None
 
@@ -389,7 +389,7 @@ def _why_unscored(rows: Sequence[Row]) -> Iterator[str]:
             yield f"{row.label}: not read, and counted as nothing: {names}."
         reasons = Counter(
             one_line(clip.unscored[name])
-            for clip in row.result.made
+            for clip in row.result.successes
             for name in decisive(row.result)
             if name in clip.unscored
         )

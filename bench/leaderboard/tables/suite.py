@@ -207,7 +207,7 @@ def length_tables(board: SuiteBoard) -> Iterator[Table]:
     seconds = {
         result.model: [
             (clip.seconds_requested, clip.video_s)
-            for clip in result.made
+            for clip in result.successes
             if clip.seconds_requested is not None
         ]
         for result in board.results
@@ -262,7 +262,7 @@ def _unscored(board: SuiteBoard) -> Iterator[Table]:
     for result in filter(has_quality, board.results):
         reasons = Counter(
             (metric, one_line(reason(clip, metric)))
-            for clip in result.made
+            for clip in result.successes
             for metric in result.metrics
             if clip.scores.get(metric) is None
             if reason(clip, metric) != NO_PROMPT
