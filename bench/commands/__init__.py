@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import BenchError, one_line
 from bench.storage import CONF
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, Group, RenderableType
+
+_GAP = 2  # blanks between two columns of a table
 
 
 def parser(name: str, document: str | None) -> ArgumentParser:
@@ -55,36 +57,65 @@ def print_table(
     numbers: Collection[str] = (),
     width: int = 140,
 ) -> None:
-    """Print a table of texts; its width is that of the terminal where there is one.
+    """Print a table of texts; its width is that of the terminal where there is one."""
+    console = screen(width)
+    console.print(laid_out(headings, rows, console.width, numbers=numbers))
 
-    Columns of the headings `numbers` are set flush right. What a narrow terminal has no room for
-    is left out from the right, so that no name is broken.
+
+def laid_out(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    width: int,
+    *,
+    numbers: Collection[str] = (),
+) -> "Group":
+    """A table of texts in so many columns of a screen; no name, number or other word is broken.
+
+    Columns of the headings `numbers` are set flush right. The columns for which there is no room,
+    those on the right, stand by name below their row; `-`, where nobody says, is left out there.
     """
+    from rich.cells import cell_len
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    console = screen(width)
     body = list(rows)
-    least = [
-        max(len(word) for row in (headings, *body) for word in row[at].split() or [""])
-        for at in range(len(headings))
+    columns = list(zip(headings, *body, strict=True))
+    whole = [max(map(cell_len, column)) for column in columns]
+    # Names stand whole in the first column; elsewhere a text is wrapped between its words.
+    wide = whole[:1] + [
+        max(cell_len(word) for text in column for word in text.split() or [""])
+        for column in columns[1:]
     ]
-    least[:1] = [max(map(len, (headings[0], *(row[0] for row in body))))]
-    shown = sum(total <= console.width for total in accumulate(wide + 1 for wide in least))
-    table = Table(box=None, pad_edge=False)
-    for heading in headings[:shown]:
-        table.add_column(
-            heading,
-            justify="right" if heading in numbers else "left",
-            overflow="fold",
-            no_wrap=heading == headings[0],
-        )
+    shown = max(1, sum(end - _GAP <= width for end in accumulate(each + _GAP for each in wide)))
+    spare = width + _GAP - sum(each + _GAP for each in wide[:shown])
+    for at in range(1, shown):
+        more = max(0, min(spare, whole[at] - wide[at]))
+        wide[at] += more
+        spare -= more
+
+    def line(texts: Sequence[str], style: str = "") -> Table:
+        grid = Table.grid(padding=(0, _GAP))
+        for heading, each in zip(headings[:shown], wide, strict=False):
+            side: Literal["left", "right"] = "right" if heading in numbers else "left"
+            grid.add_column(justify=side, width=each, overflow="fold")
+        grid.add_row(*map(Text, texts[:shown]), style=style)
+        return grid
+
+    def below(row: Sequence[str]) -> Iterator[Padding]:
+        told = [
+            f"{heading}: {text}"
+            for heading, text in zip(headings[shown:], row[shown:], strict=True)
+            if text != "-"
+        ]
+        if told:
+            yield Padding(Text("; ".join(told)), (0, 0, 0, 4))
+
+    lines: list[RenderableType] = [line(headings, "bold")]
     for row in body:
-        table.add_row(*map(Text, row[:shown]))
-    console.print(table)
-    if shown < len(headings):
-        hidden = ", ".join(headings[shown:])
-        console.print(f"No room for {hidden}: a wider window shows them.", markup=False)
+        lines += [line(row), *below(row)]
+    return Group(*lines)
 
 
 @contextmanager

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import yaml
 from hydra.errors import MissingConfigException
+from rich.console import Console
+from rich.text import Text
 
 from bench import __version__, cli
 from bench.clip import Clip, write_preview
+from bench.commands import laid_out
 from bench.commands.metrics import describe
 from bench.commands.suites import suites
 from bench.config import RunConfig, build_metrics
@@ -59,14 +62,32 @@ def test_every_command_shows_three_examples_of_itself(
     assert len(examples) == 3
 
 
-def test_a_narrow_terminal_breaks_no_name(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_narrow_terminal_hides_and_breaks_nothing(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
     monkeypatch.setattr("bench.commands.sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", str(width))
     assert not type_(monkeypatch, "models")
-    lines = capsys.readouterr().out.splitlines()
+    table = Text.from_ansi(capsys.readouterr().out).plain.partition("\n\n")[0]
+    assert max(map(len, table.splitlines())) <= width
     names = {path.stem for path in (CONF / "model").glob("*.yaml")}
-    assert sum(line.partition(" ")[0] in names for line in lines) > 100
-    assert any(line.startswith("No room for ") for line in lines)
+    starts = [line for line in table.splitlines() if line.partition(" ")[0] in names]
+    assert len(starts) > 100
+    said = " ".join(table.partition("\nwan2_1_1_3b ")[2].partition("\nwan2_2")[0].split())
+    assert all(part in said for part in ("13.7", "Apache-2.0", "832x480", "of 480p in"))
+
+
+def test_what_has_no_room_stands_by_name_below_its_row(capsys: Output) -> None:
+    headings = ("model", "clips", "licence", "says")
+    rows = [("a_long_name", "1200", "Apache-2.0", "two words"), ("b", "7", "-", "-")]
+    Console(width=40).print(laid_out(headings, rows, 20, numbers=("clips",)))
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "model        clips",
+        "a_long_name   1200",
+        "    licence: Apache-2.0; says: two words",
+        "b                7",
+    ]
 
 
 def test_a_reader_that_has_seen_enough_is_no_mistake(tmp_path: Path) -> None:
