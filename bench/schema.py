@@ -670,6 +670,12 @@ class Run(RunFacts):
         suite: dict[str, Any] = self.config["suite"]
         return suite.get("aspect")
 
+    @property
+    def limit(self) -> int | None:
+        """Of so many of the first prompts clips were asked for; None for all."""
+        limit = self.config.get("limit")
+        return limit if isinstance(limit, int) else None
+
 
 class Result(RunFacts):
     """`result.json`: one model on one suite; the one file of a run that is published."""

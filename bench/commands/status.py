@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 
-from bench.commands import parser, screen
+from bench.commands import laid_out, parser, screen
 from bench.errors import BenchError, attempt
 from bench.schema import Record, Run
 from bench.storage import RunFolder, read_record
@@ -45,7 +45,8 @@ class Progress:
     made: int
     failed: int  # with a record that tells so
     refused: int  # files that could not be read, no failure of the model
-    missing: int  # without a record
+    missing: int  # without a record, of those that the run asks for
+    left_out: int  # the same of those beyond the run's limit
     scored: int  # of those that are made
     made_per_hour: float | None  # lately; None if nobody makes any
     scored_per_hour: float | None  # lately; None if nobody scores any
@@ -57,6 +58,8 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
     """The run in a folder, at a time in seconds since 1970."""
     run = read_record(folder.run, Run)
     expected = run.expected.samples
+    asked = {*run.expected.prompts[: run.limit]}
+    missing = left_out = 0
     made_at_s: list[float] = []
     scored_at_s: list[float] = []
     statuses: Counter[str] = Counter()
@@ -64,6 +67,8 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
         written_s = _written_s(folder.record(sample))
         status = written_s and _status(folder.record(sample), written_s)
         if not (written_s and status):
+            missing += sample.prompt_id in asked
+            left_out += sample.prompt_id not in asked
             continue
         made_at_s.append(written_s)
         statuses[status] += 1
@@ -73,9 +78,9 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
         if scored_s is not None and scored_s >= written_s:
             scored_at_s.append(scored_s)
     made, refused = statuses["ok"], statuses["refused"]
-    missing = len(expected) - len(made_at_s)
     making, scoring = _interval_s(made_at_s, now_s), _interval_s(scored_at_s, now_s)
     left_s, why = _left_s(missing, made - len(scored_at_s), making, scoring)
+    beyond = f"{left_out} left out by limit={run.limit}" if left_out else None
     return Progress(
         suite=run.suite,
         model=run.model,
@@ -84,11 +89,12 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
         failed=statuses.total() - made - refused,
         refused=refused,
         missing=missing,
+        left_out=left_out,
         scored=len(scored_at_s),
         made_per_hour=3600 / making if making else None,
         scored_per_hour=3600 / scoring if scoring else None,
         left_s=left_s,
-        why=why,
+        why=", ".join(filter(None, (why, beyond))) or None,
     )
 
 
@@ -144,14 +150,10 @@ def find(out: Path) -> list[RunFolder]:
     return [RunFolder(folder) for folder in folders]
 
 
-def table(runs: Sequence[Progress]) -> Table:
-    """A line for each run."""
-    columns = ("made", "failed", "refused", "missing", "scored", "made/h", "scored/h", "left")
-    table = Table(box=None, pad_edge=False, collapse_padding=True)
-    for name in ("suite", "model"):
-        table.add_column(name, overflow="fold", no_wrap=True)
-    for name in columns:
-        table.add_column(name, justify="right")
+def table(runs: Sequence[Progress], width: int) -> Group:
+    """A line for each run, on a screen so wide."""
+    counts = ("made", "failed", "refused", "missing", "scored", "made/h", "scored/h")
+    rows = []
     for run in runs:
         cells = [f"{run.made}/{run.expected}", run.failed, run.refused, run.missing, run.scored]
         rates = [
@@ -160,8 +162,8 @@ def table(runs: Sequence[Progress]) -> Table:
         ]
         left = [] if run.left_s is None else [_clock(run.left_s)]
         left += [] if run.why is None else [run.why]
-        table.add_row(run.suite, run.model, *map(str, cells), *rates, ", ".join(left))
-    return table
+        rows.append((run.suite, run.model, *map(str, cells), *rates, ", ".join(left)))
+    return laid_out(("suite", "model", *counts, "left"), rows, width, numbers=counts)
 
 
 def _clock(seconds: float) -> str:
@@ -190,12 +192,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.watch and console.is_terminal and not options.json:
         with Live(console=console, auto_refresh=False) as live:
             for runs in looks:
-                live.update(table(runs), refresh=True)
+                live.update(table(runs, console.width), refresh=True)
     for runs in looks:
         if options.json:
             sys.stdout.write(json.dumps([asdict(run) for run in runs]) + "\n")
         else:
-            console.print(table(runs))
+            console.print(table(runs, console.width))
         sys.stdout.flush()
     return 0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fake_runs
 import pytest
+from rich.text import Text
 
 from bench.commands.status import main, progress_of
 from bench.errors import BenchError
@@ -70,6 +71,38 @@ def test_a_run_that_is_done(folder: RunFolder) -> None:
             put(folder.score(Sample(f"p{prompt}", seed)), 8000)
     progress = progress_of(folder, NOW_S)
     assert (progress.scored, progress.missing, progress.left_s) == (10, 0, 0.0)
+
+
+def test_what_the_limit_left_out_is_not_missing(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "outputs" / "suite" / "toy")
+    config = {"suite": {"aspect": None}, "limit": 1}
+    expected = Expected(prompts=("p0", "p1"), seeds=(0, 1))
+    write_record(folder.run, fake_runs.described("toy", expected=expected, config=config))
+    put(folder.record(Sample("p0", 0)), 9000)
+    put(folder.score(Sample("p0", 0)), 8000)
+    progress = progress_of(folder, NOW_S)
+    assert (progress.missing, progress.left_out, progress.left_s) == (1, 2, None)
+    put(folder.record(Sample("p0", 1)), 9000)
+    put(folder.score(Sample("p0", 1)), 8000)
+    progress = progress_of(folder, NOW_S)
+    assert (progress.missing, progress.left_out, progress.left_s) == (0, 2, 0.0)
+    assert progress.why == "2 left out by limit=1"
+
+
+def test_no_number_is_cut_where_there_is_little_room(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bench.commands.sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    put(folder.record(Sample("p0", 0)), 9000)
+    assert main([f"out={folder.root.parent.parent}"]) == 0
+    lines = Text.from_ansi(capsys.readouterr().out).plain.splitlines()
+    assert max(map(len, lines)) <= 40
+    said = " ".join(" ".join(lines).split())
+    assert said == (
+        "suite model made failed refused five toy 1/10 0 0 "
+        "missing: 9; scored: 0; left: no clip was made lately"
+    )
 
 
 def test_only_what_changed_is_read_again(folder: RunFolder) -> None:
