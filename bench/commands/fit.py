@@ -13,7 +13,6 @@ Examples:
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.commands import parser, screen
@@ -61,8 +60,6 @@ def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
     import torch
     from rich.table import Table
 
-    from bench.generators.diffusers.random_weights import ARCHITECTURES
-
     try:
         parts = generator.parts()
     except UnavailableError as error:
@@ -85,11 +82,6 @@ def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
     console = screen(_WIDTH_OF_A_FILE)
     console.print(table)
     console.print("Weights alone; what is computed with them comes on top.")
-    if not isinstance(generator.description, Path):
-        console.print(
-            f"The hub cannot be read from here: sizes are those of {ARCHITECTURES.name}, a table "
-            "of this package."
-        )
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
         fits = "fit." if weight < memory else "do not fit; see model.options.offload."

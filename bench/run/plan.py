@@ -344,8 +344,8 @@ def _gate(repo: str) -> str:
 
     try:
         gated = HfApi().model_info(repo, timeout=_HUB_TIMEOUT_S).gated
-    except Exception as error:  # whatever its transport raises
-        return f" (the hub cannot be asked whether it is gated: {one_line(error)[:80]})"
+    except Exception:  # whatever its transport raises
+        return " (the hub did not say whether it is gated)"
     accept = f" (gated: accept its terms at https://huggingface.co/{repo}, then `hf auth login`)"
     return accept if gated else ""
 
