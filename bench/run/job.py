@@ -319,11 +319,12 @@ def foretell(job: Job, missing: Sequence[Item], say: Callable[[str], None]) -> N
     """Say what a run makes of what is missing, and needs for it; BenchError if it cannot work."""
     config = job.config
     todo = chosen(job, missing) if "generate" in config.stages else []
-    there = len(job.plan.items) - len(missing)
+    lacking = {item.sample for item in missing}
+    there = [item for item in job.plan.items if item.sample not in lacking]
     gpus = gpus_of(resolve_device(config.device))
     makers = _makers(config, gpus, job.plan.generator.info) * config.launch.jobs
     scorers = score_workers(config, gpus, len(job.plan.items)) * config.launch.jobs
-    ahead = summary(job.plan, todo, there, config, makers, scorers)
+    ahead = summary(job.plan, todo, there, config, job.metrics, makers, scorers)
     for line in ahead.lines:
         say(line)
     ahead.refuse()

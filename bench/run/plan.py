@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from itertools import groupby, islice
 from pathlib import Path
+from random import Random
 from statistics import mean, median
 from typing import Any
 
@@ -24,7 +25,7 @@ from bench.progress import waiting
 from bench.prompts import Item, Prompt
 from bench.run.claims import ALL, Share
 from bench.run.conditioning import StartImages, without_image
-from bench.schema import ClipFacts, ClipRecord, Loaded, Store, parse, says
+from bench.schema import ClipFacts, ClipRecord, Loaded, ScoreRecord, Store, parse, says
 from bench.storage import (
     MEND,
     RunFolder,
@@ -49,7 +50,7 @@ _SCORING_S_PER_FRAME, _SCORING_S_PER_PIXEL = 0.08, 1.5e-6
 
 _HUB_TIMEOUT_S = 5.0
 _NAMED = 3  # of metrics that lack the same network
-_MOST_READ = 50  # records, for the time that a clip takes
+_MOST_READ = 50  # records, for the time that a clip takes, and for what scores are of
 
 
 Batch = Sequence[Item]
@@ -198,18 +199,19 @@ class Summary:
 def summary(
     plan: Plan,
     todo: Sequence[Item],
-    there: int,
+    there: Sequence[Item],
     config: RunConfig,
+    metrics: Mapping[str, Metric],
     makers: int = 1,
     scorers: int = 1,
 ) -> Summary:
-    """What making `todo` of a plan comes to, where so many clips are there already.
+    """What making `todo` of a plan comes to, and scoring it with what is `there` already.
 
     So many processes, the `makers` and then the `scorers`, share the work.
     """
     generator, device = plan.generator, plan.device
-    to_score = _to_score(plan, there + len(todo), config)
-    needs: list[Need] = [(_clips(plan, len(todo), there, to_score, config), "")]
+    to_score, told = _to_score(plan, todo, there, config, metrics)
+    needs: list[Need] = [(_clips(plan, len(todo), len(there), told, config), "")]
     if todo:
         needs += _weights(generator, plan.label, device)
         needs.append(_disk(plan, todo))
@@ -266,20 +268,54 @@ def pictures(prompts: Sequence[Prompt], config: RunConfig, device: torch.device)
     yield from (line for line in needs if line.startswith("to download"))
 
 
-def _to_score(plan: Plan, clips: int, config: RunConfig) -> int | None:
-    """How many of so many clips have no scores; None where none are scored."""
+def _to_score(
+    plan: Plan,
+    todo: Sequence[Item],
+    there: Sequence[Item],
+    config: RunConfig,
+    metrics: Mapping[str, Metric],
+) -> tuple[int, str]:
+    """How many clips are to be scored, and that in words; no words where none are scored.
+
+    Which clips failed, and which scores are of other versions of the metrics, is seen in some of
+    the records: to read all takes longer than all else that is told. Whether scores are of today's
+    networks shows only when these are loaded.
+    """
     if "score" not in config.stages or plan.generator.info.weights != "real":
-        return None
-    names = plan.folder.names("scores")
-    return max(0, clips - sum(file_name(item.sample, ".json") in names for item in plan.items))
+        return 0, ""
+    names, folder = plan.folder.names("scores"), plan.folder
+    scored = [item for item in there if file_name(item.sample, ".json") in names]
+    unscored = [item for item in there if file_name(item.sample, ".json") not in names]
+
+    def was_made(item: Item) -> bool:
+        return read_record(folder.record(item.sample), ClipRecord).status == "ok"
+
+    def is_old(item: Item) -> bool:
+        entries = read_record(folder.score(item.sample), ScoreRecord).metrics
+        return any(
+            name not in entries or entries[name].version != metric.version
+            for name, metric in metrics.items()
+        )
+
+    made, again = _share(unscored, was_made), _share(scored, is_old)
+    count = len(todo) + round(len(unscored) * made) + round(len(scored) * again)
+    about = "about " if {made, again} - {0, 1} and len(there) > _MOST_READ else ""
+    more = ", more if a network changed" if scored and again < 1 else ""
+    return count, f"{about}{count} to score{more}"
 
 
-def _clips(plan: Plan, to_make: int, there: int, to_score: int | None, config: RunConfig) -> str:
+def _share(items: Sequence[Item], holds: Callable[[Item], bool]) -> float:
+    """Of which part of some items something holds, by a look at a few of them."""
+    looked_at = Random(0).sample(items, min(len(items), _MOST_READ))
+    return mean(map(holds, looked_at)) if looked_at else 0
+
+
+def _clips(plan: Plan, to_make: int, there: int, to_score: str, config: RunConfig) -> str:
     limited = f" (limit={config.limit})" if config.limit else ""
     verb = "make" if plan.generator.info.measured else "collect"  # files, or what is made elsewhere
     counts = [f"{to_make} to {verb}{limited}", f"{there} there already"]
-    if to_score is not None:
-        counts.append(f"{to_score} to score")
+    if to_score:
+        counts.append(to_score)
     return (
         f"{plan.label} on suite {config.suite.name}, {len(plan.items)} clips: {', '.join(counts)}"
     )

@@ -84,7 +84,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summa
         )
         folder = RunFolder(tmp_path / "smoke" / "mine")
         plan = Plan("mine", generator, folder, device, ITEMS, store=store)
-        return summary(plan, todo, 4, config, scorers=8)
+        return summary(plan, todo, [], config, {}, scorers=8)
 
     return tell
 
@@ -93,14 +93,14 @@ def test_it_says_what_is_made_downloaded_and_needed(told: Callable[..., Summary]
     card = {"card": {"declared_s_per_video_s": 10.0}}
     lines = told(Sized({"transformer": 3, "text_encoder": 10}, "a/b"), model=card).lines
     assert lines == [
-        "mine on suite smoke, 20 clips: 20 to make, 4 there already, 24 to score",
+        "mine on suite smoke, 20 clips: 20 to make, 0 there already, 20 to score",
         "to download: about 13.0 GiB from a/b (gated)",
         "GPU memory: 13.0 GiB of weights, the GPU has 24.0 GiB",
         "disk: 0.3 GiB without loss, up to 0.9 GiB with grain, 0.1 GiB with "
         f"store=visually_lossless; 10.0 GiB free in {Path.cwd()}",
         "time: 0:16:52 to make them, at 50.6 s a clip (as its maker declares, on the maker's "
         "hardware); 1.01 USD",
-        "scoring: about 0:01:11 by 8 processes, at 24 s of a core a clip, less where the GPU is "
+        "scoring: about 0:00:59 by 8 processes, at 24 s of a core a clip, less where the GPU is "
         "fast",
     ]
 
@@ -193,6 +193,48 @@ def test_plan_says_what_a_run_left_to_do(
     assert first.endswith("24 clips: 1 to make (limit=3), 2 there already, 3 to score")
     assert second.startswith("time: ")
     assert "(measured here)" in second
+
+
+def test_what_is_counted_to_score_is_what_a_run_would_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench.commands import run
+
+    def counted(*arguments: str) -> str:
+        assert main(["limit=3", *arguments]) == 0
+        return capsys.readouterr().out.splitlines()[0].partition(" there already, ")[2]
+
+    def rewrite(path: Path, old: str, new: str) -> None:
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["steadybench", "limit=3", "stages=[generate,score]"])
+    assert run.main() == 0
+    capsys.readouterr()
+    assert counted() == "0 to score, more if a network changed"
+    first, second, third = sorted((tmp_path / "outputs").glob("*/*/scores/*/*.json"))
+    rewrite(first, '"version": 1', '"version": 0')  # of some metrics
+    second.unlink()
+    assert counted() == "2 to score, more if a network changed"
+    assert counted("+metrics.compute.mine=bench.metrics.motion.dynamics") == "3 to score"
+    clip = second.parents[2] / "clips" / second.relative_to(second.parents[1])
+    rewrite(clip, '"status": "ok"', '"status": "oom"')
+    assert counted() == "1 to score, more if a network changed"
+    assert third.exists()
+
+
+def test_of_many_records_a_few_are_read_to_count_what_is_to_be_scored() -> None:
+    read: list[int] = []
+
+    def holds(number: int) -> bool:
+        read.append(number)
+        return number % 2 == 0
+
+    assert stage._share(range(100_000), holds) == pytest.approx(0.5, abs=0.2)
+    assert len(read) == stage._MOST_READ
+    assert stage._share(range(10), holds) == 0.5
 
 
 def test_what_will_have_no_value_is_said_before_clips_are_made(
