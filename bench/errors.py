@@ -154,6 +154,9 @@ def explain(error: Exception) -> str:
     from yaml import YAMLError
 
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        if error.missing_cfg_file.endswith(".jsonl"):
+            file = error.missing_cfg_file.partition("/")[2]
+            return f"prompts of your own: type suite=custom suite.name=NAME suite.prompts={file}"
         group, _, name = error.missing_cfg_file.rpartition("/")
         there = f"there are {', '.join(error.options)}"
         if len(error.options) > _MOST_LISTED:
@@ -173,7 +176,13 @@ def explain(error: Exception) -> str:
             nearest(name, names) or "; _self_ stands for the file itself"
         )
     if str(error).startswith("Ambiguous value for argument"):
-        return "several values were given for one key: add -m to run one job for each"
+        return (
+            "several values were given for one key: add -m to a run for a job of each, or write a "
+            "list, as stages=[generate,score]"
+        )
+    if isinstance(error, OverrideParseException) and "=" not in error.override:
+        got = f"expected KEY=VALUE without blanks, got {error.override!r}"
+        return f"{got}: type model=NAME, or suite=NAME"
     if isinstance(error, OverrideParseException):
         return f"cannot read the argument {error.override!r}: expected KEY=VALUE, {error}"
     if str(error).startswith("Could not override 'model.") and {"-m", "--multirun"} & {*sys.argv}:

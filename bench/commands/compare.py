@@ -115,10 +115,12 @@ def _compared(both: Comparison, a: Side, b: Side, metric: str | None) -> list[Pa
     names, missing = sorted(both.metrics), both.left_out
     metric = metric or (USABLE if USABLE in names else HEADLINE)
     if metric not in names:
-        why = f"does not compare ({missing[metric]})" if metric in missing else "is in neither"
+        why = f"is in neither{nearest(metric, [*names, *missing])}"
+        if metric in missing:
+            why = f"does not compare ({missing[metric]})"
         raise BenchError(
-            f"expected a metric of both results to judge by, {metric!r} {why}"
-            f"{nearest(metric, names)}: type --metric NAME, of {', '.join(names)}"
+            f"expected a metric of both results to judge by, {metric!r} {why}: "
+            f"type --metric NAME, of {', '.join(names)}"
         )
     first, *rest = map(both.pairs, in_order(names, metric))
     return [first, *(pairs for pairs in rest if pairs.a)]

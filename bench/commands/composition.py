@@ -28,7 +28,7 @@ from omegaconf.errors import InterpolationResolutionError
 from omegaconf.resolvers import oc
 
 from bench.commands import check_folder
-from bench.config import plain
+from bench.config import RunConfig, plain
 from bench.errors import BenchError, attempt
 from bench.storage import CONF, PACKAGE
 
@@ -66,7 +66,9 @@ def read_overrides(
     """The command line (None: of the process), where options may stand between overrides."""
     options, more = parser.parse_known_args(arguments)
     if unknown := [argument for argument in more if argument.startswith("-")]:
-        parser.error(f"there is no {unknown[0]}")
+        key = unknown[0].lstrip("-").partition("=")[0]
+        is_key = key.partition(".")[0] in RunConfig.model_fields
+        parser.error(f"there is no {unknown[0]}" + (f": type {key}=VALUE" if is_key else ""))
     options.overrides += more
     return options
 

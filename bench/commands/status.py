@@ -143,11 +143,13 @@ def _left_s(
 
 
 def find(out: Path) -> list[RunFolder]:
-    """The runs under a folder, in order."""
-    folders = sorted(path.parent for path in out.glob("*/*/run.json"))
-    if not folders:
-        raise BenchError(f"expected runs in {out}, there are none: type out=DIR")
-    return [RunFolder(folder) for folder in folders]
+    """The runs under a folder of outputs or of a suite, or the run whose folder it is."""
+    for pattern in ("run.json", "*/run.json", "*/*/run.json"):
+        if found := sorted(out.glob(pattern)):
+            return [RunFolder(path.parent) for path in found]
+    raise BenchError(
+        f"expected runs in {out}, there are none: type out=DIR, as out=outputs or out=outputs/SUITE"
+    )
 
 
 def table(runs: Sequence[Progress], width: int) -> Group:

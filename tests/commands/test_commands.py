@@ -142,6 +142,11 @@ def test_the_help_of_a_run_names_what_there_is(
         (["model=kling"], "a value is missing: add model.path=DIR, a folder of clips"),
         (["plan", "--config-dir", str(CONF / "model")], f"type --config-dir {CONF}\n"),
         (["suite=smok"], "did you mean 'smoke'?); there are custom, dance, "),
+        (["plan", "toy_steady"], "without blanks, got 'toy_steady': type model=NAME, or suite="),
+        (["plan", "model", "=", "toy_steady"], "expected KEY=VALUE without blanks, got 'model'"),
+        (["plan", "stages=generate,score"], "write a list, as stages=[generate,score]"),
+        (["plan", "suite=my/own.jsonl"], "suite=custom suite.name=NAME suite.prompts=my/own.jsonl"),
+        (["status", "suite=toy"], "there are none: type out=DIR, as out=outputs or out=outputs/"),
     ],
 )
 def test_a_slip_is_one_line(
@@ -167,6 +172,13 @@ def test_a_folder_with_a_broken_yaml_is_told_its_name(
     broken.write_text("a: [1")
     assert type_(monkeypatch, "models", "--config-dir", str(tmp_path)) == 2
     assert f"{broken}: no YAML: " in capsys.readouterr().err
+
+
+def test_a_key_that_is_typed_as_an_option_is_said_to_be_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    assert type_(monkeypatch, "plan", "--model=toy_steady") == 2
+    assert "there is no --model=toy_steady: type model=VALUE" in capsys.readouterr().err
 
 
 def test_a_plan_is_of_one_model(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:

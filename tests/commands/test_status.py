@@ -125,5 +125,8 @@ def test_the_command(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> N
     assert (run["suite"], run["model"], run["made"], run["left_s"]) == ("five", "toy", 1, None)
     assert main([out]) == 0
     assert "1/10" in capsys.readouterr().out
+    for deeper in (folder.root.parent, folder.root):
+        assert main([f"out={deeper}"]) == 0
+        assert "1/10" in capsys.readouterr().out
     assert main(["out=nowhere"]) == 2
     assert "there are none" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from statistics import fmean
 
-from bench.errors import BenchError
+from bench.errors import BenchError, nearest
 from bench.prompts import Prompt, parse_suite
 from bench.schema import Result, parse
 from bench.storage import PROMPTS, SAFE_NAME, fingerprint, read_bytes
@@ -38,8 +38,11 @@ def _find(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        runs = map(str, sorted(Path("outputs").glob(f"*/{path.name}")))
-        meant = next((f" (did you mean {run}?)" for run in runs), "")
+        name = str(path).rpartition("=")[2]  # of out=DIR, suite=NAME or model=NAME
+        outputs = Path("outputs")
+        places = [Path(name), outputs / name, *sorted(outputs.glob(f"*/{name}"))]
+        near = nearest(path.name, (each.name for each in path.parent.glob("*")))
+        meant = next((f" (did you mean {each}?)" for each in places if each.exists()), near)
         raise BenchError(f"expected a result file or a run's folder, {path} does not exist{meant}")
     for pattern in (FILE_NAME, f"*/{FILE_NAME}", f"*/*/{FILE_NAME}", PUBLISHED):
         if files := sorted(path.glob(pattern)):

@@ -112,8 +112,13 @@ def test_a_run_that_is_named_without_its_folder_is_found_for_the_user(
 ) -> None:
     (tmp_path / "outputs" / "toy" / "toy_steady").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BenchError, match="did you mean outputs/toy/toy_steady"):
-        find([Path("toy_steady")])
+    for typed in ("toy_steady", "model=toy_steady", "out=outputs/toy/toy_steady"):
+        with pytest.raises(BenchError, match=r"did you mean outputs/toy/toy_steady\?"):
+            find([Path(typed)])
+    with pytest.raises(BenchError, match=r"did you mean outputs/toy\?"):
+        find([Path("suite=toy")])
+    with pytest.raises(BenchError, match=r"did you mean 'toy_steady'\?"):
+        find([Path("outputs/toy/toy_stedy")])
 
 
 def test_find_refuses_what_holds_no_result(tmp_path: Path) -> None:
