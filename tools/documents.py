@@ -1,7 +1,7 @@
 """The generated parts of the documentation: python -m tools.documents writes them anew.
 
-Of docs/models.md the list of models, of docs/results.md the fields of the JSON files, and a JSON
-Schema of result.json.
+Of docs/models.md the list of models, of docs/results.md the fields of the JSON files, of
+docs/cost.md the tables of the published leaderboard, and a JSON Schema of result.json.
 """
 
 import json
@@ -15,6 +15,7 @@ from bench.schema import ClipRecord, Loaded, Result, Run, ScoreRecord
 from bench.storage import PACKAGE, write_text
 
 DOCS = PACKAGE.parent / "docs"
+BOARD = PACKAGE.parent / "leaderboard" / "README.md"
 
 _FILES = (Result, Run, Loaded, ClipRecord, ScoreRecord)
 _PLAIN = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true, false"}
@@ -22,9 +23,14 @@ _PLAIN = {"integer": "whole number", "number": "number", "string": "text", "bool
 
 def documents() -> dict[Path, str]:
     """Each file that holds generated parts, and what it says with these of today."""
-    models, results = DOCS / "models.md", DOCS / "results.md"
+    models, results, cost = DOCS / "models.md", DOCS / "results.md", DOCS / "cost.md"
     mark, begin, end = "<!-- models -->", "<!-- fields: begin -->", "<!-- fields: end -->"
+    example = cost.read_text("utf-8")
+    for suite in ("toy", "toy_groups"):
+        at = f"<!-- cost: {suite} -->"
+        example = _replaced(example, at, at, f"\n{_costs(suite)}")
     return {
+        cost: example,
         models: _replaced(models.read_text("utf-8"), mark, mark, f"\n{_models()}"),
         results: _replaced(results.read_text("utf-8"), begin, end, f"\n\n{_reference()}\n"),
         DOCS / "result.schema.json": _json_schema(),
@@ -36,6 +42,13 @@ def _replaced(page: str, begin: str, end: str, part: str) -> str:
     before, _, rest = page.partition(begin)
     _, _, after = rest.partition(end)
     return f"{before}{begin}{part}{end}{after}"
+
+
+def _costs(suite: str) -> str:
+    """The table of yield and cost of a suite, as the published leaderboard has it."""
+    section = BOARD.read_text("utf-8").partition(f" ({suite})\n")[2]
+    table = section.partition("\n### Yield and cost\n")[2].partition("\n| ")[2].partition("\n\n")[0]
+    return f"| {table}\n"
 
 
 def _models() -> str:
