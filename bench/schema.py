@@ -526,6 +526,8 @@ class ScoreEntry(MetricDescription):
     """Curve to its points."""
     note: str | None = None
     """What a reader of the value should know."""
+    measures: str | None = None
+    """What a metric of one's own says that it measures, in one line."""
 
 
 class Appearance(Record):
@@ -686,6 +688,8 @@ class Result(RunFacts):
     """What was in use when clips were last made."""
     metrics: dict[str, MetricDescription]
     """Name to meaning."""
+    measures: dict[str, str] = Field(default_factory=dict)
+    """Metric of one's own to what it says that it measures, in one line; decides nothing."""
     calibration: Calibration | None = None
     """Of the headline's first version; null since."""
     cross_clip: GroupComparison | None = None

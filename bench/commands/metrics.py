@@ -13,7 +13,7 @@ from bench.commands import parser, print_table
 from bench.commands.composition import add_overrides, compose_config, read_overrides
 from bench.config import build_metrics, plain
 from bench.errors import attempt
-from bench.metrics.base import Description, first_line, read_description
+from bench.metrics.base import Description, read_description
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def describe(path: str) -> Description:
         return described
     name = path.rpartition(".")[2]
     metric = build_metrics({name: path})[name]
-    return Description(metric.unit, metric.better, first_line(metric.function.__doc__ or ""))
+    return Description(metric.unit, metric.better, metric.line)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,11 @@ class Metric:
     based: bool
     function: "Callable[[Analysis], float | Scored]"
 
+    @property
+    def line(self) -> str:
+        """What it measures: the first line of its function's docstring."""
+        return first_line(self.function.__doc__ or "")
+
     def __call__(self, analysis: "Analysis") -> float:
         """The value of `score`."""
         return self.score(analysis).value

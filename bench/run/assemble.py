@@ -36,6 +36,7 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
     """
     run = read_record(folder.run, Run)
     metrics: dict[str, MetricDescription] = {}
+    measures: dict[str, str] = {}
     clips: list[ClipResult] = []
     appearances: dict[Sample, Appearance] = {}
     for item in items:
@@ -47,6 +48,8 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         if scored is not None and scored.appearance is not None:
             appearances[record.sample] = scored.appearance
         for name, entry in entries.items():
+            if entry.measures is not None:
+                measures[name] = entry.measures
             meaning = MetricDescription(
                 **{key: getattr(entry, key) for key in MetricDescription.model_fields}
             )
@@ -76,8 +79,8 @@ def assemble(items: Sequence[Item], folder: RunFolder) -> Result:
         run.functional, run.generator_version, run.prompts, metrics, comparison
     )
     facts = {field.alias or key: getattr(run, key) for key, field in RunFacts.model_fields.items()}
-    facts |= {"cross_clip": comparison}
-    for key in ("skipped", "cross_clip"):  # which most results lack
+    facts |= {"cross_clip": comparison, "measures": measures}
+    for key in ("skipped", "cross_clip", "measures"):  # which most results lack
         if not facts[key]:
             del facts[key]
     try:

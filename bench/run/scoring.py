@@ -12,7 +12,7 @@ import torch
 
 from bench.clip import Clip, read_clip
 from bench.errors import ClipError, Unscored, one_line
-from bench.metrics.base import Metric
+from bench.metrics.base import Metric, line_of
 from bench.metrics.cross_clip import appearance, appearance_fingerprint, pack
 from bench.progress import track
 from bench.prompts import Item, Prompt
@@ -158,7 +158,8 @@ class Scoring:
     ) -> Iterator[tuple[dict[str, Any], str, Entry]]:
         """What a clip lacks: where it goes, under which name, and what makes it."""
         for name in work.missing:
-            entry = partial(_entry, self.metrics[name], self.fingerprints[name])
+            measures = "" if line_of(name) else self.metrics[name].line
+            entry = partial(_entry, self.metrics[name], self.fingerprints[name], measures=measures)
             yield facts["metrics"], name, entry
         if work.lacks_appearance:
             yield facts, "appearance", partial(_appearance, self.appearance)
@@ -306,10 +307,19 @@ def _asked(prompt: Prompt) -> dict[str, Any]:
 
 
 def _entry(
-    metric: Metric, fingerprint: str, analysis: Analysis | None, why: str | None = None
+    metric: Metric,
+    fingerprint: str,
+    analysis: Analysis | None,
+    why: str | None = None,
+    measures: str = "",
 ) -> ScoreEntry:
-    """What a metric makes of a clip; without one, `why` that is nothing."""
+    """What a metric makes of a clip; without one, `why` that is nothing.
+
+    What it `measures` is said of a metric of somebody's own alone: no page could know it otherwise.
+    """
     entry: dict[str, Any] = {"value": None}
+    if measures:
+        entry["measures"] = measures
     if analysis is not None:
         scored = metric.score(analysis)
         entry["value"] = scored.value

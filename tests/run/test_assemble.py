@@ -58,6 +58,18 @@ def test_a_result_holds_its_clips_and_their_scores(folder: RunFolder) -> None:
     assert result.metrics["warp"].unit == "ratio"
 
 
+def test_what_a_metric_says_of_itself_decides_nothing(folder: RunFolder) -> None:
+    before = assemble([ITEM], folder)
+    assert "measures" not in before.given
+    scored = read_record(folder.score(ITEM.sample), ScoreRecord)
+    entry = scored.metrics["warp"].replace(measures="How far it bends.")
+    write_record(folder.score(ITEM.sample), scored.replace(metrics={"warp": entry}))
+    after = assemble([ITEM], folder)
+    assert after.measures == {"warp": "How far it bends."}
+    assert after.fingerprint == before.fingerprint
+    assert after.metrics == before.metrics
+
+
 def test_a_record_that_a_run_writes_says_everything_but_what_came_from_outside(
     folder: RunFolder,
 ) -> None:

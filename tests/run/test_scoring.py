@@ -22,7 +22,8 @@ from bench.run.generation import generate
 from bench.run.plan import Plan
 from bench.run.scoring import score
 from bench.run.workers import in_workers
-from bench.storage import RunFolder
+from bench.schema import ScoreRecord
+from bench.storage import RunFolder, read_record
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 
@@ -32,6 +33,10 @@ ITEMS = [Item(Prompt(id=name, text="a ball rolls"), 0) for name in ("one", "two"
 
 @metric(unit="frames", better=None)
 def length(analysis: Analysis) -> float:
+    """How many frames the clip has.
+
+    Those that a player shows.
+    """
     return float(len(analysis.clip.frames))
 
 
@@ -195,3 +200,21 @@ def test_what_breaks_down_in_one_process_is_not_tried_in_the_next(
     )
     assert sorted(begun.read_text().split()) == ["one", "two"]
     assert len(failures) == 2
+
+
+def test_a_metric_of_ones_own_is_kept_with_what_it_measures(folder: RunFolder) -> None:
+    own = {
+        "length": METRICS["length"],
+        "silent": METRICS["not_finite"],
+        "dynamics": METRICS["deaf"],
+    }
+    plan = Plan("flat", Flat(), folder, CPU, ITEMS[1:])
+    assert score(plan, own, Backbones({}, CPU), []) == []
+    entries = read_record(folder.score(ITEMS[1].sample), ScoreRecord).metrics
+    measures = {name: entry.measures for name, entry in entries.items()}
+    # A column of the package is explained by the package.
+    assert measures == {
+        "length": "How many frames the clip has.",
+        "silent": None,
+        "dynamics": None,
+    }

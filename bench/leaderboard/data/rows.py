@@ -104,6 +104,11 @@ class Group:
         """The complete ones, then the partial ones."""
         return self.complete + self.partial
 
+    @property
+    def measures(self) -> Mapping[str, str]:
+        """What metrics of somebody's own say that they measure."""
+        return {name: line for row in self.rows for name, line in row.result.measures.items()}
+
     def by_prompt(self, row: Row) -> Mapping[str, float]:
         """Of a complete row what the group is ranked by, prompt by prompt."""
         if self.ranked_by == HEADLINE:

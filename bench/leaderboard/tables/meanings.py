@@ -97,9 +97,15 @@ MEANINGS: Mapping[str, str] = {
 
 
 OWN = "A metric of one's own: its function says what it measures"
-"""Of what is none of this package's metrics: a result holds its name, unit and direction alone."""
+"""Of what is none of this package's metrics, where its result does not say it either."""
 
 
-def meaning_of(metric: str) -> str:
-    """What a metric measures, in one line; `OWN` for one of somebody's own."""
-    return MEANINGS.get(metric) or line_of(metric).rstrip(".") or OWN
+def is_own(metric: str) -> bool:
+    """Whether a metric is none of this package's."""
+    return not (MEANINGS.get(metric) or line_of(metric))
+
+
+def meaning_of(metric: str, measures: Mapping[str, str]) -> str:
+    """What a metric measures, in one line; of somebody's own what its results say, else `OWN`."""
+    known = MEANINGS.get(metric) or line_of(metric) or measures.get(metric, "")
+    return known.rstrip(".") or OWN

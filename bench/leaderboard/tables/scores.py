@@ -22,7 +22,7 @@ from bench.leaderboard.data.rows import (
 from bench.leaderboard.data.votes import still_missing
 from bench.leaderboard.tables.answer import answer
 from bench.leaderboard.tables.costs import reported, usable_cost, what_is_usable
-from bench.leaderboard.tables.meanings import OWN, meaning_of
+from bench.leaderboard.tables.meanings import is_own, meaning_of
 from bench.leaderboard.tables.table import (
     FEWEST,
     MODEL,
@@ -265,7 +265,7 @@ def _preferred(group: Group, rows: Sequence[Row]) -> Iterator[str]:
 def _own_metrics(group: Group) -> list[str]:
     """Metrics that are none of this package's, and stand in no other table."""
     first = [*_headline_metrics(group), DYNAMICS]
-    return [name for name in group.metrics if name not in first and meaning_of(name) == OWN]
+    return [name for name in group.metrics if name not in first and is_own(name)]
 
 
 def _headline_metrics(group: Group) -> list[str]:
@@ -308,7 +308,7 @@ def _score_columns(group: Group, names: Sequence[str], prefix: str = "") -> Iter
             better=metric.better,
             minor=metric.better is None,
             unit=metric.unit,
-            meaning=meaning_of(name),
+            meaning=meaning_of(name, group.measures),
         )
 
 
@@ -406,7 +406,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription], place: Pla
     shown = first
     if HEADLINE in metrics:
         first = _FIRST_OF_A_FILE
-        shown = [name for name in metrics if name in _OF_A_FILE or meaning_of(name) == OWN]
+        shown = [name for name in metrics if name in _OF_A_FILE or is_own(name)]
 
     def score(clip: ClipResult, metric: str) -> Cell:
         value = clip.scores.get(metric)
@@ -427,7 +427,7 @@ def _clip_by_clip(row: Row, metrics: Mapping[str, MetricDescription], place: Pla
                 minor=name not in first,
                 unit=metric.unit,
                 empty="show" if name in first else "hide",
-                meaning=meaning_of(name),
+                meaning=meaning_of(name, row.result.measures),
             )
         )
         if name == HEADLINE:

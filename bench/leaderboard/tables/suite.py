@@ -87,17 +87,14 @@ def tables(board: SuiteBoard) -> Iterator[Table]:
 
 def metric_table(suites: Iterable[SuiteBoard]) -> Table:
     """Every metric that any suite has: its unit, its direction, and what it measures."""
-    metrics = {
-        name: metric
-        for board in suites
-        for group in board.groups
-        for name, metric in group.metrics.items()
-    }
+    groups = [group for board in suites for group in board.groups]
+    metrics = {name: metric for group in groups for name, metric in group.metrics.items()}
+    measures = {name: line for group in groups for name, line in group.measures.items()}
     columns: list[Column[str]] = [
         Column("metric", str, kind="name"),
         Column("unit", lambda name: metrics[name].unit, kind="text"),
         Column("better", lambda name: metrics[name].better or "neither", kind="text"),
-        Column("measures", meaning_of, kind="text"),
+        Column("measures", lambda name: meaning_of(name, measures), kind="text"),
     ]
     return tabulate("All metrics", columns, in_order(metrics))
 

@@ -148,7 +148,9 @@ def _table(
             for name in JUDGED
         ),
         *(
-            Column[Variant](name, partial(_likeness, metric=name), mean, meaning=meaning_of(name))
+            Column[Variant](
+                name, partial(_likeness, metric=name), mean, meaning=meaning_of(name, {})
+            )
             for name in LIKENESS
         ),
         Column(

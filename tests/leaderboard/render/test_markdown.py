@@ -212,9 +212,16 @@ def test_that_files_have_no_prompt_is_no_lack_of_a_score(tmp_path: Path) -> None
 def test_a_metric_of_ones_own_is_said_to_be_one(tmp_path: Path) -> None:
     metrics = {"worst_step": METRICS["flicker"], "flicker": METRICS["flicker"]}
     score = {"worst_step": 0.2, "flicker": 0.1}
-    page = page_of([fake.result("m", score=lambda *_: score, metrics=metrics)], tmp_path)
-    (row,) = [line for line in page.splitlines() if line.startswith("| worst_step |")]
-    assert row.endswith("| lower | A metric of one's own: its function says what it measures |")
+    content = fake.result("m", score=lambda *_: score, metrics=metrics)
+    says = {"worst_step": "The largest step.", "flicker": "Another thing."}
+    for measures, said in (
+        ({}, "A metric of one's own: its function says what it measures"),
+        ({"measures": says}, "The largest step"),
+    ):
+        page = page_of([content | measures], tmp_path)
+        (row,) = [line for line in page.splitlines() if line.startswith("| worst_step |")]
+        assert row.endswith(f"| lower | {said} |")
+        assert "Another thing" not in page
 
 
 def test_a_model_that_failed_on_every_clip_is_still_named(tmp_path: Path) -> None:
