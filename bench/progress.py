@@ -26,11 +26,14 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 T = TypeVar("T")
 
 EVERY_S = 60.0
+
+_BAR, _BESIDE_THE_BAR = 40, 80  # columns of a screen
 
 console = Console(stderr=True)
 
@@ -55,14 +58,16 @@ class Display:
     """A bar, or a line a minute, for each label, whichever process works at it."""
 
     def __init__(self) -> None:
+        # On a narrow screen the bar gives way, then the label is wrapped; no number is cut.
+        number = Column(no_wrap=True)
         self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _RateColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", table_column=Column(overflow="fold")),
+            BarColumn(min(_BAR, max(1, console.width - _BESIDE_THE_BAR))),
+            MofNCompleteColumn(table_column=number),
+            _RateColumn(table_column=number),
+            TimeElapsedColumn(table_column=number),
+            TextColumn("left", table_column=number),
+            TimeRemainingColumn(table_column=number),
             console=console,
             disable=not console.is_terminal,
         )

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.console import Console
 from bench import cli, progress
 from bench.generators.base import Generator, GeneratorInfo
 from bench.generators.toy.generator import ToyGenerator
-from bench.progress import told, track, waiting
+from bench.progress import Step, told, track, waiting
 
 
 @pytest.mark.parametrize(
@@ -111,3 +112,20 @@ def test_a_wait_says_how_long_and_how_much_came(
     assert lines[0] == "wan: loading, 0:00:00 so far"
     assert lines[-1] == "wan: loading, 0:00:00 so far, 2.0 GiB downloaded"
     assert caplog.messages == lines
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_narrow_screen_cuts_no_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    screen = Console(file=file, width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(progress, "console", screen)
+    display = progress.Display()
+    label = "hunyuanvideo1_5_480p_i2v_distilled: generate"
+    display.advance(Step(label, 12345, 1))
+    time.sleep(0.01)
+    display.advance(Step(label, 12345, 1, 3))
+    Console(file=file, width=width, color_system=None).print(display._bars.get_renderable())
+    said = file.getvalue()
+    assert "3/12345" in said
+    assert re.search(r"\d+\.\d clips/s +0:00:00 left +\d+:\d\d:\d\d", said)
+    assert "\u2026" not in said

@@ -72,10 +72,10 @@ def show(generator: "DiffusersGenerator", card: Mapping[str, Any]) -> None:
         return
     parameters, weight = sum(p.parameters for p in parts), sum(p.weight_bytes for p in parts)
     table = Table(show_footer=True)
-    table.add_column("component", "all")
-    table.add_column("network")
-    table.add_column("parameters", f"{parameters:,}", justify="right")
-    table.add_column("weights GiB", f"{weight / _GIB:.2f}", justify="right")
+    table.add_column("component", "all", overflow="fold")
+    table.add_column("network", overflow="fold")
+    table.add_column("parameters", f"{parameters:,}", justify="right", no_wrap=True)
+    table.add_column("weights GiB", f"{weight / _GIB:.2f}", justify="right", no_wrap=True)
     for part in parts:
         size = f"{part.weight_bytes / _GIB:.2f}"
         table.add_row(part.name, part.kind, f"{part.parameters:,}", size)

@@ -421,6 +421,11 @@ def test_fit_says_what_a_model_weighs(
     printed = capsys.readouterr().out
     assert "AutoencoderKLWan" in printed
     assert "architectures.yaml" not in caplog.text
+    with monkeypatch.context() as narrow:
+        narrow.setattr("bench.commands.sys.stdout.isatty", lambda: True)
+        narrow.setenv("COLUMNS", "60")
+        assert fit.main(["model=wan2_1_1_3b"]) == 0
+    assert "1,418,996,800" in capsys.readouterr().out
     for arguments, expected in (
         ([], "type steadybench fit model="),
         (["model=toy_steady"], "got ToyGenerator"),
