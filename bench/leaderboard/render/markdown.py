@@ -28,9 +28,10 @@ diagnostics, no substitute for what people prefer.
 """
 RANKS = f"""\
 A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
-pairs of models. Where nobody measured whether clips show what was asked for, {HEADLINE} ranks. A
-clip that a model failed to make cannot be used; it counts as 0 in {HEADLINE} and is left out of the
-other metrics.
+pairs of models. Those to whom rank 1 is open lead, in the sentence above the table as in the bold
+of the column that ranks. Where nobody measured whether clips show what was asked for, {HEADLINE}
+ranks. A clip that a model failed to make cannot be used; it counts as 0 in {HEADLINE} and is left
+out of the other metrics.
 """
 YIELD = """\
 The yield is the share of usable clips. Generation is a lottery: the same prompt, drawn again, gives

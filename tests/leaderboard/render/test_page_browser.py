@@ -236,13 +236,12 @@ def test_thresholds_of_the_reader_count_order_and_rank_anew(
         shown = [re.sub("<.*?>", "", row[1]) for row in rows]
         assert [shares[title] for title in shown] == sorted(shares.values(), reverse=True)
         values = [usable[title] for title in shown]
-        ranks, leaders = stats.ranks(values), stats.leading(values)
+        ranks = stats.ranks(values)
         assert ranks is not None
-        assert leaders is not None
-        for row, title, ends, leads in zip(rows, shown, ranks, leaders, strict=True):
+        for row, title, ends in zip(rows, shown, ranks, strict=True):
             assert row[0] == f"<bdi>{'-'.join(map(str, dict.fromkeys(ends)))}</bdi>"
             assert re.search(rf">{100 * shares[title]:.0f}% \(", row[2])
-            assert row[2].startswith("<strong>") == leads
+            assert row[2].startswith("<strong>") == (ends[0] == 1)
         costs = [float(cost[0]) for row in rows if (cost := re.findall("[0-9.]+", row[-1]))]
         assert costs == sorted(costs), "the same seconds for fewer usable clips"
     click(browser, "#thresholds [type=reset]")

@@ -191,22 +191,19 @@
     return sure;
   }
 
-  /** The ranks that shares leave open to each model, and which are not surely worse than the best. */
+  /** The ranks that shares leave open to each model. */
   function ranked(shares, seeds) {
     const means = shares.map(mean);
     const ranks = shares.map(() => [1, shares.length]);
     const pairs = shares.flatMap((_, a) => shares.slice(0, a).map((__, b) => [a, b]));
-    const compare = (some) => holm(some.map(([a, b]) => differ(shares[a], shares[b], seeds)));
-    for (const [at, sure] of compare(pairs).entries()) {
+    const surely = holm(pairs.map(([a, b]) => differ(shares[a], shares[b], seeds)));
+    for (const [at, sure] of surely.entries()) {
       if (!sure) continue;
       const [worse, better] = pairs[at].sort((a, b) => means[a] - means[b]);
       ranks[worse][0] += 1;
       ranks[better][1] -= 1;
     }
-    const best = means.indexOf(Math.max(...means));
-    const others = [...shares.keys()].filter((model) => model !== best);
-    const beaten = compare(others.map((model) => [best, model]));
-    return { ranks, leading: new Set([best, ...others.filter((_, at) => !beaten[at])]) };
+    return ranks;
   }
 
   /** `96% (88-100)`; where none or all are usable, the open end is that of the rule of three. */
@@ -256,10 +253,9 @@
     }
 
     rank(shares) {
-      const { ranks, leading } = shares[0].length < LEAST_PROMPTS || shares.length < 2
-        ? { ranks: [], leading: new Set() } : ranked(shares, this.clips[0].seeds);
+      const ranks = shares[0].length < LEAST_PROMPTS || shares.length < 2 ? [] : ranked(shares, this.clips[0].seeds);
       for (const [at, share] of shares.entries()) {
-        this.put(at, "usable", percent(share), mean(share), leading.has(at));
+        this.put(at, "usable", percent(share), mean(share), ranks[at]?.[0] === 1);
         if (ranks[at]) this.put(at, "rank", [...new Set(ranks[at])].join("-"), ranks[at][0]);
       }
     }
