@@ -408,19 +408,29 @@ def test_pages_of_any_size_fit_the_screen_and_name_all_that_can_be_used(
     preference = {"name": "prefers-color-scheme", "value": scheme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
     browser.get((sized_board / "index.html").as_uri())
-    first = browser.execute_script("""
-        const box = document.querySelector("table").getBoundingClientRect();
-        return [box.top, document.querySelector(".scroll").scrollWidth];
+    table, figure = browser.execute_script("""
+        return [".scroll", ".plot svg"].map((each) => {
+            const {left, top, right, bottom} = document.querySelector(each).getBoundingClientRect();
+            return {left, top, right, bottom};
+        });
     """)
-    assert first[0] < height, "the first table begins on the first screen"
+    assert table["top"] < height, "the first table begins on the first screen"
+    if width == 1440:
+        assert figure["left"] > table["right"], "the figure stands beside the table"
+        assert figure["bottom"] < height
     # A table that its own frame scrolls may be wider than a phone, none than a desk's screen.
     browser.execute_script("document.querySelectorAll('details').forEach((d) => d.open = true)")
-    wide, tables = browser.execute_script("""
-        const frames = [...document.querySelectorAll(".scroll")];
-        return [document.documentElement.scrollWidth,
-                Math.max(...frames.map((frame) => frame.scrollWidth - frame.clientWidth))];
+    wide, tables, figures, letters = browser.execute_script("""
+        const beyond = (selector) => Math.max(...[...document.querySelectorAll(selector)]
+            .map((frame) => frame.scrollWidth - frame.clientWidth));
+        const sizes = [...document.querySelectorAll(".plot svg text")].map((text) =>
+            parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a);
+        return [document.documentElement.scrollWidth, beyond(".scroll"), beyond(".plot"),
+                Math.min(...sizes.filter(Boolean))];
     """)
     assert wide <= width
+    assert figures == 0, "a figure has to be scrolled sideways"
+    assert letters > 8, "of a figure, in pixels"
     if width == 1440:
         assert tables <= 1, "a table has to be scrolled sideways"
     whole = browser.execute_script("""
