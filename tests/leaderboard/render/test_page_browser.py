@@ -45,6 +45,8 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )  # fmt: skip
         licence = ("MIT", "Apache-2.0", "MIT")[number]
         content["card"] = {"title": title, "licence": licence, "open_weights": number != 2}
+        if number == 0:
+            content["clips"][20] = fake.failed("p20")
         text = HOSTILE[0] if number == 0 else "a ball rolls"
         paths.append(fake_runs.write(content, folder / "outputs", made=3, text=text))
     paths.append(fake.write(fake.result("z", suite="other"), folder / "outputs"))
@@ -174,9 +176,14 @@ def test_rows_are_filtered_by_text_licence_weights_and_suite(
 
     hidden = "return [...document.querySelectorAll('.suite')].map((suite) => suite.hidden)"
     nothing = "return document.getElementById('nothing').checkVisibility()"
+    failures = """
+        const table = document.querySelector("[aria-label='Failed clips']").closest("[data-table]");
+        return [table.hidden, table.closest("details").hidden];
+    """
     assert after("") == "4 models"
     assert after("form.elements.text.value = 'BOLD';") == "1 of 4 models"
     assert browser.execute_script(hidden) == [True, False], "no model of the other suite matches"
+    assert browser.execute_script(failures) == [True, False], "none of its clips failed"
     offered = """
         const labels = [...document.querySelectorAll(".models label")];
         return labels.filter((label) => label.checkVisibility()).map((label) => label.textContent);

@@ -82,7 +82,7 @@
 
   const filters = document.getElementById("filters");
 
-  /** Models are filtered; a table, a suite or a fold of which none is left is hidden with them. */
+  /** Models are filtered; a table or a suite of which none is left is hidden with them. */
   function filter() {
     const criteria = Object.fromEntries(new FormData(filters));
     const words = (criteria.text || "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -103,7 +103,7 @@
       const left = [...models.values()].filter(Boolean).length;
       for (const table of suite.querySelectorAll("[data-table]")) {
         const rows = [...table.querySelectorAll("tr[data-model]")];
-        (table.closest("details") || table).hidden = rows.length > 0 && rows.every((row) => row.hidden);
+        table.hidden = rows.length > 0 && rows.every((row) => row.hidden);
       }
       suite.hidden = other || (models.size > 0 && left === 0);
       if (!other) {
