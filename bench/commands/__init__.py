@@ -120,7 +120,7 @@ def laid_out(
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the collector of cycles, which would visit a great many values in vain."""
+    """Without the collector of cycles, which would visit a great many objects in vain."""
     gc.disable()
     try:
         yield

@@ -20,7 +20,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from bench.commands import screen
+from bench.commands import screen, uncollected
 from bench.commands.composition import accept_command_line, jobs_of, parsed, show_help
 from bench.commands.publish import to_itself
 from bench.config import RunConfig, parse_run, plain
@@ -91,7 +91,8 @@ def _job(config: DictConfig) -> None:
     try:
         settings = parse_run(plain(config))
         _announce(choice, settings)
-        from bench.run.job import run
+        with uncollected():
+            from bench.run.job import run
 
         taken = [] if _session is None else _session.folders
         has_others = _session is not None and _is_sweep() and _jobs() > 1

@@ -1,7 +1,7 @@
 """What a user should know about the times of a run: what disturbed them, and what to change."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,19 +48,15 @@ class Timing:
 
 
 def remarks(timings: Sequence[Timing]) -> list[str]:
-    """One line for each thing that is wrong with the times of a run, and what to do about it."""
-    by_shape: defaultdict[Shape, list[Timing]] = defaultdict(list)
-    for timing in timings:
-        by_shape[timing.shape].append(timing)
-    lines = disturbances(timings)
-    for shape, alike in by_shape.items():
-        which = f"{_name(shape)}: " if len(by_shape) > 1 else ""
-        lines += [f"{which}{line}" for line in _instabilities(alike)]
-    return lines
+    """One line for each thing that is wrong with the times of a run, and what to do about it.
+
+    They are in the order in which the clips were made.
+    """
+    return [*disturbances(timings), *_of_each_shape(timings, _slow_start)]
 
 
 def disturbances(timings: Sequence[Timing]) -> list[str]:
-    """What others did to the times: processes on the same GPU, heat and supply."""
+    """What others did to the times: processes on the same GPU or machine, heat and supply."""
     lines = []
     shared = sum(timing.alone is False for timing in timings)
     if shared:
@@ -75,7 +71,20 @@ def disturbances(timings: Sequence[Timing]) -> list[str]:
             f"the GPU slowed itself down during {len(slowed)} of {len(timings)} clips "
             f"({', '.join(reasons)}): look after its cooling and its power supply"
         )
-    return lines
+    return [*lines, *_of_each_shape(timings, _spread)]
+
+
+def _of_each_shape(
+    timings: Sequence[Timing], remark: Callable[[Sequence[Timing]], str]
+) -> Iterator[str]:
+    """What is to be said about each shape that has enough clips for it, if anything."""
+    by_shape: defaultdict[Shape, list[Timing]] = defaultdict(list)
+    for timing in timings:
+        by_shape[timing.shape].append(timing)
+    for shape, alike in by_shape.items():
+        times = [timing.latency_s for timing in alike]
+        if len(times) >= _ENOUGH and np.median(times) >= _LONG_ENOUGH_S and (line := remark(alike)):
+            yield f"{_name(shape)}: {line}" if len(by_shape) > 1 else line
 
 
 def _name(shape: Shape) -> str:
@@ -85,20 +94,21 @@ def _name(shape: Shape) -> str:
     return " of ".join(parts) or "clips of no set shape"
 
 
-def _instabilities(timings: Sequence[Timing]) -> list[str]:
-    times = np.array([timing.latency_s for timing in timings])
-    if len(times) < _ENOUGH or np.median(times) < _LONG_ENOUGH_S:
-        return []
-    lines = []
-    p05, p50, p95 = np.quantile(times[1:], [0.05, 0.5, 0.95])
-    if timings[0].warm and times[0] > SLOW_START * p50:
-        lines.append(
-            f"the first timed clip took {times[0] / p50:.1f} times the median of the rest, so it "
-            "still paid for first-use work: type warmup=2"
-        )
-    if (p95 - p05) / p50 > WIDE_SPREAD:
-        lines.append(
-            f"p95 and p05 of the times are {(p95 - p05) / p50:.0%} of their median apart: stop "
-            "what else runs on this machine, or add seeds, as suite.seeds=[0,1,2,3]"
-        )
-    return lines
+def _slow_start(alike: Sequence[Timing]) -> str:
+    first, p50 = alike[0], np.median([timing.latency_s for timing in alike[1:]])
+    if not first.warm or first.latency_s <= SLOW_START * p50:
+        return ""
+    return (
+        f"the first timed clip took {first.latency_s / p50:.1f} times the median of the rest, so "
+        "it still paid for first-use work: type warmup=2"
+    )
+
+
+def _spread(alike: Sequence[Timing]) -> str:
+    p05, p50, p95 = np.quantile([timing.latency_s for timing in alike[1:]], [0.05, 0.5, 0.95])
+    if (p95 - p05) / p50 <= WIDE_SPREAD:
+        return ""
+    return (
+        f"p95 and p05 of the times are {(p95 - p05) / p50:.0%} of their median apart: stop "
+        "what else runs on this machine, or add seeds, as suite.seeds=[0,1,2,3]"
+    )

@@ -129,6 +129,7 @@ def run(
             max_deaths=config.max_tries * count,  # each may have such a clip in hand
             gpus_each=gpus_each,
             processes_each=processes_each,
+            imports=[__name__, "open_clip"] if config.metrics.backbones.get("text") else [__name__],
         )
 
     generates = "generate" in config.stages

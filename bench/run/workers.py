@@ -11,13 +11,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -58,7 +58,7 @@ class Done:
 @dataclass
 class _Worker:
     number: int
-    process: SpawnProcess
+    process: ForkServerProcess
     messages: Connection
     step: Step | None = None  # the last it told of
     done: Done | None = None
@@ -124,6 +124,7 @@ def in_workers(
     max_deaths: int,
     gpus_each: int = 1,
     processes_each: int = 1,
+    imports: Sequence[str] = (),
 ) -> list[T]:
     """Do the same work in so many processes, which see to it that they share it.
 
@@ -131,6 +132,7 @@ def in_workers(
     again, until they died more than `max_deaths` times with nothing done in between. None outlives
     this call, whatever ends it. Where a worker is to be several processes, the work is done in
     each, as one of the group that `torch.distributed` then finds; the first speaks for all.
+    `imports` are modules that all of them need and that take seconds to import.
 
     Returns:
         What any worker has to tell, each once.
@@ -138,13 +140,19 @@ def in_workers(
     parts = len(gpus) // gpus_each
     shares = [gpus[part * gpus_each :][:gpus_each] for part in range(parts)] or [gpus]
 
-    context = get_context("spawn")  # a fork of a process that has used torch may hang
+    # A fork of a process that has used torch may hang: they are forks of one that has only imported
+    # it, once for all of them.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(imports))  # those of the first call of this process
 
     def start(number: int, *, again: bool = False) -> _Worker:
         messages, theirs = context.Pipe(duplex=False)
         life = partial(_live, work, number, again)
         mine = shares[number % len(shares)]
-        process = context.Process(target=_be_worker, args=(life, mine, processes_each, theirs))
+        environment = dict(os.environ)  # not that of when the first worker was started
+        process = context.Process(
+            target=_be_worker, args=(environment, life, mine, processes_each, theirs)
+        )
         process.start()
         theirs.close()
         return _Worker(number, process, messages)
@@ -206,7 +214,7 @@ def _listen(worker: _Worker, display: Display) -> bool:
     return advanced
 
 
-def _stop(processes: Sequence[SpawnProcess]) -> None:
+def _stop(processes: Sequence[ForkServerProcess]) -> None:
     for process in processes:
         process.terminate()
     for process in processes:
@@ -216,6 +224,7 @@ def _stop(processes: Sequence[SpawnProcess]) -> None:
 
 
 def _be_worker(
+    environment: Mapping[str, str],
     life: Callable[[Connection | None], None],
     gpus: Sequence[str],
     processes: int,
@@ -223,6 +232,8 @@ def _be_worker(
 ) -> None:
     """What a worker process does first."""
     _outlive_nobody()
+    os.environ.clear()
+    os.environ.update(environment)
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     if processes == 1:

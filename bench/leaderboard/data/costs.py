@@ -74,7 +74,7 @@ class Speed:
     stage_shares: Mapping[str, float] | None  # of the seconds of compute
     stage_gib: Mapping[str, float]  # peak of allocated memory; without stages nobody measured
     gaps: Mapping[tuple[str, str], int]  # what was not measured and why, to the number of clips
-    disturbances: tuple[str, ...]  # what was wrong while the clips were made
+    disturbances: tuple[str, ...]  # that make the times doubtful, and what to do about each
 
     @property
     def realtime_factor(self) -> float:
@@ -179,10 +179,14 @@ def _speed(result: Result, label: str, clips: Sequence[ClipResult]) -> Speed:
         stage_shares=_stage_shares(clips),
         stage_gib={stage: peak for stage, peak in peaks.items() if peak is not None},
         gaps=_gaps(result, clips),
-        disturbances=tuple(
-            disturbances([Timing(c.latency_s or 0.0, True, c.alone, c.slowed_by) for c in clips])
-        ),
+        disturbances=tuple(disturbances(list(map(_timing, clips)))),
     )
+
+
+def _timing(clip: ClipResult) -> Timing:
+    frames, width, height, _ = clip.shape
+    shape = frames, (height, width)
+    return Timing(clip.latency_s or 0.0, clip.warm, clip.alone, clip.slowed_by, shape)
 
 
 def _stage_shares(clips: Sequence[ClipResult]) -> dict[str, float] | None:

@@ -53,7 +53,8 @@ class Score:
 
     interval: stats.Interval | None  # over prompts; None if no clip has a value
     leading: bool
-    """Whether it has the best mean of its group, one that looks like it, or is not surely worse."""
+    """Of what ranks, whether its best rank is 1; of the rest, whether it has the best mean of its
+    group, one that looks like it, or is not surely worse."""
 
 
 @dataclass(frozen=True)
@@ -362,11 +363,13 @@ def _group(
             shares = (share.by_prompt if share else {} for share in usable.values())
             common[USABLE] = _common(list(shares))
     leaders = {
-        name: set(compress(models, _leading(values, metrics.get(name))))
+        name: set(compress(models, _leading(values, metrics[name])))
         for name, values in common.items()
+        if name != ranked_by
     }
     ranking = stats.ranks(common[ranked_by]) if ranked_by in common else None
     ranks = dict(zip(models, ranking or (), strict=False))
+    leaders[ranked_by] = {model for model, (best, _) in ranks.items() if best == 1}
     values = [list(prompts.values()) for each in means.values() for prompts in each.values()]
     intervals = iter(stats.intervals(values))
     rows = []
@@ -377,7 +380,7 @@ def _group(
         judged = usable.get(model)
         quality = scores.get(HEADLINE)
         if ranked_by == USABLE:
-            quality = Score(judged.share, model in leaders.get(USABLE, ())) if judged else None
+            quality = Score(judged.share, model in leaders[USABLE]) if judged else None
         row = Row(
             result=result,
             label=labels[model],
@@ -415,13 +418,13 @@ def _group(
     )
 
 
-def _leading(values: NDArray[np.float64], metric: MetricDescription | None) -> list[bool]:
+def _leading(values: NDArray[np.float64], metric: MetricDescription) -> list[bool]:
     """Which models lead, those included whose mean looks the same as the best."""
     leading = stats.leading(values)
     if leading is None:
         return []
     mean = values.mean(axis=1)
-    alike = mean >= mean.max() - ALIKE.get(metric.unit if metric else "", 0)
+    alike = mean >= mean.max() - ALIKE.get(metric.unit, 0)
     return [bool(one or other) for one, other in zip(alike, leading, strict=True)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -27,10 +28,12 @@ from bench.leaderboard.tables.table import one_line, visible
 from bench.leaderboard.tables.variants import variant_groups
 from bench.statistics import Interval
 
-_PANELS_PER_LINE = 4
+_WIDTH = 5.0  # inches: a telephone shows letters of a figure about as large as they are drawn
+_PANELS_PER_LINE = 3
+_TITLE_CHARACTERS = 46  # a line, which leaves room for the count of labels left out
 _FEW = 15  # whiskers of more points than that step back
 _POINT_PER_INCH = 72
-_LABEL_SIZE = 8.0  # points
+_LABEL_SIZE = 9.0  # points
 _LABEL_CHARACTERS = 40
 _LEAST_SHOWN = 1.0  # points, of any model, for a part to have a panel
 _GAPS = (7.0, 16.0, 28.0, 44.0, 64.0)  # from a point to its label
@@ -131,7 +134,7 @@ def part_bars(rows: Sequence[Row], parts: Sequence[str]) -> bytes:
         names = [HEADLINE, *parts]
         columns = min(len(names), _PANELS_PER_LINE)
         lines = -(-len(names) // columns)
-        size = 1.9 + 1.25 * columns, lines * (0.75 + 0.24 * len(rows))
+        size = 1.6 + 1.2 * columns, lines * (0.75 + 0.24 * len(rows))
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(lines, columns, squeeze=False)
         panels = grid.flat[: len(names)]
@@ -174,8 +177,8 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, s
     The first models (the best) have a colour and their interval; the others stay in the background.
     """
     with styled():
-        figure = Figure(figsize=(6.5 / 2 * max(2, len(titles)), 4.4), layout="constrained")
-        panels = figure.subplots(1, len(titles), squeeze=False)[0]
+        figure = Figure(figsize=(_WIDTH, 1.0 + 2.6 * len(titles)), layout="constrained")
+        panels = figure.subplots(len(titles), 1, squeeze=False)[:, 0]
         for axes, (name, title) in zip(panels, titles.items(), strict=True):
             for number, (label, by_metric) in enumerate(curves.items()):
                 if name in by_metric:
@@ -183,7 +186,7 @@ def lag_curves(curves: Mapping[str, Mapping[str, Curve]], titles: Mapping[str, s
             axes.set_title(title)
             axes.set_xlabel("seconds between two frames")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
         return to_svg(figure)
 
 
@@ -277,9 +280,9 @@ def _scatter(
 ) -> bytes:
     """Points with whiskers and labels, over a logarithmic x-axis; those that lead in colour."""
     with styled():
-        figure = Figure(figsize=(6.5, 4.4), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, 3.8), layout="constrained")
         axes = figure.add_subplot()
-        axes.set_title(one_line(visible(title), 90))
+        axes.set_title("\n".join(wrap(one_line(visible(title), 90), _TITLE_CHARACTERS)))
         axes.set_xscale("log")
         axes.set_xlabel(names[0])
         axes.set_ylabel(names[1])
@@ -305,8 +308,8 @@ def _scatter(
         left_out = _label(figure, axes, [*leading, *others], len(leading))
         if left_out:
             axes.text(
-                1, 1.01, f"{left_out} labels left out for room", ha="right", va="bottom",
-                fontsize=7, transform=axes.transAxes,
+                1, 1.01, f"{left_out} labels left out", ha="right", va="bottom",
+                transform=axes.transAxes,
             )  # fmt: skip
         return to_svg(figure)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from bench.leaderboard.data.rows import HEADLINE, SuiteBoard
-from bench.leaderboard.tables.suite import TITLES, metric_table, tables, without_scores
+from bench.leaderboard.tables.suite import TITLES, folded, metric_table, tables, without_scores
 from bench.leaderboard.tables.table import Table, plain
 
 INTRO = """\
@@ -28,9 +28,10 @@ diagnostics, no substitute for what people prefer.
 """
 RANKS = f"""\
 A rank of 1-3 means that the data leave ranks 1 to 3 open; for ranks, Holm's correction is over all
-pairs of models. Where nobody measured whether clips show what was asked for, {HEADLINE} ranks. A
-clip that a model failed to make cannot be used; it counts as 0 in {HEADLINE} and is left out of the
-other metrics.
+pairs of models. Those to whom rank 1 is open lead, in the sentence above the table as in the bold
+of the column that ranks. Where nobody measured whether clips show what was asked for, {HEADLINE}
+ranks. A clip that a model failed to make cannot be used; it counts as 0 in {HEADLINE} and is left
+out of the other metrics.
 """
 YIELD = """\
 The yield is the share of usable clips. Generation is a lottery: the same prompt, drawn again, gives
@@ -58,8 +59,6 @@ _ACTS = re.compile(
     r"[\\`*\[\]<>|~&$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
 )
 _FOLD = "<details>\n<summary>{}</summary>"
-MORE = "Speed, parts of scores, cost, and where numbers come from"
-"""What is behind the fold of every suite."""
 LOOKS = f"""\
 What a {HEADLINE} of 90, of 70 and of 40 looks like is shown by `index.html` beside this page, which
 plays clips, and on which thresholds can be moved.
@@ -94,7 +93,6 @@ def render(
         blocks += map(escape, without_scores(board))
         everything = list(tables(board)) if drawn is None else drawn[board.suite]
         first = [table for table in everything if table.place == "first"]
-        rest = [table for table in everything if table.place != "first"]
         blocks += [block for table in first for block in draw(table)]
         beside = (pictures or {}).get(board.suite, ())
         blocks += [_image(picture) for picture in beside if not picture.model]
@@ -104,9 +102,10 @@ def render(
                 f"{escape(board.labels[sheet.model])}\n\n{_image(sheet)}" for sheet in sheets
             )
             blocks.append("</details>")
-        blocks.append(_FOLD.format(MORE))
-        blocks += [block for table in rest for block in draw(table)]
-        blocks.append("</details>")
+        for fold, members in folded(everything).items():
+            blocks.append(_FOLD.format(fold))
+            blocks += [block for table in members for block in draw(table)]
+            blocks.append("</details>")
     blocks += ["## How to read the numbers", *reading(suites)]
     if has_headline(suites):
         blocks.append(LOOKS.rstrip())

@@ -34,7 +34,6 @@ from bench.leaderboard.data.rows import HEADLINE, USABLE, SuiteBoard, prompt_cat
 from bench.leaderboard.render.figures import INK
 from bench.leaderboard.render.gallery import Curve, Gallery, GalleryClip, draw_order
 from bench.leaderboard.render.markdown import (
-    MORE,
     TRUST,
     Picture,
     has_headline,
@@ -42,7 +41,15 @@ from bench.leaderboard.render.markdown import (
     sheets_of,
     sheets_title,
 )
-from bench.leaderboard.tables.suite import TITLES, metric_table, without_scores
+from bench.leaderboard.tables.suite import (
+    FOLDS,
+    SCORES,
+    SPEED,
+    TITLES,
+    folded,
+    metric_table,
+    without_scores,
+)
 from bench.leaderboard.tables.table import ARROWS, Cell, Column, Table, failure, number, visible
 from bench.schema import ClipResult, Result, Sample
 from bench.statistics import ALPHA, MIN_PROMPTS, most_when_none
@@ -149,7 +156,6 @@ def page(
         metrics=metric_table(suites),
         trust={path: TRUST[path] for path in TRUST if (into / path).exists()},
         legend=legend() if has_headline(suites) else {},
-        more=MORE,
         suites=sections,
         licences=sorted({visible(card.licence) for card in cards if card.licence}),
         any_open=any(card.open_weights for card in cards),
@@ -190,25 +196,37 @@ def _embedded(value: object) -> str:
 def _suite(
     board: SuiteBoard, drawn: Sequence[Table], pictures: Sequence[Picture]
 ) -> dict[str, Any]:
+    first, others = _figures(pictures)
+    tables = folded(drawn)
     return {
         "name": board.suite,
         "title": TITLES.get(board.suite, board.suite),
         "labels": board.labels,
         "lines": without_scores(board),
         "answer": next((table.answer for table in drawn if table.answer), ""),
-        "tables": drawn,
-        "figures": _figures(pictures),
+        "first": [table for table in drawn if table.place == "first"],
+        "figures": first,
+        "folds": {
+            fold: (others.get(fold, ()), tables.get(fold, ()))
+            for fold in FOLDS
+            if fold in others or fold in tables
+        },
         "sheets": sheets_of(board, pictures),
         "sheets_title": sheets_title(board),
     }
 
 
-def _figures(pictures: Sequence[Picture]) -> tuple[list[Picture], list[Picture]]:
-    """Those that are seen at once, quality against compute if there is such, and the others."""
+def _figures(pictures: Sequence[Picture]) -> tuple[list[Picture], dict[str, list[Picture]]]:
+    """Those that are seen at once, quality against compute if there is such; others by fold."""
     drawn = [picture for picture in pictures if picture.path.endswith(".svg")]
     first = [picture for picture in drawn if Path(picture.path).name.startswith("pareto")]
     first = first or drawn[:1]
-    return first, [picture for picture in drawn if picture not in first]
+    others: defaultdict[str, list[Picture]] = defaultdict(list)
+    for picture in drawn:
+        if picture not in first:
+            is_of_speed = Path(picture.path).name.startswith("speed")
+            others[SPEED if is_of_speed else SCORES].append(picture)
+    return first, others
 
 
 def _heading(column: Column[Any]) -> Markup:

@@ -15,9 +15,9 @@ FASTER = 1.1
 
 
 def answer(group: Group) -> str:
-    """What the complete runs of a group come to, no more than their intervals allow.
+    """What the complete runs of a group come to, no more than their ranks and intervals allow.
 
-    Models lead that are not surely worse than the best, nor than any other.
+    Models lead whose best rank is 1: none of them is surely worse than any other.
     """
     rows = group.complete
     if group.footage or HEADLINE not in group.metrics:
@@ -31,12 +31,12 @@ def answer(group: Group) -> str:
         return f"Too few prompts to rank by: {best.label} comes first, {_quality(group, [best])}."
     if group.ranked_by == USABLE and not any(_mean(row) for row in rows):
         return f"No clip of the {len(rows)} models can be used."
-    leaders = [
-        row for row in rows if row.rank and row.rank[0] == 1 and row.quality and row.quality.leading
-    ]
+    leaders = [row for row in rows if row.rank and row.rank[0] == 1]
     quality = _quality(group, leaders)
-    if len(leaders) == 1:
+    if best.rank == (1, 1):
         sentence = f"{best.label} leads: {quality}"
+    elif len(leaders) == 1:  # who is not surely worse than it is surely worse than a third
+        sentence = f"No model is surely better than {best.label}: {quality}"
     elif len(leaders) == len(rows):
         sentence = f"Nothing tells the {len(rows)} models apart: {quality}"
     else:

@@ -65,7 +65,8 @@ def speed_tables(device: str, rows: Sequence[Speed]) -> Iterator[Table]:
 
 
 def _model(row: Speed) -> Cell:
-    note = "random weights" if row.result.random_weights else ""
+    notes = {"random weights": row.result.random_weights, "times doubtful": row.disturbances}
+    note = ", ".join(note for note, holds in notes.items() if holds)
     return Cell(row.label, note=note, about=row.result)
 
 

@@ -93,7 +93,6 @@ def score_tables(group: Group, suffix: str) -> Iterator[Table]:
         yield _headline_table(f"Incomplete runs{suffix}", group, group.partial, above)
     own = _own_metrics(group)
     yield from _tables(f"Metrics of one's own{suffix}", group, group.rows, own, place="second")
-    yield _terms_table(f"Speed, size and terms{suffix}", group)
     if group.complete and HEADLINE in group.metrics:
         lost = [name for name in PARTS if name in group.metrics]
         others = [name for name in SUB_SCORES if name in group.metrics and name not in lost]
@@ -231,7 +230,7 @@ def _headline_columns(
     return first, rest
 
 
-def _terms_table(title: str, group: Group) -> Table:
+def terms_table(group: Group, suffix: str) -> Table:
     """What the first table has no room for: motion, seconds, memory, shapes, and on what terms."""
     _, rest = _headline_columns(group, group.complete or group.partial)
     facts: list[Column[Row]] = [
@@ -245,6 +244,7 @@ def _terms_table(title: str, group: Group) -> Table:
         Column("clips", lambda r: Cell(r.scored, count=r.result.expected_clips), fraction),
         Column("failed", lambda r: r.failed),
     ]
+    title = f"Speed, size and terms{suffix}"
     return tabulate(title, [*_lead(ranked=False), *facts], group.rows, empty="hide")
 
 

@@ -2,6 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, starmap
 from math import inf
 from typing import NamedTuple
 
@@ -16,7 +18,12 @@ from bench.leaderboard.data.rows import (
 )
 from bench.leaderboard.tables.costs import cost_tables, speed_tables, system_tables
 from bench.leaderboard.tables.meanings import meaning_of
-from bench.leaderboard.tables.scores import more_tables, score_tables, without_interval
+from bench.leaderboard.tables.scores import (
+    more_tables,
+    score_tables,
+    terms_table,
+    without_interval,
+)
 from bench.leaderboard.tables.table import (
     FEWEST,
     MODEL,
@@ -45,6 +52,12 @@ LONG_ENOUGH = 0.9
 less."""
 
 
+SCORES = "Scores in detail"
+SPEED = "Speed, cost and terms"
+ORIGIN = "What failed, and where numbers come from"
+FOLDS = (SCORES, SPEED, ORIGIN)
+"""What the tables of a suite are behind that do not stand first, in reading order."""
+
 TITLES = {
     "dance": "Dance: a person follows given poses",
     "fetv": "FETV: clips of real models that people have rated",
@@ -63,26 +76,38 @@ TITLES = {
 
 
 def tables(board: SuiteBoard) -> Iterator[Table]:
-    """All tables of one suite, in reading order; a table without rows is left out."""
+    """All tables of one suite, fold by fold, in reading order; one without rows is left out."""
     many = len(board.groups) > 1
     groups = [
         (group, f", table {place} of {len(board.groups)}" if many else "")
         for place, group in enumerate(board.groups, start=1)
     ]
-    for group, suffix in groups:
-        yield from score_tables(group, suffix)
-    yield from identity_tables(board)
-    yield from length_tables(board)
-    yield from variant_tables(board)
-    yield from system_tables(board)
-    for device, rows in board.speeds.items():
-        yield from speed_tables(device, rows)
-    yield from cost_tables(groups)
-    for group, suffix in groups:
-        yield from more_tables(group, suffix)
-    yield from _failures(board)
-    yield from _unscored(board)
-    yield _provenance(board)
+    scores = chain(
+        chain.from_iterable(starmap(score_tables, groups)),
+        identity_tables(board),
+        length_tables(board),
+        chain.from_iterable(starmap(more_tables, groups)),
+    )
+    speed = chain(
+        starmap(terms_table, groups),
+        variant_tables(board),
+        system_tables(board),
+        chain.from_iterable(starmap(speed_tables, board.speeds.items())),
+        cost_tables(groups),
+    )
+    origin = chain(_failures(board), _unscored(board), [_provenance(board)])
+    for fold, members in zip(FOLDS, (scores, speed, origin), strict=True):
+        for table in members:
+            yield replace(table, fold=fold)
+
+
+def folded(drawn: Iterable[Table]) -> dict[str, list[Table]]:
+    """Those of the tables of a suite that do not stand first, by the title of their fold."""
+    folds: dict[str, list[Table]] = {}
+    for table in drawn:
+        if table.place != "first":
+            folds.setdefault(table.fold, []).append(table)
+    return folds
 
 
 def metric_table(suites: Iterable[SuiteBoard]) -> Table:

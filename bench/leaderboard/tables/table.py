@@ -54,7 +54,7 @@ Format = Callable[[Cell], str]
 """Text of a cell that has a number."""
 Empty = Literal["show", "hide"]
 Place = Literal["first", "second", "last"]
-"""Where a table stands: before the pictures; in the terminal too; where it is asked for."""
+"""Where a table stands: before the pictures; folded, in the terminal too; folded."""
 
 
 def three_digits(cell: Cell) -> str:
@@ -121,6 +121,7 @@ class Table:
     above: tuple[str, ...] = ()  # lines before it
     below: tuple[str, ...] = ()  # lines after it
     place: Place = "last"
+    fold: str = ""  # the title of what it is behind, wherever it does not stand first
     answer: str = ""  # what it comes to, for whoever reads one sentence
 
     @property

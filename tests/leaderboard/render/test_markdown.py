@@ -138,10 +138,14 @@ def test_a_reason_is_said_once_for_all_that_it_holds_for(tmp_path: Path) -> None
 def test_all_but_the_first_tables_of_a_suite_are_folded(tmp_path: Path) -> None:
     page = page_of(small_leaderboard(), tmp_path)
     folds = re.findall(r"<details>.*?</details>", page, re.DOTALL)
-    assert len(folds) == page.count("<details>") == 3, "one for each suite, and one of all metrics"
-    assert "flicker ↓ |" in folds[0]
-    assert "### Metrics of one's own" in folds[0]
-    assert "### Provenance" in folds[0]
+    scores, speed, origin = folds[:3]
+    assert len(folds) == page.count("<details>") == 6, "three, two of footage, all metrics"
+    assert "flicker ↓ |" in scores
+    assert "### Metrics of one's own" in scores
+    assert "### Speed on" in speed
+    assert "### Yield and cost" in speed
+    assert "### Failed clips" in origin
+    assert "### Provenance" in origin
     assert all("### Headline" not in fold for fold in folds)
     seen = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
     assert seen.count("| rank | model |") == 3

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -259,6 +260,28 @@ def test_a_long_curve_keeps_its_peaks_and_clips_share_their_axes(tmp_path: Path)
     assert len(axis) == len(curves[0]["values"]) == 96
     assert curves[0]["values"].index(0.9) == 77
     assert axis[77] == 770 / 16
+
+
+def test_what_does_not_stand_first_is_behind_four_folds_with_every_table_and_figure(
+    tmp_path: Path,
+) -> None:
+    paths = [fake_runs.write(made(name, 50), tmp_path, made=1) for name in "ab"]
+    board = tmp_path / "board"
+    publish(paths, board)
+    page = unescape((board / "index.html").read_text("utf-8"))
+    suite = page[page.index('<section class="suite"') : page.index('<section class="reading"')]
+    folds = re.findall("<details>(.*?)</details>", suite, re.DOTALL)
+    assert [re.findall("<summary>(.*?)</summary>", fold) for fold in folds] == [
+        ["The same prompts, model by model"],
+        ["Scores in detail"],
+        ["Speed, cost and terms"],
+        ["What failed, and where numbers come from"],
+    ]
+    written = re.findall("^### (.*)", (board / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert [title for fold in folds for title in re.findall("<h3>(.*?)</h3>", fold)] == [
+        title for title in written if title != "Headline"
+    ]
+    assert suite.count("<svg") == len([*board.glob("figures/*/*.svg")]) > 1
 
 
 def test_publishing_again_changes_no_byte(tmp_path: Path) -> None:

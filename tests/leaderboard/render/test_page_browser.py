@@ -45,6 +45,8 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )  # fmt: skip
         licence = ("MIT", "Apache-2.0", "MIT")[number]
         content["card"] = {"title": title, "licence": licence, "open_weights": number != 2}
+        if number == 0:
+            content["clips"][20] = fake.failed("p20")
         text = HOSTILE[0] if number == 0 else "a ball rolls"
         paths.append(fake_runs.write(content, folder / "outputs", made=3, text=text))
     paths.append(fake.write(fake.result("z", suite="other"), folder / "outputs"))
@@ -174,9 +176,14 @@ def test_rows_are_filtered_by_text_licence_weights_and_suite(
 
     hidden = "return [...document.querySelectorAll('.suite')].map((suite) => suite.hidden)"
     nothing = "return document.getElementById('nothing').checkVisibility()"
+    failures = """
+        const table = document.querySelector("[aria-label='Failed clips']").closest("[data-table]");
+        return [table.hidden, table.closest("details").hidden];
+    """
     assert after("") == "4 models"
     assert after("form.elements.text.value = 'BOLD';") == "1 of 4 models"
     assert browser.execute_script(hidden) == [True, False], "no model of the other suite matches"
+    assert browser.execute_script(failures) == [True, False], "none of its clips failed"
     offered = """
         const labels = [...document.querySelectorAll(".models label")];
         return labels.filter((label) => label.checkVisibility()).map((label) => label.textContent);
@@ -236,13 +243,12 @@ def test_thresholds_of_the_reader_count_order_and_rank_anew(
         shown = [re.sub("<.*?>", "", row[1]) for row in rows]
         assert [shares[title] for title in shown] == sorted(shares.values(), reverse=True)
         values = [usable[title] for title in shown]
-        ranks, leaders = stats.ranks(values), stats.leading(values)
+        ranks = stats.ranks(values)
         assert ranks is not None
-        assert leaders is not None
-        for row, title, ends, leads in zip(rows, shown, ranks, leaders, strict=True):
+        for row, title, ends in zip(rows, shown, ranks, strict=True):
             assert row[0] == f"<bdi>{'-'.join(map(str, dict.fromkeys(ends)))}</bdi>"
             assert re.search(rf">{100 * shares[title]:.0f}% \(", row[2])
-            assert row[2].startswith("<strong>") == leads
+            assert row[2].startswith("<strong>") == (ends[0] == 1)
         costs = [float(cost[0]) for row in rows if (cost := re.findall("[0-9.]+", row[-1]))]
         assert costs == sorted(costs), "the same seconds for fewer usable clips"
     click(browser, "#thresholds [type=reset]")
@@ -409,19 +415,29 @@ def test_pages_of_any_size_fit_the_screen_and_name_all_that_can_be_used(
     preference = {"name": "prefers-color-scheme", "value": scheme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
     browser.get((sized_board / "index.html").as_uri())
-    first = browser.execute_script("""
-        const box = document.querySelector("table").getBoundingClientRect();
-        return [box.top, document.querySelector(".scroll").scrollWidth];
+    table, figure = browser.execute_script("""
+        return [".scroll", ".plot svg"].map((each) => {
+            const {left, top, right, bottom} = document.querySelector(each).getBoundingClientRect();
+            return {left, top, right, bottom};
+        });
     """)
-    assert first[0] < height, "the first table begins on the first screen"
+    assert table["top"] < height, "the first table begins on the first screen"
+    if width == 1440:
+        assert figure["left"] > table["right"], "the figure stands beside the table"
+        assert figure["bottom"] < height
     # A table that its own frame scrolls may be wider than a phone, none than a desk's screen.
     browser.execute_script("document.querySelectorAll('details').forEach((d) => d.open = true)")
-    wide, tables = browser.execute_script("""
-        const frames = [...document.querySelectorAll(".scroll")];
-        return [document.documentElement.scrollWidth,
-                Math.max(...frames.map((frame) => frame.scrollWidth - frame.clientWidth))];
+    wide, tables, figures, letters = browser.execute_script("""
+        const beyond = (selector) => Math.max(...[...document.querySelectorAll(selector)]
+            .map((frame) => frame.scrollWidth - frame.clientWidth));
+        const sizes = [...document.querySelectorAll(".plot svg text")].map((text) =>
+            parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a);
+        return [document.documentElement.scrollWidth, beyond(".scroll"), beyond(".plot"),
+                Math.min(...sizes.filter(Boolean))];
     """)
     assert wide <= width
+    assert figures == 0, "a figure has to be scrolled sideways"
+    assert letters > 8, "of a figure, in pixels"
     if width == 1440:
         assert tables <= 1, "a table has to be scrolled sideways"
     whole = browser.execute_script("""

@@ -1,5 +1,6 @@
 """The table that is read first: quality beside what it takes, and on what terms."""
 
+from dataclasses import replace
 from functools import partial
 
 import fake_results as fake
@@ -7,6 +8,7 @@ import pytest
 from fake_results import Content, account
 
 from bench.leaderboard.data.rows import boards
+from bench.leaderboard.tables.answer import answer
 from bench.leaderboard.tables.suite import tables
 from bench.leaderboard.tables.table import Table
 
@@ -243,6 +245,28 @@ def test_the_first_table_has_room_for_seven_columns() -> None:
 )  # fmt: skip
 def test_the_sentence_says_no_more_than_the_intervals(contents: list[Content], said: str) -> None:
     assert table_of(contents).answer == said
+
+
+def test_sentence_ranks_and_bold_are_of_one_rule() -> None:
+    """Of b alone, a would be surely better; among all pairs of five models it is not."""
+    usable = {"a": 21, "b": 17, "c": 2, "d": 2, "e": 2}
+    table = table_of([judged(name, clips) for name, clips in usable.items()])
+    assert table.answer == (
+        "a and b lead, and nothing tells them apart: 71% to 88% of their clips can be used."
+    )
+    assert [row["rank"] for row in rows_of(table)] == ["1-2", "1-2", "3-5", "3-5", "3-5"]
+    at = table.headers.index("usable ↑")
+    assert [row[at].strong for row in table.rows] == [True, True, False, False, False]
+
+
+def test_who_may_be_second_is_not_said_to_lead() -> None:
+    """Who is not surely worse than the best may be surely worse than a third."""
+    (board,) = boards([fake.loaded(judged(*each)) for each in (("a", 23), ("b", 21), ("c", 9))])
+    (group,) = board.groups
+    ranks = (1, 2), (2, 2), (2, 3)
+    rows = [replace(row, rank=rank) for row, rank in zip(group.complete, ranks, strict=True)]
+    said = answer(replace(group, complete=tuple(rows)))
+    assert said == "No model is surely better than a: 96% (88-100) of its clips can be used."
 
 
 def test_no_speed_is_compared_across_devices() -> None:

@@ -196,9 +196,33 @@ def test_what_disturbed_the_times_stands_below_the_table() -> None:
     content = gpu_result()
     content["clips"][5]["gpu"] = STATE | {"alone": False, "slowed_by": ["far_too_hot"]}
     page = render(boards([fake.loaded(content)]))
-    assert "another process was on the GPU during 1 of 24 clips" in page
+    assert page.count("| m (times doubtful) |") == 2, "in both tables"
+    assert "m: another process was on the GPU during 1 of 24 clips" in page
     assert "slowed itself down during 1 of 24 clips" in page
     assert "Not measured" not in page
+
+
+def test_times_far_apart_make_a_row_doubtful_without_any_gpu() -> None:
+    def on_cpu(model: str, shortest_s: float) -> Content:
+        content = gpu_result(model, device="cpu", gpu=None)
+        for number, clip in enumerate(content["clips"]):
+            clip["latency_s"] = shortest_s * (1 + number % 3 / 10)
+        return content
+
+    contents = on_cpu("busy", 10.0), gpu_result("quiet", device="cpu", gpu=None), on_cpu("toy", 0.1)
+    ((device, rows),) = rows_of(*contents).items()
+    table = next(iter(speed_tables(device, rows)))
+    assert {row[0] for row in table.texts} == {"busy (times doubtful)", "quiet", "toy"}
+    (line,) = [line for line in table.below if "apart" in line]
+    assert line.startswith("busy: p95 and p05 of the times are 18% of their median apart")
+
+
+def test_lengths_that_take_other_times_make_no_row_doubtful() -> None:
+    content = gpu_result()
+    for clip in content["clips"][::2]:
+        clip |= {"frames": 2 * clip["frames"], "latency_s": 20.0}
+    ((_, (row,)),) = rows_of(content).items()
+    assert row.disturbances == ()
 
 
 def test_a_cpu_run_shows_what_it_has_and_says_what_it_lacks() -> None:

@@ -82,7 +82,7 @@
 
   const filters = document.getElementById("filters");
 
-  /** Models are filtered; a table, a suite or a fold of which none is left is hidden with them. */
+  /** Models are filtered; a table or a suite of which none is left is hidden with them. */
   function filter() {
     const criteria = Object.fromEntries(new FormData(filters));
     const words = (criteria.text || "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -103,7 +103,7 @@
       const left = [...models.values()].filter(Boolean).length;
       for (const table of suite.querySelectorAll("[data-table]")) {
         const rows = [...table.querySelectorAll("tr[data-model]")];
-        (table.closest("details") || table).hidden = rows.length > 0 && rows.every((row) => row.hidden);
+        table.hidden = rows.length > 0 && rows.every((row) => row.hidden);
       }
       suite.hidden = other || (models.size > 0 && left === 0);
       if (!other) {
@@ -191,22 +191,19 @@
     return sure;
   }
 
-  /** The ranks that shares leave open to each model, and which are not surely worse than the best. */
+  /** The ranks that shares leave open to each model. */
   function ranked(shares, seeds) {
     const means = shares.map(mean);
     const ranks = shares.map(() => [1, shares.length]);
     const pairs = shares.flatMap((_, a) => shares.slice(0, a).map((__, b) => [a, b]));
-    const compare = (some) => holm(some.map(([a, b]) => differ(shares[a], shares[b], seeds)));
-    for (const [at, sure] of compare(pairs).entries()) {
+    const surely = holm(pairs.map(([a, b]) => differ(shares[a], shares[b], seeds)));
+    for (const [at, sure] of surely.entries()) {
       if (!sure) continue;
       const [worse, better] = pairs[at].sort((a, b) => means[a] - means[b]);
       ranks[worse][0] += 1;
       ranks[better][1] -= 1;
     }
-    const best = means.indexOf(Math.max(...means));
-    const others = [...shares.keys()].filter((model) => model !== best);
-    const beaten = compare(others.map((model) => [best, model]));
-    return { ranks, leading: new Set([best, ...others.filter((_, at) => !beaten[at])]) };
+    return ranks;
   }
 
   /** `96% (88-100)`; where none or all are usable, the open end is that of the rule of three. */
@@ -256,10 +253,9 @@
     }
 
     rank(shares) {
-      const { ranks, leading } = shares[0].length < LEAST_PROMPTS || shares.length < 2
-        ? { ranks: [], leading: new Set() } : ranked(shares, this.clips[0].seeds);
+      const ranks = shares[0].length < LEAST_PROMPTS || shares.length < 2 ? [] : ranked(shares, this.clips[0].seeds);
       for (const [at, share] of shares.entries()) {
-        this.put(at, "usable", percent(share), mean(share), leading.has(at));
+        this.put(at, "usable", percent(share), mean(share), ranks[at]?.[0] === 1);
         if (ranks[at]) this.put(at, "rank", [...new Set(ranks[at])].join("-"), ranks[at][0]);
       }
     }
