@@ -1,12 +1,11 @@
 """The machine: its GPU as the driver tells of it, and versions."""
 
-import ctypes
 import gc
 import os
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -48,8 +47,6 @@ _REASONS = {
 # driver, and the CPU's allocator.
 _OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "can't allocate memory")
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3), as malloc.h has them
-_MAPPED_FROM_BYTES, _KEPT_BYTES = 4 * 2**20, 128 * 2**20
 
 # Where the driver lists no process, memory tells: what a lone process holds beside its tensors
 # (the CUDA context, kernels, work space of libraries) is well below this.
@@ -118,20 +115,6 @@ def one_thread() -> Iterator[None]:
     finally:
         torch.set_num_threads(before[0])
         cv2.setNumThreads(before[1])
-
-
-def map_large_arrays() -> None:
-    """Have freed arrays of 4 MiB and more given back to the system, where the C library is glibc.
-
-    By itself it takes ever larger ones, up to 32 MiB, out of one heap, in which holes stay between
-    what lives on: a third of a process that scores a long clip. Once it is told the one size, it
-    would also give back what is free at the heap's end whenever that is over 128 KiB, and a seventh
-    of scoring would be the system's clearing the same pages again and again: 128 MiB of it stay.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # another C library
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def main_memory_bytes() -> int:

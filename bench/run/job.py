@@ -30,7 +30,6 @@ from bench.measure.machine import (
     environment,
     gpus_of,
     main_memory_bytes,
-    map_large_arrays,
     one_thread,
     resolve_device,
 )
@@ -56,6 +55,7 @@ from bench.run.workers import cores, in_workers
 from bench.schema import SCHEMA, Card, ClipResult, Expected, Hardware, Prompts, Run, Sample, parse
 from bench.storage import RunFolder, expect_to, file_name, read_record, write_record
 from bench.vision.backbones import Backbones
+from bench.vision.heap import map_large_arrays
 
 log = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from bench.prompts import Prompt
 from bench.video import crop_to, read_image
 from bench.vision.backbones import Backbone, Backbones, Phrase, TextNetwork
 from bench.vision.flow import FlowField, FlowMethod, consistent, pull_all_back
+from bench.vision.heap import give_back_holes
 from bench.vision.identity import IdentityNetwork
 from bench.vision.lpips import Compared, Layers, Lpips
 from bench.vision.views import REDUCED_SIDE_PX, WORKING_SIDE_PX, Views, look, reduced
@@ -41,6 +42,8 @@ EVERY_FRAME = ("identity", "vbench_dino", "vbench_clip", "vbench_aesthetic")
 
 FEATURE_BYTES = 40
 """Of a pixel's LPIPS features, 20, and of what else is kept beside them."""
+
+_HOLES_BYTES = 2**28  # so much is dropped before the holes that it leaves are looked for
 
 T = TypeVar("T")
 Rows = Sequence[Any]
@@ -493,6 +496,7 @@ class _Blocks:
     def __init__(self, most_bytes: float) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
+        self._dropped_bytes = 0  # since holes in the heap were given back
         self._blocks: OrderedDict[Hashable, Rows] = OrderedDict()
 
     def get(self, key: Hashable, part: slice, count: int, compute: Callable[[slice], Rows]) -> Rows:
@@ -515,7 +519,12 @@ class _Blocks:
         self._bytes += sum(rows.nbytes for rows in block)
         while self._bytes > self._most_bytes and len(self._blocks) > 1:
             _, oldest = self._blocks.popitem(last=False)
-            self._bytes -= sum(rows.nbytes for rows in oldest)
+            size = sum(rows.nbytes for rows in oldest)
+            self._bytes -= size
+            self._dropped_bytes += size
+        if self._dropped_bytes > _HOLES_BYTES:
+            give_back_holes()
+            self._dropped_bytes = 0
         return block
 
 

@@ -19,13 +19,13 @@ import bench.vision.analysis
 from bench.clip import Clip, frames_of
 from bench.config import build_metrics
 from bench.errors import Unscored
-from bench.measure.machine import map_large_arrays
 from bench.prompts import Prompt
 from bench.storage import CONF
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
 from bench.vision.cuts import TransNet
 from bench.vision.flow import DisFlow
+from bench.vision.heap import map_large_arrays
 from bench.vision.identity import AlexNetFeatures
 from bench.vision.lpips import Lpips
 

@@ -20,13 +20,13 @@ from omegaconf import OmegaConf
 from bench.clip import Clip
 from bench.config import build_backbones, build_metrics
 from bench.generators.toy.generator import ToyGenerator
-from bench.measure.machine import map_large_arrays
 from bench.prompts import Prompt
 from bench.storage import CONF
 from bench.validation.footage import packaged, shrink_clip
 from bench.video import read_video
 from bench.vision.analysis import Analysis
 from bench.vision.backbones import Backbones
+from bench.vision.heap import map_large_arrays
 from bench.vision.lpips import Lpips
 from bench.vision.views import REDUCED_SIDE_PX, WORKING_SIDE_PX
 
