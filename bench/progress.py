@@ -179,13 +179,16 @@ def waiting(label: str) -> Iterator[None]:
 
 
 def _downloaded_bytes() -> int:
-    """In the hub's cache, what is still on its way included; 0 where nobody asks the hub."""
-    if "huggingface_hub" not in sys.modules:
-        return 0
+    """What the hub's cache holds; 0 where nobody asks the hub."""
+    return cached_bytes() if "huggingface_hub" in sys.modules else 0
+
+
+def cached_bytes(repo: str = "*") -> int:
+    """What the hub's cache holds of a repository, or of all; what is on its way included."""
     from huggingface_hub import constants
 
     size = 0
-    for path in Path(constants.HF_HUB_CACHE).glob("models--*/blobs/*"):
+    for path in Path(constants.HF_HUB_CACHE).glob(f"models--{repo.replace('/', '--')}/blobs/*"):
         with suppress(OSError):  # it has its name since
             size += path.stat().st_size
     return size

@@ -21,7 +21,7 @@ from bench.generators.base import Generator, Needs
 from bench.leaderboard.data.files import FILE_NAME, load
 from bench.measure.machine import device_name, main_memory_bytes
 from bench.metrics.base import Metric
-from bench.progress import waiting
+from bench.progress import cached_bytes, waiting
 from bench.prompts import Item, Prompt
 from bench.run.claims import ALL, Share
 from bench.run.conditioning import StartImages, without_image
@@ -333,7 +333,7 @@ def _weights(generator: Generator, label: str, device: torch.device) -> Iterator
     if needs is None:
         return
     total, largest = sum(needs.parts.values()), max(needs.parts.values(), default=0)
-    if needs.repo is not None and (lacking := total - _cached_bytes(needs.repo)) > total / 100:
+    if needs.repo is not None and (lacking := total - cached_bytes(needs.repo)) > total / 100:
         yield f"to download: about {_gib(lacking)} from {needs.repo}{_gate(needs.repo)}", ""
     on_gpu = device.type == "cuda"
     if on_gpu:
@@ -364,14 +364,6 @@ def _on_gpu(needs: "Needs", total: int, largest: int, device: torch.device) -> N
         if needs.offload != "sequential" and needs.offload != "group"
         else ""
     )
-
-
-def _cached_bytes(repo: str) -> int:
-    """What the hub's cache holds of a repository."""
-    from huggingface_hub import constants
-
-    blobs = Path(constants.HF_HUB_CACHE, f"models--{repo.replace('/', '--')}", "blobs")
-    return sum(path.stat().st_size for path in blobs.glob("*") if path.is_file())
 
 
 def _gate(repo: str) -> str:

@@ -58,7 +58,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Summa
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: gpu)
     monkeypatch.setattr(stage, "device_name", lambda device: device.type)
     monkeypatch.setattr(stage, "main_memory_bytes", lambda: 32 * GIB)
-    monkeypatch.setattr(stage, "_cached_bytes", lambda _: 0)
+    monkeypatch.setattr(stage, "cached_bytes", lambda _: 0)
     monkeypatch.setattr(stage, "_gate", lambda _: " (gated)")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, 10 * GIB))
     monkeypatch.chdir(tmp_path)
