@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -41,7 +42,8 @@ def show_table(table: Table, about: str, console: Console) -> None:
 
     A table that is wider than the screen loses minor columns from its right, as many as must go;
     if it is too wide without any, it is turned on its side, one column a line, where that makes it
-    narrower.
+    narrower. No word is broken, and so no number: columns go from the right before that, and are
+    named.
     """
     columns = list(zip(table.headers, *table.texts, strict=True))
     minor = [at for at, column in enumerate(table.columns) if column.minor]
@@ -51,19 +53,32 @@ def show_table(table: Table, about: str, console: Console) -> None:
     headers = [column.header for column in table.columns if column.kind != "name"]
     turned = [headers, *list(zip(*columns, strict=True))[1:]]
     is_too_wide = headers and _width(columns) > max(console.width, _width(turned))
-    grid = (_turned if is_too_wide else _upright)(f"{about}: {table.title}", table)
+    hidden: list[str] = []
+    while not is_too_wide and len(columns) > 1 and _width(map(_words, columns)) > console.width:
+        del columns[-1]
+        hidden.insert(0, table.headers[-1])
+        table = _without(table, len(columns))
+    title = f"{about}: {table.title}"
+    grid = _turned(title, table) if is_too_wide else _upright(title, table, columns, console.width)
     if table.answer:
         console.print(Text(plain(table.answer), "bold"), soft_wrap=True)
     console.print(grid)
+    if hidden:
+        console.print(Text(f"No room for {', '.join(hidden)}: a wider window shows them."))
     for line in (*table.above, *table.units, *table.below):
         console.print(Text(plain(line), "dim"), soft_wrap=True)
 
 
-def _upright(title: str, table: Table) -> Grid:
+def _upright(title: str, table: Table, columns: Sequence[Sequence[str]], screen_width: int) -> Grid:
     """A grid of text, never markup: a model's name may hold square brackets, or worse."""
     grid = Grid(title=Text(title), title_justify="left")
-    for column in table.columns:
-        grid.add_column(Text(column.header), justify="left" if column.is_text else "right")
+    spare = screen_width - _width(map(_words, columns))
+    for column, texts in zip(table.columns, columns, strict=True):
+        longest = max(map(cell_len, _words(texts)))
+        more = max(0, min(spare, max(cell_len(plain(text)) for text in texts) - longest))
+        spare -= more
+        side: Literal["left", "right"] = "left" if column.is_text else "right"
+        grid.add_column(Text(column.header), justify=side, width=longest + more, overflow="fold")
     for row in _cells(table):
         grid.add_row(*row)
     return grid
@@ -94,6 +109,11 @@ def _cells(table: Table) -> list[list[Text]]:
 def _width(columns: Iterable[Iterable[str]]) -> int:
     """Of a grid of such texts: a line before each column and after the last, blanks around each."""
     return 1 + sum(3 + max(cell_len(plain(text)) for text in texts) for texts in columns)
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    """Of a column, what must stand on one line each."""
+    return [word for text in texts for word in plain(text).split() or [""]]
 
 
 def _without(table: Table, at: int) -> Table:

@@ -63,6 +63,24 @@ def test_a_minor_column_goes_where_a_screen_lacks_a_single_letter() -> None:
     assert "words" not in "".join(lines(needed - 1))
 
 
+def test_no_number_is_broken_however_narrow_the_screen() -> None:
+    columns: list[Column[str]] = [
+        Column("model", str, kind="name"),
+        *(Column(f"share {at}", lambda _: "67% (46-83)", kind="text") for at in range(4)),
+    ]
+    names = ["Toy, flickering", *(f"Toy, steady {number}" for number in range(9))]
+    table = tabulate("table", columns, names)  # on its side it would be wider
+    for width, room in ((100, 4), (60, 4), (50, 3), (40, 2), (24, 1)):
+        stream = io.StringIO()
+        show_table(table, "about", Console(file=stream, width=width))
+        text = stream.getvalue()
+        assert "…" not in text
+        assert text.count("67%") == text.count("(46-83)") == len(names) * room
+        assert "flickering" in text
+        assert max(map(cell_len, text.splitlines())) <= width
+        assert ("No room for" in text) == (room < 4)
+
+
 def test_units_are_those_of_the_columns_shown() -> None:
     metrics = fake.METRICS | {
         "motion": {"unit": "px", "better": None, "version": 1, "fingerprint": "0"}
