@@ -196,7 +196,7 @@ def verdict(a: str, b: str, compared: Pairs) -> str:
         had = plural(count, f"common {noun}")
         return f"{had} cannot tell {a} from {b} in {metric}: at least {MIN_PROMPTS} are needed."
     if max(map(abs, differences)) <= _ROUNDING * max(map(abs, compared.a.values())):
-        return f"{a} and {b} have the same {metric} on each of {count} {noun}s."
+        return f"{a} and {b} are equal in {metric} on each of {count} {noun}s."
     if not _is_sure(gap):
         return (
             f"These {count} {noun}s do not tell {a} from {b} in {metric}: A - B lies between "

@@ -31,7 +31,7 @@ _HEAD_BYTES = 1000
 
 _FIGURES = {
     "pareto": "Quality against compute: 95% interval of the mean, and 5% to 95% of the clips' "
-    "times; a line joins those models than which no other is both faster and better",
+    "times; in colour, joined by a line, those than which no other is both faster and better",
     "parts": "The headline, and what costs a model a point or more, with 95% intervals",
     "speed": "What speed costs: change of the headline against speed-up, paired by prompt, with "
     "95% intervals",

@@ -70,7 +70,7 @@ def test_the_verdict_claims_nothing_that_the_interval_does_not_allow() -> None:
     few = verdict("A", "B", planted(50.0, prompts=19))
     assert few == "19 common prompts cannot tell A from B in coherence: at least 20 are needed."
     same = sides([1.0] * 30, [1.0 + 1e-13] * 30)
-    assert verdict("A", "B", same) == "A and B have the same coherence on each of 30 prompts."
+    assert verdict("A", "B", same) == "A and B are equal in coherence on each of 30 prompts."
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_results_are_judged_by_what_ranks_them(
     assert "| p07 | 100 | 0 | 100 |" in out
     assert "| p00 |" not in out
     by_coherence = run(capsys, a, b, "--metric", "coherence")[1]
-    assert by_coherence.startswith("A (a) and B (b) have the same coherence on each of 24 prompts.")
+    assert by_coherence.startswith("A (a) and B (b) are equal in coherence on each of 24 prompts.")
     assert "| usable ↑ | 75 | 25 | 50 | " in by_coherence
 
 
@@ -237,7 +237,7 @@ def test_clips_judged_by_other_networks_have_no_common_share(
 ) -> None:
     a, b = write_judged(tmp_path, "a", 19), write_judged(tmp_path, "b", 7, "n")
     _, out, _ = run(capsys, a, b)
-    assert "have the same coherence" in out.splitlines()[0]
+    assert "are equal in coherence" in out.splitlines()[0]
     assert "usable (adherence_margin is left out)" in out
     code, _, err = run(capsys, a, b, "--metric", "usable")
     assert code == 2

@@ -42,18 +42,19 @@ def show_table(table: Table, about: str, console: Console) -> None:
 
     A table that is wider than the screen loses minor columns from its right, as many as must go;
     if it is too wide without any, it is turned on its side, one column a line, where that makes it
-    narrower. No word is broken, and so no number: columns go from the right before that, and are
-    named.
+    narrower. No word is broken, and so no number: columns go from the right before that. What is
+    not shown is named.
     """
     columns = list(zip(table.headers, *table.texts, strict=True))
     minor = [at for at, column in enumerate(table.columns) if column.minor]
+    hidden: list[str] = []
     while minor and _width(columns) > console.width:
+        hidden.insert(0, table.headers[minor[-1]])
         del columns[minor[-1]]
         table = _without(table, minor.pop())
     headers = [column.header for column in table.columns if column.kind != "name"]
     turned = [headers, *list(zip(*columns, strict=True))[1:]]
     is_too_wide = headers and _width(columns) > max(console.width, _width(turned))
-    hidden: list[str] = []
     while not is_too_wide and len(columns) > 1 and _width(map(_words, columns)) > console.width:
         del columns[-1]
         hidden.insert(0, table.headers[-1])

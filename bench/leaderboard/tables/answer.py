@@ -38,9 +38,9 @@ def answer(group: Group) -> str:
     elif len(leaders) == 1:  # who is not surely worse than it is surely worse than a third
         sentence = f"No model is surely better than {best.label}: {quality}"
     elif len(leaders) == len(rows):
-        sentence = f"Nothing tells the {len(rows)} models apart: {quality}"
+        sentence = f"First place is open between all {len(rows)} models: {quality}"
     else:
-        sentence = f"{_names(leaders)} lead, and nothing tells them apart: {quality}"
+        sentence = f"{_names(leaders)} lead, with first place open between them: {quality}"
     return f"{sentence}{_faster(group, leaders)}."
 
 

@@ -215,20 +215,22 @@ def test_the_first_table_has_room_for_seven_columns() -> None:
     [
         (
             [judged("a", 23), judged("b", 22), judged("c", 2)],
-            "a and b lead, and nothing tells them apart: 92% to 96% of their clips can be used.",
+            "a and b lead, with first place open between them: "
+            "92% to 96% of their clips can be used.",
         ),
         (
             [judged("a", 23), judged("b", 22)],
-            "Nothing tells the 2 models apart: 92% to 96% of their clips can be used.",
+            "First place is open between all 2 models: 92% to 96% of their clips can be used.",
         ),
         (
             [on_gpu("a", 23), on_gpu("b", 22, latency_s=0.1), on_gpu("c", 2, latency_s=0.01)],
-            "a and b lead, and nothing tells them apart: 92% to 96% of their clips can be used; "
+            "a and b lead, with first place open between them: "
+            "92% to 96% of their clips can be used; "
             "b is 5.0 times as fast as a.",
         ),
         (  # seconds of a processor depend on what else it did
             [judged("a", 23), judged("b", 22, latency_s=0.1)],
-            "Nothing tells the 2 models apart: 92% to 96% of their clips can be used.",
+            "First place is open between all 2 models: 92% to 96% of their clips can be used.",
         ),
         (
             [on_gpu("a", 24), on_gpu("c", 15, latency_s=0.1)],
@@ -252,7 +254,7 @@ def test_sentence_ranks_and_bold_are_of_one_rule() -> None:
     usable = {"a": 21, "b": 17, "c": 2, "d": 2, "e": 2}
     table = table_of([judged(name, clips) for name, clips in usable.items()])
     assert table.answer == (
-        "a and b lead, and nothing tells them apart: 71% to 88% of their clips can be used."
+        "a and b lead, with first place open between them: 71% to 88% of their clips can be used."
     )
     assert [row["rank"] for row in rows_of(table)] == ["1-2", "1-2", "3-5", "3-5", "3-5"]
     at = table.headers.index("usable ↑")
