@@ -45,9 +45,9 @@ def test_the_sums_of_the_example_of_costs_are_of_its_tables() -> None:
     example = (DOCS / "cost.md").read_text("utf-8").partition("## An example\n")[2]
     lines = example.partition("\n## ")[0].splitlines()
     tables = "\n".join(line for line in lines if line.startswith("|"))
-    told = re.findall(r"\b0\.0\d{3}\b", "\n".join(set(lines) - set(tables.splitlines())))
-    assert len(told) > 4
-    assert [number for number in told if f" {number} " not in tables] == []
+    costs = re.findall(r"\b0\.0\d{3}\b", "\n".join(set(lines) - set(tables.splitlines())))
+    assert len(costs) > 4
+    assert [number for number in costs if f" {number} " not in tables] == []
 
 
 def test_every_fault_has_its_picture_and_no_picture_is_left_over() -> None:

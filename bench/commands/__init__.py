@@ -104,13 +104,13 @@ def laid_out(
         return grid
 
     def below(row: Sequence[str]) -> Iterator[Padding]:
-        told = [
+        hidden = [
             f"{heading}: {text}"
             for heading, text in zip(headings[shown:], row[shown:], strict=True)
             if text != "-"
         ]
-        if told:
-            yield Padding(Text("; ".join(told)), (0, 0, 0, 4))
+        if hidden:
+            yield Padding(Text("; ".join(hidden)), (0, 0, 0, 4))
 
     lines: list[RenderableType] = [line(headings, "bold")]
     for row in body:

@@ -58,7 +58,7 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
     """The run in a folder, at a time in seconds since 1970."""
     run = read_record(folder.run, Run)
     expected = run.expected.samples
-    asked = {*run.expected.prompts[: run.limit]}
+    within_limit = {*run.expected.prompts[: run.limit]}
     missing = left_out = 0
     made_at_s: list[float] = []
     scored_at_s: list[float] = []
@@ -67,8 +67,8 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
         written_s = _written_s(folder.record(sample))
         status = written_s and _status(folder.record(sample), written_s)
         if not (written_s and status):
-            missing += sample.prompt_id in asked
-            left_out += sample.prompt_id not in asked
+            missing += sample.prompt_id in within_limit
+            left_out += sample.prompt_id not in within_limit
             continue
         made_at_s.append(written_s)
         statuses[status] += 1
@@ -145,8 +145,8 @@ def _left_s(
 def find(out: Path) -> list[RunFolder]:
     """The runs under a folder of outputs or of a suite, or the run whose folder it is."""
     for pattern in ("run.json", "*/run.json", "*/*/run.json"):
-        if found := sorted(out.glob(pattern)):
-            return [RunFolder(path.parent) for path in found]
+        if records := sorted(out.glob(pattern)):
+            return [RunFolder(path.parent) for path in records]
     raise BenchError(
         f"expected runs in {out}, there are none: type out=DIR, as out=outputs or out=outputs/SUITE"
     )

@@ -210,8 +210,8 @@ def summary(
     So many processes, the `makers` and then the `scorers`, share the work.
     """
     generator, device = plan.generator, plan.device
-    to_score, told = _to_score(plan, todo, there, config, metrics)
-    needs: list[Need] = [(_clips(plan, len(todo), len(there), told, config), "")]
+    to_score, to_score_line = _to_score(plan, todo, there, config, metrics)
+    needs: list[Need] = [(_clips(plan, len(todo), len(there), to_score_line, config), "")]
     if todo:
         needs += _weights(generator, plan.label, device)
         needs.append(_disk(plan, todo))
@@ -297,10 +297,10 @@ def _to_score(
             for name, metric in metrics.items()
         )
 
-    made, again = _share(unscored, was_made), _share(scored, is_old)
-    count = len(todo) + round(len(unscored) * made) + round(len(scored) * again)
-    about = "about " if {made, again} - {0, 1} and len(there) > _MOST_READ else ""
-    more = ", more if a network changed" if scored and again < 1 else ""
+    share_made, share_old = _share(unscored, was_made), _share(scored, is_old)
+    count = len(todo) + round(len(unscored) * share_made) + round(len(scored) * share_old)
+    about = "about " if {share_made, share_old} - {0, 1} and len(there) > _MOST_READ else ""
+    more = ", more if a network changed" if scored and share_old < 1 else ""
     return count, f"{about}{count} to score{more}"
 
 

@@ -17,10 +17,7 @@ ROUNDS = 5
 
 @pytest.fixture(scope="module")
 def clip() -> Clip:
-    """Structure at all scales that moves, with noise by which it takes as much as generated video.
-
-    That is .47 to .53 bytes a pixel without loss, of 720p; half a level of noise takes .78.
-    """
+    """Structure at all scales that moves, with noise of half a level."""
     generator = np.random.default_rng(0)
     canvas = np.zeros((HEIGHT + FRAMES, WIDTH + FRAMES, 3))
     for scale in (8, 16, 32, 64, 128):
@@ -28,7 +25,7 @@ def clip() -> Clip:
         coarse = generator.normal(0, 12, shape)
         canvas += np.kron(coarse, np.ones((scale, scale, 1)))[: len(canvas), : canvas.shape[1]]
     frames = [
-        canvas[t : t + HEIGHT, t : t + WIDTH] + 128 + generator.normal(0, 0.2, (HEIGHT, WIDTH, 3))
+        canvas[t : t + HEIGHT, t : t + WIDTH] + 128 + generator.normal(0, 0.5, (HEIGHT, WIDTH, 3))
         for t in range(FRAMES)
     ]
     return Clip(np.stack([frame.clip(0, 255).astype(np.uint8) for frame in frames]), FPS)

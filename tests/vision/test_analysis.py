@@ -150,14 +150,14 @@ def test_evidence_that_was_dropped_is_computed_anew_and_equal(
     everything, little = Analysis(clip, PROMPT, backbones), Analysis(clip, PROMPT, backbones)
     monkeypatch.setattr(little._large, "_most_bytes", 1)
     monkeypatch.setattr("bench.vision.analysis._HOLES_BYTES", 2**20)
-    given_back: list[int] = []
+    trims: list[int] = []
     monkeypatch.setattr(
         "bench.vision.analysis.give_back_holes",
-        lambda: given_back.append(len(little._large._blocks)),
+        lambda: trims.append(len(little._large._blocks)),
     )
     for metric in (*METRICS, coherence):
         assert metric(little) == pytest.approx(metric(everything), rel=1e-5), metric.id
-    assert len(given_back) > 10
+    assert len(trims) > 10
     assert len(little._large._blocks) == 1
     assert len(everything._large._blocks) > 10
 

@@ -13,9 +13,9 @@ MIB = 2**20
 def test_holes_between_arrays_that_live_on_are_given_back() -> None:
     process = psutil.Process()
     arrays = [np.ones(2**16, np.uint8) for _ in range(4096)]
-    kept = arrays[::8]
+    survivors = arrays[::8]
     del arrays
     before = process.memory_info().rss
     give_back_holes()
     assert process.memory_info().rss <= before - 150 * MIB
-    assert all(each.all() for each in kept)
+    assert all(each.all() for each in survivors)

@@ -100,12 +100,17 @@ OWN = "A metric of one's own: its function says what it measures"
 """Of what is none of this package's metrics, where its result does not say it either."""
 
 
+def _meaning_here(metric: str) -> str:
+    """What this package says of a metric; empty for one that is none of its own."""
+    return MEANINGS.get(metric) or line_of(metric)
+
+
 def is_own(metric: str) -> bool:
     """Whether a metric is none of this package's."""
-    return not (MEANINGS.get(metric) or line_of(metric))
+    return not _meaning_here(metric)
 
 
 def meaning_of(metric: str, measures: Mapping[str, str]) -> str:
     """What a metric measures, in one line; of somebody's own what its results say, else `OWN`."""
-    known = MEANINGS.get(metric) or line_of(metric) or measures.get(metric, "")
-    return known.rstrip(".") or OWN
+    line = _meaning_here(metric) or measures.get(metric, "")
+    return line.rstrip(".") or OWN
