@@ -20,10 +20,10 @@
     return element;
   }
 
-  /** Three digits of a number, as the tables have it. */
-  function shorten(value) {
+  /** Three digits of a number, as the tables have it; or as many decimals as the largest of its scale has. */
+  function shorten(value, largest = value) {
     if (Number.isInteger(value)) return String(value);
-    const exponent = Math.floor(Math.log10(Math.abs(value)));
+    const exponent = Math.floor(Math.log10(Math.abs(largest)));
     if (exponent < -4 || exponent > 6) return value.toExponential(2);
     return value.toFixed(Math.max(0, 2 - exponent));
   }
@@ -567,13 +567,13 @@
       this.scrub.value = time;
       this.clock.textContent = `${time.toFixed(2)} / ${this.duration.toFixed(2)} s`;
       this.scrub.setAttribute("aria-valuetext", this.clock.textContent);
-      for (const { cursor, readouts } of this.cursors) {
+      for (const { cursor, readouts, largest } of this.cursors) {
         cursor.style.left = `${this.duration ? (100 * time) / this.duration : 0}%`;
         for (const { curve, readout } of readouts) {
           let at = curve.at_s.findIndex((second) => second > time + 1e-6);
           at = at < 0 ? curve.at_s.length - 1 : Math.max(0, at - 1);
           const value = curve.values[at];
-          readout.textContent = value === null || value === undefined ? "-" : shorten(value);
+          readout.textContent = value === null || value === undefined ? "-" : shorten(value, largest);
         }
       }
     }
@@ -598,6 +598,7 @@
       svg.setAttribute("aria-hidden", "true");
       // Never so near that a hair of difference looks like a fall.
       const span = Math.max(high - low, 0.1 * Math.abs(high)) || 1;
+      const largest = Math.max(Math.abs(low), Math.abs(high));
       if (high) low = high - span;
       const readouts = [];
       for (const { curve, colour } of lines) {
@@ -619,14 +620,14 @@
       }
       const cursor = make("div", { class: "cursor" });
       const track = make("div", { class: "track" }, svg, cursor,
-        make("span", { class: "high" }, shorten(high)), make("span", { class: "low" }, shorten(low)));
+        make("span", { class: "high" }, shorten(high, largest)), make("span", { class: "low" }, shorten(low, largest)));
       const point = (event) => {
         const box = track.getBoundingClientRect();
         this.seek(((event.clientX - box.left) / box.width) * this.duration);
       };
       track.addEventListener("pointerdown", (event) => { track.setPointerCapture(event.pointerId); point(event); });
       track.addEventListener("pointermove", (event) => event.buttons && point(event));
-      this.cursors.push({ cursor, readouts });
+      this.cursors.push({ cursor, readouts, largest });
       return make("div", { class: "curve" },
         make("header", {}, make("b", {}, title), make("span", {}, unit), ...readouts.map(({ readout }) => readout)), track);
     }
