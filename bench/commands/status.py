@@ -80,6 +80,8 @@ def progress_of(folder: RunFolder, now_s: float) -> Progress:
     made, refused = statuses["ok"], statuses["refused"]
     making, scoring = _interval_s(made_at_s, now_s), _interval_s(scored_at_s, now_s)
     left_s, why = _left_s(missing, made - len(scored_at_s), making, scoring)
+    if left_s is None:
+        why = _since("made", made_at_s, now_s) if missing else _since("scored", scored_at_s, now_s)
     beyond = f"{left_out} left out by limit={run.limit}" if left_out else None
     return Progress(
         suite=run.suite,
@@ -130,16 +132,26 @@ def _interval_s(written_s: list[float], now_s: float) -> float | None:
 def _left_s(
     missing: int, unscored: int, making_s: float | None, scoring_s: float | None
 ) -> tuple[float | None, str | None]:
-    """Seconds to the last score, where clips are made first and scored then; or why not known."""
+    """Seconds to the last score, where clips are made first and scored then, and what that omits.
+
+    None where nobody seems to work.
+    """
     if not missing and not unscored:
         return 0.0, None
-    if missing and making_s is None:
-        return None, "no clip was made lately"
-    if not missing and scoring_s is None:
-        return None, "no clip was scored lately"
+    if (making_s if missing else scoring_s) is None:
+        return None, None
     if scoring_s is None:
         return missing * (making_s or 0.0), "and scoring"
     return missing * (making_s or 0.0) + (missing + unscored) * scoring_s, None
+
+
+def _since(verb: str, written_s: list[float], now_s: float) -> str:
+    """When a clip was last made, or scored."""
+    if not written_s:
+        return f"no clip is {verb} yet"
+    age_s = max(1.0, now_s - max(written_s))
+    days = round(age_s / 86400)
+    return f"the last was {verb} {f'{days} days' if days > 1 else _clock(age_s)} ago"
 
 
 def find(out: Path) -> list[RunFolder]:

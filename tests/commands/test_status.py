@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import fake_runs
@@ -55,7 +56,12 @@ def test_what_nobody_works_on_has_no_time_left(folder: RunFolder) -> None:
         put(folder.record(Sample(f"p{number}", 0)), 5000 - 10 * number)
     progress = progress_of(folder, NOW_S)
     assert (progress.made, progress.made_per_hour, progress.left_s) == (4, None, None)
-    assert progress.why == "no clip was made lately"
+    assert progress.why == "the last was made 1:23 h ago"
+    for number in range(10):
+        put(folder.record(Sample(f"p{number // 2}", number % 2)), 50)
+    assert progress_of(folder, NOW_S).why == "no clip is scored yet"
+    put(folder.score(Sample("p0", 0)), 5)
+    assert progress_of(folder, NOW_S).why == "the last was scored 1 min ago"
 
 
 def test_a_clip_that_was_made_again_is_not_scored(folder: RunFolder) -> None:
@@ -94,14 +100,14 @@ def test_no_number_is_cut_where_there_is_little_room(
 ) -> None:
     monkeypatch.setattr("bench.commands.sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "40")
-    put(folder.record(Sample("p0", 0)), 9000)
+    put(folder.record(Sample("p0", 0)), NOW_S - time.time() + 5 * 86400)
     assert main([f"out={folder.root.parent.parent}"]) == 0
     lines = Text.from_ansi(capsys.readouterr().out).plain.splitlines()
     assert max(map(len, lines)) <= 40
     said = " ".join(" ".join(lines).split())
     assert said == (
         "suite model made failed refused five toy 1/10 0 0 "
-        "missing: 9; scored: 0; left: no clip was made lately"
+        "missing: 9; scored: 0; left: the last was made 5 days ago"
     )
 
 
