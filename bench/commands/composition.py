@@ -7,6 +7,7 @@ programs or keys, nor read the environment, of which results would be published.
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +50,9 @@ _PUBLIC_VARIABLES = ("RAY_ADDRESS",)  # see `conf/launch/ray.yaml`
 _TELLING = re.compile(r"_target_|compute|oc\.|hydra|\.\.|\$|@", re.IGNORECASE)
 
 
+_TEXT = re.compile(r"[\w./-]*", re.ASCII)  # what Hydra takes as it stands
+
+
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """Have a command take what `python -m bench` takes."""
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for steadybench run")
@@ -69,8 +73,20 @@ def read_overrides(
         key = unknown[0].lstrip("-").partition("=")[0]
         is_key = key.partition(".")[0] in RunConfig.model_fields
         parser.error(f"there is no {unknown[0]}" + (f": type {key}=VALUE" if is_key else ""))
-    options.overrides += more
+    options.overrides = [_with_quoted_path(each) for each in (*options.overrides, *more)]
     return options
+
+
+def _with_quoted_path(argument: str) -> str:
+    """KEY=VALUE, whose value is quoted if it is a path of this machine that Hydra could misread.
+
+    To Hydra brackets and commas have a meaning, and letters beyond ASCII none.
+    """
+    key, _, value = argument.partition("=")
+    is_text = _TEXT.fullmatch(value) or {*value} & {*'"\\'}
+    if is_text or not os.path.exists(os.path.expanduser(value)):  # noqa: PTH110, PTH111 - never raise
+        return argument
+    return f'{key}="{value}"'
 
 
 def compose_config(name: str, options: argparse.Namespace) -> DictConfig:
@@ -127,7 +143,7 @@ def accept_command_line(name: str) -> None:
     `--allow-code` is taken from it, since Hydra does not know it.
     """
     is_allowed = _FLAG in sys.argv
-    sys.argv[:] = [argument for argument in sys.argv if argument != _FLAG]
+    sys.argv[:] = [_with_quoted_path(argument) for argument in sys.argv if argument != _FLAG]
     command_line = get_args_parser().parse_args(sys.argv[1:])
     check_folder(command_line.config_dir)
     if is_allowed:

@@ -46,7 +46,7 @@ def examine(config: dict[str, Any]) -> "list[Check]":
     if config["people"] is not None:
         return _ask_people(config)
     device = resolve_device(config["device"])
-    names = [config["path"]] if isinstance(config["path"], str) else config["path"]
+    names = config["path"] if isinstance(config["path"], list) else [config["path"]]
     paths = _folders(names)
     backbones = Backbones(build_backbones(config["metrics"]["backbones"]), device)
     footage = pieces(
@@ -113,6 +113,9 @@ def _folders(names: list[str]) -> list[str]:
 
     if names == [TOY]:
         return []
+    for name in names:
+        if name != PACKAGED and not (isinstance(name, str) and Path(name).expanduser().is_dir()):
+            raise BenchError(f"expected a folder of footage, {name!r} is none: type path=DIR")
     return [folder for name in names for folder in (packaged() if name == PACKAGED else [name])]
 
 

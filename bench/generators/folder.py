@@ -182,7 +182,7 @@ class FolderGenerator(Generator):
             suffixes = ", ".join(sorted(VIDEO_SUFFIXES))
             raise BenchError(
                 f"expected videos in {str(self.folder)!r}, there are none ({suffixes}, or "
-                "sub-folders of frames): type model.path=DIR"
+                "sub-folders of frames)"
             )
         return [Prompt(id=name, text="") for name in ids]
 

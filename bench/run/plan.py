@@ -316,9 +316,8 @@ def _clips(plan: Plan, to_make: int, there: int, to_score: str, config: RunConfi
     counts = [f"{to_make} to {verb}{limited}", f"{there} there already"]
     if to_score:
         counts.append(to_score)
-    return (
-        f"{plan.label} on suite {config.suite.name}, {len(plan.items)} clips: {', '.join(counts)}"
-    )
+    clips = "1 clip" if len(plan.items) == 1 else f"{len(plan.items)} clips"
+    return f"{plan.label} on suite {config.suite.name}, {clips}: {', '.join(counts)}"
 
 
 def _weights(generator: Generator, label: str, device: torch.device) -> Iterator[Need]:

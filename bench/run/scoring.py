@@ -121,7 +121,7 @@ class Scoring:
                 into[name] = entry(None, str(reason))
             except Exception as error:
                 log.info("%s of %s", name, sample, exc_info=True)
-                damaged.append(f"{sample}: {name} failed: {one_line(error)}")
+                damaged.append(f"{sample}: {name} failed: {one_line(error)} (bench.log: where)")
 
         for part in self._parts(work, facts):
             compute(*part)
