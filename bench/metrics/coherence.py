@@ -18,7 +18,7 @@ more changes from a frame to the next than over more frames, as in light that fl
 frame, a step of one frame is measured too, and of each kind of damage the larger counts.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +75,8 @@ WORST_S, WORST_HOP_S = 1.0, 0.25
 LEAST_FRAMES = 4  # of a window, so that changes of velocity have moments
 
 NEEDS = ("lpips", "flow", "cuts")
+
+AtStep = Callable[[Analysis, int, Window], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -236,15 +238,30 @@ def measure(analysis: Analysis) -> Damage:
 
 
 def _measure(analysis: Analysis) -> Damage:
-    need_side(analysis.clip.frames.shape[1:3], MIN_SIDE_PX, "coherence")
-    reduced = analysis.reduced()
     windows = [
-        _with_cut(_over_steps(_at_step, reduced, window), analysis, window)
-        for shot in _long_shots(analysis)
-        for window in _windows(shot, analysis.clip.fps, WHOLE_S, WINDOW_S, HOP_S)
+        _with_cut(measured, analysis, window)
+        for window, measured in over_windows(analysis, _at_step)
     ]
     merged = {name: float(np.mean([each[name] for each in windows])) for name in windows[0]}
     return Damage(**merged | {"jumps": max(each["jumps"] for each in windows)})
+
+
+def over_windows(analysis: Analysis, at_step: AtStep) -> Iterator[tuple[Window, dict[str, float]]]:
+    """What is measured at each time step in every window of a clip, interpolated.
+
+    Args:
+        analysis: of the clip.
+        at_step: measures by the name of their kind of damage, of the clip at a short side of 128
+            pixels, a time step in frames and a window.
+
+    Raises:
+        Unscored: as `coherence`.
+    """
+    need_side(analysis.clip.frames.shape[1:3], MIN_SIDE_PX, "coherence")
+    reduced = analysis.reduced()
+    for shot in _long_shots(analysis):
+        for window in _windows(shot, analysis.clip.fps, WHOLE_S, WINDOW_S, HOP_S):
+            yield window, _over_steps(at_step, reduced, window)
 
 
 def _long_shots(analysis: Analysis) -> list[Window]:
@@ -299,11 +316,7 @@ def _with_cut(measured: dict[str, float], analysis: Analysis, window: Window) ->
     return measured | {"jumps": max(measured["jumps"], cut)}
 
 
-def _over_steps(
-    at_step: Callable[[Analysis, int, Window], dict[str, float]],
-    reduced: Analysis,
-    window: Window,
-) -> dict[str, float]:
+def _over_steps(at_step: AtStep, reduced: Analysis, window: Window) -> dict[str, float]:
     """What is measured at each time step, interpolated."""
     measured = [(share, at_step(reduced, step, window)) for step, share in _steps(reduced)]
     mixed = {name: sum(share * each[name] for share, each in measured) for name in measured[0][1]}
