@@ -37,8 +37,16 @@ if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds so
 # What a model's YAML says for people; it changes no frame, so it is in no fingerprint.
 _COSMETIC = frozenset({"name", "card"})
 
-# A folder's clips are called by the name of the folder; see `conf/model/folder.yaml`.
-OmegaConf.register_new_resolver("basename", lambda path: Path(path).resolve().name, replace=True)
+
+def _name_of_folder(path: str) -> str:
+    """The row of a folder's clips, see `conf/model/folder.yaml`: its name, or what can be kept."""
+    name = Path(path).expanduser().resolve().name
+    if SAFE_NAME.fullmatch(name):
+        return name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:100].strip("-._") or name
+
+
+OmegaConf.register_new_resolver("basename", _name_of_folder, replace=True)
 
 # An option of half the steps: see `conf/experiment/acceleration.yaml`.
 OmegaConf.register_new_resolver("half", lambda count: max(1, count // 2), replace=True)

@@ -298,16 +298,25 @@ def test_a_folder_of_videos_needs_no_suite(
     assert "taken for suite=files" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["take (1)", "a,b", "Fußgänger", "[x]"])
-def test_a_path_needs_no_quotes_within_quotes(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("take (1)", "take-1"),
+        ("a,b", "a-b"),
+        ("Fußgänger", "Fu-g-nger"),
+        ("[x]", "x"),
+        ("y_", "y_"),
+    ],
+)
+def test_a_path_needs_no_quotes_within_quotes_and_names_its_row(
+    name: str, row: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_preview(Clip(np.zeros((4, 32, 32, 3), np.uint8), 8.0), tmp_path / name / "a.mp4")
-    typed = ["model=folder", f"model.path={name}", "suite=files", "++model.name=mine"]
+    typed = ["model=folder", f"model.path={name}", "suite=files"]
     assert type_(monkeypatch, "plan", *typed) == 0
     assert type_(monkeypatch, "run", *typed, "stages=[generate]") == 0
-    assert (tmp_path / "outputs/files/mine/result.json").is_file()
+    assert (tmp_path / "outputs/files" / row / "result.json").is_file()
 
 
 def test_old_forms_are_the_same_commands(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
