@@ -121,7 +121,10 @@ def _frames(
 ) -> Iterator[av.VideoFrame]:
     """All frames of a stream; ClipError if one is damaged, or more are declared."""
     count, reached_s = 0, 0.0
-    for packet in container.demux(stream, *container.streams.audio):
+    end_s = _declared_end_s(container, stream)  # now: FFmpeg may guess a later start on the way
+    # A length of the whole file may be that of any stream in it.
+    others = container.streams.audio if stream.duration is not None else container.streams
+    for packet in container.demux(stream, *others):
         time = packet.dts if packet.pts is None else packet.pts
         if time is not None and packet.time_base is not None:
             reached_s = max(reached_s, float((time + (packet.duration or 0)) * packet.time_base))
@@ -134,31 +137,30 @@ def _frames(
                 raise ClipError(f"{path}: frame {count} is damaged; the file may be cut short")
             count += 1
             yield frame
-    _refuse_cut_short(container, stream, count, reached_s, path)
+    _refuse_cut_short(stream, count, end_s, reached_s, path)
+
+
+def _declared_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    return None if container.duration is None else container.duration / av.time_base
 
 
 def _refuse_cut_short(
-    container: av.container.InputContainer,
-    stream: av.VideoStream,
-    count: int,
-    reached_s: float,
-    path: Path,
+    stream: av.VideoStream, count: int, end_s: float | None, reached_s: float, path: Path
 ) -> None:
     """Half a file often decodes without complaint: hold what came against what is declared.
 
     Whatever is declared must be missing. A trimmed video declares frames that its edit list
-    leaves out, and plays for as long as it says; where sound outlasts the picture, it is the
-    sound that reaches the declared end.
+    leaves out, and plays for as long as it says; where sound or subtitles outlast the picture, it
+    is they that reach the declared end.
     """
     rate = float(stream.average_rate or stream.guessed_rate or 0)
     missing = []
     if stream.frames:
         missing.append(stream.frames - count)
-    if stream.duration is not None and stream.time_base is not None:
-        end_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    if end_s is not None:
         missing.append(round((end_s - reached_s) * rate))
-    elif container.duration is not None:
-        missing.append(round((container.duration / av.time_base - reached_s) * rate))
     if missing and min(missing) > _MISSING_FRAMES_ALLOWED:
         raise ClipError(
             f"{path}: got {count} frames, {min(missing)} more are declared: the file is cut short"

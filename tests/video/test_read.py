@@ -1,3 +1,5 @@
+import contextlib
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -80,6 +82,47 @@ def test_sound_may_outlast_the_picture(tmp_path: Path, name: str, codec: str, so
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ClipError, match=name):
         read_video(path)
+
+
+def joined(path: Path, *sources: Path) -> Path:
+    """Their streams beside each other."""
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(av.open(source)) for source in sources]
+        new = stack.enter_context(av.open(path, "w"))
+        streams = [new.add_stream_from_template(file.streams[0]) for file in files]
+        for file, stream in zip(files, streams, strict=True):
+            for packet in file.demux():
+                if packet.pts is not None:
+                    packet.stream = stream
+                    new.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("other", ["a.srt", "long.mkv"])
+def test_whatever_lies_beside_the_picture_may_outlast_it(tmp_path: Path, other: str) -> None:
+    """The length that a Matroska file declares is that of its longest stream."""
+    source = write(tmp_path / "source.mkv", moving_texture(20, 48))
+    write(tmp_path / "long.mkv", moving_texture(60, 48))
+    (tmp_path / "a.srt").write_text("1\n00:00:01,500 --> 00:00:09,000\nAt last\n")
+    path = joined(tmp_path / "a.mkv", source, tmp_path / other)
+    assert len(read_video(path).frames) == 20
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ClipError, match=r"a\.mkv"):
+        read_video(path)
+
+
+def test_a_slow_video_is_whole(tmp_path: Path) -> None:
+    """On the way FFmpeg takes the time of a later frame for its start."""
+    path = tmp_path / "a.mkv"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(1, 5))
+        stream.height = stream.width = 48
+        stream.pix_fmt = "yuv420p"
+        for array in moving_texture(24, 48):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
+        container.mux(stream.encode())
+    clip = read_video(path)
+    assert (len(clip.frames), clip.fps) == (24, pytest.approx(0.2))
 
 
 def test_a_trimmed_video_is_whole(tmp_path: Path) -> None:
