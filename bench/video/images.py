@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from bench.errors import BenchError, ClipError
 from bench.video.film import DEFAULT_DELAY_S, LIMITS, NO_ALPHA, Film, Frames, Limits
@@ -88,15 +89,16 @@ def animation_frames(path: Path, limits: Limits, film: Film) -> Frames:
     film.is_animation = True
     delays_s: list[float] = []
     with open_picture(path) as image:
-        limits.check(path, (image.height, image.width))
+        size = height, width = image.height, image.width
+        limits.check(path, size)
         count = getattr(image, "n_frames", 1)
-        limits.check(path, (image.height, image.width), count)
+        limits.check(path, size, count)
         is_gif = image.format == "GIF"
         film.lossy = image.format != LOSSLESS_FORMAT
         # An animated PNG may begin with a picture for those who show no animations.
         for number in range(1 if getattr(image, "default_image", False) else 0, count):
             image.seek(number)
-            yield np.asarray(image.convert("RGB"))
+            yield _shown(image)[:height, :width]  # some frames reach beyond the screen of a GIF
             delay_s = image.info.get("duration", 0) / 1000
             delays_s.append(delay_s if delay_s > _SHORTEST_DELAY_S else DEFAULT_DELAY_S)
             note(image, film.remarks)
@@ -105,6 +107,20 @@ def animation_frames(path: Path, limits: Limits, film: Film) -> Frames:
     film.lengths_s = np.array(delays_s)
     of_gif = np.abs(film.lengths_s * 100 - np.rint(film.lengths_s * 100)).max() < 1e-6
     film.tick_s = 0.01 if of_gif else 0.001  # what was converted keeps its hundredths
+
+
+def _shown(image: Image.Image) -> NDArray[np.uint8]:
+    """The frame of an animation that was sought.
+
+    Pillow 13 draws a frame of an animated PNG onto the very copy of the picture to which it may
+    have to go back after it; so that copy is put aside.
+    """
+    if not (isinstance(image, PngImageFile) and image.is_animated):
+        return np.asarray(image.convert("RGB"))
+    before = image._prev_im and image._prev_im.copy()
+    shown = np.asarray(image.convert("RGB"))
+    image._prev_im = before
+    return shown
 
 
 def _is_whole_gif(path: Path) -> bool:

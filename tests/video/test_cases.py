@@ -1,7 +1,9 @@
 """Kinds of files that are often read wrongly: those of a shared folder, and their like."""
 
 import shutil
+import struct
 import unicodedata
+import zlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -407,6 +409,48 @@ def test_an_animation_that_is_cut_short_is_refused(tmp_path: Path, name: str, sh
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(ClipError, match=name):
         read_video(path)
+
+
+def apng(path: Path, frames: Sequence[NDArray[np.uint8]]) -> Path:
+    """Frames at the top left, each drawn over the first and taken away again."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + checksum
+
+    height, width, _ = frames[0].shape
+    parts = [chunk(b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0))]
+    parts.append(chunk(b"acTL", struct.pack(">2I", len(frames), 0)))
+    for number, frame in enumerate(frames):
+        size = frame.shape[1], frame.shape[0]
+        disposal = 2 if number else 0  # to what was there before
+        head = struct.pack(">5I2H2B", max(0, 2 * number - 1), *size, 0, 0, 1, 10, disposal, 1)
+        pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in frame))
+        parts.append(chunk(b"fcTL", head))
+        name, order = (b"fdAT", struct.pack(">I", 2 * number)) if number else (b"IDAT", b"")
+        parts.append(chunk(name, order + pixels))
+    path.write_bytes(b"".join([b"\x89PNG\r\n\x1a\n", *parts, chunk(b"IEND", b"")]))
+    return path
+
+
+def test_what_an_animation_takes_away_is_gone(tmp_path: Path) -> None:
+    still = moving_texture(1, 48)[0]
+    sizes = (40, 24, 8)
+    path = apng(tmp_path / "a.apng", [still, *(np.zeros((n, n, 3), np.uint8) for n in sizes)])
+    for frame, size in zip(read_video(path).frames[1:], sizes, strict=True):
+        right = still.copy()
+        right[:size, :size] = 0
+        np.testing.assert_array_equal(frame, right)
+
+
+def test_what_lies_beyond_the_screen_of_an_animation_is_not_shown(tmp_path: Path) -> None:
+    path = animation(tmp_path / "a.gif", moving_texture(3, 48), 80)
+    content = bytearray(path.read_bytes())
+    last = content.rindex(b"!\xf9\x04") + 8  # of its frames, after its delay
+    assert content[last] == ord(",")
+    content[last + 1 : last + 5] = struct.pack("<2H", 20, 20)  # where it stands
+    path.write_bytes(content)
+    assert read_video(path).frames.shape == (3, 48, 48, 3)
 
 
 @pytest.mark.parametrize(
