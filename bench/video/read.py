@@ -88,7 +88,11 @@ def _first_pass(
     count, shape = 0, (0, 0, 0)
     for frame in read(film):
         if count and frame.shape != shape:
-            raise ClipError(f"{path}: expected frames of one size, their size changes")
+            raise ClipError(
+                f"{path}: expected frames of one size, height and width are {frame.shape[:2]} from "
+                f"frame {count} on and {shape[:2]} before: give each part by itself, or convert "
+                "it, as with ffmpeg -i IN OUT"
+            )
         height, width, _ = shape = frame.shape
         count += 1
         if count * frame.nbytes <= HELD_BYTES:

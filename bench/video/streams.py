@@ -89,12 +89,19 @@ def _decoded(
     count = 0
     times_s: list[float] = []
     last_s = 0.0
+    aspects: set[Fraction] = set()
     matrix: Sequence[int] | None = None
     for frame in _deinterlaced(_frames(container, stream, path), stream, film.remarks):
         if not count and (data := frame.side_data.get("DISPLAYMATRIX")) is not None:
             matrix = struct.unpack("9i", bytes(cast("memoryview", data)))
         count += 1
         limits.check(path, (frame.height, frame.width), count)
+        aspects.add(codec.sample_aspect_ratio or Fraction(1))
+        if len(aspects) > 1:
+            raise ClipError(
+                f"{path}: expected pixels of one shape, it changes near frame {count - 1}: "
+                "give each part by itself"
+            )
         square = round(frame.width * pixel_aspect)
         squared = frame if square == frame.width else frame.reformat(square, format="rgb24")
         image = squared.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
@@ -113,6 +120,7 @@ def _main_stream(container: av.container.InputContainer, path: Path) -> av.Video
     moving = [each for each in streams if not each.disposition & Disposition.attached_pic]
     if not moving:
         raise ClipError(f"{path}: expected a video, there is no picture in it")
+    moving.sort(key=lambda each: each.frames == 1)  # an animated AVIF begins with its still picture
     return next((each for each in moving if each.disposition & Disposition.default), moving[0])
 
 

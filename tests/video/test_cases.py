@@ -611,6 +611,46 @@ def test_of_several_pictures_the_default_one_is_read(tmp_path: Path) -> None:
     assert "of 2 pictures, that of stream 1" in clip.remarks
 
 
+def test_of_several_pictures_one_that_moves_is_read(tmp_path: Path) -> None:
+    """An animated AVIF begins with a still picture, of which no player makes a video."""
+    path = tmp_path / "a.mp4"
+    first, *rest = [Image.fromarray(frame) for frame in moving_texture(8, 48)]
+    first.save(path, "AVIF", save_all=True, append_images=rest, duration=100)
+    clip = read_video(path)
+    assert (len(clip.frames), clip.fps) == (8, 10)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size", "message"),
+    [
+        (2, 48, r"pixels of one shape, it changes near frame 4\d: give each part by itself"),
+        (1, 32, r"\(32, 32\) from frame 48 on and \(48, 48\) before: give each part by itself"),
+    ],
+)
+def test_what_changes_its_shape_on_the_way_is_refused(
+    tmp_path: Path, aspect: int, size: int, message: str
+) -> None:
+    def prepare(stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+
+    last = video(
+        tmp_path / "1.ts", STEADY, prepare=prepare, frames=moving_texture(len(STEADY), size)
+    )
+    with av.open(tmp_path / "a.ts", "w") as joined:
+        stream = None
+        for number, part in enumerate([video(tmp_path / "0.ts", STEADY), last]):
+            with av.open(part) as container:
+                stream = stream or joined.add_stream_from_template(container.streams.video[0])
+                for packet in container.demux(video=0):
+                    if packet.pts is not None and packet.dts is not None:
+                        shift = round(number * len(STEADY) / 30 / packet.time_base)
+                        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                        packet.stream = stream
+                        joined.mux(packet)
+    with pytest.raises(ClipError, match=message):
+        read_video(tmp_path / "a.ts")
+
+
 def frames_in(folder: Path, names: Sequence[str], size: int = 16) -> Path:
     folder.mkdir(exist_ok=True)
     for number, name in enumerate(names):
