@@ -116,11 +116,18 @@ def _shown(image: Image.Image) -> NDArray[np.uint8]:
     have to go back after it; so that copy is put aside.
     """
     if not (isinstance(image, PngImageFile) and image.is_animated):
-        return np.asarray(image.convert("RGB"))
+        return _rgb(image)
     before = image._prev_im and image._prev_im.copy()
-    shown = np.asarray(image.convert("RGB"))
+    shown = _rgb(image)
     image._prev_im = before
     return shown
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode != "I;16":
+        return np.asarray(image.convert("RGB"))
+    grey = (np.asarray(image) >> 8).astype(np.uint8)  # which `convert` would cut off at 255
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _is_whole_gif(path: Path) -> bool:
