@@ -121,7 +121,13 @@ def _main_stream(container: av.container.InputContainer, path: Path) -> av.Video
     if not moving:
         raise ClipError(f"{path}: expected a video, there is no picture in it")
     moving.sort(key=lambda each: each.frames == 1)  # an animated AVIF begins with its still picture
-    return next((each for each in moving if each.disposition & Disposition.default), moving[0])
+    main = next((each for each in moving if each.disposition & Disposition.default), moving[0])
+    if main.codec_context is None:
+        raise ClipError(
+            f"{path}: expected a video that FFmpeg can decode, got one of an unknown codec, or "
+            "encrypted: convert it with the program that made it, as to H.264"
+        )
+    return main
 
 
 def _frames(

@@ -165,6 +165,13 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         read_video(tmp_path / "none.mp4")
 
 
+def test_a_codec_that_nothing_here_decodes_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mkv", moving_texture(5, 48))
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_OF/NEXT/YEARS"))
+    with pytest.raises(ClipError, match="got one of an unknown codec, or encrypted"):
+        read_video(path)
+
+
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     path = tmp_path / "sound.mp4"
     with av.open(path, "w") as container:
