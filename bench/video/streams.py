@@ -50,7 +50,7 @@ _BEYOND_SDR = {
 
 def stream_frames(path: Path, limits: Limits, film: Film) -> Frames:
     """The frames of a video file, and their times; ClipError if it is cut short."""
-    with av.open(path, options=_CONTAINERS) as container:
+    with av.open(path, options=_CONTAINERS, metadata_errors="replace") as container:
         if is_truncated(path, container.format.name):
             raise ClipError(
                 f"{path}: the file is cut short, it ends within a part of its container: take a "

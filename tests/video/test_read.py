@@ -165,6 +165,24 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         read_video(tmp_path / "none.mp4")
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.mov", "a.flv"])
+def test_a_title_need_not_be_utf_8(tmp_path: Path, name: str) -> None:
+    codec = "flv1" if name == "a.flv" else "mpeg4"
+    source = write(tmp_path / f"source{Path(name).suffix}", moving_texture(5, 48), codec)
+    path = tmp_path / name
+    with av.open(source) as old, av.open(path, "w") as new:
+        new.metadata["title"] = "Cafe!"
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    content = path.read_bytes()
+    assert b"Cafe!" in content
+    path.write_bytes(content.replace(b"Cafe!", "Café!".encode("latin-1")))
+    assert read_video(path).sha256 == read_video(source).sha256
+
+
 def test_a_codec_that_nothing_here_decodes_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mkv", moving_texture(5, 48))
     path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_OF/NEXT/YEARS"))
