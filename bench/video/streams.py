@@ -156,7 +156,10 @@ def _frames(
 
 def _declared_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+        # Of fragments FFmpeg gives the end for their length, wherever the first of them begins.
+        is_fragmented = container.format.name.startswith("mov,") and not stream.frames
+        start = 0 if is_fragmented else stream.start_time or 0
+        return float((start + stream.duration) * stream.time_base)
     return None if container.duration is None else container.duration / av.time_base
 
 

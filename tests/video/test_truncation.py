@@ -130,3 +130,20 @@ def test_a_cut_between_two_parts_is_not_seen(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: content.rindex(b"\x1f\x43\xb6\x75")])
     assert 0 < len(read_video(path).frames) < FRAMES
+
+
+def test_a_recording_that_begins_in_the_middle_is_whole(tmp_path: Path) -> None:
+    """Of a broadcast in fragments, say, whose times are those of the broadcast."""
+    path = tmp_path / "a.mp4"
+    options = {"movflags": "frag_every_frame+empty_moov+default_base_moof"}
+    with av.open(path, "w", options=options) as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.height = stream.width = 48
+        stream.pix_fmt = "yuvj420p"
+        for frame in moving_texture(FRAMES, 48):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    starts = [head.start() - 4 for head in re.finditer(b"moof", content)]
+    path.write_bytes(content[: starts[0]] + content[starts[10] :])
+    assert len(read_video(path).frames) == FRAMES - 10
