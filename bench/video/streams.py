@@ -135,7 +135,6 @@ def _frames(
 ) -> Iterator[av.VideoFrame]:
     """All frames of a stream; ClipError if one is damaged, or more are declared."""
     count, reached_s = 0, 0.0
-    end_s = _declared_end_s(container, stream)  # now: FFmpeg may guess a later start on the way
     # A length of the whole file may be that of any stream in it.
     others = container.streams.audio if stream.duration is not None else container.streams
     for packet in container.demux(stream, *others):
@@ -151,20 +150,15 @@ def _frames(
                 raise ClipError(f"{path}: frame {count} is damaged; the file may be cut short")
             count += 1
             yield frame
-    _refuse_cut_short(stream, count, end_s, reached_s, path)
-
-
-def _declared_end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        # Of fragments FFmpeg gives the end for their length, wherever the first of them begins.
-        is_fragmented = container.format.name.startswith("mov,") and not stream.frames
-        start = 0 if is_fragmented else stream.start_time or 0
-        return float((start + stream.duration) * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base
+    _refuse_cut_short(container, stream, count, reached_s, path)
 
 
 def _refuse_cut_short(
-    stream: av.VideoStream, count: int, end_s: float | None, reached_s: float, path: Path
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    count: int,
+    reached_s: float,
+    path: Path,
 ) -> None:
     """Half a file often decodes without complaint: hold what came against what is declared.
 
@@ -176,8 +170,15 @@ def _refuse_cut_short(
     missing = []
     if stream.frames:
         missing.append(stream.frames - count)
-    if end_s is not None:
+    if stream.duration is not None and stream.time_base is not None:
+        # Where FFmpeg counts no frames, as in fragments, the length that it gives may be the end,
+        # and a late start a guess.
+        start = stream.start_time or 0
+        start = start if stream.frames else min(start, 0)
+        end_s = float((start + stream.duration) * stream.time_base)
         missing.append(round((end_s - reached_s) * rate))
+    elif container.duration is not None:
+        missing.append(round((container.duration / av.time_base - reached_s) * rate))
     if missing and min(missing) > _MISSING_FRAMES_ALLOWED:
         raise ClipError(
             f"{path}: got {count} frames, {min(missing)} more are declared: the file is cut short"

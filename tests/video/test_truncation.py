@@ -147,3 +147,27 @@ def test_a_recording_that_begins_in_the_middle_is_whole(tmp_path: Path) -> None:
     starts = [head.start() - 4 for head in re.finditer(b"moof", content)]
     path.write_bytes(content[: starts[0]] + content[starts[10] :])
     assert len(read_video(path).frames) == FRAMES - 10
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kind", "start_s"),
+    [
+        ("a.wmv", "wmv2", "asf", 50),
+        ("a.mpg", "mpeg2video", "mpeg", 2**33 / 90_000 - 1),  # a second before they begin anew
+        ("a.ts", "mpeg2video", "mpegts", 2**33 / 90_000 - 1),
+    ],
+)
+def test_a_video_whose_times_begin_late_is_whole(
+    tmp_path: Path, name: str, codec: str, kind: str, start_s: float
+) -> None:
+    path = tmp_path / name
+    with av.open(path, "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height = stream.width = 48
+        stream.pix_fmt = "yuv420p"
+        for number, array in enumerate(moving_texture(2 * FRAMES, 48)):
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            frame.pts = round(start_s * 25) + number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert len(read_video(path).frames) == 2 * FRAMES
