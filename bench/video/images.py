@@ -117,9 +117,11 @@ def _shown(image: Image.Image) -> NDArray[np.uint8]:
     """
     if not (isinstance(image, PngImageFile) and image.is_animated):
         return _rgb(image)
-    before = image._prev_im and image._prev_im.copy()
+    before = getattr(image, "_prev_im", None)  # of no other Pillow, perhaps
+    kept = before and before.copy()
     shown = _rgb(image)
-    image._prev_im = before
+    if kept:
+        image._prev_im = kept
     return shown
 
 
