@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -238,4 +239,5 @@ def _check(entry: dict[str, Any], where: str) -> None:
 
 
 if __name__ == "__main__":  # what `python -m bench.prompts` has done before there were commands
-    raise SystemExit(import_module("bench.commands.prompts").main())
+    sys.argv.insert(1, "prompts")
+    raise SystemExit(import_module("bench.cli").main())

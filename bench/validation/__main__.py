@@ -1,8 +1,9 @@
-"""`python -m bench.validation`: see bench/commands/health.py."""
+"""`python -m bench.validation`: `steadybench validate`."""
 
 import sys
 
-if __name__ == "__main__":
-    from bench.commands.health import main
+from bench.cli import main
 
+if __name__ == "__main__":
+    sys.argv.insert(1, "validate")
     sys.exit(main())
