@@ -47,7 +47,7 @@ def recharged(
     coherence = published.scores.get(page.HEADLINE)
     if coherence is None or measured is None:
         return published
-    depth, points = -math.log(coherence / 100), 100 - coherence
+    depth, points = -math.log(coherence / 100), (100 - coherence) or 1.0
     charges = {
         name: depth * math.sqrt((published.scores[f"lost_{name}"] or 0.0) / points)
         for name in PARTS

@@ -49,8 +49,8 @@ _PUBLIC_VARIABLES = ("RAY_ADDRESS",)  # see `conf/launch/ray.yaml`
 # Without other folders, only what is typed can name code.
 _TELLING = re.compile(r"_target_|compute|oc\.|hydra|\.\.|\$|@", re.IGNORECASE)
 
-
-_TEXT = re.compile(r"[\w./-]*", re.ASCII)  # what Hydra takes as it stands
+_TAKEN_AS_TYPED = re.compile(r"[\w./-]*", re.ASCII)
+"""Values that have no meaning to Hydra."""
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
@@ -83,8 +83,8 @@ def _with_quoted_path(argument: str) -> str:
     To Hydra brackets and commas have a meaning, and letters beyond ASCII none.
     """
     key, _, value = argument.partition("=")
-    is_text = _TEXT.fullmatch(value) or {*value} & {*'"\\'}
-    if is_text or not os.path.exists(os.path.expanduser(value)):  # noqa: PTH110, PTH111 - never raise
+    is_plain = _TAKEN_AS_TYPED.fullmatch(value) or {*value} & {*'"\\'}
+    if is_plain or not os.path.exists(os.path.expanduser(value)):  # noqa: PTH110, PTH111 - never raise
         return argument
     return f'{key}="{value}"'
 

@@ -117,12 +117,12 @@ def _shown(image: Image.Image) -> NDArray[np.uint8]:
     """
     if not (isinstance(image, PngImageFile) and image.is_animated):
         return _rgb(image)
-    before = getattr(image, "_prev_im", None)  # of no other Pillow, perhaps
-    kept = before and before.copy()
-    shown = _rgb(image)
-    if kept:
-        image._prev_im = kept
-    return shown
+    backdrop = getattr(image, "_prev_im", None)  # other versions of Pillow may have none
+    copy = backdrop and backdrop.copy()
+    frame = _rgb(image)
+    if copy:
+        image._prev_im = copy
+    return frame
 
 
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
