@@ -27,7 +27,7 @@ from pydantic import (
 
 from bench.errors import BenchError, nearest, one_line
 from bench.schema import MAX_INT, Hardware, NonBlank, Points, Store, semantic, shown
-from bench.storage import NAME_RULE, SAFE_NAME
+from bench.storage import NAME_RULE, SAFE_NAME, safe_part
 
 if TYPE_CHECKING:  # they import torch, which takes seconds: only what builds something pays them
     from bench.generators.base import Generator
@@ -43,7 +43,7 @@ def _name_of_folder(path: str) -> str:
     name = Path(path).expanduser().resolve().name
     if SAFE_NAME.fullmatch(name):
         return name
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:100].strip("-._") or name
+    return safe_part(name, 100) or name
 
 
 OmegaConf.register_new_resolver("basename", _name_of_folder, replace=True)

@@ -97,6 +97,11 @@ class RunFolder:
         return self.root.joinpath(kind, file_name(sample, suffix))
 
 
+def safe_part(name: str, most: int) -> str:
+    """What of a name can be one by `SAFE_NAME`, of so many characters; empty if nothing can."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:most].strip("-._")
+
+
 def file_name(sample: Sample, suffix: str) -> str:
     """What a file of a draw is called in the folder of its kind: `<prompt-id>/<seed>.<suffix>`."""
     return f"{sample.prompt_id}/{sample.seed}{suffix}"

@@ -7,7 +7,6 @@ took.
 import contextlib
 import hashlib
 import os
-import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -38,7 +37,7 @@ from bench.generators.base import (
 )
 from bench.prompts import Prompt
 from bench.schema import NonBlank, Price, Record, Seconds, Seed, shown
-from bench.storage import SAFE_NAME
+from bench.storage import SAFE_NAME, safe_part
 from bench.textfiles import read_csv, read_json_lines
 from bench.video import (
     LIMITS,
@@ -325,7 +324,7 @@ def _safe(name: str) -> str:
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 - a name, not a path
     if suffix.lower() not in VIDEO_SUFFIXES:
         stem, suffix = name, ""
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:80].strip("-._") or "clip"
+    readable = safe_part(stem, 80) or "clip"
     return f"{readable}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}{suffix}"
 
 

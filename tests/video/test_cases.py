@@ -446,8 +446,8 @@ def test_what_an_animation_takes_away_is_gone(tmp_path: Path) -> None:
 def test_greys_of_16_bits_are_not_cut_off(tmp_path: Path) -> None:
     grey = np.linspace(0, 65535, 48 * 48).reshape(48, 48).astype(np.uint16)
     cv2.imwrite(str(tmp_path / "a.png"), grey)
-    shown = read_video(tmp_path / "a.png").frames[0]
-    np.testing.assert_array_equal(shown, np.repeat(grey[..., None] >> 8, 3, axis=2))
+    frame = read_video(tmp_path / "a.png").frames[0]
+    np.testing.assert_array_equal(frame, np.repeat(grey[..., None] >> 8, 3, axis=2))
 
 
 def test_what_lies_beyond_the_screen_of_an_animation_is_not_shown(tmp_path: Path) -> None:
